@@ -1,0 +1,80 @@
+# make help lists the targets. Everything made goes below build/FLAVOUR (release, asan, cov).
+FLAVOUR ?= release
+PREFIX  ?= /usr
+DESTDIR ?=
+CC      ?= gcc
+B       := build/$(FLAVOUR)
+VERSION := 0.1.0
+
+PKG      := libmicrohttpd jansson libcurl sqlite3 gnutls
+pkg       = $(shell pkg-config $(1) $(2) 2>/dev/null)
+
+WARN     := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror
+HARDEN   := -fstack-protector-strong -fPIE -fstack-clash-protection
+LDHARDEN := -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
+ifeq ($(FLAVOUR),asan)
+OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+else ifeq ($(FLAVOUR),cov)
+OPT := -O0 -g --coverage
+else
+OPT := -O2 -g -D_FORTIFY_SOURCE=2
+endif
+CFLAGS   ?=
+ALL_CFLAGS = -std=gnu11 $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -DROLLOUT_VERSION='"$(VERSION)"' -I. $(CFLAGS)
+ALL_LDFLAGS = $(OPT) $(LDHARDEN) $(LDFLAGS)
+
+PROGRAMS := $(B)/rollout $(B)/rollout-agent $(B)/demo-server
+MODULE   := $(B)/nginx-module/ngx_http_upstream_api_module.so
+
+.PHONY: all
+all: programs module
+.PHONY: programs module
+programs: $(PROGRAMS)
+module: $(MODULE)
+
+# ---- objects: a folder, an archive; main.c stays outside, so that tests link the rest
+lib_srcs = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))
+lib_objs = $(patsubst %.c,$(B)/%.o,$(call lib_srcs,$(1)))
+LIBS := common agent controller demo-server tests/stage
+define archive
+$(B)/$(1).a: $(call lib_objs,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(if $$^,ar rcs $$@ $$^,ar rcs $$@)
+endef
+$(foreach l,$(LIBS),$(eval $(call archive,$(l))))
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(call pkg,--cflags,$(PKG)) -MMD -MP -c -o $@ $<
+
+$(B)/rollout: $(B)/controller/main.o $(B)/controller.a $(B)/common.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libcurl jansson sqlite3 gnutls)
+$(B)/rollout-agent: $(B)/agent/main.o $(B)/agent.a $(B)/common.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd jansson gnutls)
+$(B)/demo-server: $(B)/demo-server/main.o $(B)/demo-server.a $(B)/common.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd)
+
+# ---- the nginx module, built against the installed nginx-dev as Debian builds its own
+$(MODULE): $(wildcard deploy/nginx-module/*.c deploy/nginx-module/*.h deploy/nginx-module/*.def deploy/nginx-module/config)
+	FLAVOUR=$(FLAVOUR) deploy/nginx-module/build $(B)/nginx-module
+
+# ---- tests: tests/unit/FOLDER/*_test.c is linked with FOLDER's archive, tests/cases/*_case.c with the stage
+UNIT_SRCS := $(wildcard tests/unit/*/*_test.c)
+UNITS     := $(patsubst %.c,$(B)/%,$(UNIT_SRCS))
+CASE_SRCS := $(wildcard tests/cases/*_case.c)
+CASES     := $(patsubst %.c,$(B)/%,$(CASE_SRCS))
+TEST_LIBS  = $(call pkg,--libs,cmocka $(PKG)) -lpthread
+define unit_rule
+$(B)/tests/unit/$(1)/%_test: $(B)/tests/unit/$(1)/%_test.o $(B)/$(1).a $(B)/common.a
+	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(TEST_LIBS)
+endef
+$(foreach l,common agent controller demo-server,$(eval $(call unit_rule,$(l))))
+$(B)/tests/cases/%_case: $(B)/tests/cases/%_case.o $(B)/tests/stage.a $(B)/common.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
+.PHONY: clean
+clean:
+	rm -rf build
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,84 @@
+/* wire.h - the agent's contract (version 1): all that the controller may include of the agent.
+ *
+ * HTTPS + JSON. Times are seconds unless the name says _ms. Every hex digest is 64 lower-case digits. Unknown members
+ * are ignored by both sides; a missing one that is needed is an error. Errors: {"error":{"code":C,"text":SENTENCE}}
+ * with C from the list below.
+ *
+ *   IDENT  = {"pid":4711,"start_ticks":123456,"boot_id":"uuid","sha256":"hex of /proc/PID/exe"}
+ *            start_ticks: field 22 of /proc/PID/stat, clock ticks since boot. pid + start_ticks + boot_id name one
+ *            process for all time. null where nothing runs.
+ *   CLAIM  = {"rollout":ID,"fence":N,"ttl":S,"left":S,"holder":TEXT,"target":{"sha256":HEX|null,"version":TEXT|null},
+ *             "took_out":[{"lb":NAME,"upstream":NAME,"server":"ADDR:PORT","prior":{"down":BOOL,"drain":BOOL}},...]}
+ *            left: what remains of ttl, 0 = it has run out (it may then be taken over with a higher fence).
+ *   JOB    = {"id":ID,"rollout":ID,"fence":N,"action":"restart|upgrade|rollback","release":HEX|null,
+ *             "state":"running|done|failed","code":C,"text":SENTENCE,"touched":BOOL,"restored":BOOL,
+ *             "before":IDENT|null,"after":IDENT|null,"started":UNIX_SECONDS_WITH_FRACTION,"elapsed_ms":N}
+ *            touched: a process was signalled or a file was swapped. restored: the old file was put back.
+ *   STATUS = {"service":APP,"node":NAME,"boot_id":UUID,"running":BOOL,"ident":IDENT|null,"installed":HEX|null,
+ *             "version":TEXT|null,"listening":["ADDR:PORT",...],"connections":N,"releases":[{"sha256":HEX,"size":N}],
+ *             "claim":CLAIM|null,"fence":HIGHEST,"job":JOB|null}
+ *            installed: SHA-256 of the file at the configured path. version: what the service answers at its version
+ *            URL. listening: a wildcard address is expanded to every address of the node's interfaces, loopback
+ *            included; IPv6 as [ADDR]:PORT. connections: established TCP connections to those addresses.
+ *
+ *   GET    /v1                          {"version":1,"agent":TEXT,"node":NAME,"features":["claim","restart","upgrade",
+ *                                        "rollback","health","release"]}
+ *   GET    /v1/services                 {"services":[STATUS,...]}
+ *   GET    /v1/services/APP             STATUS
+ *   PUT    /v1/services/APP/claim       body CLAIM without "left", with "expect": the fence of the claim that the
+ *                                       caller saw there, live or run out, 0 = none -> 200 STATUS. A compare-and-set:
+ *                                       another fence there is 409 claim_changed; a live claim of another rollout is
+ *                                       409 claim_held; a fence lower than the highest seen, or equal to it from
+ *                                       another rollout, is 412 fence_stale. Durable before it is answered.
+ *   DELETE /v1/services/APP/claim?rollout=ID&fence=N   200 STATUS; gone already: 200; another rollout's or another
+ *                                       fence: 412. The highest fence stays.
+ *   PUT    /v1/services/APP/releases/HEX   body: the executable -> 201 {"sha256","size"}, or 200 when it is there
+ *                                       already; 422 hash_mismatch keeps nothing. 413 too_large, 507 no_space.
+ *   POST   /v1/services/APP/jobs        {"id","rollout","fence","action","release":HEX|null} -> 202 JOB. The same id
+ *                                       again: the same job, 200, nothing is done twice. Needs a live claim of that
+ *                                       rollout with that very fence: none 409 no_claim, another 412 fence_stale.
+ *                                       Another job runs: 409 busy. A release that is not here: 409 no_release.
+ *   GET    /v1/services/APP/jobs/ID[?wait=DURATION]    JOB; with wait: as soon as the job ends, at most that long
+ *   GET    /v1/services/APP/health[?wait=DURATION]     {"healthy":BOOL,"status":HTTP_STATUS|0,"text":SENTENCE,
+ *                                       "ident":IDENT|null,"elapsed_ms":N}: one check over a fresh connection; with
+ *                                       wait: repeated until it is healthy, at most that long. Healthy only when the
+ *                                       same process (ident) was there before and after the check.
+ *
+ * A job id is ROLLOUT/NODE/STEP/ATTEMPT; in a URL everything behind jobs/ is the id, slashes included.
+ * A client names a service, never a path, a command or an environment. */
+#ifndef AGENT_WIRE_H
+#define AGENT_WIRE_H
+
+#define WIRE_VERSION       1
+#define WIRE_BODY_MAX      (256 * 1024) /* bytes of any JSON body */
+#define WIRE_WAIT_MAX_MS   25000        /* longest long poll */
+#define WIRE_ID_MAX        128          /* a job or rollout id: [A-Za-z0-9._/-] */
+#define WIRE_HOLDER_MAX    128          /* printable ASCII */
+#define WIRE_SHA256_DIGITS 64
+
+/* Error and job codes as they stand on the wire: WIRE_CODE(NAME, http status or 0 for a job's end, "text on wire") */
+#define WIRE_CODES(X)                                                                                                  \
+    X(BAD_REQUEST, 400, "bad_request")                                                                                 \
+    X(FORBIDDEN, 403, "forbidden")                                                                                     \
+    X(NOT_FOUND, 404, "not_found")                                                                                     \
+    X(METHOD, 405, "method_not_allowed")                                                                               \
+    X(CLAIM_HELD, 409, "claim_held")                                                                                   \
+    X(CLAIM_CHANGED, 409, "claim_changed")                                                                             \
+    X(NO_CLAIM, 409, "no_claim")                                                                                       \
+    X(BUSY, 409, "busy")                                                                                               \
+    X(NO_RELEASE, 409, "no_release")                                                                                   \
+    X(FENCE_STALE, 412, "fence_stale")                                                                                 \
+    X(TOO_LARGE, 413, "too_large")                                                                                     \
+    X(HASH_MISMATCH, 422, "hash_mismatch")                                                                             \
+    X(INTERNAL, 500, "internal")                                                                                       \
+    X(NO_SPACE, 507, "no_space")                                                                                       \
+    X(JOB_OK, 0, "ok")                                                                                                 \
+    X(JOB_NOT_RUNNING, 0, "not_running")         /* there is no process to restart */                                  \
+    X(JOB_NO_SUCCESSOR, 0, "no_successor")       /* the old process goes on, no new one came within the limit */       \
+    X(JOB_DIED, 0, "died")                       /* neither the old nor a new process is there */                      \
+    X(JOB_WRONG_EXECUTABLE, 0, "wrong_executable")                                                                     \
+    X(JOB_TWO_SERVERS, 0, "two_servers")         /* the old one still accepts connections beside the new */            \
+    X(JOB_SWAP_FAILED, 0, "swap_failed")         /* the file could not be put in place; nothing was signalled */       \
+    X(JOB_INTERRUPTED, 0, "interrupted")         /* the agent was stopped in mid-job; look at the status */
+
+#endif
