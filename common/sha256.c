@@ -1,0 +1,112 @@
+#include "common/sha256.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct sha256 {
+    gnutls_hash_hd_t handle;
+};
+
+struct sha256 *sha256_new(void)
+{
+    struct sha256 *h = malloc(sizeof *h);
+    int rc;
+
+    if (h == NULL)
+        abort();
+    rc = gnutls_hash_init(&h->handle, GNUTLS_DIG_SHA256);
+    assert(rc == 0);
+    (void)rc;
+    return h;
+}
+
+void sha256_add(struct sha256 *h, const void *bytes, size_t size_bytes)
+{
+    if (size_bytes > 0)
+        (void)gnutls_hash(h->handle, bytes, size_bytes);
+}
+
+void sha256_end(struct sha256 **h, uint8_t digest[SHA256_BYTES])
+{
+    gnutls_hash_deinit((*h)->handle, digest);
+    free(*h);
+    *h = NULL;
+}
+
+bool sha256_fd(int fd, uint8_t digest[SHA256_BYTES], uint64_t *size_bytes, struct err *err)
+{
+    struct sha256 *h = sha256_new();
+    uint64_t total = 0;
+    uint8_t block[64 * 1024];
+    ssize_t n;
+
+    while ((n = read(fd, block, sizeof block)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            break;
+        sha256_add(h, block, (size_t)n);
+        total += (uint64_t)n;
+    }
+    int failed = n < 0 ? errno : 0;
+    sha256_end(&h, digest);
+    if (failed != 0)
+        return err_set(err, "cannot read: %s", strerror(failed));
+    if (size_bytes != NULL)
+        *size_bytes = total;
+    return true;
+}
+
+bool sha256_file(const char *path, uint8_t digest[SHA256_BYTES], uint64_t *size_bytes, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    bool ok;
+
+    if (fd < 0)
+        return err_set(err, "cannot open %s: %s", path, strerror(errno));
+    ok = sha256_fd(fd, digest, size_bytes, err);
+    if (!ok)
+        err_context(err, "%s", path);
+    (void)close(fd);
+    return ok;
+}
+
+void sha256_hex(const uint8_t digest[SHA256_BYTES], char hex[SHA256_DIGITS + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        hex[2 * i] = digits[digest[i] >> 4];
+        hex[2 * i + 1] = digits[digest[i] & 15];
+    }
+    hex[SHA256_DIGITS] = '\0';
+}
+
+static int digit_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool sha256_parse(const char *hex, uint8_t digest[SHA256_BYTES])
+{
+    uint8_t parsed[SHA256_BYTES];
+
+    if (strlen(hex) != SHA256_DIGITS)
+        return false;
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        int high = digit_value(hex[2 * i]), low = digit_value(hex[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        parsed[i] = (uint8_t)(high << 4 | low);
+    }
+    memcpy(digest, parsed, sizeof parsed);
+    return true;
+}
