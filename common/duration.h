@@ -14,7 +14,9 @@
 /* Exactly Go's rule and Go's bounds (int64 nanoseconds); the sentence of an error is ours. */
 bool duration_parse_go(const char *text, int64_t *ns, struct err *err);
 
-/* Go's form or nginx's, never negative, at most 10 years, rounded up to whole milliseconds: for options and config. */
+#define DURATION_MS_MAX (UINT64_C(49) * 86400 * 1000) /* whole days that fit into 32 bits of milliseconds */
+
+/* Go's form or nginx's, never negative, at most 49 days, rounded up to whole milliseconds: for options and config. */
 bool duration_parse_ms(const char *text, uint32_t *ms, struct err *err);
 
 /* "1h2m", "12.3s", "450ms": short, for people. Writes at most size bytes, terminated; returns buf. */
