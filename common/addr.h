@@ -17,7 +17,8 @@ struct addr {
 bool addr_parse(const char *text, struct addr *addr, struct err *err);
 
 /* Whether two numeric addresses with port are the same, however they are spelled ("[::1]:80", "127.0.0.1:080" is no
- * address); a v4-mapped v6 address is equal to its v4 form. Names are compared as text. */
+ * address); a v4-mapped v6 address is equal to its v4 form, ":80" to "[::]:80". Names, and sockets as nginx writes them
+ * ("unix:PATH"), are compared as text. What is no address is the same as nothing. */
 bool addr_same(const char *a, const char *b);
 
 #endif
