@@ -1,0 +1,23 @@
+/* load.h - the load client (tests/load/) on a stage. */
+#ifndef STAGE_LOAD_H
+#define STAGE_LOAD_H
+
+#include <jansson.h>
+
+#include "tests/stage/fleet.h"
+
+struct stage_load {
+    struct stage_proc *proc;
+    const char *report_path;
+    json_t *report; /* after stage_load_end: see tests/load/report.h */
+    uint64_t sent, failed;
+};
+
+/* Steady mixed load over these base URLs ("http://127.0.0.1:PORT", NULL-terminated): GET and POST, keep-alive and not,
+ * some requests sleeping 2 s. Back once the first answers have come. */
+struct stage_load *stage_load_start(struct stage *s, const char *const *urls);
+struct stage_load *stage_load_start_fleet(struct stage_fleet *f); /* over all its load balancers */
+/* Stop it gracefully: what is in flight is finished. Then report, sent and failed are set. */
+void stage_load_end(struct stage *s, struct stage_load *l);
+
+#endif

@@ -1,0 +1,46 @@
+/* nginx.h - stock nginx with our module, from a small struct.
+ *
+ * Port `port` proxies / to the first upstream and /NAME/ to the upstream of that name (prefix cut off); port `api_port`
+ * serves /api. Keep-alive on both sides, never closed by nginx itself within a test. proxy_next_upstream is off: what a
+ * node loses is seen, not retried. */
+#ifndef STAGE_NGINX_H
+#define STAGE_NGINX_H
+
+#include "tests/stage/proc.h"
+
+struct stage_upstream {
+    const char *name;
+    const char *const *peers; /* "127.0.0.1:PORT" or "127.0.0.1:PORT weight=2 backup"; NULL-terminated */
+    const char *extra;        /* directives within, e.g. "least_conn;"; NULL: none */
+    bool no_zone;
+};
+
+struct stage_nginx_conf {
+    const struct stage_upstream *upstreams; /* ends with name NULL */
+    unsigned workers;                       /* 0: 2 */
+    bool no_module;                         /* without our module there is no /api */
+    const char *http_extra;                 /* directives in http {}, or NULL */
+    const char *server_extra;               /* in the proxying server {}, or NULL */
+    const char *main_extra;                 /* outside, e.g. a stream {} block; or NULL */
+    const char *api_args;                   /* of the directive `api`; NULL: "write=on" */
+};
+
+struct stage_nginx {
+    struct stage *stage;
+    const char *name;
+    uint16_t port, api_port;
+    const char *url; /* "http://127.0.0.1:PORT" */
+    const char *api; /* "http://127.0.0.1:API_PORT/api" */
+    const char *dir, *conf_path, *error_log;
+    struct stage_proc *proc; /* the master */
+};
+
+/* Start it, wait until it answers. The conf is copied into its file; the struct may go. */
+struct stage_nginx *stage_nginx_start(struct stage *s, const char *name, const struct stage_nginx_conf *conf);
+void stage_nginx_write(struct stage_nginx *n, const struct stage_nginx_conf *conf); /* a new conf for the next reload */
+void stage_nginx_reload(struct stage_nginx *n); /* SIGHUP; back when new workers serve (old ones may still drain) */
+void stage_nginx_stop(struct stage_nginx *n, int signal); /* master and workers gone; SIGKILL kills each by pid */
+void stage_nginx_again(struct stage_nginx *n);            /* start it again on the same ports */
+unsigned stage_nginx_workers(struct stage_nginx *n, pid_t *pids, unsigned capacity); /* living ones, draining too */
+
+#endif
