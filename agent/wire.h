@@ -8,7 +8,9 @@
  *            start_ticks: field 22 of /proc/PID/stat, clock ticks since boot. pid + start_ticks + boot_id name one
  *            process for all time. null where nothing runs.
  *   CLAIM  = {"rollout":ID,"fence":N,"ttl":S,"left":S,"holder":TEXT,"target":{"sha256":HEX|null,"version":TEXT|null},
+ *             "before":IDENT|null,
  *             "took_out":[{"lb":NAME,"upstream":NAME,"server":"ADDR:PORT","prior":{"down":BOOL,"drain":BOOL}},...]}
+ *            before: what ran when the node was claimed; with target, what repair may put back.
  *            left: what remains of ttl, 0 = it has run out (it may then be taken over with a higher fence).
  *   JOB    = {"id":ID,"rollout":ID,"fence":N,"action":"restart|upgrade|rollback","release":HEX|null,
  *             "state":"running|done|failed","code":C,"text":SENTENCE,"touched":BOOL,"restored":BOOL,

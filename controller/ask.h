@@ -1,0 +1,120 @@
+/* ask.h - what the core asks of the world, and what comes back. Flat values; indexes into the plan.
+ *
+ * The only loop of the program is action -> world -> input. An effect (a change of the world) carries the rollout's
+ * fence and is safe to send again: PATCHes are idempotent by value, jobs by their id. */
+#ifndef CONTROLLER_ASK_H
+#define CONTROLLER_ASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ident.h"
+
+/* ASK(NAME, "what is asked, for --explain") */
+#define ASKS(X)                                                                                                        \
+    X(NONE, "nothing")                                                                                                 \
+    X(STATUS, "agent: what runs")                                                                                      \
+    X(PEERS, "load balancers: its peers, read after now")                                                              \
+    X(FLOOR, "pace: may it leave (floor, batch)")                                                                      \
+    X(CLAIM, "agent: PUT claim")                                                                                       \
+    X(STAGE, "agent: PUT release")                                                                                     \
+    X(DRAIN, "load balancers: PATCH drain:true")                                                                       \
+    X(DOWN, "load balancers: PATCH down:true")                                                                         \
+    X(BACK, "load balancers: PATCH as before")                                                                         \
+    X(JOB, "agent: POST job restart or upgrade")                                                                       \
+    X(UNDO, "agent: POST job rollback")                                                                                \
+    X(JOB_END, "agent: has the job ended")                                                                             \
+    X(HEALTH, "agent: health, with identity")                                                                          \
+    X(UNCLAIM, "agent: DELETE claim")
+enum ask {
+#define X(name, text) ASK_##name,
+    ASKS(X)
+#undef X
+        ASK_COUNT
+};
+
+enum action_kind {
+    ACT_ASK,     /* of one node: `ask`; answered by one IN_ANSWER */
+    ACT_READ_LB, /* read /nginx and the upstreams of `lb`; answered by one IN_LB */
+    ACT_LEASE,   /* take or renew (ttl_ms > 0) or release (0) the lease of `upstream`; answered by one IN_LEASE */
+    ACT_RENEW    /* PUT the claim of `node` again; answered by one IN_RENEW */
+};
+
+struct action {
+    enum action_kind kind;
+    enum ask ask;
+    uint16_t node, lb, upstream;
+    uint64_t mask;       /* DRAIN, DOWN, BACK: which of the node's peers. CLAIM, RENEW: the claim's took_out */
+    uint64_t prior_mask; /* BACK, CLAIM, RENEW: peers that were draining before us (their prior is drain, not up) */
+    uint64_t expect;     /* CLAIM, RENEW: fence of the claim that must be there, 0 = none */
+    struct ident before; /* CLAIM, RENEW: goes into the claim. UNDO: its sha256 is what to go back to */
+    uint8_t attempt;     /* JOB, UNDO, JOB_END: last part of the job's id */
+    enum ask job;        /* JOB_END: ASK_JOB or ASK_UNDO, which of the two is awaited */
+    uint32_t ttl_ms;     /* LEASE */
+};
+
+enum answer_kind {
+    ANS_OK,
+    ANS_REFUSED, /* said no; nothing changed */
+    ANS_FENCED,  /* said no because another rollout holds it or our fence is old; nothing changed */
+    ANS_LOST,    /* no whole answer: an effect may have happened or not */
+    ANS_TIMEOUT, /* nobody there: refused connection, unknown host, no answer in time */
+    ANS_BAD      /* an answer that makes no sense */
+};
+
+enum job_state { JOB_NONE, JOB_RUNNING, JOB_DONE, JOB_FAILED };
+
+#define ANSWER_TEXT_MAX 200
+
+struct answer {
+    enum answer_kind kind;
+    uint64_t ok_mask;         /* DRAIN, DOWN, BACK: peers for which it is certain; kind is the worst of all peers' */
+    struct ident ident;       /* STATUS, HEALTH: what runs. JOB_END: what runs after it; pid 0 = nothing */
+    bool healthy;             /* HEALTH */
+    enum job_state job;       /* JOB, UNDO, JOB_END: of that job. STATUS: of the agent's latest job */
+    bool touched;             /* JOB_END: a process was signalled or a file swapped */
+    uint32_t connections;     /* STATUS: established to the service */
+    uint64_t claim_fence;     /* STATUS: of the claim that is there, 0 = none */
+    bool claim_ours;          /* STATUS: it names our rollout */
+    bool claim_live;          /* STATUS: its ttl has not run out */
+    uint64_t up, down, drain; /* PEERS: by the node's peers: takes new requests / marked down / marked draining */
+    uint64_t seen;            /* PEERS: peers that are in their upstream at all */
+    uint32_t active;          /* PEERS: requests held, summed */
+    uint32_t generation;      /* PEERS: changes when an nginx whose `active` is not exact was reloaded */
+    char text[ANSWER_TEXT_MAX]; /* for people: why not, or "" */
+};
+
+/* What one load balancer showed of one upstream / one peer of the plan. */
+struct seen_upstream {
+    bool there;
+    uint32_t configured; /* peers that are not backup */
+    uint32_t up;         /* of these, in state up */
+};
+enum peer_state { PEER_UNKNOWN, PEER_UP, PEER_DRAINING, PEER_DOWN, PEER_UNAVAIL };
+struct seen_peer {
+    uint8_t state; /* enum peer_state; PEER_UNKNOWN where the upstream does not list it */
+    bool backup;
+    uint32_t active;
+};
+
+enum input_kind {
+    IN_TIME,   /* only time has passed */
+    IN_ANSWER, /* to ACT_ASK: node, answer */
+    IN_LB,     /* to ACT_READ_LB: lb, answer.kind and text; when ANS_OK the three members below */
+    IN_LEASE,  /* to ACT_LEASE: upstream, answer.kind and text */
+    IN_RENEW,  /* to ACT_RENEW: node, answer.kind and text */
+    IN_STOP    /* a person or the system wants us to stop: nothing new starts, nodes go back */
+};
+
+struct input {
+    enum input_kind kind;
+    uint16_t node, lb, upstream;
+    struct answer answer;
+    /* IN_LB, valid until the next collect: arrays over the whole plan of which only this load balancer's rows count. */
+    const struct seen_upstream *upstreams;
+    const struct seen_peer *peers;
+    uint64_t generation; /* of /nginx: generation mixed with its load time */
+    bool active_exact;   /* its `active` is right over reloads too */
+};
+
+#endif

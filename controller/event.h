@@ -1,0 +1,46 @@
+/* event.h - what happened, in order: the only thing that goes from the run to the store and to people. */
+#ifndef CONTROLLER_EVENT_H
+#define CONTROLLER_EVENT_H
+
+#include <stdint.h>
+
+#include "node.h"
+
+/* EVENT(NAME, "name in the journal") */
+#define EVENTS(X)                                                                                                      \
+    X(BEGAN, "began")           /* text: the packed plan as JSON, in `payload` */                                      \
+    X(LEASED, "leased")         /* the lease of `upstream` is ours */                                                  \
+    X(LEASE_REFUSED, "refused") /* it is not: text says whose */                                                       \
+    X(STEP, "step")             /* `node` went from `from` to state.step; state is whole */                            \
+    X(NOTE, "note")             /* `node` is where it was; text says what it met */                                    \
+    X(STOPPING, "stopping")     /* nothing new starts; text says why */                                                \
+    X(RELEASED, "released")     /* all leases given back */                                                            \
+    X(ENDED, "ended")           /* exit code in `code` */
+enum event_kind {
+#define X(name, text) EVENT_##name,
+    EVENTS(X)
+#undef X
+        EVENT_COUNT
+};
+
+#define EVENT_NO_NODE 0xffff
+
+struct event {
+    uint64_t seq;        /* set by the store; rises over all rollouts */
+    int64_t wall_ms;     /* Unix time, for people only; set by the loop */
+    const char *rollout; /* borrowed: the plan's id, or the store's during each() */
+    enum event_kind kind;
+    uint16_t node;    /* EVENT_NO_NODE where it is about the whole rollout */
+    uint16_t upstream;
+    uint8_t from;     /* STEP: enum step it left */
+    int code;         /* ENDED */
+    struct node state; /* STEP, NOTE: after it */
+    char text[ANSWER_TEXT_MAX];
+    const char *payload; /* BEGAN: JSON text, borrowed; else NULL */
+};
+
+const char *event_name(enum event_kind);
+/* The kind of that name, or -1. */
+int event_kind_of(const char *name);
+
+#endif

@@ -1,0 +1,122 @@
+/* node.h - one node's state and the pure function that moves it. No clock, socket or file: time comes in as elapsed
+ * milliseconds, answers as inputs; what is to be done goes out as an action. The path itself is the table node.def. */
+#ifndef CONTROLLER_NODE_H
+#define CONTROLLER_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ask.h"
+#include "plan.h"
+
+enum step {
+#define STEP(name, ...) STEP_##name,
+#include "node.def"
+#undef STEP
+    STEP_COUNT
+};
+
+struct step_row {
+    const char *name, *waits_for;
+    enum ask ask;
+    bool effect;
+    enum plan_wait every, limit;
+    enum step on_good, on_bad, on_limit, on_stop, on_resume;
+};
+const struct step_row *step_row(enum step);
+
+/* What came of a node. */
+enum outcome {
+    OUTCOME_NONE,     /* not begun or still under way */
+    OUTCOME_UPGRADED, /* runs the release (or was restarted), in rotation */
+    OUTCOME_ALREADY,  /* ran it before; not touched */
+    OUTCOME_MENDED,   /* repair put it back */
+    OUTCOME_FAILED,   /* failed; in rotation as before */
+    OUTCOME_STOPPED,  /* a person stopped us; in rotation as before */
+};
+
+/* Why a node left the good path. WHY(NAME, "phrase for people") */
+#define WHYS(X)                                                                                                        \
+    X(NONE, "")                                                                                                        \
+    X(AGENT, "its agent did not answer")                                                                               \
+    X(CHANGED, "what runs there changed since the plan was made")                                                      \
+    X(BUSY, "its agent is busy with another job")                                                                      \
+    X(PEERS, "the load balancers do not show its peers as the plan has them")                                          \
+    X(CLAIM, "its agent refused our claim")                                                                            \
+    X(STAGE, "its agent did not take the release")                                                                     \
+    X(FLOOR, "too few other peers were up")                                                                            \
+    X(DRAIN, "a load balancer could not be changed")                                                                   \
+    X(QUIET, "requests to it did not end within the drain timeout")                                                    \
+    X(SILENT, "a load balancer did not keep it down")                                                                  \
+    X(JOB, "its agent refused the job")                                                                                \
+    X(HANDOVER, "the handover failed")                                                                                 \
+    X(IDENTITY, "the process that runs is not the one that the job reported")                                          \
+    X(HEALTH, "it did not get healthy")                                                                                \
+    X(BACK, "a load balancer could not be changed back")                                                               \
+    X(UNDO, "the release before could not be brought back")                                                            \
+    X(BAKE, "it fell ill after it was back")                                                                           \
+    X(GONE, "its process is gone")                                                                                     \
+    X(STOP, "stopped on request")
+enum why {
+#define X(name, text) WHY_##name,
+    WHYS(X)
+#undef X
+        WHY_COUNT
+};
+const char *why_phrase(enum why);
+
+struct node {
+    uint64_t out_mask;         /* of its peers: what WE took out and have not seen back (an intent counts) */
+    uint64_t prior_drain_mask; /* of these: were draining before us */
+    uint64_t peers_mask;       /* all of its peers that take part: not down before us */
+    uint64_t claim_fence;      /* fence of the claim that is at the agent as far as we know; 0 = none */
+    struct ident before;       /* what ran when we came */
+    struct ident now;          /* what health must come from */
+    uint32_t left_ms;          /* of this step's limit */
+    uint32_t next_ask_ms;      /* until it is asked (again) */
+    uint32_t healthy_ms;       /* since the first check of the present streak */
+    uint32_t generation;       /* PEERS.generation when the drain began */
+    uint16_t id;               /* index in the plan */
+    uint8_t step;              /* enum step */
+    uint8_t outcome;           /* enum outcome: provisional until the step is DONE */
+    uint8_t why;               /* enum why: the first reason it left the good path */
+    uint8_t why_step;          /* enum step it was in then */
+    uint8_t streak;            /* good answers in a row */
+    uint8_t attempt;           /* of jobs; rises only when the previous end is known */
+    uint8_t job;               /* enum ask: ASK_JOB or ASK_UNDO, the last job asked for; ASK_NONE = none was */
+    bool asked;                /* an answer is outstanding */
+    bool claimed;              /* our claim may be at the agent */
+    bool failed;               /* left the good path */
+    bool stopping;             /* a person's stop reached it */
+};
+
+struct event; /* event.h */
+
+/* What became of an input. */
+struct move {
+    bool asks;            /* action is to be started */
+    struct action action; /* valid when asks */
+    bool moved;           /* the step changed: `from` is the one it left; write an event */
+    enum step from;
+    char text[ANSWER_TEXT_MAX]; /* what the world said, for the event; "" = nothing worth a line */
+    bool note;                  /* text is new although the step did not change */
+};
+
+void node_init(struct node *, uint16_t id, const struct plan *);
+
+/* Pace lets it begin. */
+struct move node_begin(struct node *, const struct plan *);
+/* Time passes: the limit may end, or a question may be due. */
+struct move node_time(struct node *, const struct plan *, uint32_t elapsed_ms);
+/* The answer to the outstanding question. */
+struct move node_answer(struct node *, const struct plan *, const struct answer *);
+/* A person's stop. */
+struct move node_stop(struct node *, const struct plan *);
+
+bool node_in_motion(const struct node *);
+/* Milliseconds until node_time has something to do; UINT32_MAX = nothing. */
+uint32_t node_wait_ms(const struct node *);
+/* Which job id's step part: "job" or "undo". */
+const char *node_job_name(enum ask job);
+
+#endif

@@ -1,0 +1,122 @@
+/* plan.h - what a rollout is going to do, decided once from the hosts file and a survey of the world, then read-only.
+ *
+ * Everything below refers to parts of the plan by index, so that run and node states are flat. Strings belong to the
+ * plan. The plan is packed whole into the rollout's first event: a resume needs no hosts file. */
+#ifndef CONTROLLER_PLAN_H
+#define CONTROLLER_PLAN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "ident.h"
+
+#define PLAN_NODE_PEERS_MAX 64 /* peers a node, over all load balancers and upstreams: bits of a mask */
+#define PLAN_LBS_MAX        256
+#define PLAN_UPSTREAMS_MAX  1024
+#define PLAN_NODES_MAX      60000
+
+/* Waiting times of the steps (node.def names them): PLAN_WAIT(NAME, "what it is, for --explain"). */
+#define PLAN_WAITS(X)                                                                                                  \
+    X(NONE, "no limit")                                                                                                \
+    X(CHANGE, "three times --request-timeout")                                                                         \
+    X(STAGE, "10m and three times --request-timeout")                                                                  \
+    X(FLOOR, "--healthy-deadline")                                                                                     \
+    X(DRAIN, "--drain-timeout")                                                                                        \
+    X(JOB, "--job-timeout")                                                                                            \
+    X(HEALTH, "--healthy-deadline")                                                                                    \
+    X(BAKE, "--bake")                                                                                                  \
+    X(RETRY, "1s")                                                                                                     \
+    X(POLL, "--lb-poll")                                                                                               \
+    X(PROBE, "--health-interval")
+enum plan_wait {
+#define X(name, text) WAIT_##name,
+    PLAN_WAITS(X)
+#undef X
+        WAIT_COUNT
+};
+
+struct plan_lb {
+    const char *name;    /* inventory name */
+    const char *api;     /* URL of the API's root, without a version and without a slash at the end */
+    const char *address; /* what to connect to for the URL's host; the TLS name stays the URL's */
+    uint8_t api_version; /* the one we speak with it: the highest both know, 4..9 */
+};
+
+/* One upstream at one load balancer: what a lease covers and what the floor is counted for. Sorted by api, name: leases
+ * are taken in this order, so that of two rollouts one gets all and the other none. */
+struct plan_upstream {
+    uint16_t lb;
+    const char *name;
+    uint32_t fence_seen; /* not needed after the plan: highest fence shown by its lease */
+};
+
+/* A node's place in one upstream, keyed by load balancer, upstream and address; its id at nginx is looked up afresh. */
+struct plan_peer {
+    uint16_t node;
+    uint16_t upstream;
+    const char *server; /* nginx's own spelling, "127.0.0.1:8001" */
+};
+
+struct plan_node {
+    const char *name;    /* inventory name; also the name in the agent's certificate */
+    const char *agent;   /* URL of the agent, https://NAME:9443, without a slash at the end */
+    const char *address; /* what to connect to */
+    const char *zone;    /* "" = none */
+    uint32_t first_peer; /* its peers are peers[first_peer .. first_peer + n_peers) */
+    uint32_t n_peers;
+    bool at_target;        /* surveyed as running the release already: skipped, and said so */
+    struct ident surveyed; /* what ran at the time of the survey */
+    /* For a repair only, from the dead rollout's claim. */
+    uint64_t out_mask, prior_drain_mask; /* what that rollout took out, and what of it was draining before it */
+    uint64_t claim_fence;                /* of the claim that is there; what the next PUT expects. 0 = none */
+    struct ident before;                 /* what ran when it was claimed */
+};
+
+enum plan_kind { PLAN_ROLL, PLAN_REPAIR };
+
+struct plan {
+    enum plan_kind kind;
+    const char *rollout; /* id: [A-Za-z0-9._-] */
+    const char *holder;  /* who and where, for people: "ann@ci-7 pid 4711" */
+    const char *service;
+    uint64_t fence;
+    uint32_t lease_ttl_ms;
+
+    bool has_release; /* false: restart only */
+    const char *release_file;
+    uint8_t release_sha256[32];
+    uint64_t release_size;
+    const char *version; /* label; "" = none */
+
+    uint32_t wait_ms[WAIT_COUNT];
+    bool drain_proceed; /* --on-drain-timeout proceed */
+    uint8_t success_threshold;
+    uint32_t min_healthy_ms;
+    uint32_t batch;               /* nodes in motion at most */
+    uint32_t max_unavailable;     /* nodes an upstream, or percent of its configured peers */
+    bool max_unavailable_percent; /* rounded down, at least 1 */
+
+    uint32_t n_lbs, n_upstreams, n_peers, n_nodes;
+    struct plan_lb *lbs;
+    struct plan_upstream *upstreams;
+    struct plan_peer *peers; /* grouped by node */
+    struct plan_node *nodes; /* in the order they are rolled */
+
+    struct plan_text *texts; /* owner of all strings above */
+};
+
+void plan_free(struct plan **);
+
+/* Keep a copy of `text` (NULL = "") as long as the plan. */
+const char *plan_keep(struct plan *, const char *text);
+
+/* The whole plan as JSON (a new reference) and back. */
+json_t *plan_pack(const struct plan *);
+struct plan *plan_unpack(const json_t *, struct err *);
+
+/* The floor of an upstream with `configured` non-backup peers: peers that must stay up (I1). */
+uint32_t plan_floor(const struct plan *, uint32_t configured);
+
+#endif
