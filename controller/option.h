@@ -1,0 +1,117 @@
+/* option.h - one setting: its row in options.def, and the reading of a text as its typed value.
+ *
+ * Knows neither the command line nor the fleet; options.h and fleet.h are built on it. */
+#ifndef CONTROLLER_OPTION_H
+#define CONTROLLER_OPTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+#define OPTION_NAME_MAX 64 /* bytes of a NAME: a service, a zone, a rollout id */
+#define OPTION_TEXT_MAX 1024
+
+enum command {
+#define COMMAND(id, word, help) COMMAND_##id,
+#include "options.def"
+    COMMAND_COUNT
+};
+
+/* OPT_max_unavailable and so on. */
+enum option_id {
+#define OPTION(field, ...) OPT_##field,
+#include "options.def"
+    OPT_COUNT
+};
+
+enum option_type {
+    OPTION_TEXT,     /* const char *: printable UTF-8 */
+    OPTION_NAME,     /* const char *: letters, digits, . _ - ; begins with a letter or digit */
+    OPTION_PATH,     /* const char *: of a file or folder; whether it is there is seen by whoever opens it */
+    OPTION_TEMPLATE, /* const char *: text where {host} and {address} stand for the host's */
+    OPTION_URLS,     /* struct text_list: http:// or https:// URLs, separated by commas or blanks */
+    OPTION_DURATION, /* uint32_t FIELD_ms: as Go and nginx write them */
+    OPTION_NUMBER,   /* uint32_t */
+    OPTION_SHARE,    /* struct share: a number or a percentage */
+    OPTION_SHARES,   /* struct share_list */
+    OPTION_WORD,     /* uint32_t: index of the word in `argument` */
+    OPTION_FLAG      /* bool */
+};
+
+/* Whose value in the hosts file counts. */
+enum option_scope {
+    SCOPE_NOT_HOSTS, /* it has no key */
+    SCOPE_OF_HOST,   /* each host its own */
+    SCOPE_OF_NODES,  /* all nodes of the rollout must agree */
+    SCOPE_OF_ALL     /* all its nodes and load balancers must agree: it belongs below [all:vars] */
+};
+
+enum option_commands {
+    IN_PLAN = 1u << COMMAND_PLAN,
+    IN_RUNS = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN,
+    IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR
+};
+
+struct option_row {
+    enum option_id id;
+    const char *flag, *env, *key; /* NULL: cannot be set that way */
+    enum option_type type;
+    const char *argument, *fallback;
+    uint32_t low, high;
+    enum option_scope scope;
+    unsigned commands; /* of enum option_commands */
+    const char *help;
+};
+
+extern const struct option_row option_rows[OPT_COUNT]; /* by id */
+
+/* A part of a whole: 2 nodes, or 20 percent of them. Never 0. */
+struct share {
+    uint32_t value;
+    bool percent;
+};
+/* How many of `total`: at most total; a percentage is rounded down, but at least 1 (of a total above 0). */
+uint32_t share_of(struct share, uint32_t total);
+
+#define SHARES_MAX 16
+struct share_list {
+    uint32_t count; /* at least 1 */
+    struct share items[SHARES_MAX];
+};
+
+#define URLS_MAX 256
+struct text_list {
+    uint32_t count;
+    const char *items[URLS_MAX];
+};
+
+/* Room for the value of any option. */
+union option_value {
+    const char *text;
+    uint32_t number; /* DURATION: ms. WORD: index */
+    struct share share;
+    struct share_list shares;
+    bool flag;
+};
+
+/* Read `text` as the row's type within its bounds, into *value (the member that fits the type; URLS: only checked,
+ * `text` stays as it is). `text` is borrowed by the value. The sentence says what is wrong and what would be right; the
+ * caller puts in front where it stood. */
+bool option_read(const struct option_row *row, const char *text, union option_value *value, struct err *err);
+
+/* Whether `url` is http(s)://HOST[:PORT][/PATH]: no user and password (secrets come from files), query, fragment,
+ * blank. host (256 bytes, or NULL) gets the host, an IPv6 address without its brackets. */
+bool option_url(const char *url, char *host, struct err *err);
+
+const struct option_row *option_by_flag(const char *flag); /* without dashes; NULL = unknown */
+const struct option_row *option_by_key(const char *key);   /* rollout_zone; NULL = unknown */
+
+/* The known name nearest to a mistyped one, or NULL where none is near. `names(i)` gives the i-th known name and may
+ * give NULL for one to pass over. */
+const char *option_nearest(const char *typed, size_t count, const char *(*names)(size_t i));
+const char *option_nearest_flag(const char *typed);
+const char *option_nearest_key(const char *typed);
+
+#endif
