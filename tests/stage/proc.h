@@ -46,8 +46,10 @@ struct stage_run {
 struct stage_run stage_run(struct stage *s, uint32_t limit_ms, const char *const *argv);
 
 /* ---- descendants of this process, found in /proc (the watchdog apart) */
+#define STAGE_KIN_MAX 256
 struct stage_kin {
     pid_t pid, ppid;
+    bool zombie;   /* ended, and its parent (not us) has not reaped it */
     char exe[512]; /* target of /proc/PID/exe, without " (deleted)"; "" for one that is ending */
 };
 unsigned stage_kin(struct stage *s, struct stage_kin *kin, unsigned capacity); /* how many */

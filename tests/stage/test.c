@@ -1,0 +1,35 @@
+#include "tests/stage/test.h"
+
+static struct stage *now; /* the stage of the running test */
+
+static void on_fail(struct stage *s)
+{
+    (void)s;
+    fail(); /* cmocka leaves the test here; the teardown closes the stage */
+}
+
+int stage_test_setup(void **state)
+{
+    const struct stage_test_case *test = *state;
+
+    now = stage_open(test->name, on_fail);
+    return 0;
+}
+
+void stage_test_body(void **state)
+{
+    const struct stage_test_case *test = *state;
+
+    test->run(now);
+    /* closed here, so that a problem is this test's failure, not its teardown's */
+    if (!stage_close(&now, false))
+        fail_msg("the stage had problems");
+}
+
+int stage_test_teardown(void **state)
+{
+    (void)state;
+    if (now != NULL) /* the test failed */
+        (void)stage_close(&now, true);
+    return 0;
+}
