@@ -1,0 +1,66 @@
+/* survey.h - what the world looks like before anything is changed: every load balancer and every node, read in
+ * parallel, each call with its limit. Facts only; what they mean is plan_make's. */
+#ifndef CONTROLLER_SURVEY_H
+#define CONTROLLER_SURVEY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent_api.h"
+#include "call.h"
+#include "fleet.h"
+#include "lb_api.h"
+#include "options.h"
+
+struct survey_peer {
+    uint64_t id;
+    const char *server, *name; /* as nginx writes it; as configured */
+    enum peer_state state;
+    bool backup;
+    uint32_t active;
+};
+
+struct survey_upstream {
+    const char *name;
+    struct lb_lease lease;
+    uint32_t n_peers;
+    struct survey_peer *peers;
+};
+
+struct survey_lb {
+    uint32_t host;          /* index into fleet->hosts */
+    enum call_failure call; /* worst of its calls */
+    bool good;              /* all below is there; else text says why not */
+    char text[ANSWER_TEXT_MAX];
+    uint8_t api_version;
+    uint64_t generation;
+    uint32_t n_upstreams;
+    struct survey_upstream *upstreams; /* in the order of the list */
+};
+
+struct survey_node {
+    uint32_t host;
+    enum call_failure call;
+    bool good;
+    char text[ANSWER_TEXT_MAX];
+    struct agent_root root;     /* contract version, agent's version, features, node as the agent calls itself */
+    struct agent_status status; /* what runs, listening, claim, fence, job */
+};
+
+struct survey {
+    uint32_t n_lbs, n_nodes;
+    struct survey_lb *lbs;     /* every load balancer of the fleet, in its order */
+    struct survey_node *nodes; /* as asked for */
+};
+
+/* Tell `calls` the certificates, trust and password files of every host, as the options and the hosts file have them.
+ */
+bool survey_set_profiles(struct calls *, const struct fleet *, const struct options *, struct err *);
+
+/* Read all load balancers and these nodes (n_nodes indexes into fleet->hosts). An unreachable host is a fact like any
+ * other (good = false). A wake-up (calls_wake) breaks it off: NULL. */
+struct survey *survey_make(struct calls *, const struct fleet *, const struct options *, const uint32_t *nodes,
+                           size_t n_nodes);
+void survey_free(struct survey **);
+
+#endif
