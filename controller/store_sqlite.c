@@ -1,0 +1,365 @@
+#include "store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "node_pack.h"
+
+#define SCHEMA_VERSION 1
+#define APPLICATION_ID 0x726f6c6c /* "roll" in the file's header, so that nobody else's database is written to */
+#define BUSY_LIMIT_MS  5000       /* for another rollout's transaction, which takes milliseconds */
+#define TEXT(x)        TEXT_(x)
+#define TEXT_(x)       #x
+
+/* FULL: in WAL mode only that makes a commit outlive a power cut. AUTOINCREMENT: a seq is never used twice, also when
+ * old rollouts are deleted some day. */
+static const char SETTINGS[] = "PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;";
+static const char SCHEMA[] =
+    "CREATE TABLE event(seq INTEGER PRIMARY KEY AUTOINCREMENT, rollout TEXT NOT NULL,"
+    " wall_ms INTEGER NOT NULL, kind TEXT NOT NULL, node INTEGER, upstream INTEGER NOT NULL,"
+    " from_step TEXT, code INTEGER NOT NULL, text TEXT NOT NULL, payload TEXT, state BLOB);"
+    "CREATE INDEX event_of_rollout ON event(rollout);"
+    "PRAGMA application_id=" TEXT(APPLICATION_ID) "; PRAGMA user_version=" TEXT(SCHEMA_VERSION);
+static const char INSERT[] = "INSERT INTO event(rollout, wall_ms, kind, node, upstream, from_step, code, text, payload,"
+                             " state) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+static const char SELECT[] = "SELECT rollout, wall_ms, kind, node, upstream, from_step, code, text, payload, state, seq"
+                             " FROM event WHERE rollout = ?1 AND seq >= ?2 ORDER BY seq";
+enum column { ROLLOUT, WALL_MS, KIND, NODE, UPSTREAM, FROM_STEP, CODE, SENTENCE, PAYLOAD, STATE, SEQ };
+
+struct store_sqlite {
+    struct store base;
+    sqlite3 *db;
+    sqlite3_stmt *insert;
+    char path[PATH_MAX];
+};
+
+/* ---- what went wrong, for people */
+
+static bool fail(const struct store_sqlite *store, int rc, struct err *err)
+{
+    const char *path = store->path;
+
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        return err_set(err, "the journal %s cannot grow: the disk is full", path);
+    case SQLITE_NOTADB:
+        return err_set(err, "%s is not a journal: the file is no SQLite database; move it away", path);
+    case SQLITE_CORRUPT:
+        return err_set(err, "the journal %s is damaged; move it away (the fleet itself says what is under way)", path);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return err_set(err, "the journal %s is locked by another program for more than %d s", path,
+                       BUSY_LIMIT_MS / 1000);
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return err_set(err, "the journal %s cannot be written: the file, its folder or its disk is read-only", path);
+    case SQLITE_CANTOPEN:
+        return err_set(err, "the journal %s cannot be opened, or no file made beside it: may %s be written to?", path,
+                       "its folder");
+    case SQLITE_NOMEM:
+        return err_set(err, "out of memory for the journal %s", path);
+    default:
+        return err_set(err, "the journal %s: %s", path, store->db == NULL ? "no database" : sqlite3_errmsg(store->db));
+    }
+}
+
+/* ---- opening */
+
+/* mkdir -p, and what it makes is for us alone: the journal holds host names and holders. */
+static bool folder_make(const char *folder, struct err *err)
+{
+    char path[PATH_MAX];
+    struct stat there;
+
+    if (folder[0] == '\0' || strlen(folder) + sizeof "/rollouts.db-journal" > sizeof path)
+        return err_set(err, "the state folder's name is %s", folder[0] == '\0' ? "empty" : "too long");
+    strcpy(path, folder);
+    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash != NULL)
+            *slash = '\0';
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+            return err_set(err, "the state folder %s cannot be made: %s: %s", folder, path, strerror(errno));
+        if (slash == NULL)
+            break;
+        *slash = '/';
+    }
+    if (stat(folder, &there) != 0 || !S_ISDIR(there.st_mode))
+        return err_set(err, "the state folder %s is not a folder", folder);
+    return true;
+}
+
+/* SQLite would make the file by the umask; the files that it puts beside it get this one's mode. One that is there is
+ * left alone: to close any descriptor of a database drops this process's locks on it. */
+static bool file_make(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd < 0 && errno != EEXIST)
+        return err_set(err, "the journal %s cannot be made: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return true;
+}
+
+static int pragma_number(sqlite3 *db, const char *sql, int64_t *value)
+{
+    sqlite3_stmt *query = NULL;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &query, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(query);
+    if (rc == SQLITE_ROW) {
+        *value = sqlite3_column_int64(query, 0);
+        rc = SQLITE_OK;
+    }
+    sqlite3_finalize(query);
+    return rc;
+}
+
+/* The switch to WAL needs the file alone for a moment and does not heed the busy timeout. Where the file system cannot
+ * do WAL the mode stays as it was: slower, no less durable. */
+static int wal_enter(sqlite3 *db)
+{
+    int rc;
+
+    for (int waited_ms = 0; waited_ms < BUSY_LIMIT_MS; waited_ms += 20) {
+        rc = sqlite3_exec(db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL);
+        if ((rc & 0xff) != SQLITE_BUSY)
+            break;
+        sqlite3_sleep(20);
+    }
+    return rc;
+}
+
+/* In a transaction: of two rollouts that start at once, one makes the schema. */
+static bool schema_make(struct store_sqlite *store, struct err *err)
+{
+    int64_t version = 0, application = 0, tables = 0;
+    int rc = pragma_number(store->db, "PRAGMA user_version", &version);
+
+    if (rc == SQLITE_OK)
+        rc = pragma_number(store->db, "PRAGMA application_id", &application);
+    if (rc == SQLITE_OK)
+        rc = pragma_number(store->db, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (rc != SQLITE_OK)
+        return fail(store, rc, err);
+    if (application != APPLICATION_ID && (tables != 0 || application != 0 || version != 0))
+        return err_set(err, "%s is not a journal: it is another program's database; move it away", store->path);
+    if (version > SCHEMA_VERSION)
+        return err_set(err,
+                       "the journal %s was written by a newer rollout (schema %lld; this one knows %d): use the newer"
+                       " program or another state folder",
+                       store->path, (long long)version, SCHEMA_VERSION);
+    if (version == 0)
+        rc = sqlite3_exec(store->db, SCHEMA, NULL, NULL, NULL);
+    return rc == SQLITE_OK || fail(store, rc, err);
+}
+
+/* Ends the transaction either way; a commit that failed is undone. */
+static bool transaction_end(struct store_sqlite *store, bool good, struct err *err)
+{
+    int rc = good ? sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL) : SQLITE_OK;
+
+    if (rc != SQLITE_OK)
+        good = fail(store, rc, err);
+    if (!sqlite3_get_autocommit(store->db))
+        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    return good;
+}
+
+static bool transaction_begin(struct store_sqlite *store, struct err *err)
+{
+    int rc = sqlite3_exec(store->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+    return rc == SQLITE_OK || fail(store, rc, err);
+}
+
+static bool database_open(struct store_sqlite *store, struct err *err)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int rc = sqlite3_open_v2(store->path, &store->db, flags, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(store->db, BUSY_LIMIT_MS);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(store->db, SETTINGS, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = wal_enter(store->db);
+    if (rc != SQLITE_OK)
+        return fail(store, rc, err);
+    if (!transaction_begin(store, err) || !transaction_end(store, schema_make(store, err), err))
+        return false;
+    rc = sqlite3_prepare_v3(store->db, INSERT, -1, SQLITE_PREPARE_PERSISTENT, &store->insert, NULL);
+    return rc == SQLITE_OK || fail(store, rc, err);
+}
+
+/* ---- the three operations */
+
+static bool has_state(enum event_kind kind)
+{
+    return kind == EVENT_STEP || kind == EVENT_NOTE;
+}
+
+/* A NULL text is bound as NULL. Borrowed until the row is written. */
+static int bind_text(sqlite3_stmt *insert, enum column column, const char *text)
+{
+    return sqlite3_bind_text(insert, (int)column + 1, text, -1, SQLITE_STATIC);
+}
+
+static int event_insert(struct store_sqlite *store, const struct event *event)
+{
+    sqlite3_stmt *insert = store->insert;
+    char *state = has_state(event->kind) ? node_pack(&event->state) : NULL;
+    int rc = has_state(event->kind) && state == NULL ? SQLITE_NOMEM : SQLITE_OK;
+
+    if (rc == SQLITE_OK)
+        rc = bind_text(insert, ROLLOUT, event->rollout);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(insert, WALL_MS + 1, event->wall_ms);
+    if (rc == SQLITE_OK)
+        rc = bind_text(insert, KIND, event_name(event->kind));
+    if (rc == SQLITE_OK && event->node != EVENT_NO_NODE)
+        rc = sqlite3_bind_int(insert, NODE + 1, event->node);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int(insert, UPSTREAM + 1, event->upstream);
+    if (rc == SQLITE_OK && event->kind == EVENT_STEP)
+        rc = bind_text(insert, FROM_STEP, node_step_key(event->from));
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int(insert, CODE + 1, event->code);
+    if (rc == SQLITE_OK)
+        rc = bind_text(insert, SENTENCE, event->text);
+    if (rc == SQLITE_OK)
+        rc = bind_text(insert, PAYLOAD, event->payload);
+    if (rc == SQLITE_OK && state != NULL)
+        rc = sqlite3_bind_blob(insert, STATE + 1, state, (int)strlen(state), SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(insert);
+    sqlite3_reset(insert);
+    sqlite3_clear_bindings(insert);
+    free(state);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static bool sqlite_append(struct store *base, struct event *events, size_t n, struct err *err)
+{
+    struct store_sqlite *store = (struct store_sqlite *)base;
+    bool good = true;
+
+    if (n == 0)
+        return true;
+    if (!transaction_begin(store, err))
+        return false;
+    for (size_t i = 0; i < n && good; i++) {
+        int rc = event_insert(store, &events[i]);
+        events[i].seq = (uint64_t)sqlite3_last_insert_rowid(store->db);
+        good = rc == SQLITE_OK || fail(store, rc, err);
+    }
+    good = transaction_end(store, good, err);
+    for (size_t i = 0; i < n && !good; i++)
+        events[i].seq = 0;
+    return good;
+}
+
+static const char *column_text(sqlite3_stmt *row, enum column column)
+{
+    return (const char *)sqlite3_column_text(row, (int)column);
+}
+
+/* *event borrows from the row. */
+static bool event_read(sqlite3_stmt *row, struct event *event, struct err *err)
+{
+    const char *kind = column_text(row, KIND), *from = column_text(row, FROM_STEP), *text = column_text(row, SENTENCE);
+    const char *state = sqlite3_column_blob(row, STATE);
+    int kind_of = kind == NULL ? -1 : event_kind_of(kind), step = from == NULL ? 0 : node_step_of_key(from);
+
+    memset(event, 0, sizeof *event);
+    event->seq = (uint64_t)sqlite3_column_int64(row, SEQ);
+    if (kind_of < 0 || step < 0)
+        return err_set(err, "event %llu is of the kind \"%s\"%s%s, which this version does not know",
+                       (unsigned long long)event->seq, kind == NULL ? "" : kind, step < 0 ? " from step " : "",
+                       step < 0 ? from : "");
+    event->wall_ms = sqlite3_column_int64(row, WALL_MS);
+    event->rollout = column_text(row, ROLLOUT);
+    event->kind = (enum event_kind)kind_of;
+    event->node = EVENT_NO_NODE;
+    if (sqlite3_column_type(row, NODE) != SQLITE_NULL)
+        event->node = (uint16_t)sqlite3_column_int(row, NODE);
+    event->upstream = (uint16_t)sqlite3_column_int(row, UPSTREAM);
+    event->from = (uint8_t)step;
+    event->code = sqlite3_column_int(row, CODE);
+    snprintf(event->text, sizeof event->text, "%s", text == NULL ? "" : text);
+    event->payload = column_text(row, PAYLOAD);
+    if (state != NULL && !node_unpack(state, (size_t)sqlite3_column_bytes(row, STATE), &event->state, err))
+        return err_context(err, "event %llu", (unsigned long long)event->seq);
+    return true;
+}
+
+static bool sqlite_each(struct store *base, const char *rollout, uint64_t from,
+                        bool (*fn)(void *ctx, const struct event *), void *ctx, struct err *err)
+{
+    struct store_sqlite *store = (struct store_sqlite *)base;
+    sqlite3_stmt *row = NULL;
+    int rc = sqlite3_prepare_v2(store->db, SELECT, -1, &row, NULL);
+    bool good = true;
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(row, 1, rollout, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(row, 2, (sqlite3_int64)from);
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        struct event event;
+        rc = sqlite3_step(row);
+        if (rc != SQLITE_ROW)
+            break;
+        if (!event_read(row, &event, err)) {
+            good = err_context(err, "the journal %s", store->path);
+            break;
+        }
+        good = fn(ctx, &event);
+        if (!good)
+            break;
+    }
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        good = fail(store, rc, err);
+    sqlite3_finalize(row);
+    return good;
+}
+
+static void sqlite_close(struct store *base)
+{
+    struct store_sqlite *store = (struct store_sqlite *)base;
+
+    sqlite3_finalize(store->insert);
+    sqlite3_close(store->db);
+    free(store);
+}
+
+struct store *store_sqlite_open(const char *folder, struct err *err)
+{
+    static const struct store_ops ops = {sqlite_append, sqlite_each, sqlite_close};
+    struct store_sqlite *store;
+
+    if (!folder_make(folder, err))
+        return NULL;
+    store = calloc(1, sizeof *store);
+    if (store == NULL) {
+        err_set(err, "out of memory for the journal in %s", folder);
+        return NULL;
+    }
+    store->base.ops = &ops;
+    snprintf(store->path, sizeof store->path, "%s/rollouts.db", folder);
+    if (!file_make(store->path, err) || !database_open(store, err)) {
+        sqlite_close(&store->base);
+        return NULL;
+    }
+    return &store->base;
+}
