@@ -24,6 +24,9 @@ static void round_trip(const struct node *node)
     free(text);
 }
 
+/* Another size means another member: it belongs into NODE_FIELDS and into full_node. */
+_Static_assert(sizeof(struct node) == 192, "struct node has changed: is every member packed?");
+
 /* Every member with its highest value; padding is zero on both sides. */
 static struct node full_node(void)
 {
