@@ -68,19 +68,19 @@ enum job_state { JOB_NONE, JOB_RUNNING, JOB_DONE, JOB_FAILED };
 
 struct answer {
     enum answer_kind kind;
-    uint64_t ok_mask;         /* DRAIN, DOWN, BACK: peers for which it is certain; kind is the worst of all peers' */
-    struct ident ident;       /* STATUS, HEALTH: what runs. JOB_END: what runs after it; pid 0 = nothing */
-    bool healthy;             /* HEALTH */
-    enum job_state job;       /* JOB, UNDO, JOB_END: of that job. STATUS: of the agent's latest job */
-    bool touched;             /* JOB_END: a process was signalled or a file swapped */
-    uint32_t connections;     /* STATUS: established to the service */
-    uint64_t claim_fence;     /* STATUS: of the claim that is there, 0 = none */
-    bool claim_ours;          /* STATUS: it names our rollout */
-    bool claim_live;          /* STATUS: its ttl has not run out */
-    uint64_t up, down, drain; /* PEERS: by the node's peers: takes new requests / marked down / marked draining */
-    uint64_t seen;            /* PEERS: peers that are in their upstream at all */
-    uint32_t active;          /* PEERS: requests held, summed */
-    uint32_t generation;      /* PEERS: changes when an nginx whose `active` is not exact was reloaded */
+    uint64_t ok_mask;           /* DRAIN, DOWN, BACK: peers for which it is certain; kind is the worst of all peers' */
+    struct ident ident;         /* STATUS, HEALTH: what runs. JOB_END: what runs after it; pid 0 = nothing */
+    bool healthy;               /* HEALTH */
+    enum job_state job;         /* JOB, UNDO, JOB_END: of that job. STATUS: of the agent's latest job */
+    bool touched;               /* JOB_END: a process was signalled or a file swapped */
+    uint32_t connections;       /* STATUS: established to the service */
+    uint64_t claim_fence;       /* STATUS: of the claim that is there, 0 = none */
+    bool claim_ours;            /* STATUS: it names our rollout */
+    bool claim_live;            /* STATUS: its ttl has not run out */
+    uint64_t up, down, drain;   /* PEERS: by the node's peers: takes new requests / marked down / marked draining */
+    uint64_t seen;              /* PEERS: peers that are in their upstream at all */
+    uint32_t active;            /* PEERS: requests held, summed */
+    uint32_t generation;        /* PEERS: changes when an nginx whose `active` is not exact was reloaded */
     char text[ANSWER_TEXT_MAX]; /* for people: why not, or "" */
 };
 

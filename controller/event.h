@@ -10,7 +10,8 @@
 #define EVENTS(X)                                                                                                      \
     X(BEGAN, "began")           /* text: the packed plan as JSON, in `payload` */                                      \
     X(LEASED, "leased")         /* the lease of `upstream` is ours */                                                  \
-    X(LEASE_REFUSED, "refused") /* it is not: text says whose */                                                       \
+    X(LEASE_WAIT, "waiting")    /* it is another's and is waited for: text says whose */                               \
+    X(LEASE_REFUSED, "refused") /* it is another's: text says whose */                                                 \
     X(STEP, "step")             /* `node` went from `from` to state.step; state is whole */                            \
     X(NOTE, "note")             /* `node` is where it was; text says what it met */                                    \
     X(STOPPING, "stopping")     /* nothing new starts; text says why */                                                \
@@ -30,10 +31,10 @@ struct event {
     int64_t wall_ms;     /* Unix time, for people only; set by the loop */
     const char *rollout; /* borrowed: the plan's id, or the store's during each() */
     enum event_kind kind;
-    uint16_t node;    /* EVENT_NO_NODE where it is about the whole rollout */
+    uint16_t node; /* EVENT_NO_NODE where it is about the whole rollout */
     uint16_t upstream;
-    uint8_t from;     /* STEP: enum step it left */
-    int code;         /* ENDED */
+    uint8_t from;      /* STEP: enum step it left */
+    int code;          /* ENDED */
     struct node state; /* STEP, NOTE: after it */
     char text[ANSWER_TEXT_MAX];
     const char *payload; /* BEGAN: JSON text, borrowed; else NULL */

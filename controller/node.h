@@ -85,12 +85,12 @@ struct node {
     uint8_t attempt;           /* of jobs; rises only when the previous end is known */
     uint8_t job;               /* enum ask: ASK_JOB or ASK_UNDO, the last job asked for; ASK_NONE = none was */
     bool asked;                /* an answer is outstanding */
+    bool noted;                /* this step's trouble has been told already */
+    bool doubt;                /* an nginx was reloaded since the drain: `active` does not say all */
     bool claimed;              /* our claim may be at the agent */
     bool failed;               /* left the good path */
     bool stopping;             /* a person's stop reached it */
 };
-
-struct event; /* event.h */
 
 /* What became of an input. */
 struct move {
@@ -113,7 +113,12 @@ struct move node_answer(struct node *, const struct plan *, const struct answer 
 /* A person's stop. */
 struct move node_stop(struct node *, const struct plan *);
 
+/* Begun and neither DONE nor OUT. */
 bool node_in_motion(const struct node *);
+/* The action that its step asks for. */
+struct action node_action(const struct node *, const struct plan *);
+/* The executable that the rollout wants there: the release, or for a restart what ran before. */
+const uint8_t *node_target(const struct node *, const struct plan *);
 /* Milliseconds until node_time has something to do; UINT32_MAX = nothing. */
 uint32_t node_wait_ms(const struct node *);
 /* Which job id's step part: "job" or "undo". */

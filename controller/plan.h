@@ -16,6 +16,7 @@
 #define PLAN_LBS_MAX        256
 #define PLAN_UPSTREAMS_MAX  1024
 #define PLAN_NODES_MAX      60000
+#define PLAN_BATCHES_MAX    16
 
 /* Waiting times of the steps (node.def names them): PLAN_WAIT(NAME, "what it is, for --explain"). */
 #define PLAN_WAITS(X)                                                                                                  \
@@ -49,7 +50,6 @@ struct plan_lb {
 struct plan_upstream {
     uint16_t lb;
     const char *name;
-    uint32_t fence_seen; /* not needed after the plan: highest fence shown by its lease */
 };
 
 /* A node's place in one upstream, keyed by load balancer, upstream and address; its id at nginx is looked up afresh. */
@@ -70,8 +70,10 @@ struct plan_node {
     struct ident surveyed; /* what ran at the time of the survey */
     /* For a repair only, from the dead rollout's claim. */
     uint64_t out_mask, prior_drain_mask; /* what that rollout took out, and what of it was draining before it */
-    uint64_t claim_fence;                /* of the claim that is there; what the next PUT expects. 0 = none */
+    uint64_t claim_fence;                /* of the claim that is there; what the next PUT expects */
     struct ident before;                 /* what ran when it was claimed */
+    bool has_target;                     /* it was to be upgraded to: */
+    uint8_t target_sha256[32];
 };
 
 enum plan_kind { PLAN_ROLL, PLAN_REPAIR };
@@ -82,7 +84,9 @@ struct plan {
     const char *holder;  /* who and where, for people: "ann@ci-7 pid 4711" */
     const char *service;
     uint64_t fence;
-    uint32_t lease_ttl_ms;
+    uint32_t lease_ttl_ms;  /* of leases and claims */
+    uint32_t lease_wait_ms; /* how long another's lease is waited for before it is exit 6: 0, or for a repair the rest
+                               of the dead rollout's ttl */
 
     bool has_release; /* false: restart only */
     const char *release_file;
@@ -91,12 +95,14 @@ struct plan {
     const char *version; /* label; "" = none */
 
     uint32_t wait_ms[WAIT_COUNT];
+    uint32_t connect_timeout_ms;
     bool drain_proceed; /* --on-drain-timeout proceed */
     uint8_t success_threshold;
     uint32_t min_healthy_ms;
-    uint32_t batch;               /* nodes in motion at most */
-    uint32_t max_unavailable;     /* nodes an upstream, or percent of its configured peers */
-    bool max_unavailable_percent; /* rounded down, at least 1 */
+    uint32_t n_batches;                 /* at least 1 */
+    uint32_t batches[PLAN_BATCHES_MAX]; /* the k-th caps the nodes in motion once the sum of those before is done */
+    uint32_t max_unavailable;           /* nodes an upstream, or percent of its configured peers */
+    bool max_unavailable_percent;       /* rounded down, at least 1 */
 
     uint32_t n_lbs, n_upstreams, n_peers, n_nodes;
     struct plan_lb *lbs;
@@ -116,7 +122,10 @@ const char *plan_keep(struct plan *, const char *text);
 json_t *plan_pack(const struct plan *);
 struct plan *plan_unpack(const json_t *, struct err *);
 
-/* The floor of an upstream with `configured` non-backup peers: peers that must stay up (I1). */
-uint32_t plan_floor(const struct plan *, uint32_t configured);
+/* Index of a peer's load balancer. */
+static inline uint16_t plan_peer_lb(const struct plan *p, uint32_t peer)
+{
+    return p->upstreams[p->peers[peer].upstream].lb;
+}
 
 #endif

@@ -1,0 +1,322 @@
+#include "judge.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#define QUIET_READS 2 /* DESIGN: quiet = silent and active = 0, twice */
+#define BAKE_BAD    3 /* failed checks in a row that end a bake */
+
+static struct verdict again(void)
+{
+    return (struct verdict){.kind = VERDICT_AGAIN};
+}
+
+static struct verdict good(void)
+{
+    return (struct verdict){.kind = VERDICT_GOOD};
+}
+
+static struct verdict bad(enum why why)
+{
+    return (struct verdict){.kind = VERDICT_BAD, .why = why};
+}
+
+static struct verdict go(enum step to, enum why why)
+{
+    return (struct verdict){.kind = VERDICT_GOTO, .to = to, .why = why};
+}
+
+/* A refusal is final; no whole answer is asked for again: every effect may be sent twice. */
+static struct verdict effect(const struct answer *a, enum why why)
+{
+    if (a->kind == ANS_OK)
+        return good();
+    if (a->kind == ANS_REFUSED || a->kind == ANS_FENCED)
+        return bad(why);
+    return again();
+}
+
+static uint64_t all_peers(const struct node *n, const struct plan *p)
+{
+    uint32_t count = p->nodes[n->id].n_peers;
+
+    return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
+}
+
+static struct verdict judge_check(struct node *n, const struct plan *p, const struct answer *a)
+{
+    if (a->kind != ANS_OK)
+        return again();
+    if (a->job == JOB_RUNNING)
+        return bad(WHY_BUSY);
+    if (a->claim_live && !a->claim_ours)
+        return bad(WHY_CLAIM);
+    if (a->ident.pid == 0)
+        return bad(WHY_GONE);
+    n->before = a->ident;
+    n->claim_fence = a->claim_fence;
+    if (p->has_release && ident_runs(&a->ident, p->release_sha256))
+        return go(STEP_DONE, WHY_NONE);
+    return good();
+}
+
+static struct verdict judge_look(struct node *n, const struct plan *p, const struct answer *a)
+{
+    if (a->kind != ANS_OK || a->seen != all_peers(n, p))
+        return again();
+    n->peers_mask = a->seen & ~a->down; /* what somebody else took down is not ours to take or to put back */
+    n->prior_drain_mask = a->drain & n->peers_mask;
+    n->generation = a->generation;
+    return good();
+}
+
+static struct verdict judge_claim(struct node *n, const struct plan *p, const struct answer *a)
+{
+    if (a->kind == ANS_OK)
+        n->claim_fence = p->fence;
+    return effect(a, WHY_CLAIM);
+}
+
+static struct verdict judge_floor(struct node *n, const struct plan *p, const struct answer *a)
+{
+    (void)p;
+    if (a->kind != ANS_OK)
+        return again();
+    n->generation = a->generation;
+    return good();
+}
+
+static struct verdict judge_quiet(struct node *n, const struct plan *p, const struct answer *a)
+{
+    bool out =
+        a->kind == ANS_OK && a->seen == all_peers(n, p) && ((a->down | a->drain) & n->peers_mask) == n->peers_mask;
+
+    if (a->kind == ANS_OK && a->generation != n->generation)
+        n->doubt = true;
+    if (!out || a->active != 0) {
+        n->streak = 0;
+        return again();
+    }
+    return ++n->streak >= QUIET_READS ? good() : again();
+}
+
+static struct verdict judge_empty(struct node *n, const struct plan *p, const struct answer *a)
+{
+    (void)p;
+    if (a->kind != ANS_OK)
+        return again();
+    if (!ident_same_process(&a->ident, &n->before))
+        return bad(WHY_CHANGED);
+    return n->doubt && a->connections != 0 ? again() : good();
+}
+
+static struct verdict judge_silent(struct node *n, const struct plan *p, const struct answer *a)
+{
+    if (a->kind != ANS_OK)
+        return again();
+    if (a->generation != n->generation) { /* reloaded since: the agent must confirm that old workers hold nothing */
+        n->generation = a->generation;
+        n->doubt = true;
+        return go(STEP_EMPTY, WHY_NONE);
+    }
+    if (a->seen != all_peers(n, p) || a->down != a->seen || (a->active != 0 && !p->drain_proceed)) {
+        n->streak = 0;
+        return again();
+    }
+    return ++n->streak >= QUIET_READS ? good() : again();
+}
+
+static struct verdict judge_job_end(struct node *n, const struct plan *p, const struct answer *a, enum why why)
+{
+    (void)p;
+    if (a->kind == ANS_REFUSED || a->kind == ANS_FENCED)
+        return bad(why);
+    if (a->kind != ANS_OK || a->job == JOB_RUNNING)
+        return again();
+    if (a->job != JOB_DONE || a->ident.pid == 0)
+        return bad(why);
+    n->now = a->ident;
+    return good();
+}
+
+/* What runs must be the very process that the job reported, with the executable that was wanted, and a new one. */
+static struct verdict judge_verify(struct node *n, const uint8_t *sha256, const struct answer *a, enum why why)
+{
+    if (a->kind != ANS_OK)
+        return again();
+    if (!ident_same_process(&a->ident, &n->now) || !ident_runs(&a->ident, sha256) ||
+        ident_same_process(&a->ident, &n->before))
+        return bad(why);
+    return good();
+}
+
+static struct verdict judge_health(struct node *n, const struct plan *p, const struct answer *a)
+{
+    if (a->kind == ANS_OK && a->ident.pid == 0)
+        return bad(WHY_GONE);
+    if (a->kind == ANS_OK && !ident_same_process(&a->ident, &n->now))
+        return bad(WHY_IDENTITY);
+    if (a->kind != ANS_OK || !a->healthy) {
+        n->streak = 0;
+        n->healthy_ms = 0;
+        return again();
+    }
+    if (n->streak < UINT8_MAX)
+        n->streak++;
+    return n->streak >= p->success_threshold && n->healthy_ms >= p->min_healthy_ms ? good() : again();
+}
+
+static struct verdict judge_bake(struct node *n, const struct plan *p, const struct answer *a)
+{
+    (void)p;
+    if (a->kind == ANS_OK && !ident_same_process(&a->ident, &n->now))
+        return bad(WHY_BAKE);
+    if (a->kind == ANS_OK && a->healthy)
+        n->streak = 0;
+    else if (++n->streak >= BAKE_BAD)
+        return bad(WHY_BAKE);
+    return again();
+}
+
+static struct verdict judge_back(struct node *n, const struct plan *p, const struct answer *a)
+{
+    (void)p;
+    n->out_mask &= ~a->ok_mask;
+    if (a->kind == ANS_OK)
+        return good();
+    return a->kind == ANS_FENCED ? bad(WHY_BACK) : again(); /* a peer may be missing for the moment of a reload */
+}
+
+static struct verdict judge_seen(struct node *n, const struct plan *p, const struct answer *a)
+{
+    uint64_t drained = n->prior_drain_mask, open = n->peers_mask & ~drained;
+
+    (void)p;
+    if (a->kind != ANS_OK || (a->up & open) != open || (a->drain & drained) != drained)
+        return again();
+    return good();
+}
+
+static struct verdict judge_return(struct node *n, const struct plan *p, const struct answer *a)
+{
+    (void)p;
+    if (a->kind != ANS_OK)
+        return again();
+    n->now = a->ident;
+    return ident_same_process(&a->ident, &n->before) ? good() : bad(WHY_CHANGED);
+}
+
+/* After a job that failed, or whose end is unknown: the release before may go back when it is healthy; anything else is
+ * undone by a job, if it was a job of ours that brought it. */
+static struct verdict judge_settle(struct node *n, const struct plan *p, const struct answer *a)
+{
+    (void)p;
+    if (a->kind != ANS_OK || a->job == JOB_RUNNING)
+        return again();
+    if (ident_runs(&a->ident, n->before.sha256)) {
+        n->now = a->ident;
+        return good();
+    }
+    if (n->job == ASK_NONE)
+        return go(STEP_OUT, WHY_CHANGED);
+    return bad(a->ident.pid == 0 ? WHY_GONE : WHY_UNDO);
+}
+
+static struct verdict judge_mend(struct node *n, const struct plan *p, const struct answer *a)
+{
+    const struct plan_node *pn = &p->nodes[n->id];
+
+    if (a->kind != ANS_OK || a->job == JOB_RUNNING)
+        return again();
+    if (a->ident.pid == 0)
+        return bad(WHY_GONE);
+    if (a->claim_live && !a->claim_ours)
+        return bad(WHY_CLAIM);
+    if (!ident_runs(&a->ident, pn->before.sha256) && !(pn->has_target && ident_runs(&a->ident, pn->target_sha256)))
+        return bad(WHY_IDENTITY);
+    n->now = a->ident;
+    n->claim_fence = a->claim_fence;
+    return good();
+}
+
+static struct verdict judge_unclaim(const struct answer *a)
+{
+    /* Refused: it is another's by now, or gone; either way it is not ours any more. */
+    return a->kind == ANS_OK || a->kind == ANS_REFUSED || a->kind == ANS_FENCED ? good() : again();
+}
+
+struct verdict judge(struct node *n, const struct plan *p, const struct answer *a)
+{
+    switch ((enum step)n->step) {
+    case STEP_CHECK:
+        return judge_check(n, p, a);
+    case STEP_LOOK:
+        return judge_look(n, p, a);
+    case STEP_CLAIM:
+    case STEP_RECLAIM:
+        return judge_claim(n, p, a);
+    case STEP_STAGE:
+        return effect(a, WHY_STAGE);
+    case STEP_FLOOR:
+        return judge_floor(n, p, a);
+    case STEP_DRAIN:
+    case STEP_DOWN:
+        return effect(a, WHY_DRAIN);
+    case STEP_QUIET:
+        return judge_quiet(n, p, a);
+    case STEP_EMPTY:
+        return judge_empty(n, p, a);
+    case STEP_SILENT:
+        return judge_silent(n, p, a);
+    case STEP_JOB:
+        return effect(a, WHY_JOB);
+    case STEP_AWAIT:
+        return judge_job_end(n, p, a, WHY_HANDOVER);
+    case STEP_VERIFY:
+        return judge_verify(n, node_target(n, p), a, WHY_IDENTITY);
+    case STEP_HEALTH:
+    case STEP_REHEALTH:
+        return judge_health(n, p, a);
+    case STEP_BACK:
+        return judge_back(n, p, a);
+    case STEP_SEEN:
+        return judge_seen(n, p, a);
+    case STEP_BAKE:
+        return judge_bake(n, p, a);
+    case STEP_UNCLAIM:
+        return judge_unclaim(a);
+    case STEP_RETURN:
+        return judge_return(n, p, a);
+    case STEP_SETTLE:
+        return judge_settle(n, p, a);
+    case STEP_UNDO:
+        return effect(a, WHY_UNDO);
+    case STEP_UNDOING:
+        return judge_job_end(n, p, a, WHY_UNDO);
+    case STEP_REVERIFY:
+        return judge_verify(n, n->before.sha256, a, WHY_UNDO);
+    case STEP_MEND:
+        return judge_mend(n, p, a);
+    case STEP_WAIT:
+    case STEP_DONE:
+    case STEP_OUT:
+    case STEP_COUNT:
+        break;
+    }
+    assert(!"a step that asks nothing got an answer");
+    return again();
+}
+
+enum why judge_limit_why(enum step step)
+{
+    static const uint8_t why[STEP_COUNT] = {
+        [STEP_CHECK] = WHY_AGENT,   [STEP_LOOK] = WHY_PEERS,      [STEP_CLAIM] = WHY_CLAIM, [STEP_STAGE] = WHY_STAGE,
+        [STEP_FLOOR] = WHY_FLOOR,   [STEP_DRAIN] = WHY_DRAIN,     [STEP_QUIET] = WHY_QUIET, [STEP_DOWN] = WHY_DRAIN,
+        [STEP_EMPTY] = WHY_QUIET,   [STEP_SILENT] = WHY_SILENT,   [STEP_JOB] = WHY_JOB,     [STEP_AWAIT] = WHY_HANDOVER,
+        [STEP_VERIFY] = WHY_AGENT,  [STEP_HEALTH] = WHY_HEALTH,   [STEP_BACK] = WHY_BACK,   [STEP_SEEN] = WHY_BACK,
+        [STEP_RETURN] = WHY_AGENT,  [STEP_SETTLE] = WHY_AGENT,    [STEP_UNDO] = WHY_UNDO,   [STEP_UNDOING] = WHY_UNDO,
+        [STEP_REVERIFY] = WHY_UNDO, [STEP_REHEALTH] = WHY_HEALTH, [STEP_MEND] = WHY_AGENT,  [STEP_RECLAIM] = WHY_CLAIM,
+    };
+
+    return (enum why)why[step];
+}

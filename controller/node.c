@@ -1,0 +1,254 @@
+#include "node.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "judge.h"
+
+static const struct step_row rows[STEP_COUNT] = {
+#define STEP(id, ask_, effect_, every_, limit_, good_, bad_, over_, stop_, resume_, name_, waits_)                     \
+    [STEP_##id] = {.name = name_,                                                                                      \
+                   .waits_for = waits_,                                                                                \
+                   .ask = ASK_##ask_,                                                                                  \
+                   .effect = effect_,                                                                                  \
+                   .every = WAIT_##every_,                                                                             \
+                   .limit = WAIT_##limit_,                                                                             \
+                   .on_good = STEP_##good_,                                                                            \
+                   .on_bad = STEP_##bad_,                                                                              \
+                   .on_limit = STEP_##over_,                                                                           \
+                   .on_stop = STEP_##stop_,                                                                            \
+                   .on_resume = STEP_##resume_},
+#include "node.def"
+#undef STEP
+};
+
+const struct step_row *step_row(enum step step)
+{
+    assert(step < STEP_COUNT);
+    return &rows[step];
+}
+
+const char *why_phrase(enum why why)
+{
+    static const char *const phrases[WHY_COUNT] = {
+#define X(name, text) [WHY_##name] = text,
+        WHYS(X)
+#undef X
+    };
+
+    return phrases[why];
+}
+
+const char *node_job_name(enum ask job)
+{
+    return job == ASK_UNDO ? "undo" : "job";
+}
+
+const uint8_t *node_target(const struct node *n, const struct plan *p)
+{
+    return p->has_release ? p->release_sha256 : n->before.sha256;
+}
+
+bool node_in_motion(const struct node *n)
+{
+    return n->step != STEP_WAIT && n->step != STEP_DONE && n->step != STEP_OUT;
+}
+
+void node_init(struct node *n, uint16_t id, const struct plan *p)
+{
+    const struct plan_node *pn = &p->nodes[id];
+
+    memset(n, 0, sizeof *n);
+    n->id = id;
+    n->step = STEP_WAIT;
+    n->left_ms = UINT32_MAX;
+    n->next_ask_ms = UINT32_MAX;
+    n->before = p->kind == PLAN_REPAIR ? pn->before : pn->surveyed;
+    n->out_mask = n->peers_mask = pn->out_mask;
+    n->prior_drain_mask = pn->prior_drain_mask;
+    n->claim_fence = pn->claim_fence;
+}
+
+struct action node_action(const struct node *n, const struct plan *p)
+{
+    const struct step_row *row = &rows[n->step];
+
+    (void)p;
+    return (struct action){.kind = ACT_ASK,
+                           .ask = row->ask,
+                           .node = n->id,
+                           .mask = row->ask == ASK_BACK ? n->out_mask : n->peers_mask,
+                           .prior_mask = n->prior_drain_mask,
+                           .expect = n->claim_fence,
+                           .before = n->before,
+                           .attempt = n->attempt,
+                           .job = (enum ask)n->job};
+}
+
+static enum outcome final_outcome(const struct node *n, const struct plan *p)
+{
+    if (n->failed)
+        return OUTCOME_FAILED;
+    if (n->stopping)
+        return OUTCOME_STOPPED;
+    if (p->kind == PLAN_REPAIR)
+        return OUTCOME_MENDED;
+    return n->job == ASK_NONE ? OUTCOME_ALREADY : OUTCOME_UPGRADED;
+}
+
+static void ask_now(struct node *n, const struct plan *p, struct move *m)
+{
+    n->asked = true;
+    n->next_ask_ms = UINT32_MAX;
+    m->asks = true;
+    m->action = node_action(n, p);
+}
+
+/* The one place where a step changes. */
+static void enter(struct node *n, const struct plan *p, enum step to, struct move *m)
+{
+    const struct step_row *row;
+
+    m->moved = true;
+    m->from = (enum step)n->step;
+    if (to == STEP_BAKE && p->wait_ms[WAIT_BAKE] == 0)
+        to = rows[STEP_BAKE].on_good;
+    row = &rows[to];
+    n->step = (uint8_t)to;
+    n->left_ms = row->limit == WAIT_NONE ? UINT32_MAX : p->wait_ms[row->limit];
+    n->streak = 0;
+    n->healthy_ms = 0;
+    n->asked = n->noted = false;
+    n->next_ask_ms = UINT32_MAX;
+    if (to == STEP_CLAIM || to == STEP_RECLAIM)
+        n->claimed = true;
+    if (to == STEP_DRAIN)
+        n->out_mask |= n->peers_mask; /* an intent counts as out */
+    if (to == STEP_JOB || to == STEP_UNDO) {
+        n->job = (uint8_t)row->ask;
+        n->attempt++;
+    }
+    if (to == STEP_DONE)
+        n->outcome = (uint8_t)final_outcome(n, p);
+    if (row->ask != ASK_NONE)
+        ask_now(n, p, m);
+}
+
+/* Off the good path: remember the first reason. What cannot be unclaimed is told, but the node is well. */
+static void fail(struct node *n, enum why why)
+{
+    if (n->step == STEP_UNCLAIM || why == WHY_NONE)
+        return;
+    n->failed = true;
+    if (n->why == WHY_NONE) {
+        n->why = (uint8_t)why;
+        n->why_step = n->step;
+    }
+}
+
+static void stop_now(struct node *n, const struct plan *p, struct move *m)
+{
+    if (n->why == WHY_NONE) {
+        n->why = WHY_STOP;
+        n->why_step = n->step;
+    }
+    enter(n, p, rows[n->step].on_stop, m);
+}
+
+static void limit_over(struct node *n, const struct plan *p, struct move *m)
+{
+    const struct step_row *row = &rows[n->step];
+    bool well = n->step == STEP_BAKE || (n->step == STEP_QUIET && p->drain_proceed);
+
+    if (!well)
+        fail(n, judge_limit_why((enum step)n->step));
+    enter(n, p, well ? row->on_good : row->on_limit, m);
+}
+
+/* Answered by the run itself, so nothing of ours is under way in the world meanwhile. */
+static bool asks_run(const struct node *n)
+{
+    return rows[n->step].ask == ASK_PEERS || rows[n->step].ask == ASK_FLOOR;
+}
+
+struct move node_begin(struct node *n, const struct plan *p)
+{
+    struct move m = {0};
+
+    assert(n->step == STEP_WAIT);
+    if (p->kind == PLAN_ROLL && p->nodes[n->id].at_target)
+        enter(n, p, STEP_DONE, &m);
+    else
+        enter(n, p, p->kind == PLAN_REPAIR ? STEP_MEND : rows[STEP_WAIT].on_good, &m);
+    return m;
+}
+
+struct move node_time(struct node *n, const struct plan *p, uint32_t elapsed_ms)
+{
+    struct move m = {0};
+
+    if (!node_in_motion(n))
+        return m;
+    if (n->left_ms != UINT32_MAX)
+        n->left_ms = n->left_ms > elapsed_ms ? n->left_ms - elapsed_ms : 0;
+    if (n->next_ask_ms != UINT32_MAX)
+        n->next_ask_ms = n->next_ask_ms > elapsed_ms ? n->next_ask_ms - elapsed_ms : 0;
+    if (n->streak > 0)
+        n->healthy_ms += elapsed_ms;
+    /* An effect under way is never left behind: the world answers within the limits of its calls. */
+    if (n->left_ms == 0 && (!n->asked || asks_run(n)))
+        limit_over(n, p, &m);
+    else if (n->next_ask_ms == 0 && !n->asked)
+        ask_now(n, p, &m);
+    return m;
+}
+
+struct move node_answer(struct node *n, const struct plan *p, const struct answer *a)
+{
+    const struct step_row *row = &rows[n->step];
+    struct move m = {0};
+    struct verdict v;
+
+    assert(n->asked);
+    n->asked = false;
+    v = judge(n, p, a);
+    memcpy(m.text, a->text, sizeof m.text);
+    if (v.kind == VERDICT_GOOD) {
+        enter(n, p, n->stopping && row->on_stop != n->step ? row->on_stop : row->on_good, &m);
+    } else if (v.kind == VERDICT_BAD || v.kind == VERDICT_GOTO) {
+        fail(n, v.why);
+        enter(n, p, v.kind == VERDICT_BAD ? row->on_bad : v.to, &m);
+    } else if (n->left_ms == 0) {
+        limit_over(n, p, &m);
+    } else if (n->stopping && row->on_stop != n->step) {
+        stop_now(n, p, &m);
+    } else {
+        n->next_ask_ms = row->ask == ASK_JOB_END && a->kind == ANS_OK ? 0 : p->wait_ms[row->every];
+        m.note = m.text[0] != '\0' && !n->noted;
+        n->noted = n->noted || m.note;
+    }
+    return m;
+}
+
+struct move node_stop(struct node *n, const struct plan *p)
+{
+    struct move m = {0};
+
+    if (!node_in_motion(n) || n->stopping)
+        return m;
+    n->stopping = rows[n->step].on_stop != n->step;
+    if (n->stopping && (!n->asked || asks_run(n)))
+        stop_now(n, p, &m);
+    return m;
+}
+
+uint32_t node_wait_ms(const struct node *n)
+{
+    uint32_t wait = n->next_ask_ms;
+
+    if (!node_in_motion(n))
+        return UINT32_MAX;
+    if ((!n->asked || asks_run(n)) && n->left_ms < wait)
+        wait = n->left_ms;
+    return wait;
+}

@@ -1,0 +1,80 @@
+#include "pace.h"
+
+#include <stdio.h>
+
+uint32_t pace_floor(const struct plan *p, uint32_t configured)
+{
+    uint32_t may = p->max_unavailable;
+
+    if (p->max_unavailable_percent) {
+        may = (uint32_t)((uint64_t)configured * p->max_unavailable / 100);
+        may = may == 0 ? 1 : may;
+    }
+    return configured > may + 1 ? configured - may : 1;
+}
+
+uint32_t pace_batch(const struct plan *p, uint32_t done)
+{
+    uint32_t k = 0;
+    uint64_t sum = p->batches[0];
+
+    while (k + 1 < p->n_batches && done >= sum)
+        sum += p->batches[++k];
+    return p->batches[k];
+}
+
+/* Whether a peer counts as up in the snapshot. */
+static bool counts(const struct seen_peer *seen)
+{
+    return seen->state == PEER_UP && !seen->backup;
+}
+
+/* Peers of `upstream` that the snapshot still shows up but that we took out, or may have: they count as out. */
+static uint32_t taken_since(const struct run *r, const struct plan *p, uint16_t upstream, uint16_t except)
+{
+    uint32_t taken = 0;
+
+    for (uint32_t i = 0; i < r->n_begun; i++) {
+        const struct node *n = run_node(r, run_begun(r)[i]);
+        const struct plan_node *pn = &p->nodes[n->id];
+
+        if (n->id == except || n->out_mask == 0)
+            continue;
+        for (uint32_t bit = 0; bit < pn->n_peers; bit++) {
+            uint32_t peer = pn->first_peer + bit;
+
+            if ((n->out_mask >> bit & 1) != 0 && p->peers[peer].upstream == upstream && counts(run_peer(r, peer)))
+                taken++;
+        }
+    }
+    return taken;
+}
+
+bool run_may_drain(const struct run *r, const struct plan *p, uint16_t node, char *text, size_t size)
+{
+    const struct plan_node *pn = &p->nodes[node];
+
+    for (uint32_t bit = 0; bit < pn->n_peers; bit++) {
+        uint32_t peer = pn->first_peer + bit;
+        uint16_t upstream = p->peers[peer].upstream, lb = plan_peer_lb(p, peer);
+        const struct seen_upstream *seen = run_upstream(r, upstream);
+        uint32_t floor = pace_floor(p, seen->configured), up, gone;
+
+        if ((run_node(r, node)->peers_mask >> bit & 1) == 0)
+            continue; /* somebody else took it out: draining it takes nothing away */
+        if (run_lb(r, lb)->read_age_ms > PACE_SNAPSHOT_MAX_MS || !seen->there) {
+            (void)snprintf(text, size, "%s has not shown upstream %s within the last second", p->lbs[lb].name,
+                           p->upstreams[upstream].name);
+            return false;
+        }
+        up = seen->up;
+        gone = taken_since(r, p, upstream, node) + (counts(run_peer(r, peer)) ? 1 : 0);
+        if (up < gone + floor) {
+            (void)snprintf(text, size, "upstream %s at %s: %u of %u peers up, %u would be left, the floor is %u",
+                           p->upstreams[upstream].name, p->lbs[lb].name, up, seen->configured,
+                           up > gone ? up - gone : 0, floor);
+            return false;
+        }
+    }
+    return true;
+}

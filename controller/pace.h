@@ -1,0 +1,21 @@
+/* pace.h - how many may be out, and who may go next. Pure functions of the run; nothing here is spread over steps. */
+#ifndef CONTROLLER_PACE_H
+#define CONTROLLER_PACE_H
+
+#include <stddef.h>
+
+#include "run.h"
+
+#define PACE_SNAPSHOT_MAX_MS 1000 /* I1: the load balancers' lists are at most this old */
+
+/* Peers of an upstream with `configured` non-backup peers that must stay up: max(1, configured - max unavailable). */
+uint32_t pace_floor(const struct plan *, uint32_t configured);
+
+/* Nodes that may be in motion now that `done` are. */
+uint32_t pace_batch(const struct plan *, uint32_t done);
+
+/* I1, for one node just before its drain, at each of its upstreams: peers that are up and not backup, minus our own
+ * drains since the snapshot, minus this one, are at least the floor. False with the reason in `text`. */
+bool run_may_drain(const struct run *, const struct plan *, uint16_t node, char *text, size_t size);
+
+#endif

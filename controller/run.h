@@ -1,0 +1,112 @@
+/* run.h - one rollout under way: all its nodes, leases and what the load balancers last showed, in one flat block.
+ *
+ * No pointers inside: the block can be copied, compared, hashed and stored. Pure: a turn takes inputs and the time that
+ * passed, and yields events (to be made durable first) and actions (to be started then). */
+#ifndef CONTROLLER_RUN_H
+#define CONTROLLER_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ask.h"
+#include "event.h"
+#include "node.h"
+#include "plan.h"
+
+enum run_phase {
+    RUN_LEASING,   /* taking the leases, one after another in the plan's order */
+    RUN_ROLLING,   /* nodes move */
+    RUN_RELEASING, /* giving the leases back */
+    RUN_OVER
+};
+
+enum run_stop {
+    RUN_GOES,
+    RUN_STOP_FAILURE,     /* a node failed */
+    RUN_STOP_PERSON,      /* SIGINT, SIGTERM */
+    RUN_STOP_HELD,        /* another rollout holds a lease, or took one over from us */
+    RUN_STOP_UNREACHABLE, /* a lease could not be taken because nobody answered */
+    RUN_STOP_STORE        /* the journal cannot be written */
+};
+
+struct run_lb {
+    uint64_t generation;
+    uint64_t began_turn, read_turn; /* turn in which the outstanding / the last arrived read was begun */
+    uint32_t began_ms;              /* since the last read was begun */
+    uint32_t read_age_ms;           /* since the last arrived good read was begun; UINT32_MAX = never */
+    bool reading, exact;
+};
+
+enum lease_state {
+    LEASE_NONE,
+    LEASE_MAYBE, /* asked for, no whole answer came */
+    LEASE_HELD,
+    LEASE_GONE /* another's, or given back */
+};
+
+struct run_lease {
+    uint32_t age_ms;   /* since it was last taken or renewed */
+    uint32_t retry_ms; /* until it is asked again */
+    uint8_t state;     /* enum lease_state */
+    bool asked;        /* an answer is outstanding */
+    bool releasing;    /* what was asked is its release */
+    bool noted;        /* that it is waited for has been told */
+};
+
+/* What the run knows of a node beside its state. */
+struct run_extra {
+    uint64_t look_turn;   /* turn in which it asked to see its peers */
+    uint32_t claim_ms;    /* since its claim was last put */
+    bool looks, renewing; /* waits to see its peers; a renewal of its claim is outstanding */
+    bool deferred;        /* its (un)claim waits for that renewal to end */
+};
+
+struct run {
+    uint64_t size_bytes, turn;
+    uint32_t n_lbs, n_upstreams, n_peers, n_nodes;
+    uint32_t n_begun; /* nodes begun and not done: in motion or out */
+    uint32_t next;    /* first node of the plan not begun */
+    uint32_t n_done;
+    uint32_t lease_left_ms; /* how long the leases may still take */
+    uint8_t phase, stop;    /* enum run_phase, enum run_stop */
+    /* then, in the same block, the arrays that the functions below find */
+};
+
+struct run *run_new(const struct plan *);
+void run_free(struct run **);
+
+const struct node *run_node(const struct run *, uint32_t);
+const struct run_lb *run_lb(const struct run *, uint32_t);
+const struct run_lease *run_lease(const struct run *, uint32_t);
+const struct seen_peer *run_peer(const struct run *, uint32_t);
+const struct seen_upstream *run_upstream(const struct run *, uint32_t);
+const uint16_t *run_begun(const struct run *); /* n_begun node indexes */
+
+/* What a turn yields; grows as needed, emptied by turn_clear. */
+struct turn {
+    struct event *events;
+    struct action *actions;
+    size_t n_events, n_actions, cap_events, cap_actions;
+};
+void turn_clear(struct turn *);
+void turn_free(struct turn *);
+
+/* One turn: elapsed_ms have passed, these inputs came. A first call without inputs begins the rollout. */
+void run_turn(struct run *, const struct plan *, uint32_t elapsed_ms, const struct input *, size_t n_inputs,
+              struct turn *);
+
+/* Nothing new starts from now on; RUN_STOP_PERSON also turns nodes round that have no job yet. */
+void run_stop(struct run *, const struct plan *, enum run_stop, const char *text, struct turn *);
+
+bool run_over(const struct run *);
+/* Milliseconds until run_turn has something to do without an input; at most 60000. */
+uint32_t run_wait_ms(const struct run *, const struct plan *);
+/* DESIGN 4.4, worst first. signal: of a person's stop (2, 15), for 130 and 143. */
+int run_exit_code(const struct run *, int signal);
+/* FNV-1a over the whole state. */
+uint64_t run_hash(const struct run *);
+/* Take an event of the journal over into the state. */
+void run_replay(struct run *, const struct plan *, const struct event *);
+
+#endif

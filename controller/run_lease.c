@@ -1,0 +1,152 @@
+/* run_lease.c - the leases of all upstreams of the rollout: taken one after another, renewed, given back. */
+#include <stdio.h>
+
+#include "run_state.h"
+
+#define LEASE_RETRY_MS   1000
+#define LEASE_RELEASE_MS 5000 /* what is not given back by then runs out by itself */
+
+void lease_time(struct run *r, uint32_t elapsed_ms)
+{
+    if (r->phase == RUN_LEASING || r->phase == RUN_RELEASING)
+        r->lease_left_ms = r->lease_left_ms > elapsed_ms ? r->lease_left_ms - elapsed_ms : 0;
+    for (uint32_t i = 0; i < r->n_upstreams; i++) {
+        struct run_lease *l = state_lease(r, i);
+
+        l->age_ms = l->age_ms > UINT32_MAX - elapsed_ms ? UINT32_MAX : l->age_ms + elapsed_ms;
+        l->retry_ms = l->retry_ms > elapsed_ms ? l->retry_ms - elapsed_ms : 0;
+    }
+}
+
+void lease_give_back(struct run *r, const struct plan *p)
+{
+    uint32_t limit = p->wait_ms[WAIT_CHANGE];
+
+    r->phase = RUN_RELEASING;
+    r->lease_left_ms = limit < LEASE_RELEASE_MS ? limit : LEASE_RELEASE_MS;
+    for (uint32_t i = 0; i < r->n_upstreams; i++)
+        state_lease(r, i)->retry_ms = 0;
+}
+
+static void ask_lease(struct run *r, uint16_t upstream, uint32_t ttl_ms, struct turn *t)
+{
+    struct action *a = turn_action(t, ACT_LEASE);
+    struct run_lease *l = state_lease(r, upstream);
+
+    a->upstream = upstream;
+    a->ttl_ms = ttl_ms;
+    l->asked = true;
+    l->releasing = ttl_ms == 0;
+    if (!l->releasing)
+        l->age_ms = 0; /* its ttl counts from before the request: never believed for longer than nginx does */
+}
+
+/* Only the first that is not ours yet, so that of two rollouts one gets all and the other none. */
+static void drive_taking(struct run *r, const struct plan *p, struct turn *t)
+{
+    for (uint16_t i = 0; i < r->n_upstreams; i++) {
+        const struct run_lease *l = run_lease(r, i);
+
+        if (l->state == LEASE_HELD)
+            continue;
+        if (!l->asked && l->retry_ms == 0)
+            ask_lease(r, i, p->lease_ttl_ms, t);
+        return;
+    }
+    r->phase = RUN_ROLLING;
+}
+
+static void drive_renewing(struct run *r, const struct plan *p, struct turn *t)
+{
+    for (uint16_t i = 0; i < r->n_upstreams; i++) {
+        const struct run_lease *l = run_lease(r, i);
+
+        if (l->state == LEASE_HELD && !l->asked && l->retry_ms == 0 && l->age_ms >= p->lease_ttl_ms / 3)
+            ask_lease(r, i, p->lease_ttl_ms, t);
+    }
+}
+
+static void drive_releasing(struct run *r, const struct plan *p, struct turn *t)
+{
+    bool done = true;
+
+    for (uint16_t i = 0; i < r->n_upstreams; i++) {
+        const struct run_lease *l = run_lease(r, i);
+        bool ours = (l->state == LEASE_HELD || l->state == LEASE_MAYBE) && r->lease_left_ms > 0;
+
+        if (!l->asked && ours && l->retry_ms == 0)
+            ask_lease(r, i, 0, t);
+        done = done && !l->asked && !ours;
+    }
+    if (done) {
+        r->phase = RUN_OVER;
+        (void)turn_event(t, p, EVENT_RELEASED, NULL);
+    }
+}
+
+void lease_drive(struct run *r, const struct plan *p, struct turn *t)
+{
+    if (r->phase == RUN_LEASING)
+        drive_taking(r, p, t);
+    if (r->phase == RUN_ROLLING)
+        drive_renewing(r, p, t);
+    if (r->phase == RUN_RELEASING)
+        drive_releasing(r, p, t);
+}
+
+/* Another rollout's. A repair waits for a dead rollout's lease to run out, and says so once. */
+static void refused(struct run *r, const struct plan *p, const struct input *in, const char *text, struct turn *t)
+{
+    struct run_lease *l = state_lease(r, in->upstream);
+    bool waits = r->phase == RUN_LEASING && p->lease_wait_ms > 0 && r->lease_left_ms > 0;
+
+    if (!waits)
+        l->state = LEASE_GONE;
+    if (!waits || !l->noted)
+        turn_event(t, p, waits ? EVENT_LEASE_WAIT : EVENT_LEASE_REFUSED, text)->upstream = in->upstream;
+    l->noted = true;
+    if (!waits)
+        run_stop(r, p, RUN_STOP_HELD, text, t);
+}
+
+void lease_answer(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
+{
+    struct run_lease *l = state_lease(r, in->upstream);
+    const struct plan_upstream *u = &p->upstreams[in->upstream];
+    char text[ANSWER_TEXT_MAX + 300];
+
+    (void)snprintf(text, sizeof text, "upstream %s at %s: %s", u->name, p->lbs[u->lb].name, in->answer.text);
+    l->asked = false;
+    l->retry_ms = in->answer.kind == ANS_OK ? 0 : LEASE_RETRY_MS;
+    if (l->releasing) {
+        if (in->answer.kind == ANS_OK || in->answer.kind == ANS_FENCED || l->state == LEASE_MAYBE)
+            l->state = LEASE_GONE;
+    } else if (in->answer.kind == ANS_OK) {
+        if (r->phase == RUN_LEASING)
+            turn_event(t, p, EVENT_LEASED, NULL)->upstream = in->upstream;
+        l->state = LEASE_HELD;
+    } else if (in->answer.kind == ANS_FENCED) {
+        refused(r, p, in, text, t);
+    } else if (l->state != LEASE_HELD) {
+        l->state = LEASE_MAYBE;
+        if (r->phase == RUN_LEASING && (in->answer.kind == ANS_REFUSED || r->lease_left_ms == 0))
+            run_stop(r, p, RUN_STOP_UNREACHABLE, text, t);
+    }
+}
+
+uint32_t lease_wait_ms(const struct run *r, const struct plan *p)
+{
+    uint32_t wait = UINT32_MAX, third = p->lease_ttl_ms / 3;
+
+    for (uint32_t i = 0; i < r->n_upstreams; i++) {
+        const struct run_lease *l = run_lease(r, i);
+        uint32_t due = l->retry_ms;
+
+        if (l->asked || l->state == LEASE_GONE)
+            continue;
+        if (r->phase == RUN_ROLLING && third > l->age_ms && third - l->age_ms > due)
+            due = third - l->age_ms;
+        wait = due < wait ? due : wait;
+    }
+    return wait;
+}

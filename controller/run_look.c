@@ -1,0 +1,160 @@
+/* run_look.c - what the load balancers show, read once for all nodes that wait to see it. */
+#include <string.h>
+
+#include "pace.h"
+#include "run_state.h"
+
+void look_time(struct run *r, uint32_t elapsed_ms)
+{
+    for (uint32_t i = 0; i < r->n_lbs; i++) {
+        struct run_lb *lb = state_lb(r, i);
+
+        lb->began_ms = lb->began_ms > UINT32_MAX - elapsed_ms ? UINT32_MAX : lb->began_ms + elapsed_ms;
+        lb->read_age_ms = lb->read_age_ms > UINT32_MAX - elapsed_ms ? UINT32_MAX : lb->read_age_ms + elapsed_ms;
+    }
+}
+
+static bool node_at_lb(const struct plan *p, uint32_t node, uint32_t lb)
+{
+    const struct plan_node *pn = &p->nodes[node];
+
+    for (uint32_t i = 0; i < pn->n_peers; i++)
+        if (plan_peer_lb(p, pn->first_peer + i) == lb)
+            return true;
+    return false;
+}
+
+/* Whether all its load balancers were read after it asked. */
+static bool node_sees(const struct run *r, const struct plan *p, uint32_t node, uint64_t since_turn)
+{
+    const struct plan_node *pn = &p->nodes[node];
+
+    for (uint32_t i = 0; i < pn->n_peers; i++)
+        if (run_lb(r, plan_peer_lb(p, pn->first_peer + i))->read_turn < since_turn)
+            return false;
+    return true;
+}
+
+static struct answer peers_answer(const struct run *r, const struct plan *p, uint32_t node)
+{
+    const struct plan_node *pn = &p->nodes[node];
+    struct answer a = {.kind = ANS_OK, .generation = 2166136261u};
+
+    for (uint32_t i = 0; i < pn->n_peers; i++) {
+        const struct seen_peer *seen = run_peer(r, pn->first_peer + i);
+        const struct run_lb *lb = run_lb(r, plan_peer_lb(p, pn->first_peer + i));
+        uint64_t bit = UINT64_C(1) << i;
+
+        a.seen |= seen->state != PEER_UNKNOWN ? bit : 0;
+        a.up |= seen->state == PEER_UP ? bit : 0;
+        a.down |= seen->state == PEER_DOWN ? bit : 0;
+        a.drain |= seen->state == PEER_DRAINING ? bit : 0;
+        a.active += seen->active;
+        if (!lb->exact)
+            a.generation = (a.generation ^ (uint32_t)(lb->generation ^ lb->generation >> 32)) * 16777619u;
+    }
+    return a;
+}
+
+static struct answer look_answer(const struct run *r, const struct plan *p, uint16_t node)
+{
+    struct answer a = peers_answer(r, p, node);
+
+    if (step_row((enum step)run_node(r, node)->step)->ask == ASK_FLOOR &&
+        !run_may_drain(r, p, node, a.text, sizeof a.text))
+        a.kind = ANS_REFUSED;
+    return a;
+}
+
+/* Answer all that wait and may see now; where the load balancer could not be read, tell them so. */
+static void answer_looks(struct run *r, const struct plan *p, const struct input *failed, struct turn *t)
+{
+    uint32_t i = 0;
+
+    while (i < r->n_begun) {
+        uint16_t id = state_begun(r)[i];
+        struct run_extra *x = state_extra(r, id);
+        uint32_t before = r->n_begun;
+        struct answer a = {0};
+        struct move m;
+
+        if (x->looks && failed != NULL && node_at_lb(p, id, failed->lb)) {
+            a.kind = ANS_TIMEOUT;
+            memcpy(a.text, failed->answer.text, sizeof a.text);
+        } else if (x->looks && failed == NULL && node_sees(r, p, id, x->look_turn)) {
+            a = look_answer(r, p, id);
+        } else {
+            i++;
+            continue;
+        }
+        x->looks = false;
+        m = node_answer(state_node(r, id), p, &a);
+        state_move(r, p, id, &m, t);
+        i += r->n_begun == before ? 1 : 0;
+    }
+}
+
+void look_input(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
+{
+    struct run_lb *lb = state_lb(r, in->lb);
+
+    lb->reading = false;
+    if (in->answer.kind != ANS_OK) {
+        answer_looks(r, p, in, t);
+        return;
+    }
+    lb->read_turn = lb->began_turn;
+    lb->read_age_ms = lb->began_ms;
+    lb->generation = in->generation;
+    lb->exact = in->active_exact;
+    for (uint32_t i = 0; i < r->n_upstreams; i++)
+        if (p->upstreams[i].lb == in->lb)
+            *state_upstream(r, i) = in->upstreams[i];
+    for (uint32_t i = 0; i < r->n_peers; i++)
+        if (plan_peer_lb(p, i) == in->lb)
+            *state_peer(r, i) = in->peers[i];
+    answer_looks(r, p, NULL, t);
+}
+
+/* Does anybody wait for a newer list of this load balancer? */
+static bool wanted(const struct run *r, const struct plan *p, uint32_t lb)
+{
+    for (uint32_t i = 0; i < r->n_begun; i++) {
+        uint16_t id = run_begun(r)[i];
+        const struct run_extra *x = run_extra(r, id);
+
+        if (x->looks && run_lb(r, lb)->read_turn < x->look_turn && node_at_lb(p, id, lb))
+            return true;
+    }
+    return false;
+}
+
+void look_drive(struct run *r, const struct plan *p, struct turn *t)
+{
+    for (uint16_t i = 0; i < r->n_lbs; i++) {
+        struct run_lb *lb = state_lb(r, i);
+
+        if (lb->reading || lb->began_ms < p->wait_ms[WAIT_POLL] || !wanted(r, p, i))
+            continue;
+        turn_action(t, ACT_READ_LB)->lb = i;
+        lb->reading = true;
+        lb->began_turn = r->turn;
+        lb->began_ms = 0;
+    }
+}
+
+uint32_t look_wait_ms(const struct run *r, const struct plan *p)
+{
+    uint32_t wait = UINT32_MAX, poll = p->wait_ms[WAIT_POLL];
+
+    for (uint32_t i = 0; i < r->n_lbs; i++) {
+        const struct run_lb *lb = run_lb(r, i);
+
+        if (!lb->reading && wanted(r, p, i)) {
+            uint32_t due = lb->began_ms < poll ? poll - lb->began_ms : 0;
+
+            wait = due < wait ? due : wait;
+        }
+    }
+    return wait;
+}

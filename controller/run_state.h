@@ -1,0 +1,36 @@
+/* run_state.h - the inside of the run's block, for run*.c alone: mutable parts, and the turn's small helpers. */
+#ifndef CONTROLLER_RUN_STATE_H
+#define CONTROLLER_RUN_STATE_H
+
+#include "run.h"
+
+struct run_lb *state_lb(struct run *, uint32_t);
+struct run_lease *state_lease(struct run *, uint32_t);
+struct seen_upstream *state_upstream(struct run *, uint32_t);
+struct seen_peer *state_peer(struct run *, uint32_t);
+struct node *state_node(struct run *, uint32_t);
+struct run_extra *state_extra(struct run *, uint32_t);
+uint16_t *state_begun(struct run *);
+const struct run_extra *run_extra(const struct run *, uint32_t);
+
+/* A new event or action of the turn, zeroed but for kind (and rollout and node). */
+struct event *turn_event(struct turn *, const struct plan *, enum event_kind, const char *text);
+struct action *turn_action(struct turn *, enum action_kind);
+
+/* Take what node_*() said into events, actions and the run's books. */
+void state_move(struct run *, const struct plan *, uint16_t node, const struct move *, struct turn *);
+
+/* run_lease.c */
+void lease_time(struct run *, uint32_t elapsed_ms);
+void lease_answer(struct run *, const struct plan *, const struct input *, struct turn *);
+void lease_give_back(struct run *, const struct plan *); /* enter RUN_RELEASING */
+void lease_drive(struct run *, const struct plan *, struct turn *);
+uint32_t lease_wait_ms(const struct run *, const struct plan *);
+
+/* run_look.c */
+void look_time(struct run *, uint32_t elapsed_ms);
+void look_input(struct run *, const struct plan *, const struct input *, struct turn *);
+void look_drive(struct run *, const struct plan *, struct turn *);
+uint32_t look_wait_ms(const struct run *, const struct plan *);
+
+#endif
