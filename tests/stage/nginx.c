@@ -1,0 +1,205 @@
+#include "tests/stage/nginx.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/stage/http.h"
+#include "tests/stage/state.h"
+
+#define NGINX          "/usr/sbin/nginx"
+#define NGINX_READY_MS 10000
+#define NGINX_STOP_MS  10000
+
+static void write_upstream(FILE *f, const struct stage_upstream *u)
+{
+    (void)fprintf(f, "    upstream %s {\n", u->name);
+    if (!u->no_zone)
+        (void)fprintf(f, "        zone %s 256k;\n", u->name);
+    if (u->extra != NULL)
+        (void)fprintf(f, "        %s\n", u->extra);
+    for (const char *const *peer = u->peers; *peer != NULL; peer++)
+        (void)fprintf(f, "        server %s;\n", *peer);
+    (void)fputs("        keepalive 32;\n        keepalive_requests 1000000;\n        keepalive_timeout 1h;\n    }\n",
+                f);
+}
+
+static void write_proxy(FILE *f, const struct stage_nginx *n, const struct stage_nginx_conf *conf)
+{
+    (void)fprintf(f, "    server {\n        listen 127.0.0.1:%u;\n", n->port);
+    if (conf->server_extra != NULL)
+        (void)fprintf(f, "        %s\n", conf->server_extra);
+    if (conf->upstreams == NULL || conf->upstreams[0].name == NULL)
+        (void)fputs("        location / { return 204; }\n", f);
+    else
+        (void)fprintf(f, "        location / { proxy_pass http://%s; }\n", conf->upstreams[0].name);
+    for (const struct stage_upstream *u = conf->upstreams; u != NULL && u->name != NULL; u++)
+        (void)fprintf(f, "        location /%s/ { proxy_pass http://%s/; }\n", u->name, u->name);
+    (void)fputs("    }\n", f);
+}
+
+static void write_main(FILE *f, const struct stage_nginx *n, const struct stage_nginx_conf *conf)
+{
+    (void)fprintf(f, "daemon off;\npid %s/nginx.pid;\nerror_log %s notice;\nworker_processes %u;\n", n->dir,
+                  n->error_log, conf->workers != 0 ? conf->workers : 2);
+    if (geteuid() == 0)
+        (void)fputs("user root root;\n", f); /* so that workers may write into this folder */
+    if (!conf->no_module)
+        (void)fprintf(f, "load_module %s/nginx-module/ngx_http_upstream_api_module.so;\n", n->stage->build);
+    if (conf->main_extra != NULL)
+        (void)fprintf(f, "%s\n", conf->main_extra);
+    (void)fputs("events { worker_connections 4096; }\n", f);
+}
+
+static void write_http(FILE *f, const struct stage_nginx *n, const struct stage_nginx_conf *conf)
+{
+    static const char *const temps[] = {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"};
+
+    (void)fputs("http {\n    access_log off;\n", f);
+    for (size_t i = 0; i < sizeof temps / sizeof *temps; i++)
+        (void)fprintf(f, "    %s_temp_path %s/%s;\n", temps[i], n->dir, temps[i]);
+    (void)fputs("    keepalive_requests 100000000;\n    keepalive_timeout 1h;\n    proxy_http_version 1.1;\n"
+                "    proxy_set_header Connection \"\";\n    proxy_next_upstream off;\n",
+                f);
+    if (conf->http_extra != NULL)
+        (void)fprintf(f, "    %s\n", conf->http_extra);
+    for (const struct stage_upstream *u = conf->upstreams; u != NULL && u->name != NULL; u++)
+        write_upstream(f, u);
+    write_proxy(f, n, conf);
+    if (!conf->no_module)
+        (void)fprintf(f, "    server {\n        listen 127.0.0.1:%u;\n        location /api { api %s; }\n    }\n",
+                      n->api_port, conf->api_args != NULL ? conf->api_args : "write=on");
+    (void)fputs("}\n", f);
+}
+
+void stage_nginx_write(struct stage_nginx *n, const struct stage_nginx_conf *conf)
+{
+    FILE *f = fopen(n->conf_path, "we");
+
+    if (f == NULL)
+        stage_fail(n->stage, "cannot write %s", n->conf_path);
+    write_main(f, n, conf);
+    write_http(f, n, conf);
+    if (fclose(f) != 0)
+        stage_fail(n->stage, "cannot write %s", n->conf_path);
+}
+
+/* The sanitizers' runtimes that this program has loaded: the module, made with them, needs them in nginx too. */
+static const char *find_runtimes(struct stage *s)
+{
+    FILE *f = fopen("/proc/self/maps", "re");
+    char line[4096];
+    const char *list = "";
+
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        char *path = strchr(line, '/');
+
+        line[strcspn(line, "\n")] = '\0';
+        if (path != NULL && (strstr(path, "/libasan.so") != NULL || strstr(path, "/libubsan.so") != NULL) &&
+            strstr(list, path) == NULL)
+            list = stage_text(s, "%s%s%s", list, list[0] != '\0' ? ":" : "", path);
+    }
+    if (f != NULL)
+        (void)fclose(f);
+    return list;
+}
+
+static bool answers(void *ctx)
+{
+    struct stage_nginx *n = ctx;
+
+    if (!n->proc->running)
+        stage_fail_log(n->stage, access(n->error_log, R_OK) == 0 ? n->error_log : n->proc->out_path,
+                       "nginx %s ended with exit code %d, see %s", n->name, n->proc->exit_code, n->proc->out_path);
+    return stage_http(n->stage, "GET", n->url, NULL, NULL)->status != 0 && stage_nginx_workers(n, NULL, 0) > 0;
+}
+
+void stage_nginx_again(struct stage_nginx *n)
+{
+    struct stage *s = n->stage;
+    const char *argv[] = {NGINX, "-p", n->dir, "-e", n->error_log, "-c", n->conf_path, NULL};
+    const char *env[] = {s->asan ? stage_text(s, "LD_PRELOAD=%s", find_runtimes(s)) : NULL, NULL};
+
+    n->proc = stage_start(
+        s, &(struct stage_spawn){
+               .name = stage_text(s, "nginx-%s", n->name), .argv = argv, .env = env, .no_leak_check = true});
+    stage_wait_until(s, answers, n, NGINX_READY_MS, stage_text(s, "nginx %s to answer on port %u", n->name, n->port));
+}
+
+struct stage_nginx *stage_nginx_start(struct stage *s, const char *name, const struct stage_nginx_conf *conf)
+{
+    struct stage_nginx *n = stage_alloc(s, sizeof *n);
+
+    if (access(NGINX, X_OK) != 0)
+        stage_fail(s, NGINX " is not there: run make deps");
+    n->stage = s;
+    n->name = stage_text(s, "%s", name);
+    n->dir = stage_mkdir(s, n->name);
+    n->conf_path = stage_text(s, "%s/nginx.conf", n->dir);
+    n->error_log = stage_text(s, "%s/error.log", n->dir);
+    n->port = stage_port(s);
+    n->api_port = stage_port(s);
+    n->url = stage_text(s, "http://127.0.0.1:%u", n->port);
+    n->api = stage_text(s, "http://127.0.0.1:%u/api", n->api_port);
+    stage_nginx_write(n, conf);
+    stage_nginx_again(n);
+    return n;
+}
+
+unsigned stage_nginx_workers(struct stage_nginx *n, pid_t *pids, unsigned capacity)
+{
+    struct stage_kin kin[STAGE_KIN_MAX];
+    unsigned found = 0, all = stage_kin(n->stage, kin, STAGE_KIN_MAX);
+
+    for (unsigned i = 0; i < all; i++) {
+        if (kin[i].ppid != n->proc->pid || kin[i].zombie)
+            continue;
+        if (found < capacity)
+            pids[found] = kin[i].pid;
+        found++;
+    }
+    return found;
+}
+
+struct reload {
+    struct stage_nginx *n;
+    pid_t before[64];
+    unsigned n_before;
+};
+
+/* A worker that was not there before, and the port answers: accepting is by then the new ones' matter. */
+static bool has_new_worker(void *ctx)
+{
+    struct reload *r = ctx;
+    pid_t now[64];
+    unsigned n_now = stage_nginx_workers(r->n, now, 64);
+
+    for (unsigned i = 0; i < n_now && i < 64; i++) {
+        bool old = false;
+
+        for (unsigned j = 0; j < r->n_before; j++)
+            old = old || now[i] == r->before[j];
+        if (!old)
+            return answers(r->n);
+    }
+    return false;
+}
+
+void stage_nginx_reload(struct stage_nginx *n)
+{
+    struct reload r = {.n = n};
+
+    r.n_before = stage_nginx_workers(n, r.before, 64);
+    if (kill(n->proc->pid, SIGHUP) != 0)
+        stage_fail(n->stage, "cannot signal nginx %s", n->name);
+    if (!stage_comes_true(n->stage, has_new_worker, &r, NGINX_READY_MS))
+        stage_fail_log(n->stage, n->error_log, "nginx %s started no new worker within %u ms of its SIGHUP", n->name,
+                       stage_limit_ms(n->stage, NGINX_READY_MS));
+}
+
+void stage_nginx_stop(struct stage_nginx *n, int signal)
+{
+    stage_proc_stop(n->stage, n->proc, signal, NGINX_STOP_MS);
+}
