@@ -83,6 +83,8 @@ static const struct field NODE_FIELDS[] = {
     NUMBER(node, attempt),
     NAMED(node, job, ASK_KEYS),
     FLAG(node, asked),
+    FLAG(node, noted),
+    FLAG(node, doubt),
     FLAG(node, claimed),
     FLAG(node, failed),
     FLAG(node, stopping),

@@ -77,12 +77,12 @@ static bool fail(const struct store_sqlite *store, int rc, struct err *err)
 /* mkdir -p, and what it makes is for us alone: the journal holds host names and holders. */
 static bool folder_make(const char *folder, struct err *err)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX - sizeof "/rollouts.db-journal"];
     struct stat there;
+    int length = snprintf(path, sizeof path, "%s", folder);
 
-    if (folder[0] == '\0' || strlen(folder) + sizeof "/rollouts.db-journal" > sizeof path)
+    if (length <= 0 || (size_t)length >= sizeof path)
         return err_set(err, "the state folder's name is %s", folder[0] == '\0' ? "empty" : "too long");
-    strcpy(path, folder);
     for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
         if (slash != NULL)
             *slash = '\0';

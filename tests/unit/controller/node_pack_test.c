@@ -24,9 +24,6 @@ static void round_trip(const struct node *node)
     free(text);
 }
 
-/* Another size means another member: it belongs into NODE_FIELDS and into full_node. */
-_Static_assert(sizeof(struct node) == 192, "struct node has changed: is every member packed?");
-
 /* Every member with its highest value; padding is zero on both sides. */
 static struct node full_node(void)
 {
@@ -52,7 +49,7 @@ static struct node full_node(void)
     node.why_step = STEP_QUIET;
     node.streak = node.attempt = UINT8_MAX;
     node.job = ASK_COUNT - 1;
-    node.asked = node.claimed = node.failed = node.stopping = true;
+    node.asked = node.noted = node.doubt = node.claimed = node.failed = node.stopping = true;
     return node;
 }
 
@@ -70,26 +67,31 @@ static void a_state_comes_back_whole(void **state)
     }
 }
 
-/* A flipped byte anywhere in the struct is seen in the text: no member is forgotten. */
+/* Each byte of the struct shows in the text but the padding in each ident and behind the last member. A member that was
+ * added to struct node and not to node_pack.c's table raises the count. */
 static void no_member_is_left_out(void **state)
 {
-    struct node node = full_node(), other;
-    char *whole = node_pack(&node), *text;
+    struct node full = full_node(), node, other;
     size_t forgotten = 0;
+    char *whole, *text;
 
     (void)state;
+    memset(&node, 0xff, sizeof node);
+    node.step = full.step;
+    node.outcome = full.outcome;
+    node.why = full.why;
+    node.why_step = full.why_step;
+    node.job = full.job;
+    whole = node_pack(&node);
     for (size_t i = 0; i < sizeof node; i++) {
         memcpy(&other, &node, sizeof node);
         ((uint8_t *)&other)[i] = 0;
-        if (((const uint8_t *)&node)[i] == 0)
-            continue;
         text = node_pack(&other);
-        if (strcmp(text, whole) == 0)
-            forgotten++;
+        forgotten += strcmp(text, whole) == 0;
         free(text);
     }
     free(whole);
-    assert_int_equal(forgotten, 0);
+    assert_int_equal(forgotten, 2 * (sizeof(struct ident) - 60) + sizeof node - offsetof(struct node, stopping) - 1);
 }
 
 static void enums_are_names_and_zeros_are_left_out(void **state)
