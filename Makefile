@@ -35,7 +35,7 @@ module: $(MODULE)
 # ---- objects: a folder, an archive; main.c stays outside, so that tests link the rest
 lib_srcs = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))
 lib_objs = $(patsubst %.c,$(B)/%.o,$(call lib_srcs,$(1)))
-LIBS := common agent controller demo-server tests/stage
+LIBS := common agent controller demo-server tests/stage tests/load
 define archive
 $(B)/$(1).a: $(call lib_objs,$(1))
 	@mkdir -p $$(@D)
@@ -55,6 +55,19 @@ $(B)/rollout-agent: $(B)/agent/main.o $(B)/agent.a $(B)/common.a
 $(B)/demo-server: $(B)/demo-server/main.o $(B)/demo-server.a $(B)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd)
 
+# Releases of the demo server for the demo and the tests: version.c compiled anew, see demo-server/version.h
+VARIANTS := $(foreach v,v2 exit hang sick,$(B)/demo-server-$(v))
+VARIANT_v2   := -DDEMO_VERSION='"2"'
+VARIANT_exit := -DDEMO_VERSION='"2"' -DDEMO_BREAK_EXIT
+VARIANT_hang := -DDEMO_VERSION='"2"' -DDEMO_BREAK_HANG
+VARIANT_sick := -DDEMO_VERSION='"2"' -DDEMO_BREAK_SICK
+$(B)/demo-server-%: demo-server/version.c demo-server/version.h $(B)/demo-server/main.o $(B)/demo-server.a $(B)/common.a
+	$(CC) $(ALL_CFLAGS) $(VARIANT_$*) -c -o $(B)/demo-server/version-$*.o $<
+	$(CC) $(ALL_LDFLAGS) -o $@ $(B)/demo-server/main.o $(B)/demo-server/version-$*.o $(filter %.a,$^) $(call pkg,--libs,libmicrohttpd)
+
+$(B)/tests/load/load: $(B)/tests/load/main.o $(B)/tests/load.a $(B)/common.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,jansson)
+
 # ---- the nginx module, built against the installed nginx-dev as Debian builds its own
 $(MODULE): $(wildcard deploy/nginx-module/*.c deploy/nginx-module/*.h deploy/nginx-module/*.def deploy/nginx-module/config)
 	FLAVOUR=$(FLAVOUR) deploy/nginx-module/build $(B)/nginx-module
@@ -70,6 +83,8 @@ $(B)/tests/unit/$(1)/%_test: $(B)/tests/unit/$(1)/%_test.o $(B)/$(1).a $(B)/comm
 	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(TEST_LIBS)
 endef
 $(foreach l,common agent controller demo-server,$(eval $(call unit_rule,$(l))))
+$(B)/tests/unit/load/%_test: $(B)/tests/unit/load/%_test.o $(B)/tests/load.a $(B)/common.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 $(B)/tests/cases/%_case: $(B)/tests/cases/%_case.o $(B)/tests/stage.a $(B)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
