@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent_api.h"
+#include "agent_read.h"
 #include "call.h"
 #include "fleet.h"
-#include "lb_api.h"
+#include "lb_list.h"
 #include "options.h"
 
 struct survey_peer {

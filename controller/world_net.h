@@ -2,7 +2,7 @@
  *
  * A load balancer's list is read for everybody who needs it. Ids of servers come from the latest list, at most
  * WORLD_LIST_AGE_MS old, and are never kept beyond it. Of an action that needs several calls the answer's kind is the
- * worst, in this order: OK, TIMEOUT, LOST, BAD, REFUSED, FENCED (the later, the less asking again helps). */
+ * worst (answer_worse). */
 #ifndef CONTROLLER_WORLD_NET_H
 #define CONTROLLER_WORLD_NET_H
 

@@ -1,0 +1,47 @@
+/* mem.h - memory that is always there: out of memory ends the program (abort), so no caller has a path for it. */
+#ifndef COMMON_MEM_H
+#define COMMON_MEM_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static inline void *mem_must(void *p)
+{
+    if (p == NULL)
+        abort();
+    return p;
+}
+
+/* n elements of `size` bytes, all zero. n may be 0. */
+static inline void *mem_zero(size_t n, size_t size)
+{
+    return mem_must(calloc(n != 0 ? n : 1, size));
+}
+
+static inline void *mem_grow(void *p, size_t n, size_t size)
+{
+    return mem_must(reallocarray(p, n != 0 ? n : 1, size));
+}
+
+/* A copy; NULL stays NULL. */
+static inline char *mem_text(const char *text)
+{
+    return text == NULL ? NULL : mem_must(strdup(text));
+}
+
+__attribute__((format(printf, 1, 2))) static inline char *mem_format(const char *format, ...)
+{
+    char *text;
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&text, format, args);
+    va_end(args);
+    if (n < 0)
+        abort();
+    return text;
+}
+
+#endif

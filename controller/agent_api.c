@@ -1,0 +1,271 @@
+#include "agent_api.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent_read.h"
+#include "answer.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "common/sha256.h"
+#include "node.h"
+#include "url.h"
+
+/* ---- URLs */
+char *agent_api_url_root(const char *agent)
+{
+    return mem_format("%s/v1", agent);
+}
+
+static char *below_service(const char *agent, const char *service, const char *rest)
+{
+    char *name = url_encode(service, "");
+    char *url = mem_format("%s/v1/services/%s%s", agent, name, rest);
+
+    free(name);
+    return url;
+}
+
+char *agent_api_url_status(const char *agent, const char *service)
+{
+    return below_service(agent, service, "");
+}
+
+char *agent_api_url_health(const char *agent, const char *service)
+{
+    return below_service(agent, service, "/health");
+}
+
+char *agent_api_url_claim(const struct plan *plan, uint16_t node)
+{
+    return below_service(plan->nodes[node].agent, plan->service, "/claim");
+}
+
+char *agent_api_url_unclaim(const struct plan *plan, uint16_t node, uint64_t fence)
+{
+    char *id = url_encode(plan->rollout, "");
+    char *rest = mem_format("/claim?rollout=%s&fence=%llu", id, (unsigned long long)fence);
+    char *url = below_service(plan->nodes[node].agent, plan->service, rest);
+
+    free(id);
+    free(rest);
+    return url;
+}
+
+char *agent_api_url_release(const struct plan *plan, uint16_t node)
+{
+    char hex[SHA256_DIGITS + 1];
+
+    sha256_hex(plan->release_sha256, hex);
+    char *rest = mem_format("/releases/%s", hex);
+    char *url = below_service(plan->nodes[node].agent, plan->service, rest);
+    free(rest);
+    return url;
+}
+
+char *agent_api_url_jobs(const struct plan *plan, uint16_t node)
+{
+    return below_service(plan->nodes[node].agent, plan->service, "/jobs");
+}
+
+static char *job_id(const struct plan *plan, uint16_t node, enum ask job, unsigned attempt)
+{
+    assert(job == ASK_JOB || job == ASK_UNDO);
+    return mem_format("%s/%s/%s/%u", plan->rollout, plan->nodes[node].name, node_job_name(job), attempt);
+}
+
+char *agent_api_url_job(const struct plan *plan, uint16_t node, enum ask job, unsigned attempt, uint32_t wait_ms)
+{
+    char *plain = job_id(plan, node, job, attempt), *id = url_encode(plain, "/");
+    char *rest = wait_ms > 0 ? mem_format("/jobs/%s?wait=%ums", id, wait_ms) : mem_format("/jobs/%s", id);
+    char *url = below_service(plan->nodes[node].agent, plan->service, rest);
+
+    free(plain);
+    free(id);
+    free(rest);
+    return url;
+}
+
+/* ---- bodies */
+static json_t *hex_or_null(bool there, const uint8_t sha256[32])
+{
+    char hex[SHA256_DIGITS + 1];
+
+    if (!there)
+        return json_null();
+    sha256_hex(sha256, hex);
+    return json_string(hex);
+}
+
+static json_t *ident_json(const struct ident *i)
+{
+    const uint8_t *b = i->boot;
+    char boot[40];
+
+    if (i->pid == 0)
+        return json_null();
+    (void)snprintf(boot, sizeof boot, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    return json_pack("{s:I,s:I,s:s,s:o}", "pid", (json_int_t)i->pid, "start_ticks", (json_int_t)i->start_ticks,
+                     "boot_id", boot, "sha256", hex_or_null(true, i->sha256));
+}
+
+static json_t *took_out_json(const struct plan *plan, const struct action *a)
+{
+    const struct plan_node *n = &plan->nodes[a->node];
+    json_t *list = mem_must(json_array());
+
+    for (uint32_t i = 0; i < n->n_peers; i++) {
+        const struct plan_peer *p = &plan->peers[n->first_peer + i];
+        const struct plan_upstream *u = &plan->upstreams[p->upstream];
+        if ((a->mask >> i & 1) == 0)
+            continue;
+        json_t *row =
+            mem_must(json_pack("{s:s,s:s,s:s,s:{s:b,s:b}}", "lb", plan->lbs[u->lb].name, "upstream", u->name, "server",
+                               p->server, "prior", "down", 0, "drain", (int)(a->prior_mask >> i & 1)));
+        (void)json_array_append_new(list, row);
+    }
+    return list;
+}
+
+static char *text_of(json_t *o)
+{
+    char *text = mem_must(json_dumps(mem_must(o), JSON_COMPACT));
+
+    json_decref(o);
+    return text;
+}
+
+char *agent_api_body_claim(const struct plan *plan, const struct action *a)
+{
+    json_t *version = plan->version[0] != '\0' ? json_string(plan->version) : json_null();
+    json_int_t ttl_s = plan->lease_ttl_ms / 1000 + (plan->lease_ttl_ms % 1000 != 0);
+
+    return text_of(json_pack("{s:s,s:I,s:I,s:s,s:{s:o,s:o},s:o,s:o,s:I}", "rollout", plan->rollout, "fence",
+                             (json_int_t)plan->fence, "ttl", ttl_s, "holder", plan->holder, "target", "sha256",
+                             hex_or_null(plan->has_release, plan->release_sha256), "version", version, "before",
+                             ident_json(&a->before), "took_out", took_out_json(plan, a), "expect",
+                             (json_int_t)a->expect));
+}
+
+char *agent_api_body_job(const struct plan *plan, const struct action *a)
+{
+    bool undo = a->ask == ASK_UNDO;
+    const char *word = undo ? "rollback" : plan->has_release ? "upgrade" : "restart";
+    json_t *release = undo ? hex_or_null(true, a->before.sha256) : hex_or_null(plan->has_release, plan->release_sha256);
+    char *id = job_id(plan, a->node, a->ask, a->attempt);
+    char *text = text_of(json_pack("{s:s,s:s,s:I,s:s,s:o}", "id", id, "rollout", plan->rollout, "fence",
+                                   (json_int_t)plan->fence, "action", word, "release", release));
+
+    free(id);
+    return text;
+}
+
+/* ---- what became of an ask */
+static void say(struct answer *a, const char *code, const char *text)
+{
+    if (code != NULL && text != NULL)
+        (void)snprintf(a->text, sizeof a->text, "%s: %s", code, text);
+    else
+        (void)snprintf(a->text, sizeof a->text, "%s", text != NULL ? text : "");
+}
+
+static bool is_fence_code(const char *code)
+{
+    return strcmp(code, "claim_held") == 0 || strcmp(code, "claim_changed") == 0 || strcmp(code, "no_claim") == 0;
+}
+
+/* {"error":{"code":C,"text":T}} */
+static void refused(const struct call_result *r, struct answer *a)
+{
+    json_t *o = json_read(r->body, r->body_bytes, NULL);
+    json_t *e = json_is_object(o) ? json_opt_object(o, "error") : NULL;
+    const char *code = e != NULL ? json_opt_string(e, "code") : NULL;
+    const char *text = e != NULL ? json_opt_string(e, "text") : NULL;
+
+    a->kind = answer_of_status(r->status);
+    if (code != NULL && a->kind == ANS_REFUSED && is_fence_code(code))
+        a->kind = ANS_FENCED;
+    if (code != NULL && text != NULL)
+        say(a, code, text);
+    else
+        (void)snprintf(a->text, sizeof a->text, "HTTP status %d", r->status);
+    json_decref(o);
+}
+
+static bool take_status(const struct plan *plan, const struct call_result *r, struct answer *a, struct err *err)
+{
+    struct agent_status s;
+
+    if (!agent_read_status(r->body, r->body_bytes, &s, err))
+        return false;
+    a->ident = s.ident;
+    a->connections = s.connections;
+    a->job = s.job.state;
+    a->claim_fence = s.claim.there ? s.claim.fence : 0;
+    a->claim_ours = s.claim.there && strcmp(s.claim.rollout, plan->rollout) == 0;
+    a->claim_live = s.claim.there && s.claim.left_s > 0;
+    agent_status_clear(&s);
+    return true;
+}
+
+static bool take_job(const struct call_result *r, struct answer *a, struct err *err)
+{
+    json_t *o = json_read(r->body, r->body_bytes, err);
+    struct agent_job job;
+    bool good = o != NULL && agent_read_job(o, &job, err);
+
+    if (good) {
+        a->ident = job.after;
+        a->job = job.state;
+        a->touched = job.touched;
+        if (job.state == JOB_FAILED)
+            say(a, job.code, job.text);
+    }
+    json_decref(o);
+    return good;
+}
+
+static bool take_health(const struct call_result *r, struct answer *a, struct err *err)
+{
+    json_t *o = json_read(r->body, r->body_bytes, err);
+    bool good =
+        o != NULL && json_get_bool(o, "healthy", &a->healthy, err) && agent_read_ident(o, "ident", &a->ident, err);
+
+    if (good && !a->healthy)
+        say(a, NULL, json_opt_string(o, "text"));
+    json_decref(o);
+    return good;
+}
+
+static bool is_effect(enum ask ask)
+{
+    return ask == ASK_CLAIM || ask == ASK_STAGE || ask == ASK_JOB || ask == ASK_UNDO || ask == ASK_UNCLAIM;
+}
+
+void agent_api_answer(enum ask ask, const struct plan *plan, const struct call_result *r, struct answer *a)
+{
+    struct err err = {""};
+    bool good = true;
+
+    *a = (struct answer){.kind = answer_of_failure(r->failure, is_effect(ask))};
+    if (r->failure != CALL_FINE) {
+        (void)snprintf(a->text, sizeof a->text, "%s", r->text);
+        return;
+    }
+    if (r->status < 200 || r->status > 299) {
+        refused(r, a);
+        return;
+    }
+    if (ask == ASK_STATUS)
+        good = take_status(plan, r, a, &err);
+    else if (ask == ASK_JOB || ask == ASK_UNDO || ask == ASK_JOB_END)
+        good = take_job(r, a, &err);
+    else if (ask == ASK_HEALTH)
+        good = take_health(r, a, &err);
+    if (!good) {
+        *a = (struct answer){.kind = ANS_BAD};
+        (void)snprintf(a->text, sizeof a->text, "the agent's answer makes no sense: %.150s", err.text);
+    }
+}

@@ -1,0 +1,73 @@
+/* agent_read.h - the agent's answers (agent/wire.h) as plain structs. No I/O. Texts belong to the struct's `owner`. */
+#ifndef CONTROLLER_AGENT_READ_H
+#define CONTROLLER_AGENT_READ_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/wire.h"
+#include "ask.h"
+#include "common/err.h"
+
+struct agent_took_out {
+    const char *lb, *upstream, *server;
+    bool was_down, was_draining;
+};
+
+struct agent_claim {
+    bool there;
+    const char *rollout, *holder;
+    uint64_t fence;
+    uint32_t ttl_s, left_s; /* left 0 = run out */
+    bool has_target;
+    uint8_t target[32];         /* sha256 */
+    const char *target_version; /* NULL = none */
+    struct ident before;
+    uint32_t n_took_out;
+    struct agent_took_out *took_out;
+};
+
+struct agent_job {
+    const char *id, *rollout, *code, *text; /* id NULL = there is none */
+    enum job_state state;
+    bool touched, restored;
+    struct ident before, after;
+};
+
+struct agent_status {
+    const char *service, *node, *version; /* version NULL = unknown */
+    bool running;
+    struct ident ident; /* of what runs; zero = nothing */
+    bool has_installed;
+    uint8_t installed[32];
+    uint32_t connections;
+    uint64_t fence; /* highest seen */
+    uint32_t n_listening, n_releases;
+    const char **listening;  /* ADDR:PORT */
+    uint8_t (*releases)[32]; /* sha256 of what is staged there */
+    struct agent_claim claim;
+    struct agent_job job;
+    json_t *owner; /* of the texts above */
+};
+bool agent_read_status(const char *body, size_t size, struct agent_status *, struct err *);
+void agent_status_clear(struct agent_status *);
+
+struct agent_root {
+    uint32_t version; /* of the contract */
+    const char *agent, *node;
+    uint32_t n_features;
+    const char **features;
+    json_t *owner;
+};
+bool agent_read_root(const char *body, size_t size, struct agent_root *, struct err *);
+void agent_root_clear(struct agent_root *);
+
+/* `release` is among those staged there. */
+bool agent_status_has_release(const struct agent_status *, const uint8_t release[32]);
+
+/* Parts. The ident is all zero where the member is null; a missing one is an error. Texts of the job are `o`'s. */
+bool agent_read_ident(const json_t *o, const char *key, struct ident *, struct err *);
+bool agent_read_job(const json_t *o, struct agent_job *, struct err *);
+
+#endif

@@ -1,0 +1,211 @@
+#include "lb_list.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "common/json.h"
+
+/* Where we are in the text. Values are parsed one at a time by jansson, the brackets around them are ours. */
+struct text {
+    const char *at, *end;
+    const char *begin;
+    struct err *err;
+};
+
+static bool wrong(const struct text *t, const char *what)
+{
+    return err_set(t->err, "the list of upstreams, byte %zu: %s", (size_t)(t->at - t->begin), what);
+}
+
+static char next(struct text *t)
+{
+    while (t->at < t->end && strchr(" \t\r\n", *t->at) != NULL && *t->at != '\0')
+        t->at++;
+    return t->at < t->end ? *t->at : '\0';
+}
+
+static bool expect(struct text *t, char c)
+{
+    char what[] = "' ' is missing";
+
+    if (next(t) == c) {
+        t->at++;
+        return true;
+    }
+    what[1] = c;
+    return wrong(t, what);
+}
+
+/* One whole value; a new reference or NULL. */
+static json_t *value(struct text *t)
+{
+    json_error_t e;
+    json_t *v = NULL;
+
+    if (next(t) != '\0')
+        v = json_loadb(t->at, (size_t)(t->end - t->at),
+                       JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &e);
+    if (v == NULL)
+        (void)wrong(t, next(t) == '\0' ? "it ends too early" : e.text);
+    else
+        t->at += e.position;
+    return v;
+}
+
+/* "name": -> a new reference to the string. */
+static json_t *member_name(struct text *t)
+{
+    json_t *name = next(t) == '"' ? value(t) : NULL;
+
+    if (name == NULL) {
+        (void)wrong(t, "a member's name is missing");
+        return NULL;
+    }
+    if (!expect(t, ':')) {
+        json_decref(name);
+        return NULL;
+    }
+    return name;
+}
+
+/* After an element: true and *more = false at the closing bracket. */
+static bool go_on(struct text *t, char close, bool *more)
+{
+    char c = next(t);
+
+    *more = c == ',';
+    if (c != ',' && c != close)
+        return wrong(t, "',' or the end is missing");
+    t->at++;
+    return true;
+}
+
+static enum peer_state state_of(const char *word)
+{
+    static const struct {
+        const char *word;
+        enum peer_state state;
+    } states[] = {{"up", PEER_UP},           {"draining", PEER_DRAINING}, {"down", PEER_DOWN},
+                  {"unavail", PEER_UNAVAIL}, {"checking", PEER_UNAVAIL},  {"unhealthy", PEER_UNAVAIL}};
+
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        if (strcmp(states[i].word, word) == 0)
+            return states[i].state;
+    return PEER_UNKNOWN;
+}
+
+static bool read_peer(const json_t *o, const struct lb_walk *walk, struct err *err)
+{
+    const char *state;
+    uint64_t active;
+    struct lb_peer p = {0};
+
+    if (!json_is_object(o))
+        return err_set(err, "a peer is no JSON object");
+    if (!json_get_uint(o, "id", &p.id, err) || !json_get_string(o, "server", &p.server, err) ||
+        !json_get_string(o, "state", &state, err) || !json_get_uint(o, "active", &active, err))
+        return err_context(err, "a peer");
+    p.name = json_opt_string(o, "name");
+    if (p.name == NULL)
+        p.name = p.server;
+    p.state = state_of(state);
+    p.backup = json_opt_bool(o, "backup", false);
+    p.active = active < UINT32_MAX ? (uint32_t)active : UINT32_MAX;
+    return walk->peer == NULL || walk->peer(walk->ctx, &p, err);
+}
+
+static bool read_peers(struct text *t, const struct lb_walk *walk)
+{
+    bool more = true;
+
+    if (!expect(t, '['))
+        return false;
+    if (next(t) == ']') {
+        t->at++;
+        return true;
+    }
+    while (more) {
+        json_t *o = value(t);
+        bool good = o != NULL && read_peer(o, walk, t->err) && go_on(t, ']', &more);
+        json_decref(o);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+static void copy(char *to, size_t size, const char *text)
+{
+    (void)snprintf(to, size, "%s", text != NULL ? text : "");
+}
+
+static void read_lease(const json_t *o, struct lb_lease *lease)
+{
+    lease->known = true;
+    if (!json_is_object(o))
+        return;
+    lease->fence = json_opt_uint(o, "fence", 0);
+    uint64_t ttl = json_opt_uint(o, "ttl", 0);
+    lease->ttl_s = ttl < UINT32_MAX ? (uint32_t)ttl : UINT32_MAX;
+    copy(lease->id, sizeof lease->id, json_opt_string(o, "id"));
+    copy(lease->holder, sizeof lease->holder, json_opt_string(o, "holder"));
+}
+
+/* A member of an upstream: its name is read, its value is next. */
+static bool read_member(struct text *t, const char *name, const struct lb_walk *walk, struct lb_lease *lease)
+{
+    if (strcmp(name, "peers") == 0)
+        return read_peers(t, walk);
+    json_t *v = value(t);
+    if (v == NULL)
+        return false;
+    if (strcmp(name, "rollout") == 0)
+        read_lease(v, lease);
+    json_decref(v);
+    return true;
+}
+
+/* { member, ... } : for each its name is read and `fn` reads the value. */
+static bool read_object(struct text *t, bool (*fn)(struct text *, const char *, const struct lb_walk *, void *),
+                        const struct lb_walk *walk, void *arg)
+{
+    bool more = true;
+
+    if (!expect(t, '{'))
+        return false;
+    if (next(t) == '}') {
+        t->at++;
+        return true;
+    }
+    while (more) {
+        json_t *name = member_name(t);
+        bool good = name != NULL && fn(t, json_string_value(name), walk, arg) && go_on(t, '}', &more);
+        json_decref(name);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+static bool on_member(struct text *t, const char *name, const struct lb_walk *walk, void *lease)
+{
+    return read_member(t, name, walk, lease);
+}
+
+static bool on_upstream(struct text *t, const char *name, const struct lb_walk *walk, void *none)
+{
+    struct lb_lease lease = {0};
+
+    (void)none;
+    return (walk->begin == NULL || walk->begin(walk->ctx, name, t->err)) && read_object(t, on_member, walk, &lease) &&
+           (walk->end == NULL || walk->end(walk->ctx, &lease, t->err));
+}
+
+bool lb_list_walk(const char *body, size_t size, const struct lb_walk *walk, struct err *err)
+{
+    struct text t = {.at = body, .begin = body, .end = body + size, .err = err};
+
+    if (!read_object(&t, on_upstream, walk, NULL))
+        return false;
+    return next(&t) == '\0' && t.at == t.end ? true : wrong(&t, "something follows behind the end");
+}

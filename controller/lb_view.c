@@ -1,0 +1,245 @@
+#include "lb_view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/addr.h"
+#include "common/mem.h"
+
+#define NO_ROW UINT32_MAX
+
+/* A walk over one list. First by the very text, with a binary search; what the plan has and that did not find, by
+ * addr_same in a second walk: hardly ever needed, and cheap for the few peers it is for. */
+struct filling {
+    struct lb_view *view;
+    uint16_t lb;
+    uint32_t upstream; /* NO_ROW: none of the plan's */
+    bool second;
+    bool *found;     /* n_upstreams: seen in this walk */
+    bool *taken;     /* n_peers: found by its text */
+    uint32_t *times; /* n_peers: found at all */
+};
+
+static int order_of(const struct plan *plan, uint32_t row, uint32_t upstream, const char *server)
+{
+    const struct plan_peer *p = &plan->peers[row];
+
+    if (p->upstream != upstream)
+        return p->upstream < upstream ? -1 : 1;
+    return strcmp(p->server, server);
+}
+
+static int compare_rows(const void *a, const void *b, void *plan)
+{
+    const uint32_t *x = a, *y = b;
+    const struct plan_peer *p = &((const struct plan *)plan)->peers[*y];
+
+    return order_of(plan, *x, p->upstream, p->server);
+}
+
+struct lb_view *lb_view_new(const struct plan *plan)
+{
+    struct lb_view *v = mem_zero(1, sizeof *v);
+
+    v->plan = plan;
+    v->upstreams = mem_zero(plan->n_upstreams, sizeof *v->upstreams);
+    v->first_ids = mem_zero(plan->n_upstreams, sizeof *v->first_ids);
+    v->leases = mem_zero(plan->n_upstreams, sizeof *v->leases);
+    v->peers = mem_zero(plan->n_peers, sizeof *v->peers);
+    v->ids = mem_zero(plan->n_peers, sizeof *v->ids);
+    v->order = mem_zero(plan->n_peers, sizeof *v->order);
+    for (uint32_t i = 0; i < plan->n_peers; i++)
+        v->order[i] = i;
+    qsort_r(v->order, plan->n_peers, sizeof *v->order, compare_rows, (void *)(uintptr_t)plan);
+    for (uint32_t lb = 0; lb < plan->n_lbs; lb++)
+        lb_view_forget(v, (uint16_t)lb);
+    return v;
+}
+
+void lb_view_free(struct lb_view **view)
+{
+    struct lb_view *v = *view;
+
+    if (v == NULL)
+        return;
+    free(v->upstreams);
+    free(v->peers);
+    free(v->ids);
+    free(v->first_ids);
+    free(v->leases);
+    free(v->order);
+    free(v);
+    *view = NULL;
+}
+
+void lb_view_forget(struct lb_view *v, uint16_t lb)
+{
+    const struct plan *plan = v->plan;
+
+    for (uint32_t i = 0; i < plan->n_upstreams; i++) {
+        if (plan->upstreams[i].lb != lb)
+            continue;
+        v->upstreams[i] = (struct seen_upstream){0};
+        v->first_ids[i] = LB_NO_ID;
+        v->leases[i] = false;
+    }
+    for (uint32_t i = 0; i < plan->n_peers; i++) {
+        if (plan->upstreams[plan->peers[i].upstream].lb != lb)
+            continue;
+        v->peers[i] = (struct seen_peer){.state = PEER_UNKNOWN};
+        v->ids[i] = LB_NO_ID;
+    }
+}
+
+/* The first place in `order` whose row is not before (upstream, server). */
+static uint32_t place_of(const struct lb_view *v, uint32_t upstream, const char *server)
+{
+    uint32_t low = 0, high = v->plan->n_peers;
+
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (order_of(v->plan, v->order[mid], upstream, server) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* The plan's row for a server by its very text. */
+static uint32_t row_by_text(const struct lb_view *v, uint32_t upstream, const char *server)
+{
+    uint32_t at = place_of(v, upstream, server);
+
+    if (at < v->plan->n_peers && order_of(v->plan, v->order[at], upstream, server) == 0)
+        return v->order[at];
+    return NO_ROW;
+}
+
+/* Of those not found by their text. */
+static uint32_t row_by_address(const struct filling *f, const char *server)
+{
+    const struct lb_view *v = f->view;
+
+    if (row_by_text(v, f->upstream, server) != NO_ROW)
+        return NO_ROW; /* was found in the first walk */
+    for (uint32_t at = place_of(v, f->upstream, ""); at < v->plan->n_peers; at++) {
+        uint32_t row = v->order[at];
+        if (v->plan->peers[row].upstream != f->upstream)
+            break;
+        if (!f->taken[row] && addr_same(v->plan->peers[row].server, server))
+            return row;
+    }
+    return NO_ROW;
+}
+
+static void fill_row(struct filling *f, uint32_t row, const struct lb_peer *p)
+{
+    struct lb_view *v = f->view;
+
+    f->times[row]++;
+    if (f->times[row] > 1) { /* which of the two is the node is anybody's guess */
+        v->peers[row] = (struct seen_peer){.state = PEER_UNKNOWN};
+        v->ids[row] = LB_NO_ID;
+        return;
+    }
+    v->peers[row] = (struct seen_peer){.state = (uint8_t)p->state, .backup = p->backup, .active = p->active};
+    v->ids[row] = p->id;
+    if (!f->second)
+        f->taken[row] = true;
+}
+
+static bool on_begin(void *ctx, const char *name, struct err *err)
+{
+    struct filling *f = ctx;
+    const struct plan *plan = f->view->plan;
+
+    f->upstream = NO_ROW;
+    for (uint32_t i = 0; i < plan->n_upstreams; i++)
+        if (plan->upstreams[i].lb == f->lb && strcmp(plan->upstreams[i].name, name) == 0)
+            f->upstream = i;
+    if (f->upstream == NO_ROW)
+        return true;
+    if (f->found[f->upstream])
+        return err_set(err, "upstream %s is in the list twice", name);
+    f->found[f->upstream] = true;
+    f->view->upstreams[f->upstream].there = true;
+    return true;
+}
+
+static bool on_peer(void *ctx, const struct lb_peer *p, struct err *err)
+{
+    struct filling *f = ctx;
+    struct lb_view *v = f->view;
+    uint32_t row;
+
+    (void)err;
+    if (f->upstream == NO_ROW)
+        return true;
+    if (!f->second) {
+        struct seen_upstream *u = &v->upstreams[f->upstream];
+        u->configured += !p->backup;
+        u->up += !p->backup && p->state == PEER_UP;
+        if (v->first_ids[f->upstream] == LB_NO_ID)
+            v->first_ids[f->upstream] = p->id;
+        row = row_by_text(v, f->upstream, p->server);
+    } else {
+        row = row_by_address(f, p->server);
+    }
+    if (row != NO_ROW)
+        fill_row(f, row, p);
+    return true;
+}
+
+static bool on_end(void *ctx, const struct lb_lease *lease, struct err *err)
+{
+    struct filling *f = ctx;
+
+    (void)err;
+    if (f->upstream != NO_ROW)
+        f->view->leases[f->upstream] = lease->known;
+    return true;
+}
+
+static bool all_found(const struct filling *f)
+{
+    const struct plan *plan = f->view->plan;
+
+    for (uint32_t i = 0; i < plan->n_peers; i++) {
+        uint32_t u = plan->peers[i].upstream;
+        if (plan->upstreams[u].lb == f->lb && f->found[u] && !f->taken[i])
+            return false;
+    }
+    return true;
+}
+
+bool lb_view_fill(struct lb_view *v, uint16_t lb, const char *body, size_t size, struct err *err)
+{
+    struct filling f = {.view = v, .lb = lb, .upstream = NO_ROW};
+    struct lb_walk walk = {.begin = on_begin, .peer = on_peer, .end = on_end, .ctx = &f};
+
+    f.found = mem_zero(v->plan->n_upstreams, sizeof *f.found);
+    f.taken = mem_zero(v->plan->n_peers, sizeof *f.taken);
+    f.times = mem_zero(v->plan->n_peers, sizeof *f.times);
+    lb_view_forget(v, lb);
+    bool good = lb_list_walk(body, size, &walk, err);
+    if (good && !all_found(&f)) {
+        f.second = true;
+        memset(f.found, 0, v->plan->n_upstreams * sizeof *f.found);
+        good = lb_list_walk(body, size, &walk, err);
+    }
+    if (!good)
+        lb_view_forget(v, lb);
+    free(f.found);
+    free(f.taken);
+    free(f.times);
+    return good;
+}
+
+bool lb_view_active_exact(const struct lb_view *v, uint16_t lb)
+{
+    for (uint32_t i = 0; i < v->plan->n_upstreams; i++)
+        if (v->plan->upstreams[i].lb == lb && !v->leases[i])
+            return false;
+    return true;
+}

@@ -1,0 +1,33 @@
+/* lb_view.h - what the load balancers showed last of the plan's upstreams and peers. */
+#ifndef CONTROLLER_LB_VIEW_H
+#define CONTROLLER_LB_VIEW_H
+
+#include "lb_list.h"
+#include "plan.h"
+
+#define LB_NO_ID UINT64_MAX
+
+/* Arrays over the whole plan; the rows of one load balancer are written at a time. */
+struct lb_view {
+    struct seen_upstream *upstreams; /* n_upstreams */
+    struct seen_peer *peers;         /* n_peers */
+    uint64_t *ids;                   /* n_peers: nginx's id of it in the latest list; LB_NO_ID = not there, or twice */
+    uint64_t *first_ids;             /* n_upstreams: of any server in it, for the lease; LB_NO_ID = empty */
+    bool *leases;                    /* n_upstreams: shows the member `rollout` */
+    uint32_t *order;                 /* n_peers, sorted by upstream and server: how a row is found */
+    const struct plan *plan;         /* borrowed */
+};
+struct lb_view *lb_view_new(const struct plan *);
+void lb_view_free(struct lb_view **);
+
+/* Forget what `lb` showed: its peers are PEER_UNKNOWN, its upstreams not there. */
+void lb_view_forget(struct lb_view *, uint16_t lb);
+
+/* Fill in the rows of `lb` from its list; a peer is the one with the plan's address (addr_same), and PEER_UNKNOWN where
+ * the upstream lists that address twice. False: the rows of `lb` are forgotten. */
+bool lb_view_fill(struct lb_view *, uint16_t lb, const char *body, size_t size, struct err *);
+
+/* `active` counts requests of old workers too: all of the plan's upstreams at `lb` are our module's. */
+bool lb_view_active_exact(const struct lb_view *, uint16_t lb);
+
+#endif
