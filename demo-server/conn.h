@@ -1,0 +1,78 @@
+/* conn.h - a client's connection, the request on it, and the site that all of them belong to.
+ *
+ * HTTP/1.1 has one request at a time on a connection, so the request is a part of the connection and nothing is
+ * allocated for it. A conn lives from libmicrohttpd's "started" to its "closed". */
+#ifndef DEMO_SERVER_CONN_H
+#define DEMO_SERVER_CONN_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "routes.h"
+#include "sleepers.h"
+
+#define FORM_VALUE_MAX 128 /* bytes of a duration, with its end; a longer one is bad anyhow */
+
+/* What all connections share. Owned by the server. */
+struct site {
+    struct timespec started; /* wall clock */
+    struct sleepers sleepers;
+    struct counts counts;
+    struct conn *conns;
+    size_t conn_count;
+    bool draining; /* every answer closes its connection */
+};
+
+/* One of the three addresses; the name is what its answers begin with. */
+struct listener {
+    struct site *site;
+    const char *name;
+    struct MHD_Daemon *daemon;
+};
+
+enum request_state {
+    REQUEST_NONE, /* the connection is idle */
+    REQUEST_HEAD, /* its first line has been read */
+    REQUEST_BODY,
+    REQUEST_ASLEEP,
+    REQUEST_AWAKE,
+    REQUEST_CUT, /* to be ended without an answer */
+    REQUEST_ANSWERED,
+};
+
+struct request {
+    enum request_state state;
+    enum route route;
+    struct sleeper sleeper;
+    int64_t sleep_ns;
+    uint64_t body_bytes;
+    struct MHD_PostProcessor *form; /* NULL: the body is no form, or is not wanted */
+    bool form_has_duration;
+    char duration[FORM_VALUE_MAX];
+};
+
+struct conn {
+    struct conn *previous, *next;
+    struct listener *listener;
+    struct MHD_Connection *mhd;
+    int fd;
+    int64_t silent_since_ms; /* while draining: the last time that anything happened here */
+    uint64_t bytes_received; /* TCP's count at that time */
+    bool closing;            /* it has been told to go */
+    struct request request;
+};
+
+struct conn *conn_open(struct listener *, struct MHD_Connection *);
+void conn_close(struct conn *);
+
+/* While draining: close the connection if it is idle, nothing has come in for linger_ms, and nothing waits to be read.
+ * A client that spoke in time is heard, and its answer closes the connection. */
+void conn_sweep(struct conn *, int64_t now_ms, uint32_t linger_ms);
+
+/* End it with whatever is on it. True where a request was cut short. */
+bool conn_cut(struct conn *);
+
+#endif

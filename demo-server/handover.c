@@ -1,0 +1,381 @@
+#include "handover.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "handover_child.h"
+#include "handover_env.h"
+#include "handover_notify.h"
+#include "handover_pidfile.h"
+#include "handover_socket.h"
+
+#define SWEEP_MS 50
+
+enum phase { STARTING, SERVING, DRAINING };
+
+struct handover {
+    struct handover_options options;
+    struct handover_ops ops;
+    void *ctx;
+    char path[4096]; /* the executable; "" = not found at the start, path_err says why */
+    struct err path_err;
+    sigset_t mask_before; /* what the successor gets */
+    int epoll_fd, signal_fd, timer_fd;
+    int ready_fd; /* -1: no predecessor waits for our word */
+    struct handover_socket inherited[HANDOVER_FDS_MAX], listeners[HANDOVER_FDS_MAX];
+    unsigned inherited_count, listener_count;
+    enum phase phase;
+    struct handover_child child; /* on its way while SERVING; the one that serves while DRAINING, if succeeded */
+    bool succeeded, told_to_stop;
+    int64_t drain_deadline_ms;
+};
+
+static void say(struct handover *h, const char *event, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void say(struct handover *h, const char *event, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    h->ops.log(h->ctx, event, text);
+}
+
+static bool watch(struct handover *h, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+    return epoll_ctl(h->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+/* Wake up when the nearest limit is over. */
+static void timer_set(struct handover *h)
+{
+    int64_t at = h->child.pid != 0 ? h->child.deadline_ms : INT64_MAX;
+    struct itimerspec when = {{0, 0}, {0, 0}};
+
+    if (h->phase == DRAINING && handover_now_ms() + SWEEP_MS < at)
+        at = handover_now_ms() + SWEEP_MS;
+    if (at != INT64_MAX) {
+        when.it_value.tv_sec = at / 1000;
+        when.it_value.tv_nsec = at % 1000 * 1000000 + 1; /* never 0, which would disarm it */
+    }
+    (void)timerfd_settime(h->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static void listeners_close(struct handover_socket *sockets, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (sockets[i].fd >= 0)
+            (void)close(sockets[i].fd);
+        sockets[i].fd = -1;
+    }
+}
+
+static void drain_start(struct handover *h)
+{
+    h->phase = DRAINING;
+    h->drain_deadline_ms = handover_now_ms() + h->options.drain_timeout_ms;
+    h->ops.quiesce(h->ctx, !h->succeeded);
+    listeners_close(h->listeners, h->listener_count);
+    if (!h->succeeded)
+        handover_notify("STOPPING=1");
+    say(h, "draining", "%zu connections are open", h->ops.left(h->ctx));
+}
+
+/* ---- the successor */
+
+static void upgrade_start(struct handover *h)
+{
+    int fds[HANDOVER_FDS_MAX];
+    const char *names[HANDOVER_FDS_MAX];
+    struct handover_spawn spawn = {.path = h->path,
+                                   .argv = h->options.argv,
+                                   .environment = environ,
+                                   .fds = fds,
+                                   .names = names,
+                                   .count = h->listener_count,
+                                   .mask = &h->mask_before};
+    struct err err = {""};
+
+    if (h->phase != SERVING) {
+        say(h, "upgrade-refused", "this process is %s", h->phase == DRAINING ? "stopping" : "still starting");
+        return;
+    }
+    if (h->child.pid != 0) {
+        say(h, "upgrade-refused", "an upgrade is under way, its process is %ld", (long)h->child.pid);
+        return;
+    }
+    if (h->path[0] == '\0') {
+        say(h, "upgrade-failed", "%s", h->path_err.text);
+        return;
+    }
+    for (unsigned i = 0; i < h->listener_count; i++) {
+        fds[i] = h->listeners[i].fd;
+        names[i] = h->listeners[i].name;
+    }
+    if (!handover_child_start(&h->child, &spawn, h->options.upgrade_timeout_ms, &err)) {
+        say(h, "upgrade-failed", "%s", err.text);
+        return;
+    }
+    if (!watch(h, h->child.pipe_fd)) { /* without it, the timer and SIGCHLD would tell, but late */
+        handover_child_end(&h->child, SIGKILL, "cannot watch the readiness pipe");
+        return;
+    }
+    handover_notify("RELOADING=1");
+    say(h, "upgrade", "started %s as process %ld", h->path, (long)h->child.pid);
+}
+
+static void upgrade_failed(struct handover *h)
+{
+    struct err err = {""};
+    const char *pidfile = h->options.pidfile;
+
+    say(h, "upgrade-failed", "%s; this process goes on", h->child.why);
+    /* It may have taken the pid file in the moment between serving and saying so. */
+    if (pidfile != NULL && handover_pidfile_read(pidfile) != getpid() &&
+        !handover_pidfile_write(pidfile, getpid(), &err))
+        say(h, "error", "%s", err.text);
+    handover_notify("READY=1");
+}
+
+static void child_look(struct handover *h)
+{
+    pid_t pid = h->child.pid;
+
+    switch (handover_child_look(&h->child, h->path)) {
+    case HANDOVER_CHILD_WAIT:
+        break;
+    case HANDOVER_CHILD_READY:
+        if (h->phase == SERVING) {
+            h->succeeded = true;
+            say(h, "upgraded", "process %ld serves", (long)pid);
+            drain_start(h);
+        }
+        break;
+    case HANDOVER_CHILD_GONE:
+        if (h->succeeded)
+            say(h, "error", "process %ld, which took over, has ended", (long)pid);
+        else if (h->phase == SERVING)
+            upgrade_failed(h);
+        break;
+    }
+}
+
+/* ---- signals and limits */
+
+static void give_up(struct handover *h, const char *why)
+{
+    size_t cut = h->ops.abandon(h->ctx);
+
+    if (!h->succeeded)
+        handover_child_kill(&h->child);
+    h->drain_deadline_ms = INT64_MAX;
+    say(h, "drain-cut", "%s; %zu requests were cut short", why, cut);
+}
+
+static void stop(struct handover *h, const char *signal_name)
+{
+    if (h->told_to_stop) {
+        give_up(h, "told to stop a second time");
+        return;
+    }
+    h->told_to_stop = true;
+    say(h, "stopping", "%s", signal_name);
+    if (h->phase == DRAINING)
+        return;
+    /* One that is nearly there may serve already: let it drain as well. */
+    handover_child_end(&h->child, SIGTERM, "this process was told to stop");
+    drain_start(h);
+}
+
+static void signals_read(struct handover *h)
+{
+    struct signalfd_siginfo info;
+
+    while (read(h->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGUSR2)
+            upgrade_start(h);
+        else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+            stop(h, info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+    }
+}
+
+void handover_wake(struct handover *h)
+{
+    uint64_t ticks;
+
+    signals_read(h);
+    (void)!read(h->timer_fd, &ticks, sizeof ticks);
+    child_look(h);
+    if (h->phase == DRAINING) {
+        h->ops.sweep(h->ctx);
+        if (handover_now_ms() >= h->drain_deadline_ms)
+            give_up(h, "the drain limit is over");
+    }
+    timer_set(h);
+}
+
+int handover_fd(const struct handover *h)
+{
+    return h->epoll_fd;
+}
+
+bool handover_ended(struct handover *h)
+{
+    return h->phase == DRAINING && (h->succeeded || h->child.pid == 0) && h->ops.left(h->ctx) == 0;
+}
+
+/* ---- the start */
+
+static bool inherit(struct handover *h, struct err *err)
+{
+    struct handover_env env;
+
+    if (!handover_env_read(environ, getpid(), &env, err))
+        return false;
+    for (unsigned i = 0; i < env.count; i++) {
+        struct handover_socket *s = &h->inherited[i];
+
+        s->fd = HANDOVER_FD_FIRST + (int)i;
+        memcpy(s->name, env.names[i], sizeof s->name);
+        if (!handover_socket_adopt(s, err))
+            return false;
+        h->inherited_count++;
+    }
+    if (env.ready_fd >= 0) {
+        if (fcntl(env.ready_fd, F_SETFD, FD_CLOEXEC) != 0)
+            return err_set(err, "HANDOVER_READY_FD=%d is not open", env.ready_fd);
+        h->ready_fd = env.ready_fd;
+    }
+    (void)unsetenv("LISTEN_FDS");
+    (void)unsetenv("LISTEN_PID");
+    (void)unsetenv("LISTEN_FDNAMES");
+    (void)unsetenv("HANDOVER_READY_FD");
+    return true;
+}
+
+/* SIGCHLD as default: a parent that ignored it would have the kernel reap our children unseen. */
+static bool signals_take(struct handover *h, struct err *err)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, plain = {.sa_handler = SIG_DFL};
+    sigset_t ours;
+
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigaction(SIGCHLD, &plain, NULL);
+    (void)sigemptyset(&ours);
+    (void)sigaddset(&ours, SIGUSR2);
+    (void)sigaddset(&ours, SIGTERM);
+    (void)sigaddset(&ours, SIGINT);
+    (void)sigaddset(&ours, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &ours, &h->mask_before);
+    h->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    h->signal_fd = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
+    h->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (h->epoll_fd < 0 || h->signal_fd < 0 || h->timer_fd < 0 || !watch(h, h->signal_fd) || !watch(h, h->timer_fd))
+        return err_set(err, "cannot set up signals and timers: %s", strerror(errno));
+    return true;
+}
+
+struct handover *handover_new(const struct handover_options *options, const struct handover_ops *ops, void *ctx,
+                              struct err *err)
+{
+    struct handover *h = calloc(1, sizeof *h);
+
+    if (h == NULL) {
+        err_set(err, "no memory");
+        return NULL;
+    }
+    h->options = *options;
+    h->ops = *ops;
+    h->ctx = ctx;
+    h->epoll_fd = h->signal_fd = h->timer_fd = h->ready_fd = h->child.pipe_fd = -1;
+    if (!handover_spawn_path(options->argv[0], h->path, sizeof h->path, &h->path_err))
+        h->path[0] = '\0';
+    if (!inherit(h, err) || !signals_take(h, err))
+        handover_free(&h);
+    return h;
+}
+
+int handover_listen(struct handover *h, const char *name, const struct addr *addr, struct err *err)
+{
+    struct handover_socket *s = &h->listeners[h->listener_count];
+    struct addr numeric;
+    int found;
+
+    assert(h->phase == STARTING && strlen(name) < HANDOVER_NAME_MAX && strchr(name, ':') == NULL);
+    if (h->listener_count == HANDOVER_FDS_MAX) {
+        err_set(err, "more than %d listeners", HANDOVER_FDS_MAX);
+        return -1;
+    }
+    if (!handover_socket_resolve(addr, &numeric, err))
+        return -1;
+    found = handover_socket_match(h->inherited, h->inherited_count, name, &numeric);
+    if (found >= 0) {
+        *s = h->inherited[found];
+        h->inherited[found].fd = -1;
+    } else if (!handover_socket_open(s, &numeric, err)) {
+        return -1;
+    }
+    (void)snprintf(s->name, sizeof s->name, "%s", name);
+    h->listener_count++;
+    say(h, "listening", "%s on %s, %s", s->name, s->addr, found >= 0 ? "inherited" : "bound");
+    return s->fd;
+}
+
+bool handover_ready(struct handover *h, struct err *err)
+{
+    static const char word = HANDOVER_READY;
+    char lines[64];
+
+    if (h->options.pidfile != NULL && !handover_pidfile_write(h->options.pidfile, getpid(), err))
+        return false;
+    listeners_close(h->inherited, h->inherited_count);
+    h->phase = SERVING;
+    (void)snprintf(lines, sizeof lines, "READY=1\nMAINPID=%ld", (long)getpid());
+    handover_notify(lines);
+    if (h->ready_fd >= 0) {
+        if (write(h->ready_fd, &word, 1) != 1) /* it is gone: then we are the one that serves */
+            say(h, "error", "cannot tell the predecessor: %s", strerror(errno));
+        (void)close(h->ready_fd);
+        h->ready_fd = -1;
+    }
+    return true;
+}
+
+void handover_free(struct handover **handover)
+{
+    struct handover *h = *handover;
+    int fds[4];
+
+    if (h == NULL)
+        return;
+    if (!h->succeeded) {
+        handover_child_kill(&h->child);
+        if (h->options.pidfile != NULL && h->phase != STARTING)
+            handover_pidfile_remove(h->options.pidfile, getpid());
+    }
+    listeners_close(h->inherited, h->inherited_count);
+    listeners_close(h->listeners, h->listener_count);
+    fds[0] = h->epoll_fd;
+    fds[1] = h->signal_fd;
+    fds[2] = h->timer_fd;
+    fds[3] = h->ready_fd;
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
+    free(h);
+    *handover = NULL;
+}

@@ -1,0 +1,78 @@
+/* handover.h - a serving process gives its sockets to a successor, and goes only when that one serves.
+ *
+ * For any single-threaded server with a loop over file descriptors. The library owns the listening sockets, the
+ * signals, the successor, its readiness, the pid file and the limits; what a connection is, only the server knows
+ * (handover_ops).
+ *
+ *   h = handover_new(&options, &ops, ctx, &err)          takes what the predecessor or systemd passed; blocks the
+ * signals fd = handover_listen(h, "a0", &addr, &err)           once a listener: the inherited socket, or one bound anew
+ *   ... start to serve on them ...
+ *   handover_ready(h, &err)                              pid file, sd_notify, word to the predecessor, which then
+ * drains loop over handover_fd(h) and the server's own:       when it is readable, handover_wake(h) until
+ * handover_ended(h)                         asked once a turn handover_free(&h)
+ *
+ * SIGUSR2: the executable that argv[0] named at the start (its path, not its inode) is started with the same arguments,
+ * environment and working directory; the listeners are its fd 3.., announced as systemd does (LISTEN_FDS, LISTEN_PID,
+ * LISTEN_FDNAMES); the number in HANDOVER_READY_FD is a pipe into which it writes one byte once it serves. Only then
+ * does this process accept no more, let its connections end, and leave the loop. A successor that cannot be executed,
+ * exits, closes the pipe or is not ready within upgrade_timeout_ms is killed and reaped; this process has never stopped
+ * serving, logs why, and takes the next SIGUSR2. One at a time: a SIGUSR2 meanwhile is refused.
+ * SIGTERM and SIGINT: drain and leave; a second one: leave at once.
+ *
+ * The pid file names a process that serves: it is replaced (renamed over) by the new process once that serves, before
+ * it reports so; a predecessor whose successor failed after that puts its own pid back. A process that leaves for a
+ * successor does not touch it, one that leaves without removes it if it is its own. */
+#ifndef DEMO_SERVER_HANDOVER_H
+#define DEMO_SERVER_HANDOVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/err.h"
+
+struct handover;
+
+struct handover_options {
+    char *const *argv;   /* as main got it; borrowed for the life of the handover */
+    const char *pidfile; /* borrowed; NULL: none */
+    uint32_t upgrade_timeout_ms;
+    uint32_t drain_timeout_ms;
+};
+
+struct handover_ops {
+    /* Accept no more (the listeners are closed by the library right after). `last`: nobody else accepts from these
+     * sockets, so first take in what waits in their queues. From now on every answer closes its connection. */
+    void (*quiesce)(void *ctx, bool last);
+    /* Connections that are still open. Asked once a turn while draining; 0 ends it. */
+    size_t (*left)(void *ctx);
+    /* Every 50 ms while draining: close what has been silent for long enough. */
+    void (*sweep)(void *ctx);
+    /* The drain limit is over, or somebody insists: end them all; how many requests were cut short. */
+    size_t (*abandon)(void *ctx);
+    /* A happening (one word) and a sentence for people. */
+    void (*log)(void *ctx, const char *event, const char *text);
+};
+
+/* NULL with the reason: a bad LISTEN_FDS, an inherited fd that is no listening socket. Variables that another process's
+ * LISTEN_PID marks as not ours are ignored. All of them leave the environment. SIGPIPE is ignored from here on,
+ * SIGUSR2, SIGTERM, SIGINT and SIGCHLD are blocked: call it before any thread is made. */
+struct handover *handover_new(const struct handover_options *, const struct handover_ops *, void *ctx, struct err *);
+
+/* A listening, non-blocking, close-on-exec socket that stays the library's; -1 with the reason. `name` (no colon, at
+ * most 31 characters) goes into LISTEN_FDNAMES. Inherited sockets are found by address; with port 0 by name and host.
+ */
+int handover_listen(struct handover *, const char *name, const struct addr *, struct err *);
+
+/* This process serves. Inherited sockets that nobody asked for are closed. False with the reason: the pid file could
+ * not be written; the predecessor goes on serving when this process then exits. */
+bool handover_ready(struct handover *, struct err *);
+
+int handover_fd(const struct handover *);
+void handover_wake(struct handover *);
+bool handover_ended(struct handover *);
+
+/* Ends a successor that is not ready, removes the pid file if it is ours to remove. */
+void handover_free(struct handover **);
+
+#endif

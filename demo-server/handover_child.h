@@ -1,0 +1,39 @@
+/* handover_child.h - a successor on its way: started, waited for, told apart from a dead one, ended. No policy: what a
+ * good or a bad end means is handover.c's. */
+#ifndef DEMO_SERVER_HANDOVER_CHILD_H
+#define DEMO_SERVER_HANDOVER_CHILD_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+#include "handover_spawn.h"
+
+struct handover_child {
+    pid_t pid;           /* 0: there is none */
+    int pipe_fd;         /* -1: it has said what it had to say */
+    int64_t deadline_ms; /* then it is killed, on handover_now_ms's clock; INT64_MAX: it serves, no limit any more */
+    bool doomed;         /* it is not to become ready any more, `why` says why */
+    char why[300];
+};
+
+enum handover_child_state {
+    HANDOVER_CHILD_WAIT,  /* nothing new */
+    HANDOVER_CHILD_READY, /* it serves: said once */
+    HANDOVER_CHILD_GONE,  /* reaped; `why` is the sentence; pid is 0 */
+};
+
+int64_t handover_now_ms(void);
+
+bool handover_child_start(struct handover_child *, const struct handover_spawn *, uint32_t limit_ms, struct err *);
+
+/* Look at pipe, exit status and clock, and do what is due. Never blocks. Call it when any of them may have changed. */
+enum handover_child_state handover_child_look(struct handover_child *, const char *path);
+
+/* Have it ended with `signal`; its deadline still stands. */
+void handover_child_end(struct handover_child *, int signal, const char *why);
+
+/* Kill and reap, now. */
+void handover_child_kill(struct handover_child *);
+
+#endif

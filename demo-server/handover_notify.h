@@ -1,0 +1,9 @@
+/* handover_notify.h - the service manager's ear: sd_notify(3) without its library. */
+#ifndef DEMO_SERVER_HANDOVER_NOTIFY_H
+#define DEMO_SERVER_HANDOVER_NOTIFY_H
+
+/* Send lines such as "READY=1\nMAINPID=4711" to $NOTIFY_SOCKET (a path, or @ and an abstract name). Nobody listening,
+ * or a full socket, is no error: the manager's limits decide what silence means. */
+void handover_notify(const char *lines);
+
+#endif

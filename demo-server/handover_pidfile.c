@@ -1,0 +1,52 @@
+#include "handover_pidfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool handover_pidfile_write(const char *path, pid_t pid, struct err *err)
+{
+    char aside[4096], text[32];
+    int fd, n = snprintf(text, sizeof text, "%ld\n", (long)pid);
+
+    if (snprintf(aside, sizeof aside, "%s.%ld", path, (long)pid) >= (int)sizeof aside)
+        return err_set(err, "the pid file's path %.100s... is too long", path);
+    fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return err_set(err, "cannot write the pid file %s: %s", aside, strerror(errno));
+    if (write(fd, text, (size_t)n) != n) {
+        err_set(err, "cannot write the pid file %s: %s", aside, strerror(errno));
+        (void)close(fd);
+        (void)unlink(aside);
+        return false;
+    }
+    (void)close(fd);
+    if (rename(aside, path) != 0) {
+        err_set(err, "cannot put the pid file %s in its place: %s", path, strerror(errno));
+        (void)unlink(aside);
+        return false;
+    }
+    return true;
+}
+
+pid_t handover_pidfile_read(const char *path)
+{
+    char text[32] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t n;
+
+    if (fd < 0)
+        return 0;
+    n = read(fd, text, sizeof text - 1);
+    (void)close(fd);
+    return n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
+}
+
+void handover_pidfile_remove(const char *path, pid_t pid)
+{
+    if (handover_pidfile_read(path) == pid)
+        (void)unlink(path);
+}

@@ -1,0 +1,34 @@
+/* handover_socket.h - listening sockets: what an inherited one is, which one an address means, a new one. */
+#ifndef DEMO_SERVER_HANDOVER_SOCKET_H
+#define DEMO_SERVER_HANDOVER_SOCKET_H
+
+#include <stddef.h>
+
+#include "common/addr.h"
+#include "common/err.h"
+#include "handover_env.h"
+
+#define HANDOVER_ADDR_MAX 128
+
+struct handover_socket {
+    int fd; /* -1: taken or closed */
+    char name[HANDOVER_NAME_MAX];
+    char addr[HANDOVER_ADDR_MAX]; /* "127.0.0.1:80", "[::]:80", "unix:PATH" */
+};
+
+/* Fill in `addr` of an inherited socket and make it close-on-exec and non-blocking (never the reverse: the file
+ * description is shared with other processes). False: it is no listening stream socket. */
+bool handover_socket_adopt(struct handover_socket *, struct err *);
+
+/* The one meant by a listener's name and numeric address, or -1. Port 0 means any port of that host under that name;
+ * "" as host means [::], or 0.0.0.0 where that was inherited. Pure. */
+int handover_socket_match(const struct handover_socket *sockets, size_t count, const char *name,
+                          const struct addr *wanted);
+
+/* Names become numbers (IPv4 first, as Go does). False: no such host. */
+bool handover_socket_resolve(const struct addr *, struct addr *numeric, struct err *);
+
+/* Bind and listen. "" listens on all addresses of both families where the machine has IPv6. */
+bool handover_socket_open(struct handover_socket *, const struct addr *numeric, struct err *);
+
+#endif

@@ -1,0 +1,131 @@
+#include "handover_spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "handover_env.h"
+
+/* Runs in the child, between fork and execve: only calls that are safe there. `moved` are copies of the sockets and, at
+ * last, of the pipe's write end, all above their places, so that no dup2 hits one that is still needed. */
+static void child_run(const struct handover_spawn *s, const int *moved, char **environment, char *pid_at)
+{
+    int pipe_at = HANDOVER_FD_FIRST + (int)s->count;
+    char word[1 + sizeof(int)] = {HANDOVER_EXEC_FAILED};
+    struct sigaction plain = {.sa_handler = SIG_DFL};
+    int failed;
+
+    for (unsigned i = 0; i <= s->count; i++)
+        if (dup2(moved[i], HANDOVER_FD_FIRST + (int)i) < 0)
+            _exit(127);
+    /* Nothing else goes along, whoever opened it; an old kernel leaves it to close-on-exec, which all of ours have. */
+    (void)close_range((unsigned)pipe_at + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    handover_env_set_pid(pid_at, getpid());
+    (void)sigaction(SIGPIPE, &plain, NULL);
+    (void)sigprocmask(SIG_SETMASK, s->mask, NULL);
+    (void)execve(s->path, s->argv, environment);
+    failed = errno;
+    memcpy(word + 1, &failed, sizeof failed);
+    (void)!write(pipe_at, word, sizeof word);
+    _exit(127);
+}
+
+static bool fds_move(const struct handover_spawn *s, int pipe_write, int *moved, struct err *err)
+{
+    int above = HANDOVER_FD_FIRST + (int)s->count + 1;
+
+    for (unsigned i = 0; i <= s->count; i++) {
+        moved[i] = fcntl(i < s->count ? s->fds[i] : pipe_write, F_DUPFD_CLOEXEC, above);
+        if (moved[i] < 0)
+            return err_set(err, "cannot copy a socket for the new process: %s", strerror(errno));
+    }
+    return true;
+}
+
+bool handover_spawn(const struct handover_spawn *s, pid_t *pid, int *pipe_fd, struct err *err)
+{
+    int ends[2] = {-1, -1}, moved[HANDOVER_FDS_MAX + 1];
+    char **environment, *pid_at;
+    bool rc = false;
+
+    for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++)
+        moved[i] = -1;
+    environment = handover_env_make(s->environment, s->count, s->names, &pid_at);
+    if (environment == NULL) {
+        err_set(err, "no memory for the new process's environment");
+        goto out;
+    }
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+        err_set(err, "cannot make the readiness pipe: %s", strerror(errno));
+        goto out;
+    }
+    if (!fds_move(s, ends[1], moved, err))
+        goto out;
+    *pid = fork();
+    if (*pid == 0)
+        child_run(s, moved, environment, pid_at);
+    if (*pid < 0) {
+        err_set(err, "cannot fork: %s", strerror(errno));
+        goto out;
+    }
+    *pipe_fd = ends[0];
+    ends[0] = -1;
+    rc = true;
+out:
+    for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++)
+        if (moved[i] >= 0)
+            (void)close(moved[i]);
+    for (int i = 0; i < 2; i++)
+        if (ends[i] >= 0)
+            (void)close(ends[i]);
+    free(environment);
+    return rc;
+}
+
+static bool is_executable(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+static bool absolute(const char *from, char *path, size_t size, struct err *err)
+{
+    char cwd[4096];
+
+    if (from[0] == '/')
+        return snprintf(path, size, "%s", from) < (int)size || err_set(err, "the path %.100s... is too long", from);
+    if (getcwd(cwd, sizeof cwd) == NULL)
+        return err_set(err, "cannot read the working directory: %s", strerror(errno));
+    return snprintf(path, size, "%s/%s", cwd, from) < (int)size || err_set(err, "the path %.100s... is too long", from);
+}
+
+bool handover_spawn_path(const char *argv0, char *path, size_t size, struct err *err)
+{
+    const char *folders = getenv("PATH");
+
+    if (strchr(argv0, '/') != NULL)
+        return absolute(argv0, path, size, err);
+    if (folders == NULL)
+        folders = "/usr/local/bin:/usr/bin:/bin";
+    for (const char *at = folders;; at++) {
+        size_t length = strcspn(at, ":");
+        char candidate[4096];
+
+        if (length + strlen(argv0) + 3 < sizeof candidate) {
+            (void)snprintf(candidate, sizeof candidate, "%.*s/%s", (int)length, length > 0 ? at : ".", argv0);
+            if (length == 0)
+                (void)snprintf(candidate, sizeof candidate, "./%s", argv0);
+            if (is_executable(candidate))
+                return absolute(candidate, path, size, err);
+        }
+        at += length;
+        if (*at == '\0')
+            return err_set(err, "%.200s is in no folder of PATH", argv0);
+    }
+}

@@ -1,0 +1,292 @@
+#include "server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "log.h"
+#include "request.h"
+
+#define LISTENERS_MAX  8
+#define FDS_SPARE      64   /* of the limit on open files: listeners, epolls, pipes, a successor's start */
+#define CONN_MEMORY    4096 /* bytes for head and answer of a request; more would cost a sleeper a page */
+#define QUEUE_LIMIT_MS 1000 /* for taking in what waits in the accept queues at the end */
+
+struct server {
+    struct site site;
+    struct listener listeners[LISTENERS_MAX];
+    unsigned listener_count;
+    int listen_fds[LISTENERS_MAX];
+    int epoll_fd;
+    uint32_t linger_ms;
+    unsigned conns_max;
+};
+
+static int64_t now_ms(void)
+{
+    return request_now_ns() / 1000000;
+}
+
+/* ---- libmicrohttpd's callbacks */
+
+static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *socket_context = conn_open(ctx, mhd);
+    } else if (*socket_context != NULL) {
+        conn_close(*socket_context);
+        *socket_context = NULL;
+    }
+}
+
+static void *on_request_line(void *ctx, const char *uri, struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct conn *c = info != NULL ? info->socket_context : NULL;
+
+    (void)ctx, (void)uri;
+    if (c != NULL)
+        request_begin(c);
+    return c;
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *size, void **request_context)
+{
+    struct conn *c = *request_context;
+
+    (void)ctx, (void)mhd, (void)version;
+    return c != NULL ? request_feed(c, url, method, upload, size) : MHD_NO;
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *mhd, void **request_context,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct conn *c = *request_context;
+
+    (void)ctx, (void)mhd;
+    if (c != NULL)
+        request_end(c, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    *request_context = NULL;
+}
+
+/* ---- the start */
+
+struct server *server_new(const struct timespec *started, uint32_t linger_ms, struct err *err)
+{
+    struct server *s = calloc(1, sizeof *s);
+    struct rlimit files;
+
+    if (s == NULL) {
+        err_set(err, "no memory");
+        return NULL;
+    }
+    s->site.started = *started;
+    s->linger_ms = linger_ms;
+    s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (s->epoll_fd < 0) {
+        err_set(err, "cannot make an epoll: %s", strerror(errno));
+        free(s);
+        return NULL;
+    }
+    /* A connection is a file: as many as the system lets us. */
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    s->conns_max = 1024;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+        s->conns_max = files.rlim_cur > INT_MAX ? INT_MAX : (unsigned)files.rlim_cur;
+    s->conns_max = s->conns_max > 2 * FDS_SPARE ? s->conns_max - FDS_SPARE : FDS_SPARE;
+    return s;
+}
+
+static bool watch(struct server *s, int fd, unsigned index, struct err *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
+
+    return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ||
+           err_set(err, "cannot watch file descriptor %d: %s", fd, strerror(errno));
+}
+
+bool server_add(struct server *s, int listen_fd, const char *name, struct err *err)
+{
+    struct listener *l = &s->listeners[s->listener_count];
+    const union MHD_DaemonInfo *info;
+
+    assert(s->listener_count < LISTENERS_MAX);
+    l->site = &s->site;
+    l->name = name;
+    l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, l,
+                                 MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, s->conns_max,
+                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
+                                 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+                                 l, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, l, MHD_OPTION_NOTIFY_COMPLETED,
+                                 on_completed, l, MHD_OPTION_END);
+    if (l->daemon == NULL)
+        return err_set(err, "libmicrohttpd does not start for listener %s: %s", name, strerror(errno));
+    info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    if (info == NULL || !watch(s, info->epoll_fd, s->listener_count, err)) {
+        MHD_stop_daemon(l->daemon);
+        return err_context(err, "listener %s", name);
+    }
+    s->listen_fds[s->listener_count++] = listen_fd;
+    return true;
+}
+
+/* ---- the handover's side */
+
+static void on_quiesce(void *ctx, bool last)
+{
+    struct server *s = ctx;
+    int64_t limit_ms = now_ms() + QUEUE_LIMIT_MS;
+
+    for (unsigned i = 0; i < s->listener_count; i++) {
+        struct pollfd queue = {.fd = s->listen_fds[i], .events = POLLIN};
+
+        while (last && poll(&queue, 1, 0) == 1 && now_ms() < limit_ms)
+            (void)MHD_run(s->listeners[i].daemon);
+        (void)MHD_quiesce_daemon(s->listeners[i].daemon);
+    }
+    s->site.draining = true;
+    for (struct conn *c = s->site.conns; c != NULL; c = c->next)
+        conn_sweep(c, now_ms(), s->linger_ms);
+}
+
+static size_t on_left(void *ctx)
+{
+    const struct server *s = ctx;
+
+    return s->site.conn_count;
+}
+
+static void on_sweep(void *ctx)
+{
+    struct server *s = ctx;
+    int64_t now = now_ms();
+
+    for (struct conn *c = s->site.conns; c != NULL; c = c->next)
+        conn_sweep(c, now, s->linger_ms);
+}
+
+static size_t on_abandon(void *ctx)
+{
+    struct server *s = ctx;
+    size_t cut = 0;
+
+    for (struct conn *c = s->site.conns; c != NULL; c = c->next)
+        cut += conn_cut(c);
+    return cut;
+}
+
+static void on_log(void *ctx, const char *event, const char *text)
+{
+    (void)ctx;
+    log_text(event, text);
+}
+
+const struct handover_ops server_handover_ops = {
+    .quiesce = on_quiesce, .left = on_left, .sweep = on_sweep, .abandon = on_abandon, .log = on_log};
+
+/* ---- the loop */
+
+/* Until the next sleeper is due, in whole milliseconds rounded up: nobody is woken early. */
+static int sleepers_wait_ms(const struct server *s)
+{
+    const struct sleeper *first = sleepers_first(&s->site.sleepers);
+    int64_t left_ns;
+
+    if (first == NULL)
+        return -1;
+    left_ns = first->deadline_ns - request_now_ns();
+    if (left_ns <= 0)
+        return 0;
+    return left_ns > (int64_t)INT_MAX * 1000000 ? INT_MAX : (int)((left_ns + 999999) / 1000000);
+}
+
+static bool sleepers_wake(struct server *s)
+{
+    const int64_t now_ns = request_now_ns();
+    struct sleeper *first;
+    bool any = false;
+
+    while ((first = sleepers_first(&s->site.sleepers)) != NULL && first->deadline_ns <= now_ns) {
+        sleepers_remove(&s->site.sleepers, first);
+        request_wake(request_conn_of(first));
+        any = true;
+    }
+    return any;
+}
+
+/* Work that libmicrohttpd has left over makes no file descriptor ready; it is asked. */
+static bool daemons_run(struct server *s, unsigned ready)
+{
+    bool more = false;
+
+    for (unsigned i = 0; i < s->listener_count; i++) {
+        MHD_UNSIGNED_LONG_LONG wait_ms;
+
+        if ((ready & 1u << i) == 0)
+            continue;
+        (void)MHD_run(s->listeners[i].daemon);
+        more |= MHD_get_timeout(s->listeners[i].daemon, &wait_ms) == MHD_YES && wait_ms == 0;
+    }
+    return more;
+}
+
+bool server_run(struct server *s, struct handover *h, struct err *err)
+{
+    const unsigned all = (1u << s->listener_count) - 1;
+    struct epoll_event events[LISTENERS_MAX + 1];
+    bool more = true;
+
+    if (!watch(s, handover_fd(h), LISTENERS_MAX, err))
+        return false;
+    while (!handover_ended(h)) {
+        int n = epoll_wait(s->epoll_fd, events, LISTENERS_MAX + 1, more ? 0 : sleepers_wait_ms(s));
+        unsigned ready = more ? all : 0;
+
+        if (n < 0 && errno != EINTR)
+            return err_set(err, "cannot wait for events: %s", strerror(errno));
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.u32 < LISTENERS_MAX) {
+                ready |= 1u << events[i].data.u32;
+            } else {
+                handover_wake(h);
+                ready = all; /* connections may have been told to go */
+            }
+        }
+        if (sleepers_first(&s->site.sleepers) != NULL && sleepers_wake(s))
+            ready = all;
+        more = daemons_run(s, ready);
+    }
+    return true;
+}
+
+const struct counts *server_counts(const struct server *s)
+{
+    return &s->site.counts;
+}
+
+void server_free(struct server **server)
+{
+    struct server *s = *server;
+
+    if (s == NULL)
+        return;
+    (void)on_abandon(s); /* libmicrohttpd must not be stopped with a suspended connection */
+    for (unsigned i = 0; i < s->listener_count; i++)
+        MHD_stop_daemon(s->listeners[i].daemon);
+    sleepers_clear(&s->site.sleepers);
+    (void)close(s->epoll_fd);
+    free(s);
+    *server = NULL;
+}

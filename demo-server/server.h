@@ -1,0 +1,31 @@
+/* server.h - three listeners and all their connections on one thread and one epoll, with libmicrohttpd inside. */
+#ifndef DEMO_SERVER_SERVER_H
+#define DEMO_SERVER_SERVER_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include "common/err.h"
+#include "handover.h"
+#include "routes.h"
+
+struct server;
+
+/* `started` is what the answers of /sleep/ tell; linger_ms: how long an idle connection is kept while draining. */
+struct server *server_new(const struct timespec *started, uint32_t linger_ms, struct err *);
+
+/* What the handover asks of the HTTP side; ctx is the server. */
+extern const struct handover_ops server_handover_ops;
+
+/* Serve on a listening, non-blocking socket that stays the caller's. `name` is borrowed. */
+bool server_add(struct server *, int listen_fd, const char *name, struct err *);
+
+/* Until the handover has ended. */
+bool server_run(struct server *, struct handover *, struct err *);
+
+const struct counts *server_counts(const struct server *);
+
+/* Ends what is still open. */
+void server_free(struct server **);
+
+#endif

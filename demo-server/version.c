@@ -1,0 +1,28 @@
+#include "version.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#ifndef DEMO_VERSION
+#define DEMO_VERSION "1"
+#endif
+
+const char version_text[] = DEMO_VERSION;
+
+#ifdef DEMO_BREAK_SICK
+const bool version_sick = true;
+#else
+const bool version_sick = false;
+#endif
+
+void version_start(void)
+{
+#if defined DEMO_BREAK_EXIT
+    (void)fprintf(stderr, "demo-server: this build exits at once\n");
+    exit(1);
+#elif defined DEMO_BREAK_HANG
+    for (;;)
+        (void)pause();
+#endif
+}

@@ -1,0 +1,19 @@
+/* version.h - all that differs between two builds of demo-server, in one object file: a release for a test or the demo
+ * is version.c compiled anew, linked before the archive with otherwise the same objects.
+ *
+ *   -DDEMO_VERSION='"2"'   what /version answers (default "1")
+ *   -DDEMO_BREAK_EXIT      exits with status 1 at its start
+ *   -DDEMO_BREAK_HANG      hangs at its start: never serves, never becomes ready, ends on any signal
+ *   -DDEMO_BREAK_SICK      becomes ready and serves, but /healthz answers 503 for ever */
+#ifndef DEMO_SERVER_VERSION_H
+#define DEMO_SERVER_VERSION_H
+
+#include <stdbool.h>
+
+extern const char version_text[];
+extern const bool version_sick;
+
+/* Called by main once the options are read, before any socket is touched: the place where a broken build breaks. */
+void version_start(void);
+
+#endif
