@@ -52,8 +52,6 @@ struct fleet_host {
 
 struct fleet_group {
     const char *name;
-    const uint32_t *hosts; /* indexes into fleet.hosts, in file order; those of its children too, each once */
-    uint32_t n_hosts;
 };
 
 /* Read-only for everybody else. Everything in it lives until fleet_free. */
@@ -61,7 +59,7 @@ struct fleet {
     const char *path; /* the hosts file as named */
     uint32_t n_hosts, n_groups, n_lbs;
     const struct fleet_host *hosts;   /* in file order, then those of --lb */
-    const struct fleet_group *groups; /* `all`, `ungrouped`, then in file order */
+    const struct fleet_group *groups; /* `all`, `ungrouped`, then in the order they are first named */
     struct fleet_store *store;        /* owner of all that */
 };
 
@@ -80,6 +78,10 @@ void fleet_free(struct fleet **fleet);
 /* Index of the host or group of that name, or -1. Hashed. */
 int64_t fleet_find_host(const struct fleet *fleet, const char *name);
 int64_t fleet_find_group(const struct fleet *fleet, const char *name);
+
+/* Who is in a group: groups[] (n_groups) says which are asked for and afterwards has their children too; hosts[]
+ * (n_hosts) becomes true for the members and is not touched for others. */
+void fleet_mark_members(const struct fleet *fleet, bool *groups, bool *hosts);
 
 /* What the hosts file sets for a host: the text as it stands there (paths made absolute or relative to where we run;
  * checked by option_read already), or NULL. No defaults, {host} not filled in. */

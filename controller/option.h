@@ -19,6 +19,8 @@ enum command {
     COMMAND_COUNT
 };
 
+extern const char *const command_words[COMMAND_COUNT];
+
 /* OPT_max_unavailable and so on. */
 enum option_id {
 #define OPTION(field, ...) OPT_##field,
@@ -84,7 +86,7 @@ struct share_list {
 #define URLS_MAX 256
 struct text_list {
     uint32_t count;
-    const char *items[URLS_MAX];
+    char *items[URLS_MAX];
 };
 
 /* Room for the value of any option. */
@@ -108,9 +110,7 @@ bool option_url(const char *url, char *host, struct err *err);
 const struct option_row *option_by_flag(const char *flag); /* without dashes; NULL = unknown */
 const struct option_row *option_by_key(const char *key);   /* rollout_zone; NULL = unknown */
 
-/* The known name nearest to a mistyped one, or NULL where none is near. `names(i)` gives the i-th known name and may
- * give NULL for one to pass over. */
-const char *option_nearest(const char *typed, size_t count, const char *(*names)(size_t i));
+/* The nearest known one, or NULL (nearest.h). */
 const char *option_nearest_flag(const char *typed);
 const char *option_nearest_key(const char *typed);
 

@@ -39,15 +39,20 @@ struct options {
     char *owned[OPT_COUNT];    /* texts we made ourselves; not for others */
 };
 
+/* Set one option from a text, unless it is out of bounds; a URL is added to what the same source gave before. */
+bool options_store(struct options *o, const struct option_row *row, const char *text, enum option_source source,
+                   struct err *err);
+
 /* Read the command line (argv[0] is passed over) and the environment (`env` as environ; NULL = empty), put the defaults
  * where neither speaks. Texts are borrowed from argv and env. False with a sentence is a usage error (exit 64): unknown
  * word, flag or abbreviation with the nearest known one, a value out of bounds with where it stood, a flag that the
  * command does not take. Call options_free in either case. argv may be put in another order. */
 bool options_parse(int argc, char **argv, char **env, struct options *o, struct err *err);
 
-/* Fill in what the hosts file says where neither flag nor environment spoke. nodes: the n_nodes indexes into
- * fleet->hosts that the rollout is about. False (exit 78) with both hosts named where they do not agree on what must be
- * one for all; also when what is needed at all (--service) is nowhere. Texts are borrowed from the fleet. */
+/* In options_merge.c. Fill in what the hosts file says where neither flag nor environment spoke. nodes: the n_nodes
+ * indexes into fleet->hosts that the rollout is about. False (exit 78) with both hosts named where they do not agree on
+ * what must be one for all; also when what is needed at all (--service) is nowhere. Texts are borrowed from the fleet.
+ */
 bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uint32_t *nodes, size_t n_nodes,
                          struct err *err);
 
@@ -57,7 +62,7 @@ const char *options_host_text(const struct options *o, const struct fleet *fleet
 
 void options_free(struct options *o);
 
-/* The text of --help for one command, or for all (COMMAND_HELP). The caller frees it. */
+/* In options_help.c. The text of --help for one command, or for all (COMMAND_HELP). The caller frees it. */
 char *options_help(enum command command);
 
 #endif

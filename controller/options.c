@@ -1,0 +1,252 @@
+#include "options.h"
+
+#include <assert.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nearest.h"
+
+_Static_assert(OPT_COUNT <= 64, "one bit an option in `seen`");
+
+#define HELP_FLAG (256 + OPT_COUNT) /* getopt's value of --help; 256 + id for the others */
+
+static void list_clear(struct text_list *list)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    list->count = 0;
+}
+
+static bool list_add(struct text_list *list, const char *text, struct err *err)
+{
+    for (const char *p = text; *(p += strspn(p, ", "));) {
+        size_t size = strcspn(p, ", ");
+        char *item = list->count < URLS_MAX ? strndup(p, size) : NULL;
+        if (!item)
+            return err_set(err, "there are more than %d of them", URLS_MAX);
+        list->items[list->count++] = item;
+        p += size;
+    }
+    return true;
+}
+
+/* Written for each row by its type; in options_store. */
+#define STORE_TEXT(field)     o->field = v.text
+#define STORE_NAME(field)     o->field = v.text
+#define STORE_PATH(field)     o->field = v.text
+#define STORE_TEMPLATE(field) o->field = v.text
+#define STORE_DURATION(field) o->field##_ms = v.number
+#define STORE_NUMBER(field)   o->field = v.number
+#define STORE_SHARE(field)    o->field = v.share
+#define STORE_SHARES(field)   o->field = v.shares
+#define STORE_WORD(field)     o->field = v.number
+#define STORE_FLAG(field)     o->field = v.flag
+#define STORE_URLS(field)                                                                                              \
+    if (!store_urls(o, row, &o->field, text, source, err))                                                             \
+    return false
+
+/* Repeated flags add up; a better source replaces a worse one. */
+static bool store_urls(struct options *o, const struct option_row *row, struct text_list *list, const char *text,
+                       enum option_source source, struct err *err)
+{
+    if (o->source[row->id] != source)
+        list_clear(list);
+    return list_add(list, text, err);
+}
+
+bool options_store(struct options *o, const struct option_row *row, const char *text, enum option_source source,
+                   struct err *err)
+{
+    union option_value v;
+    if (!option_read(row, text, &v, err))
+        return false;
+    switch (row->id) {
+#define OPTION(field, flag, env, key, type, ...)                                                                       \
+    case OPT_##field:                                                                                                  \
+        STORE_##type(field);                                                                                           \
+        break;
+#include "options.def"
+    default:
+        assert(!"an option without a row");
+    }
+    o->source[row->id] = (uint8_t)source;
+    return true;
+}
+
+static void options_defaults(struct options *o)
+{
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        struct err err = {0};
+        bool ok = !option_rows[i].fallback ||
+                  options_store(o, &option_rows[i], option_rows[i].fallback, SOURCE_DEFAULT, &err);
+        assert(ok && "a fallback of options.def is out of its own bounds");
+        (void)ok;
+    }
+}
+
+static const char *env_find(char **env, const char *name)
+{
+    size_t size = strlen(name);
+    for (; env && *env; env++)
+        if (!strncmp(*env, name, size) && (*env)[size] == '=' && (*env)[size + 1])
+            return *env + size + 1;
+    return NULL;
+}
+
+static bool options_env(struct options *o, char **env, struct err *err)
+{
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        const struct option_row *row = &option_rows[i];
+        const char *text = row->env && o->source[i] == SOURCE_DEFAULT ? env_find(env, row->env) : NULL;
+        if (text && !options_store(o, row, text, SOURCE_ENV, err))
+            return err_context(err, "environment variable %s", row->env);
+    }
+    return true;
+}
+
+/* The state folder where nobody named one: below XDG_STATE_HOME, which must be absolute to count, or HOME. */
+static bool options_state(struct options *o, char **env, struct err *err)
+{
+    const char *xdg = env_find(env, "XDG_STATE_HOME"), *home = env_find(env, "HOME");
+    int size = 0;
+    if (o->state)
+        return true;
+    if (xdg && *xdg == '/')
+        size = asprintf(&o->owned[OPT_state], "%s/rollout", xdg);
+    else if (home && *home == '/')
+        size = asprintf(&o->owned[OPT_state], "%s/.local/state/rollout", home);
+    else
+        return err_set(err, "--state DIR is needed where neither HOME nor XDG_STATE_HOME is set");
+    if (size < 0)
+        return err_set(err, "no memory");
+    o->state = o->owned[OPT_state];
+    return true;
+}
+
+static const char *word_name(const void *ctx, size_t i)
+{
+    return ((const char *const *)ctx)[i];
+}
+
+static bool command_find(const char *word, enum command *command, struct err *err)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (!strcmp(word, command_words[i])) {
+            *command = (enum command)i;
+            return true;
+        }
+    const char *near = nearest_name(word, COMMAND_COUNT, word_name, command_words);
+    return near ? err_set(err, "there is no command \"%.64s\"; did you mean %s?", word, near)
+                : err_set(err, "there is no command \"%.64s\"; `rollout help` names them", word);
+}
+
+/* getopt takes abbreviations, which a later version's new flag would break: only whole names are taken. */
+static bool flag_is_whole(char **argv, const char *flag)
+{
+    const char *token = optarg && optarg == argv[optind - 1] ? argv[optind - 2] : argv[optind - 1];
+    size_t size = strlen(flag);
+    return !strncmp(token, "--", 2) && !strncmp(token + 2, flag, size) && (!token[2 + size] || token[2 + size] == '=');
+}
+
+static bool flag_unknown(const char *token, struct err *err)
+{
+    char typed[65];
+    size_t size = strcspn(token, "=");
+    snprintf(typed, sizeof typed, "%.*s", (int)(size < 64 ? size : 64), token);
+    const char *near = option_nearest_flag(typed + strspn(typed, "-"));
+    return near ? err_set(err, "there is no option %s; did you mean --%s?", typed, near)
+                : err_set(err, "there is no option %s; `rollout help` names them", typed);
+}
+
+static bool flag_refused(int what, char **argv, struct err *err)
+{
+    const char *token = argv[optind - 1];
+    if (what == ':' && optopt == 256 + OPT_version)
+        return err_set(err, "--version needs a value, the label of the release; "
+                            "this program's own version is told by `rollout version`");
+    if (what == ':')
+        return err_set(err, "%.64s needs a value", token);
+    const struct option_row *row = optopt >= 256 && optopt < HELP_FLAG ? &option_rows[optopt - 256] : NULL;
+    if (row && !strncmp(token + 2, row->flag, strlen(row->flag)))
+        return err_set(err, "--%s takes no value", row->flag);
+    return flag_unknown(token, err);
+}
+
+static bool options_flags(struct options *o, int argc, char **argv, uint64_t *seen, bool *help, struct err *err)
+{
+    struct option table[OPT_COUNT + 2] = {{"help", no_argument, NULL, HELP_FLAG}};
+    size_t n = 1;
+    for (size_t i = 0; i < OPT_COUNT; i++)
+        if (option_rows[i].flag)
+            table[n++] = (struct option){option_rows[i].flag,
+                                         option_rows[i].type == OPTION_FLAG ? no_argument : required_argument, NULL,
+                                         256 + (int)i};
+    optind = 0; /* GNU: start afresh */
+    opterr = 0;
+    for (int what; (what = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
+        if (what == '?' || what == ':')
+            return flag_refused(what, argv, err);
+        if (what == 'h' || what == HELP_FLAG) {
+            *help = true;
+            continue;
+        }
+        const struct option_row *row = &option_rows[what - 256];
+        if (!flag_is_whole(argv, row->flag))
+            return flag_unknown(optarg && optarg == argv[optind - 1] ? argv[optind - 2] : argv[optind - 1], err);
+        if (!options_store(o, row, optarg ? optarg : "true", SOURCE_FLAG, err))
+            return err_context(err, "--%s", row->flag);
+        *seen |= UINT64_C(1) << row->id;
+    }
+    return true;
+}
+
+static bool options_command(struct options *o, char **words, bool help, struct err *err)
+{
+    o->command = COMMAND_ROLL;
+    o->help_on = COMMAND_HELP;
+    if (words[0] && !command_find(words[0], &o->command, err))
+        return false;
+    bool topic = o->command == COMMAND_HELP && words[0] && words[1];
+    if (topic && !command_find(words[1], &o->help_on, err))
+        return false;
+    if (words[0] && words[1] && (!topic || words[2]))
+        return err_set(err, "one command at a time: \"%.64s\" is one too many", words[topic ? 2 : 1]);
+    if (help && o->command != COMMAND_HELP) {
+        o->help_on = words[0] ? o->command : COMMAND_HELP;
+        o->command = COMMAND_HELP;
+    }
+    return true;
+}
+
+static bool options_fit(const struct options *o, uint64_t seen, struct err *err)
+{
+    for (size_t i = 0; i < OPT_COUNT; i++)
+        if (seen >> i & 1 && !(option_rows[i].commands >> o->command & 1))
+            return err_set(err, "--%s is not for `rollout %s`", option_rows[i].flag, command_words[o->command]);
+    if (!o->explain && !o->hosts)
+        return err_set(err, "--hosts FILE is needed: the Ansible INI inventory with the nodes and load balancers");
+    return true;
+}
+
+bool options_parse(int argc, char **argv, char **env, struct options *o, struct err *err)
+{
+    uint64_t seen = 0;
+    bool help = false;
+    memset(o, 0, sizeof *o);
+    options_defaults(o);
+    if (!options_flags(o, argc, argv, &seen, &help, err) || !options_command(o, argv + optind, help, err))
+        return false;
+    if (o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
+        return true;
+    return options_env(o, env, err) && options_fit(o, seen, err) && (o->explain || options_state(o, env, err));
+}
+
+void options_free(struct options *o)
+{
+    list_clear(&o->lb);
+    for (size_t i = 0; i < OPT_COUNT; i++)
+        free(o->owned[i]);
+    memset(o, 0, sizeof *o);
+}
