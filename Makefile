@@ -88,6 +88,29 @@ $(B)/tests/unit/load/%_test: $(B)/tests/unit/load/%_test.o $(B)/tests/load.a $(B
 $(B)/tests/cases/%_case: $(B)/tests/cases/%_case.o $(B)/tests/stage.a $(B)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
+JOBS      ?= $(shell nproc)
+# A make of its own, so that what make deps has just installed is seen by pkg-config.
+SUBMAKE    = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+TEST_PARTS := $(VARIANTS) $(B)/tests/load/load
+
+.PHONY: deps deps-lint test-parts test-build test check-asan check-valgrind prove-tests
+deps:
+	@deploy/packaging/deps build test
+deps-lint:
+	@deploy/packaging/deps build test lint
+test-parts: $(TEST_PARTS)
+test-build: all $(TEST_PARTS) $(UNITS) $(CASES)
+test: deps
+	@$(SUBMAKE) -s test-build
+	@tests/run $(B) $(CASES) $(UNITS)
+check-asan:
+	@$(MAKE) --no-print-directory FLAVOUR=asan test
+check-valgrind: deps-lint
+	@$(SUBMAKE) -s $(UNITS)
+	@tests/run -w "valgrind -q --error-exitcode=99 --leak-check=full" $(B) $(UNITS)
+prove-tests: deps
+	@tests/prove/run
+
 .PHONY: clean
 clean:
 	rm -rf build

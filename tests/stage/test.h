@@ -7,7 +7,8 @@
  *         return cmocka_run_group_tests(tests, NULL, NULL);
  *     }
  *
- * The stage is closed after the test, passed or failed; its problems (stage.h) fail the test. */
+ * STAGE_ONLY=NAME in the environment skips all tests but that one. The stage is closed after the test, passed or
+ * failed; its problems (stage.h) fail the test. */
 #ifndef STAGE_TEST_H
 #define STAGE_TEST_H
 
