@@ -8,8 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EXIT_GRACE_MS 1000 /* between the end of the pipe and the end of the process: long enough to learn its status  \
-                            */
+#define EXIT_GRACE_MS                                                                                                  \
+    1000 /* between the end of the pipe and the end of the process: long enough to learn its status                    \
+          */
 
 int64_t handover_now_ms(void)
 {

@@ -155,8 +155,10 @@ static enum MHD_Result head_piece(void *ctx, enum MHD_ValueKind kind, const char
 
 /* What libmicrohttpd 0.9.75 lets through and RFC 9112 (3.2, 6.1, 6.3) does not: where a message ends must be certain.
  */
-static const char *head_fault(const struct head_count *n)
+static const char *head_fault(const struct head_count *n, const char *version)
 {
+    if (n->hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
+        return "Host is missing\n";
     if (n->lengths > 1)
         return "more than one Content-Length\n";
     if (n->lengths > 0 && n->encodings > 0)
@@ -195,7 +197,7 @@ static enum MHD_Result act(struct conn *c, const char *method)
     return answer_text(c, MHD_HTTP_NOT_FOUND, "404 page not found\n");
 }
 
-static enum MHD_Result head(struct conn *c, const char *url, const char *method)
+static enum MHD_Result head(struct conn *c, const char *url, const char *version)
 {
     struct request *r = &c->request;
     struct head_count n = {0, 0, 0};
@@ -203,25 +205,25 @@ static enum MHD_Result head(struct conn *c, const char *url, const char *method)
 
     r->route = route_find(url);
     (void)MHD_get_connection_values(c->mhd, MHD_HEADER_KIND, head_piece, &n);
-    fault = head_fault(&n);
+    fault = head_fault(&n, version);
     if (fault != NULL)
         return answer_text(c, MHD_HTTP_BAD_REQUEST, fault);
     r->state = REQUEST_BODY;
-    if (n.lengths == 0 && n.encodings == 0 && strcmp(method, "POST") != 0 && strcmp(method, "PUT") != 0)
-        return act(c, method);
     type = MHD_lookup_connection_value(c->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
     if (r->route == ROUTE_SLEEP && type != NULL && strncasecmp(type, FORM_TYPE, strlen(FORM_TYPE)) == 0)
         r->form = MHD_create_post_processor(c->mhd, FORM_BUFFER_BYTES, form_piece, c);
-    return MHD_YES; /* the body comes first, and must be read: what is left of it would be taken for the next request */
+    /* The body comes first, even an empty one: libmicrohttpd closes a connection that is answered before. */
+    return MHD_YES;
 }
 
-enum MHD_Result request_feed(struct conn *c, const char *url, const char *method, const char *upload, size_t *size)
+enum MHD_Result request_feed(struct conn *c, const char *url, const char *method, const char *version,
+                             const char *upload, size_t *size)
 {
     struct request *r = &c->request;
 
     switch (r->state) {
     case REQUEST_HEAD:
-        return head(c, url, method);
+        return head(c, url, version);
     case REQUEST_BODY:
         if (*size == 0) {
             if (r->form != NULL)

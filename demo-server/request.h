@@ -12,7 +12,8 @@ void request_begin(struct conn *);
 
 /* libmicrohttpd's access handler: called with the head, with pieces of the body, at the end of the body, and again
  * after a sleep. */
-enum MHD_Result request_feed(struct conn *, const char *url, const char *method, const char *upload, size_t *size);
+enum MHD_Result request_feed(struct conn *, const char *url, const char *method, const char *version,
+                             const char *upload, size_t *size);
 
 /* It is over. `complete`: its answer was sent whole. */
 void request_end(struct conn *, bool complete);

@@ -63,8 +63,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd, const c
 {
     struct conn *c = *request_context;
 
-    (void)ctx, (void)mhd, (void)version;
-    return c != NULL ? request_feed(c, url, method, upload, size) : MHD_NO;
+    (void)ctx, (void)mhd;
+    return c != NULL ? request_feed(c, url, method, version, upload, size) : MHD_NO;
 }
 
 static void on_completed(void *ctx, struct MHD_Connection *mhd, void **request_context,
@@ -125,12 +125,11 @@ bool server_add(struct server *s, int listen_fd, const char *name, struct err *e
     assert(s->listener_count < LISTENERS_MAX);
     l->site = &s->site;
     l->name = name;
-    l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, l,
-                                 MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, s->conns_max,
-                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
-                                 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-                                 l, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, l, MHD_OPTION_NOTIFY_COMPLETED,
-                                 on_completed, l, MHD_OPTION_END);
+    l->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, l, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+        MHD_OPTION_CONNECTION_LIMIT, s->conns_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
+        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, l, MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_END);
     if (l->daemon == NULL)
         return err_set(err, "libmicrohttpd does not start for listener %s: %s", name, strerror(errno));
     info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
