@@ -1,0 +1,140 @@
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agent_api.h"
+#include "agent_read.h"
+#include "common/mem.h"
+#include "world_work.h"
+
+static void call_agent(struct world_net *w, struct part *part, const char *method, char *url, char *body,
+                       uint32_t limit_ms)
+{
+    const struct plan_node *n = &w->plan->nodes[part->work->action.node];
+    struct call_request q = {.method = method,
+                             .peer = n->name,
+                             .url = url,
+                             .connect_to = n->address,
+                             .body = body,
+                             .body_bytes = body != NULL ? strlen(body) : 0,
+                             .limit_ms = limit_ms,
+                             .cap_bytes = WIRE_BODY_MAX};
+
+    part_call(w, part, &q);
+    free(url);
+    free(body);
+}
+
+static void upload(struct world_net *w, struct part *part)
+{
+    const struct plan_node *n = &w->plan->nodes[part->work->action.node];
+    char *url = agent_api_url_release(w->plan, part->work->action.node);
+    struct call_request q = {.method = "PUT",
+                             .peer = n->name,
+                             .url = url,
+                             .connect_to = n->address,
+                             .body_file = w->plan->release_file,
+                             .limit_ms = w->plan->wait_ms[WAIT_STAGE],
+                             .cap_bytes = WIRE_BODY_MAX};
+
+    part_call(w, part, &q);
+    free(url);
+}
+
+/* A long poll: answers when the job ends, at the latest after this. */
+static uint32_t poll_ms(const struct plan *p)
+{
+    return p->wait_ms[WAIT_JOB] < WIRE_WAIT_MAX_MS ? p->wait_ms[WAIT_JOB] : WIRE_WAIT_MAX_MS;
+}
+
+static enum ask ask_of(const struct action *a)
+{
+    return a->kind == ACT_RENEW ? ASK_CLAIM : a->ask;
+}
+
+static void stage_start(struct world_net *w, struct work *work)
+{
+    const struct action *a = &work->action;
+
+    if (!w->plan->has_release)
+        part_end(w, work_part(work, PART_AGENT, 0), ANS_OK, "");
+    else
+        call_agent(w, work_part(work, PART_STAGED, 0), "GET",
+                   agent_api_url_status(w->plan->nodes[a->node].agent, w->plan->service), NULL, 0);
+}
+
+void world_agent_start(struct world_net *w, const struct action *a)
+{
+    const struct plan *p = w->plan;
+    const char *agent = p->nodes[a->node].agent;
+    struct work *work = work_new(w, a, 2);
+    struct part *part;
+
+    if (ask_of(a) == ASK_STAGE) {
+        stage_start(w, work);
+        return;
+    }
+    part = work_part(work, PART_AGENT, 0);
+    switch (ask_of(a)) {
+    case ASK_STATUS:
+        call_agent(w, part, "GET", agent_api_url_status(agent, p->service), NULL, 0);
+        return;
+    case ASK_HEALTH:
+        call_agent(w, part, "GET", agent_api_url_health(agent, p->service), NULL, 0);
+        return;
+    case ASK_CLAIM:
+        call_agent(w, part, "PUT", agent_api_url_claim(p, a->node), agent_api_body_claim(p, a), 0);
+        return;
+    case ASK_UNCLAIM:
+        call_agent(w, part, "DELETE", agent_api_url_unclaim(p, a->node, p->fence), NULL, 0);
+        return;
+    case ASK_JOB:
+    case ASK_UNDO:
+        call_agent(w, part, "POST", agent_api_url_jobs(p, a->node), agent_api_body_job(p, a), 0);
+        return;
+    case ASK_JOB_END:
+        call_agent(w, part, "GET", agent_api_url_job(p, a->node, a->job, a->attempt, poll_ms(p)), NULL,
+                   poll_ms(p) + w->request_ms);
+        return;
+    default:
+        break;
+    }
+    assert(!"not an agent's");
+}
+
+/* Is the release there already? Then the node need not be sent it. */
+static void staged_came(struct world_net *w, struct part *part, const struct call_result *r)
+{
+    struct answer a;
+    struct agent_status s;
+    bool there = false;
+
+    agent_api_answer(ASK_STATUS, w->plan, r, &a);
+    if (a.kind == ANS_OK && agent_read_status(r->body, r->body_bytes, &s, NULL)) {
+        there = agent_status_has_release(&s, w->plan->release_sha256);
+        agent_status_clear(&s);
+    }
+    if (a.kind == ANS_OK && !there)
+        upload(w, work_part(part->work, PART_AGENT, 0));
+    part_end(w, part, a.kind, a.text);
+}
+
+void world_agent_result(struct world_net *w, struct part *part, const struct call_result *r)
+{
+    const struct plan_node *n = &w->plan->nodes[part->work->action.node];
+    struct answer *a = &part->work->input.answer, said;
+    char text[ANSWER_TEXT_MAX];
+
+    if (part->kind == PART_STAGED) {
+        staged_came(w, part, r);
+        return;
+    }
+    agent_api_answer(ask_of(&part->work->action), w->plan, r, &said);
+    *a = said;
+    a->text[0] = '\0';
+    if (r->failure != CALL_FINE || said.text[0] == '\0')
+        (void)snprintf(text, sizeof text, "%s", said.text);
+    else
+        (void)snprintf(text, sizeof text, "agent of %.50s: %.130s", n->name, said.text);
+    part_end(w, part, said.kind, text);
+}

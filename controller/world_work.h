@@ -1,0 +1,79 @@
+/* world_work.h - the inside of the real world, shared by world_net.c, world_lb.c and world_agent.c only.
+ *
+ * An action becomes a `work`; each of its calls is a `part` of it. When the last part has ended the work's input is
+ * ready. A part may wait for a load balancer's list before its call can begin. */
+#ifndef CONTROLLER_WORLD_WORK_H
+#define CONTROLLER_WORLD_WORK_H
+
+#include "call.h"
+#include "lb_view.h"
+#include "plan.h"
+#include "world.h"
+
+enum part_kind {
+    PART_NGINX,  /* GET /nginx */
+    PART_LIST,   /* GET the upstreams */
+    PART_PATCH,  /* of one peer */
+    PART_LEASE,  /* PATCH of any server of an upstream */
+    PART_AGENT,  /* the ask itself */
+    PART_STAGED, /* STAGE: is the release there already? */
+};
+
+struct part {
+    struct work *work;
+    enum part_kind kind;
+    uint32_t peer;     /* PATCH: index into the plan's peers */
+    struct part *next; /* of those that wait for the same list */
+};
+
+struct work {
+    struct work *next, **back; /* of all works */
+    struct work *ready_next;
+    struct action action;
+    struct input input;
+    bool silent;     /* a list read for ids only: nobody gets its input */
+    uint32_t n_open; /* parts that have not ended */
+    uint32_t n_parts;
+    struct part parts[];
+};
+
+struct lb_state {
+    struct part *waiting; /* for the next list */
+    uint32_t n_reading;   /* lists under way */
+    int64_t read_ms;      /* when the request of the latest good list left; meaningful when `good` */
+    bool good;
+};
+
+struct world_net {
+    struct world base;
+    const struct plan *plan;
+    struct calls *calls;
+    struct lb_view *view;
+    struct lb_state *lbs;
+    struct work *works;
+    struct work *ready, **ready_end;
+    uint32_t request_ms; /* limit of an ordinary request */
+    int64_t collected_ms;
+};
+
+int64_t world_now_ms(void);
+
+struct work *work_new(struct world_net *, const struct action *, uint32_t max_parts);
+struct part *work_part(struct work *, enum part_kind, uint32_t peer); /* counts as open */
+
+/* The part has ended like this; the worst of a work's parts is what its answer says. The part must not be used after
+ * it, nor its work. */
+void part_end(struct world_net *, struct part *, enum answer_kind, const char *text);
+
+/* Begin the call of a part. `q` lacks only the tag; a limit_ms of 0 becomes request_ms. */
+void part_call(struct world_net *, struct part *, struct call_request *q);
+
+/* world_lb.c: DRAIN, DOWN, BACK, READ_LB, LEASE */
+void world_lb_start(struct world_net *, const struct action *);
+void world_lb_result(struct world_net *, struct part *, const struct call_result *);
+
+/* world_agent.c: all other asks, RENEW */
+void world_agent_start(struct world_net *, const struct action *);
+void world_agent_result(struct world_net *, struct part *, const struct call_result *);
+
+#endif
