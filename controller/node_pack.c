@@ -2,9 +2,11 @@
 
 #include <assert.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
+#include "common/mem.h"
 
 #define NODE_PACK_VERSION 1
 #define COUNT(a)          (sizeof(a) / sizeof((a)[0]))
@@ -168,43 +170,44 @@ static json_t *field_pack(const struct field *field, const uint8_t *p)
     }
 }
 
-static bool fields_pack(json_t *object, const struct field *fields, size_t n, const void *base)
+static void member_add(json_t *object, const char *name, json_t *value)
+{
+    if (json_object_set_new_nocheck(object, name, mem_must(value)) != 0)
+        abort();
+}
+
+static void fields_pack(json_t *object, const struct field *fields, size_t n, const void *base)
 {
     static const uint8_t zero[64];
 
     for (size_t i = 0; i < n; i++) {
         const uint8_t *p = (const uint8_t *)base + fields[i].offset;
-        if (memcmp(p, zero, fields[i].size_bytes) != 0 &&
-            json_object_set_new_nocheck(object, fields[i].name, field_pack(&fields[i], p)) != 0)
-            return false;
+        if (memcmp(p, zero, fields[i].size_bytes) != 0)
+            member_add(object, fields[i].name, field_pack(&fields[i], p));
     }
-    return true;
 }
 
-static bool ident_pack(json_t *object, const char *name, const struct ident *ident)
+static void ident_pack(json_t *object, const char *name, const struct ident *ident)
 {
-    json_t *inner = json_object();
+    json_t *inner = mem_must(json_object());
 
-    if (inner == NULL || !fields_pack(inner, IDENT_FIELDS, COUNT(IDENT_FIELDS), ident)) {
+    fields_pack(inner, IDENT_FIELDS, COUNT(IDENT_FIELDS), ident);
+    if (json_object_size(inner) != 0)
+        member_add(object, name, inner);
+    else
         json_decref(inner);
-        return false;
-    }
-    if (json_object_size(inner) == 0) {
-        json_decref(inner);
-        return true;
-    }
-    return json_object_set_new_nocheck(object, name, inner) == 0;
 }
 
 char *node_pack(const struct node *node)
 {
-    json_t *object = json_object();
-    char *text = NULL;
+    json_t *object = mem_must(json_object());
+    char *text;
 
-    if (object != NULL && json_object_set_new_nocheck(object, "v", json_integer(NODE_PACK_VERSION)) == 0 &&
-        fields_pack(object, NODE_FIELDS, COUNT(NODE_FIELDS), node) && ident_pack(object, "before", &node->before) &&
-        ident_pack(object, "now", &node->now))
-        text = json_dumps(object, JSON_COMPACT);
+    member_add(object, "v", json_integer(NODE_PACK_VERSION));
+    fields_pack(object, NODE_FIELDS, COUNT(NODE_FIELDS), node);
+    ident_pack(object, "before", &node->before);
+    ident_pack(object, "now", &node->now);
+    text = mem_must(json_dumps(object, JSON_COMPACT));
     json_decref(object);
     return text;
 }

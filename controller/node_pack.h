@@ -11,7 +11,7 @@
 #include "common/err.h"
 #include "node.h"
 
-/* The text, to be freed; NULL when there is no memory. */
+/* The text, to be freed. */
 char *node_pack(const struct node *);
 
 /* False with the reason where the text is not a state, or names a step that this version does not have; then *node is

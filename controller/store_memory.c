@@ -1,8 +1,8 @@
 #include "store.h"
 
-#include <assert.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "common/mem.h"
 
 struct store_memory {
     struct store base;
@@ -10,56 +10,22 @@ struct store_memory {
     size_t n, capacity;
 };
 
-static void event_drop(struct event *event)
-{
-    free((char *)event->rollout);
-    free((char *)event->payload);
-}
-
-static bool event_copy(struct event *to, const struct event *from)
-{
-    *to = *from;
-    to->rollout = strdup(from->rollout);
-    to->payload = from->payload == NULL ? NULL : strdup(from->payload);
-    if (to->rollout != NULL && (from->payload == NULL || to->payload != NULL))
-        return true;
-    event_drop(to);
-    return false;
-}
-
-static bool grow(struct store_memory *store, size_t n)
-{
-    size_t capacity = store->capacity == 0 ? 64 : store->capacity;
-    struct event *events;
-
-    while (capacity - store->n < n)
-        capacity *= 2;
-    if (capacity == store->capacity)
-        return true;
-    events = reallocarray(store->events, capacity, sizeof *events);
-    if (events == NULL)
-        return false;
-    store->events = events;
-    store->capacity = capacity;
-    return true;
-}
-
 static bool memory_append(struct store *base, struct event *events, size_t n, struct err *err)
 {
     struct store_memory *store = (struct store_memory *)base;
-    size_t done = 0;
 
-    if (grow(store, n))
-        while (done < n && event_copy(&store->events[store->n + done], &events[done]))
-            done++;
-    if (done < n) {
-        while (done > 0)
-            event_drop(&store->events[store->n + --done]);
-        return err_set(err, "out of memory for %zu events", n);
+    (void)err;
+    while (store->capacity < store->n + n) {
+        store->capacity = 2 * store->capacity + 64;
+        store->events = mem_grow(store->events, store->capacity, sizeof *store->events);
     }
     for (size_t i = 0; i < n; i++) {
-        events[i].seq = store->n + 1;
-        store->events[store->n++].seq = events[i].seq;
+        struct event *copy = &store->events[store->n++];
+
+        events[i].seq = store->n;
+        *copy = events[i];
+        copy->rollout = mem_text(events[i].rollout);
+        copy->payload = mem_text(events[i].payload);
     }
     return true;
 }
@@ -80,8 +46,10 @@ static void memory_close(struct store *base)
 {
     struct store_memory *store = (struct store_memory *)base;
 
-    for (size_t i = 0; i < store->n; i++)
-        event_drop(&store->events[i]);
+    for (size_t i = 0; i < store->n; i++) {
+        free((char *)store->events[i].rollout);
+        free((char *)store->events[i].payload);
+    }
     free(store->events);
     free(store);
 }
@@ -89,10 +57,8 @@ static void memory_close(struct store *base)
 struct store *store_memory_open(void)
 {
     static const struct store_ops ops = {memory_append, memory_each, memory_close};
-    struct store_memory *store = calloc(1, sizeof *store);
+    struct store_memory *store = mem_zero(1, sizeof *store);
 
-    if (store == NULL)
-        return NULL;
     store->base.ops = &ops;
     return &store->base;
 }

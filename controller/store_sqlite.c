@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/mem.h"
 #include "node_pack.h"
 
 #define SCHEMA_VERSION 1
@@ -219,10 +220,8 @@ static int event_insert(struct store_sqlite *store, const struct event *event)
 {
     sqlite3_stmt *insert = store->insert;
     char *state = has_state(event->kind) ? node_pack(&event->state) : NULL;
-    int rc = has_state(event->kind) && state == NULL ? SQLITE_NOMEM : SQLITE_OK;
+    int rc = bind_text(insert, ROLLOUT, event->rollout);
 
-    if (rc == SQLITE_OK)
-        rc = bind_text(insert, ROLLOUT, event->rollout);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_int64(insert, WALL_MS + 1, event->wall_ms);
     if (rc == SQLITE_OK)
@@ -350,11 +349,7 @@ struct store *store_sqlite_open(const char *folder, struct err *err)
 
     if (!folder_make(folder, err))
         return NULL;
-    store = calloc(1, sizeof *store);
-    if (store == NULL) {
-        err_set(err, "out of memory for the journal in %s", folder);
-        return NULL;
-    }
+    store = mem_zero(1, sizeof *store);
     store->base.ops = &ops;
     snprintf(store->path, sizeof store->path, "%s/rollouts.db", folder);
     if (!file_make(store->path, err) || !database_open(store, err)) {
