@@ -87,18 +87,26 @@ static bool to_number(const char *host, struct in6_addr *v6)
     return inet_pton(AF_INET6, mapped, v6) == 1;
 }
 
+bool addr_key(const char *text, char key[ADDR_KEY_SIZE])
+{
+    struct addr addr;
+    struct in6_addr number;
+    char digits[INET6_ADDRSTRLEN];
+
+    if (strncmp(text, "unix:", 5) == 0)
+        return snprintf(key, ADDR_KEY_SIZE, "%s", text) < ADDR_KEY_SIZE;
+    if (!addr_parse(text, &addr, NULL))
+        return false;
+    if (to_number(addr.host, &number) && inet_ntop(AF_INET6, &number, digits, sizeof digits) != NULL)
+        (void)snprintf(key, ADDR_KEY_SIZE, "[%s]:%u", digits, addr.port);
+    else
+        (void)snprintf(key, ADDR_KEY_SIZE, "%s:%u", addr.host, addr.port);
+    return true;
+}
+
 bool addr_same(const char *a, const char *b)
 {
-    struct addr x, y;
-    struct in6_addr nx, ny;
-    bool number;
+    char key_a[ADDR_KEY_SIZE], key_b[ADDR_KEY_SIZE];
 
-    if (strncmp(a, "unix:", 5) == 0)
-        return strcmp(a, b) == 0;
-    if (!addr_parse(a, &x, NULL) || !addr_parse(b, &y, NULL) || x.port != y.port)
-        return false;
-    number = to_number(x.host, &nx);
-    if (number != to_number(y.host, &ny))
-        return false;
-    return number ? memcmp(&nx, &ny, sizeof nx) == 0 : strcmp(x.host, y.host) == 0;
+    return addr_key(a, key_a) && addr_key(b, key_b) && strcmp(key_a, key_b) == 0;
 }

@@ -21,4 +21,8 @@ bool addr_parse(const char *text, struct addr *addr, struct err *err);
  * ("unix:PATH"), are compared as text. What is no address is the same as nothing. */
 bool addr_same(const char *a, const char *b);
 
+/* One spelling for all of an address: two texts are addr_same exactly when their keys are equal. False: no address. */
+#define ADDR_KEY_SIZE 272
+bool addr_key(const char *text, char key[ADDR_KEY_SIZE]);
+
 #endif

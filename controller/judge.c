@@ -231,7 +231,7 @@ static struct verdict judge_mend(struct node *n, const struct plan *p, const str
     if (a->ident.pid == 0)
         return bad(WHY_GONE);
     if (a->claim_live && !a->claim_ours)
-        return bad(WHY_CLAIM);
+        return again(); /* until it runs out: a living rollout would have renewed it and hold the lease */
     if (!ident_runs(&a->ident, pn->before.sha256) && !(pn->has_target && ident_runs(&a->ident, pn->target_sha256)))
         return bad(WHY_IDENTITY);
     n->now = a->ident;

@@ -5,12 +5,12 @@
 #ifndef CONTROLLER_PLAN_H
 #define CONTROLLER_PLAN_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "common/err.h"
 #include "ident.h"
+#include "pool.h"
 
 #define PLAN_NODE_PEERS_MAX 64 /* peers a node, over all load balancers and upstreams: bits of a mask */
 #define PLAN_LBS_MAX        256
@@ -30,6 +30,7 @@
     X(BAKE, "--bake")                                                                                                  \
     X(RETRY, "1s")                                                                                                     \
     X(POLL, "--lb-poll")                                                                                               \
+    X(MEND, "the dead claim's rest and three times --request-timeout")                                                 \
     X(PROBE, "--health-interval")
 enum plan_wait {
 #define X(name, text) WAIT_##name,
@@ -110,17 +111,19 @@ struct plan {
     struct plan_peer *peers; /* grouped by node */
     struct plan_node *nodes; /* in the order they are rolled */
 
-    struct plan_text *texts; /* owner of all strings above */
+    struct pool owned; /* all strings and arrays above */
 };
 
+struct plan *plan_new(void); /* empty; filled in by plan_make.c or plan_unpack */
 void plan_free(struct plan **);
 
-/* Keep a copy of `text` (NULL = "") as long as the plan. */
+/* A copy of `text` (NULL = "") that lives as long as the plan. */
 const char *plan_keep(struct plan *, const char *text);
 
-/* The whole plan as JSON (a new reference) and back. */
-json_t *plan_pack(const struct plan *);
-struct plan *plan_unpack(const json_t *, struct err *);
+/* The whole plan as JSON text (the caller frees it) and back; in plan_pack.c. NULL with the reason where it is not a
+ * plan of this version. */
+char *plan_pack(const struct plan *);
+struct plan *plan_unpack(const char *text, struct err *);
 
 /* Index of a peer's load balancer. */
 static inline uint16_t plan_peer_lb(const struct plan *p, uint32_t peer)

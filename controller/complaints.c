@@ -1,0 +1,33 @@
+#include "complaints.h"
+
+#include <stdarg.h>
+
+#include "common/mem.h"
+
+static int badness(int exit_code)
+{
+    return exit_code == EXIT_REFUSED ? 3 : exit_code == EXIT_HELD ? 2 : exit_code == EXIT_UNREACHABLE ? 1 : 0;
+}
+
+void complain(struct complaints *c, int exit_code, const char *format, ...)
+{
+    va_list args;
+    char *line = NULL;
+
+    va_start(args, format);
+    if (vasprintf(&line, format, args) < 0)
+        abort();
+    va_end(args);
+    c->lines = mem_grow(c->lines, c->n + 1, sizeof *c->lines);
+    c->lines[c->n++] = line;
+    if (badness(exit_code) > badness(c->exit_code))
+        c->exit_code = exit_code;
+}
+
+void complaints_free(struct complaints *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        free(c->lines[i]);
+    free(c->lines);
+    *c = (struct complaints){0};
+}

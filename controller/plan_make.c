@@ -1,0 +1,342 @@
+#include "plan_make.h"
+
+#include <string.h>
+
+#include "common/addr.h"
+#include "common/mem.h"
+#include "pace.h"
+
+/* ---- who has answered, and as whom */
+
+static void check_lbs(const struct fleet *f, const struct survey *s, struct complaints *c)
+{
+    for (uint32_t i = 0; i < s->n_lbs; i++)
+        if (!s->lbs[i].good)
+            complain(c, s->lbs[i].call == CALL_FINE ? EXIT_REFUSED : EXIT_UNREACHABLE, "load balancer %s: %s",
+                     f->hosts[s->lbs[i].host].name, s->lbs[i].text);
+}
+
+static bool has_feature(const struct agent_root *root, const char *feature)
+{
+    for (uint32_t i = 0; i < root->n_features; i++)
+        if (strcmp(root->features[i], feature) == 0)
+            return true;
+    return false;
+}
+
+static void check_agent(const char *name, const struct survey_node *n, bool upgrades, struct complaints *c)
+{
+    static const char *const needed[] = {"claim", "restart", "health", "rollback", "upgrade", "release"};
+    size_t n_needed = upgrades ? 6 : 4;
+
+    if (n->root.version != WIRE_VERSION)
+        complain(c, EXIT_REFUSED, "%s: its agent speaks version %u of the contract, this rollout %d; upgrade the older",
+                 name, n->root.version, WIRE_VERSION);
+    for (size_t i = 0; i < n_needed; i++)
+        if (!has_feature(&n->root, needed[i]))
+            complain(c, EXIT_REFUSED, "%s: its agent (%s) cannot do %s; upgrade the agent", name, n->root.agent,
+                     needed[i]);
+    if (strcmp(n->root.node, name) != 0)
+        complain(c, EXIT_REFUSED, "%s: the agent there calls itself %s; correct the hosts file or its `node =`", name,
+                 n->root.node);
+}
+
+static void check_claim(const char *name, const struct agent_status *st, const char *rollout, struct complaints *c)
+{
+    const struct agent_claim *claim = &st->claim;
+
+    if (!claim->there || strcmp(claim->rollout, rollout) == 0)
+        return;
+    if (claim->left_s > 0)
+        complain(c, EXIT_HELD, "%s: claimed by rollout %s (%s), %u s left", name, claim->rollout, claim->holder,
+                 claim->left_s);
+    else if (claim->n_took_out > 0)
+        complain(c, EXIT_REFUSED, "%s: left out by rollout %s (%s), which is dead; put it back first: rollout repair",
+                 name, claim->rollout, claim->holder);
+}
+
+static void check_nodes(const struct fleet *f, const struct survey *s, const struct plan_request *q,
+                        struct complaints *c)
+{
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        const struct survey_node *n = &s->nodes[i];
+        const char *name = f->hosts[n->host].name;
+
+        if (!n->good) {
+            complain(c, n->call == CALL_FINE ? EXIT_REFUSED : EXIT_UNREACHABLE, "node %s: %s", name, n->text);
+            continue;
+        }
+        check_agent(name, n, q->has_release, c);
+        check_claim(name, &n->status, q->rollout, c);
+        if (n->status.ident.pid == 0)
+            complain(c, EXIT_REFUSED, "%s: no process of service %s runs there; start it first", name,
+                     n->status.service);
+        if (n->status.job.id != NULL && n->status.job.state == JOB_RUNNING)
+            complain(c, EXIT_REFUSED, "%s: its agent is at work on job %s; wait for its end", name, n->status.job.id);
+    }
+}
+
+/* ---- whose peer */
+
+/* One address that a node is known by at nginx. */
+struct known {
+    char key[ADDR_KEY_SIZE];
+    uint16_t node;
+};
+
+struct book {
+    struct known *known; /* sorted by key */
+    size_t n;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct known *x = a, *y = b;
+    int order = strcmp(x->key, y->key);
+
+    return order != 0 ? order : (int)x->node - (int)y->node;
+}
+
+static void learn(struct book *b, const char *address, uint16_t node)
+{
+    b->known = mem_grow(b->known, b->n + 1, sizeof *b->known);
+    b->known[b->n].node = node;
+    if (addr_key(address, b->known[b->n].key))
+        b->n++;
+}
+
+static struct book learn_all(const struct fleet *f, const struct survey *s)
+{
+    struct book b = {0};
+
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        const char *peer = f->hosts[s->nodes[i].host].peer;
+
+        for (uint32_t k = 0; peer == NULL && k < s->nodes[i].status.n_listening; k++)
+            learn(&b, s->nodes[i].status.listening[k], (uint16_t)i);
+        if (peer != NULL)
+            learn(&b, peer, (uint16_t)i);
+    }
+    if (b.n > 0)
+        qsort(b.known, b.n, sizeof *b.known, by_key);
+    return b;
+}
+
+/* The node of a peer, or -1; *twice: a second node has the same address. */
+static int32_t owner(const struct book *b, const char *address, uint16_t *twice)
+{
+    struct known wanted = {.node = 0};
+    size_t low = 0, high = b->n;
+
+    *twice = UINT16_MAX;
+    if (!addr_key(address, wanted.key))
+        return -1;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (strcmp(b->known[middle].key, wanted.key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == b->n || strcmp(b->known[low].key, wanted.key) != 0)
+        return -1;
+    for (size_t i = low + 1; i < b->n && strcmp(b->known[i].key, wanted.key) == 0; i++)
+        if (b->known[i].node != b->known[low].node)
+            *twice = b->known[i].node;
+    return b->known[low].node;
+}
+
+/* ---- upstreams and peers of the plan */
+
+struct making {
+    const struct fleet *f;
+    const struct survey *s;
+    struct plan *p;
+    struct complaints *c;
+    struct book book;
+};
+
+static const char *node_name(const struct making *m, uint32_t node)
+{
+    return m->f->hosts[m->s->nodes[node].host].name;
+}
+
+static void add_peer(struct making *m, uint16_t upstream, uint16_t node, const char *server)
+{
+    m->p->peers[m->p->n_peers++] =
+        (struct plan_peer){.node = node, .upstream = upstream, .server = plan_keep(m->p, server)};
+}
+
+/* Behind the sorting: the same address twice in one upstream stands close together. */
+static void check_twice(const struct making *m)
+{
+    const struct plan *p = m->p;
+
+    for (uint32_t i = 0; i < p->n_peers; i++)
+        for (uint32_t k = i + 1;
+             k < p->n_peers && p->peers[k].node == p->peers[i].node && p->peers[k].upstream == p->peers[i].upstream;
+             k++)
+            if (addr_same(p->peers[i].server, p->peers[k].server))
+                complain(m->c, EXIT_REFUSED, "upstream %s at %s lists %s twice; a peer must be one server",
+                         p->upstreams[p->peers[i].upstream].name, p->lbs[plan_peer_lb(p, i)].name, p->peers[i].server);
+}
+
+/* All peers of one upstream that are nodes of ours; the upstream joins the plan with its first. */
+static void match_upstream(struct making *m, uint16_t lb, const struct survey_upstream *u)
+{
+    bool joined = false;
+
+    for (uint32_t k = 0; k < u->n_peers; k++) {
+        uint16_t twice;
+        int32_t node = owner(&m->book, u->peers[k].server, &twice);
+
+        if (node < 0)
+            node = owner(&m->book, u->peers[k].name, &twice);
+        if (node < 0)
+            continue;
+        if (twice != UINT16_MAX) {
+            complain(m->c, EXIT_REFUSED,
+                     "peer %s of upstream %s at %s is both %s and %s; say which by rollout_peer=", u->peers[k].server,
+                     u->name, m->p->lbs[lb].name, node_name(m, (uint32_t)node), node_name(m, twice));
+            continue;
+        }
+        if (!joined && m->p->n_upstreams == PLAN_UPSTREAMS_MAX) {
+            complain(m->c, EXIT_REFUSED, "more than %d upstreams", PLAN_UPSTREAMS_MAX);
+            return;
+        }
+        if (!joined)
+            m->p->upstreams[m->p->n_upstreams++] = (struct plan_upstream){.lb = lb, .name = plan_keep(m->p, u->name)};
+        joined = true;
+        add_peer(m, (uint16_t)(m->p->n_upstreams - 1), (uint16_t)node, u->peers[k].server);
+    }
+}
+
+static int by_node(const void *a, const void *b)
+{
+    const struct plan_peer *x = a, *y = b;
+
+    return x->node != y->node ? (int)x->node - (int)y->node : (int)x->upstream - (int)y->upstream;
+}
+
+/* Load balancers in the order of their URLs, upstreams by name within: leases are taken in this order. */
+static void match_all(struct making *m)
+{
+    uint32_t total = 0, *order = mem_zero(m->s->n_lbs, sizeof *order);
+
+    for (uint32_t i = 0; i < m->s->n_lbs; i++) {
+        uint32_t at = i;
+
+        for (; at > 0 && strcmp(m->p->lbs[order[at - 1]].api, m->p->lbs[i].api) > 0; at--)
+            order[at] = order[at - 1];
+        order[at] = i;
+        for (uint32_t k = 0; k < m->s->lbs[i].n_upstreams; k++)
+            total += m->s->lbs[i].upstreams[k].n_peers;
+    }
+    m->p->peers = pool_take(&m->p->owned, (total + 1) * sizeof *m->p->peers);
+    m->p->upstreams = pool_take(&m->p->owned, PLAN_UPSTREAMS_MAX * sizeof *m->p->upstreams);
+    for (uint32_t i = 0; i < m->s->n_lbs; i++)
+        for (uint32_t k = 0; k < m->s->lbs[order[i]].n_upstreams; k++)
+            match_upstream(m, (uint16_t)order[i], &m->s->lbs[order[i]].upstreams[k]);
+    free(order);
+    if (m->p->n_peers > 0)
+        qsort(m->p->peers, m->p->n_peers, sizeof *m->p->peers, by_node);
+    check_twice(m);
+}
+
+static void add_nodes(struct making *m)
+{
+    struct plan *p = m->p;
+    uint32_t peer = 0;
+
+    p->nodes = pool_take(&p->owned, (m->s->n_nodes + 1) * sizeof *p->nodes);
+    for (uint32_t i = 0; i < m->s->n_nodes; i++) {
+        const struct fleet_host *h = &m->f->hosts[m->s->nodes[i].host];
+        const struct agent_status *st = &m->s->nodes[i].status;
+        struct plan_node *n = &p->nodes[p->n_nodes++];
+
+        n->name = plan_keep(p, h->name);
+        n->agent = plan_keep(p, h->agent_url);
+        n->address = plan_keep(p, h->agent_address);
+        n->zone = plan_keep(p, h->zone);
+        n->surveyed = n->before = st->ident;
+        n->claim_fence = st->claim.there ? st->claim.fence : 0;
+        n->at_target = p->has_release && ident_runs(&st->ident, p->release_sha256);
+        n->first_peer = peer;
+        while (peer < p->n_peers && p->peers[peer].node == i)
+            peer++;
+        n->n_peers = peer - n->first_peer;
+        if (n->n_peers == 0)
+            complain(m->c, EXIT_REFUSED,
+                     "%s: no load balancer has a peer at an address that its service listens on%s%s; name it by "
+                     "rollout_peer=, or take the host out with --limit",
+                     h->name, st->n_listening > 0 ? ", such as " : "", st->n_listening > 0 ? st->listening[0] : "");
+        if (n->n_peers > PLAN_NODE_PEERS_MAX)
+            complain(m->c, EXIT_REFUSED, "%s: %u peers over all load balancers; at most %d", h->name, n->n_peers,
+                     PLAN_NODE_PEERS_MAX);
+    }
+}
+
+/* ---- leases and the floor */
+
+static void check_lease(const struct making *m, const struct plan_upstream *pu, const struct survey_upstream *u)
+{
+    const char *lb = m->p->lbs[pu->lb].name;
+
+    if (!u->lease.known)
+        complain(m->c, EXIT_REFUSED,
+                 "upstream %s at %s has no lease: this nginx does not run ngx_http_upstream_api_module; load it there",
+                 u->name, lb);
+    else if (u->lease.ttl_s > 0 && strcmp(u->lease.id, m->p->rollout) != 0)
+        complain(m->c, EXIT_HELD, "upstream %s at %s: held by rollout %s (%s), %u s left", u->name, lb, u->lease.id,
+                 u->lease.holder, u->lease.ttl_s);
+}
+
+static bool rolls_peer_of(const struct plan *p, uint32_t upstream)
+{
+    for (uint32_t i = 0; i < p->n_peers; i++)
+        if (p->peers[i].upstream == upstream && !p->nodes[p->peers[i].node].at_target)
+            return true;
+    return false;
+}
+
+static void check_floor(const struct making *m, uint32_t upstream, const struct survey_upstream *u)
+{
+    uint32_t configured = 0, up = 0, floor;
+
+    for (uint32_t k = 0; k < u->n_peers; k++) {
+        configured += u->peers[k].backup ? 0 : 1;
+        up += !u->peers[k].backup && u->peers[k].state == PEER_UP ? 1 : 0;
+    }
+    floor = pace_floor(m->p, configured);
+    if (rolls_peer_of(m->p, upstream) && up < floor + 1)
+        complain(m->c, EXIT_REFUSED,
+                 "upstream %s at %s: %u of %u peers are up and the floor is %u, so none may be taken out; bring peers "
+                 "up or raise --max-unavailable",
+                 u->name, m->p->lbs[m->p->upstreams[upstream].lb].name, up, configured, floor);
+}
+
+struct plan *plan_make(const struct fleet *f, const struct options *o, const struct survey *s,
+                       const struct plan_request *q, struct complaints *c)
+{
+    struct making m = {.f = f, .s = s, .c = c};
+
+    check_lbs(f, s, c);
+    check_nodes(f, s, q, c);
+    if (c->exit_code != 0)
+        return NULL;
+    m.p = plan_begin(f, o, s, q);
+    m.book = learn_all(f, s);
+    match_all(&m);
+    free(m.book.known);
+    add_nodes(&m);
+    for (uint32_t i = 0; c->exit_code == 0 && i < m.p->n_upstreams; i++) {
+        const struct survey_upstream *u = plan_surveyed_upstream(s, m.p->upstreams[i].lb, m.p->upstreams[i].name);
+
+        check_lease(&m, &m.p->upstreams[i], u);
+        check_floor(&m, i, u);
+    }
+    if (c->exit_code != 0)
+        plan_free(&m.p);
+    return m.p;
+}

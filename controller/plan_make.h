@@ -1,0 +1,38 @@
+/* plan_make.h - from hosts file, options and survey to a plan, or to all the reasons why not. Pure: reads no world. */
+#ifndef CONTROLLER_PLAN_MAKE_H
+#define CONTROLLER_PLAN_MAKE_H
+
+#include "complaints.h"
+#include "fleet.h"
+#include "options.h"
+#include "plan.h"
+#include "survey.h"
+
+/* What the caller has found out about itself and its release. */
+struct plan_request {
+    const char *rollout; /* id */
+    const char *holder;
+    bool has_release;
+    uint8_t release_sha256[32];
+    uint64_t release_size;
+};
+
+/* NULL when the complaints have an exit code. The rules: DESIGN 4.1 (whose peer), 4.3 (leases, claims), I1 (a plan that
+ * cannot hold the floor is refused). */
+struct plan *plan_make(const struct fleet *, const struct options *, const struct survey *, const struct plan_request *,
+                       struct complaints *);
+
+/* The plan that puts back what dead rollouts took out, by the agents' claims. A plan of no nodes: nothing to repair. An
+ * agent that cannot be reached is complained about, but the others are mended: the plan is there all the same. */
+struct plan *plan_make_repair(const struct fleet *, const struct options *, const struct survey *,
+                              const struct plan_request *, struct complaints *);
+
+/* What both begin with: settings, load balancers; in plan_settings.c. */
+struct plan *plan_begin(const struct fleet *, const struct options *, const struct survey *,
+                        const struct plan_request *);
+/* 1 + the highest fence that any load balancer or agent reports. */
+uint64_t plan_next_fence(const struct survey *);
+/* Index of an upstream at a load balancer (by survey index), or -1. */
+const struct survey_upstream *plan_surveyed_upstream(const struct survey *, uint16_t lb, const char *upstream);
+
+#endif

@@ -1,0 +1,318 @@
+/* plan_pack.c - the plan as JSON text, for the journal's first event. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/mem.h"
+#include "plan.h"
+
+#define PLAN_PACK_VERSION 1
+
+static void put(json_t *object, const char *key, json_t *value)
+{
+    if (json_object_set_new(object, key, value) != 0)
+        abort(); /* out of memory, or text that is no UTF-8: names were checked when they were read */
+}
+
+static void put_uint(json_t *object, const char *key, uint64_t value)
+{
+    put(object, key, json_integer((json_int_t)value));
+}
+
+static void put_text(json_t *object, const char *key, const char *text)
+{
+    put(object, key, json_string(text));
+}
+
+static void put_bool(json_t *object, const char *key, bool value)
+{
+    put(object, key, json_boolean(value));
+}
+
+/* Masks and start times as text: JSON's integers are signed. */
+static void put_u64(json_t *object, const char *key, uint64_t value)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof text, "%" PRIu64, value);
+    put_text(object, key, text);
+}
+
+static uint64_t get_u64(const json_t *object, const char *key)
+{
+    const char *text = json_opt_string(object, key);
+
+    return text == NULL ? 0 : strtoull(text, NULL, 10);
+}
+
+static void put_hex(json_t *object, const char *key, const uint8_t *bytes, size_t n)
+{
+    char hex[2 * 32 + 1] = "";
+
+    for (size_t i = 0; i < n; i++)
+        (void)snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+    put_text(object, key, hex);
+}
+
+static void get_hex(const json_t *object, const char *key, uint8_t *bytes, size_t n)
+{
+    const char *hex = json_opt_string(object, key);
+
+    for (size_t i = 0; hex != NULL && strlen(hex) == 2 * n && i < n; i++) {
+        const char digits[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+
+        bytes[i] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+}
+
+static json_t *pack_ident(const struct ident *ident)
+{
+    json_t *o = json_object();
+
+    put_uint(o, "pid", ident->pid);
+    put_u64(o, "start_ticks", ident->start_ticks);
+    put_hex(o, "boot", ident->boot, sizeof ident->boot);
+    put_hex(o, "sha256", ident->sha256, sizeof ident->sha256);
+    return o;
+}
+
+static struct ident unpack_ident(const json_t *object, const char *key)
+{
+    const json_t *o = json_opt_object(object, key);
+    struct ident ident = {.pid = (uint32_t)json_opt_uint(o, "pid", 0), .start_ticks = get_u64(o, "start_ticks")};
+
+    get_hex(o, "boot", ident.boot, sizeof ident.boot);
+    get_hex(o, "sha256", ident.sha256, sizeof ident.sha256);
+    return ident;
+}
+
+static json_t *pack_lb(const struct plan_lb *lb)
+{
+    json_t *o = json_object();
+
+    put_text(o, "name", lb->name);
+    put_text(o, "api", lb->api);
+    put_text(o, "address", lb->address);
+    put_uint(o, "version", lb->api_version);
+    return o;
+}
+
+static json_t *pack_node(const struct plan *p, const struct plan_node *n)
+{
+    json_t *o = json_object(), *peers = json_array();
+
+    put_text(o, "name", n->name);
+    put_text(o, "agent", n->agent);
+    put_text(o, "address", n->address);
+    put_text(o, "zone", n->zone);
+    put_bool(o, "at_target", n->at_target);
+    put(o, "surveyed", pack_ident(&n->surveyed));
+    put_u64(o, "out", n->out_mask);
+    put_u64(o, "prior_drain", n->prior_drain_mask);
+    put_u64(o, "claim_fence", n->claim_fence);
+    put(o, "before", pack_ident(&n->before));
+    if (n->has_target)
+        put_hex(o, "target", n->target_sha256, sizeof n->target_sha256);
+    for (uint32_t i = n->first_peer; i < n->first_peer + n->n_peers; i++) {
+        json_t *peer = json_object();
+
+        put_uint(peer, "upstream", p->peers[i].upstream);
+        put_text(peer, "server", p->peers[i].server);
+        (void)json_array_append_new(peers, peer);
+    }
+    put(o, "peers", peers);
+    return o;
+}
+
+static json_t *pack_head(const struct plan *p)
+{
+    json_t *o = json_object(), *waits = json_array(), *batches = json_array();
+
+    put_uint(o, "plan", PLAN_PACK_VERSION);
+    put_text(o, "kind", p->kind == PLAN_REPAIR ? "repair" : "roll");
+    put_text(o, "rollout", p->rollout);
+    put_text(o, "holder", p->holder);
+    put_text(o, "service", p->service);
+    put_u64(o, "fence", p->fence);
+    put_uint(o, "lease_ttl_ms", p->lease_ttl_ms);
+    put_uint(o, "lease_wait_ms", p->lease_wait_ms);
+    put_bool(o, "has_release", p->has_release);
+    put_text(o, "release_file", p->release_file);
+    put_hex(o, "release_sha256", p->release_sha256, sizeof p->release_sha256);
+    put_uint(o, "release_size", p->release_size);
+    put_text(o, "version", p->version);
+    for (int i = 0; i < WAIT_COUNT; i++)
+        (void)json_array_append_new(waits, json_integer(p->wait_ms[i]));
+    put(o, "wait_ms", waits);
+    put_uint(o, "connect_timeout_ms", p->connect_timeout_ms);
+    put_bool(o, "drain_proceed", p->drain_proceed);
+    put_uint(o, "success_threshold", p->success_threshold);
+    put_uint(o, "min_healthy_ms", p->min_healthy_ms);
+    for (uint32_t i = 0; i < p->n_batches; i++)
+        (void)json_array_append_new(batches, json_integer(p->batches[i]));
+    put(o, "batches", batches);
+    put_uint(o, "max_unavailable", p->max_unavailable);
+    put_bool(o, "max_unavailable_percent", p->max_unavailable_percent);
+    return o;
+}
+
+char *plan_pack(const struct plan *p)
+{
+    json_t *o = pack_head(p), *lbs = json_array(), *upstreams = json_array(), *nodes = json_array();
+    char *text;
+
+    for (uint32_t i = 0; i < p->n_lbs; i++)
+        (void)json_array_append_new(lbs, pack_lb(&p->lbs[i]));
+    for (uint32_t i = 0; i < p->n_upstreams; i++) {
+        json_t *u = json_object();
+
+        put_uint(u, "lb", p->upstreams[i].lb);
+        put_text(u, "name", p->upstreams[i].name);
+        (void)json_array_append_new(upstreams, u);
+    }
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        (void)json_array_append_new(nodes, pack_node(p, &p->nodes[i]));
+    put(o, "lbs", lbs);
+    put(o, "upstreams", upstreams);
+    put(o, "nodes", nodes);
+    text = mem_must(json_dumps(o, JSON_COMPACT));
+    json_decref(o);
+    return text;
+}
+
+/* ---- and back */
+
+static const char *keep(struct plan *p, const json_t *object, const char *key)
+{
+    return plan_keep(p, json_opt_string(object, key));
+}
+
+static uint32_t u32(const json_t *object, const char *key)
+{
+    return (uint32_t)json_opt_uint(object, key, 0);
+}
+
+static void unpack_head(struct plan *p, const json_t *o)
+{
+    const json_t *waits = json_opt_array(o, "wait_ms"), *batches = json_opt_array(o, "batches");
+    const char *kind = json_opt_string(o, "kind");
+
+    p->kind = kind != NULL && strcmp(kind, "repair") == 0 ? PLAN_REPAIR : PLAN_ROLL;
+    p->rollout = keep(p, o, "rollout");
+    p->holder = keep(p, o, "holder");
+    p->service = keep(p, o, "service");
+    p->fence = get_u64(o, "fence");
+    p->lease_ttl_ms = u32(o, "lease_ttl_ms");
+    p->lease_wait_ms = u32(o, "lease_wait_ms");
+    p->has_release = json_opt_bool(o, "has_release", false);
+    p->release_file = keep(p, o, "release_file");
+    get_hex(o, "release_sha256", p->release_sha256, sizeof p->release_sha256);
+    p->release_size = json_opt_uint(o, "release_size", 0);
+    p->version = keep(p, o, "version");
+    for (size_t i = 0; i < WAIT_COUNT && i < json_array_size(waits); i++)
+        p->wait_ms[i] = (uint32_t)json_integer_value(json_array_get(waits, i));
+    p->connect_timeout_ms = u32(o, "connect_timeout_ms");
+    p->drain_proceed = json_opt_bool(o, "drain_proceed", false);
+    p->success_threshold = (uint8_t)u32(o, "success_threshold");
+    p->min_healthy_ms = u32(o, "min_healthy_ms");
+    for (; p->n_batches < PLAN_BATCHES_MAX && p->n_batches < json_array_size(batches); p->n_batches++)
+        p->batches[p->n_batches] = (uint32_t)json_integer_value(json_array_get(batches, p->n_batches));
+    p->max_unavailable = u32(o, "max_unavailable");
+    p->max_unavailable_percent = json_opt_bool(o, "max_unavailable_percent", false);
+}
+
+static void unpack_lbs(struct plan *p, const json_t *lbs, const json_t *upstreams)
+{
+    p->n_lbs = (uint32_t)json_array_size(lbs);
+    p->lbs = pool_take(&p->owned, (p->n_lbs + 1) * sizeof *p->lbs);
+    for (uint32_t i = 0; i < p->n_lbs; i++) {
+        const json_t *o = json_array_get(lbs, i);
+
+        p->lbs[i] =
+            (struct plan_lb){keep(p, o, "name"), keep(p, o, "api"), keep(p, o, "address"), (uint8_t)u32(o, "version")};
+    }
+    p->n_upstreams = (uint32_t)json_array_size(upstreams);
+    p->upstreams = pool_take(&p->owned, (p->n_upstreams + 1) * sizeof *p->upstreams);
+    for (uint32_t i = 0; i < p->n_upstreams; i++) {
+        const json_t *o = json_array_get(upstreams, i);
+
+        p->upstreams[i] = (struct plan_upstream){.lb = (uint16_t)u32(o, "lb"), .name = keep(p, o, "name")};
+    }
+}
+
+static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
+{
+    struct plan_node *n = &p->nodes[id];
+    const json_t *peers = json_opt_array(o, "peers");
+
+    n->name = keep(p, o, "name");
+    n->agent = keep(p, o, "agent");
+    n->address = keep(p, o, "address");
+    n->zone = keep(p, o, "zone");
+    n->at_target = json_opt_bool(o, "at_target", false);
+    n->surveyed = unpack_ident(o, "surveyed");
+    n->out_mask = get_u64(o, "out");
+    n->prior_drain_mask = get_u64(o, "prior_drain");
+    n->claim_fence = get_u64(o, "claim_fence");
+    n->before = unpack_ident(o, "before");
+    n->has_target = json_opt_string(o, "target") != NULL;
+    get_hex(o, "target", n->target_sha256, sizeof n->target_sha256);
+    n->first_peer = p->n_peers;
+    n->n_peers = (uint32_t)json_array_size(peers);
+    for (uint32_t i = 0; i < n->n_peers; i++) {
+        const json_t *peer = json_array_get(peers, i);
+
+        p->peers[p->n_peers++] = (struct plan_peer){
+            .node = id, .upstream = (uint16_t)u32(peer, "upstream"), .server = keep(p, peer, "server")};
+    }
+}
+
+/* Every index inside, or it is no plan. */
+static bool sound(const struct plan *p)
+{
+    for (uint32_t i = 0; i < p->n_upstreams; i++)
+        if (p->upstreams[i].lb >= p->n_lbs)
+            return false;
+    for (uint32_t i = 0; i < p->n_peers; i++)
+        if (p->peers[i].upstream >= p->n_upstreams)
+            return false;
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        if (p->nodes[i].n_peers > PLAN_NODE_PEERS_MAX)
+            return false;
+    return p->n_batches > 0 && p->success_threshold > 0 && p->n_nodes <= PLAN_NODES_MAX;
+}
+
+struct plan *plan_unpack(const char *text, struct err *err)
+{
+    json_t *o = json_read(text, strlen(text), err);
+    const json_t *nodes = json_opt_array(o, "nodes");
+    struct plan *p;
+    size_t n_peers = 0;
+
+    if (o == NULL) {
+        (void)err_context(err, "packed plan");
+        return NULL;
+    }
+    if (json_opt_uint(o, "plan", 0) != PLAN_PACK_VERSION) {
+        (void)err_set(err, "packed plan: version %u is needed, by another version of rollout", PLAN_PACK_VERSION);
+        json_decref(o);
+        return NULL;
+    }
+    p = plan_new();
+    unpack_head(p, o);
+    unpack_lbs(p, json_opt_array(o, "lbs"), json_opt_array(o, "upstreams"));
+    p->n_nodes = (uint32_t)json_array_size(nodes);
+    p->nodes = pool_take(&p->owned, (p->n_nodes + 1) * sizeof *p->nodes);
+    for (size_t i = 0; i < p->n_nodes; i++)
+        n_peers += json_array_size(json_opt_array(json_array_get(nodes, i), "peers"));
+    p->peers = pool_take(&p->owned, (n_peers + 1) * sizeof *p->peers);
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        unpack_node(p, (uint16_t)i, json_array_get(nodes, i));
+    json_decref(o);
+    if (!sound(p)) {
+        (void)err_set(err, "packed plan: it does not hold together; the journal is damaged");
+        plan_free(&p);
+    }
+    return p;
+}

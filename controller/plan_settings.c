@@ -1,0 +1,90 @@
+/* plan_settings.c - what every plan begins with: options as waiting times, load balancers, fence. */
+#include <string.h>
+
+#include "plan_make.h"
+
+static uint32_t added(uint32_t a, uint32_t b)
+{
+    return a > UINT32_MAX - 1 - b ? UINT32_MAX - 1 : a + b;
+}
+
+static void set_waits(struct plan *p, const struct options *o)
+{
+    uint32_t change = o->request_timeout_ms * 3;
+
+    p->wait_ms[WAIT_NONE] = 0;
+    p->wait_ms[WAIT_CHANGE] = change;
+    p->wait_ms[WAIT_STAGE] = added(change, 600000);
+    p->wait_ms[WAIT_FLOOR] = o->healthy_deadline_ms;
+    p->wait_ms[WAIT_DRAIN] = o->drain_timeout_ms;
+    p->wait_ms[WAIT_JOB] = o->job_timeout_ms;
+    p->wait_ms[WAIT_HEALTH] = o->healthy_deadline_ms;
+    p->wait_ms[WAIT_BAKE] = o->bake_ms;
+    p->wait_ms[WAIT_RETRY] = 1000;
+    p->wait_ms[WAIT_POLL] = o->lb_poll_ms;
+    p->wait_ms[WAIT_MEND] = change;
+    p->wait_ms[WAIT_PROBE] = o->health_interval_ms;
+}
+
+static void set_pace(struct plan *p, const struct options *o, uint32_t n_nodes)
+{
+    p->n_batches = o->batch.count < PLAN_BATCHES_MAX ? o->batch.count : PLAN_BATCHES_MAX;
+    for (uint32_t i = 0; i < p->n_batches; i++)
+        p->batches[i] = share_of(o->batch.items[i], n_nodes);
+    p->max_unavailable = o->max_unavailable.value;
+    p->max_unavailable_percent = o->max_unavailable.percent;
+}
+
+struct plan *plan_begin(const struct fleet *fleet, const struct options *o, const struct survey *s,
+                        const struct plan_request *q)
+{
+    struct plan *p = plan_new();
+
+    p->rollout = plan_keep(p, q->rollout);
+    p->holder = plan_keep(p, q->holder);
+    p->service = plan_keep(p, o->service);
+    p->fence = plan_next_fence(s);
+    p->lease_ttl_ms = o->lease_ttl_ms;
+    p->has_release = q->has_release;
+    p->release_file = plan_keep(p, o->release);
+    memcpy(p->release_sha256, q->release_sha256, sizeof p->release_sha256);
+    p->release_size = q->release_size;
+    p->version = plan_keep(p, o->version);
+    set_waits(p, o);
+    p->connect_timeout_ms = o->connect_timeout_ms;
+    p->drain_proceed = o->on_drain_timeout == ON_DRAIN_TIMEOUT_PROCEED;
+    p->success_threshold = (uint8_t)o->success_threshold;
+    p->min_healthy_ms = o->min_healthy_time_ms;
+    set_pace(p, o, s->n_nodes);
+    p->n_lbs = s->n_lbs;
+    p->lbs = pool_take(&p->owned, (s->n_lbs + 1) * sizeof *p->lbs);
+    for (uint32_t i = 0; i < s->n_lbs; i++) {
+        const struct fleet_host *h = &fleet->hosts[s->lbs[i].host];
+
+        p->lbs[i] = (struct plan_lb){plan_keep(p, h->name), plan_keep(p, h->api_url), plan_keep(p, h->api_address),
+                                     s->lbs[i].api_version};
+    }
+    return p;
+}
+
+uint64_t plan_next_fence(const struct survey *s)
+{
+    uint64_t highest = 0;
+
+    for (uint32_t i = 0; i < s->n_lbs; i++)
+        for (uint32_t k = 0; k < s->lbs[i].n_upstreams; k++)
+            if (s->lbs[i].upstreams[k].lease.fence > highest)
+                highest = s->lbs[i].upstreams[k].lease.fence;
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        if (s->nodes[i].good && s->nodes[i].status.fence > highest)
+            highest = s->nodes[i].status.fence;
+    return highest + 1;
+}
+
+const struct survey_upstream *plan_surveyed_upstream(const struct survey *s, uint16_t lb, const char *upstream)
+{
+    for (uint32_t k = 0; k < s->lbs[lb].n_upstreams; k++)
+        if (strcmp(s->lbs[lb].upstreams[k].name, upstream) == 0)
+            return &s->lbs[lb].upstreams[k];
+    return NULL;
+}
