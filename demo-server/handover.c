@@ -167,7 +167,7 @@ static void child_look(struct handover *h)
         break;
     case HANDOVER_CHILD_GONE:
         if (h->succeeded)
-            say(h, "error", "process %ld, which took over, has ended", (long)pid);
+            say(h, "successor-ended", "process %ld: %s", (long)pid, h->child.why);
         else if (h->phase == SERVING)
             upgrade_failed(h);
         break;

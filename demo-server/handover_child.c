@@ -64,15 +64,16 @@ static bool reap(struct handover_child *c)
 {
     int status;
     pid_t pid = waitpid(c->pid, &status, WNOHANG);
+    const char *when = c->deadline_ms == INT64_MAX ? "" : " before it was ready";
 
     if (pid == 0 || (pid < 0 && errno != ECHILD))
         return false;
     if (!c->doomed && pid > 0 && WIFSIGNALED(status))
-        (void)snprintf(c->why, sizeof c->why, "the new process was ended by signal %d (%s) before it was ready",
-                       WTERMSIG(status), strsignal(WTERMSIG(status)));
+        (void)snprintf(c->why, sizeof c->why, "the new process was ended by signal %d (%s)%s", WTERMSIG(status),
+                       strsignal(WTERMSIG(status)), when);
     else if (!c->doomed)
-        (void)snprintf(c->why, sizeof c->why, "the new process exited with status %d before it was ready",
-                       pid > 0 ? WEXITSTATUS(status) : -1);
+        (void)snprintf(c->why, sizeof c->why, "the new process exited with status %d%s",
+                       pid > 0 ? WEXITSTATUS(status) : -1, when);
     pipe_close(c);
     c->pid = 0;
     return true;
@@ -107,9 +108,9 @@ enum handover_child_state handover_child_look(struct handover_child *c, const ch
     if (c->pid == 0)
         return HANDOVER_CHILD_WAIT;
     if (c->pipe_fd >= 0 && pipe_look(c, path)) {
+        c->deadline_ms = INT64_MAX;
         if (reap(c)) /* it said so and died at once */
             return HANDOVER_CHILD_GONE;
-        c->deadline_ms = INT64_MAX;
         return HANDOVER_CHILD_READY;
     }
     if (reap(c))
