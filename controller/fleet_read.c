@@ -128,9 +128,11 @@ static void port_cut(char *name)
 {
     char *colon = NULL;
     for (char *p = name; *p; p++) {
-        if (*p == '[')
-            p = strchr(p, ']') ? strchr(p, ']') : p;
-        else if (*p == ':' && colon)
+        if (*p == '[') {
+            p = strchr(p, ']');
+            if (!p)
+                return;
+        } else if (*p == ':' && colon)
             return;
         else if (*p == ':')
             colon = p;

@@ -28,6 +28,17 @@ uint32_t share_of(struct share share, uint32_t total)
     return n < total ? (uint32_t)n : total;
 }
 
+uint32_t share_list_at(const struct share_list *list, uint32_t total, uint32_t done)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0;; i++) {
+        uint32_t n = share_of(list->items[i], total);
+        sum += n;
+        if (done < sum || i + 1 >= list->count)
+            return n;
+    }
+}
+
 static bool is_plain(const char *text)
 {
     for (; *text; text++)

@@ -83,6 +83,10 @@ struct share_list {
     struct share items[SHARES_MAX];
 };
 
+/* The part that holds once `done` of `total` are done: the k-th holds until the sum of it and those before it is done,
+ * the last one for ever. 1,5,20%: one, then five at a time, then a fifth of all. */
+uint32_t share_list_at(const struct share_list *, uint32_t total, uint32_t done);
+
 #define URLS_MAX 256
 struct text_list {
     uint32_t count;

@@ -43,17 +43,16 @@ char *options_help(enum command command)
     for (size_t i = 0; i < OPT_COUNT; i++)
         if (option_rows[i].flag && (command >= COMMAND_HELP || option_rows[i].commands >> command & 1))
             help_option(out, &option_rows[i]);
-    fprintf(out, "\nEach option is also an environment variable, --drain-timeout is ROLLOUT_DRAIN_TIMEOUT; most are a "
-                 "hosts-file\nvariable, rollout_drain_timeout. A flag beats the environment, that the hosts file, that "
-                 "the default.\nOnly in the hosts file:\n");
+    fprintf(out, "\nEach option is also an environment variable: --drain-timeout is ROLLOUT_DRAIN_TIMEOUT; and most\n"
+                 "are a hosts-file variable: rollout_drain_timeout. A flag beats the environment, that the hosts\n"
+                 "file, that the default. Only in the hosts file:\n");
     for (size_t i = 0; i < OPT_COUNT; i++)
         if (!option_rows[i].flag)
             fprintf(out, "  %s=%-*s %s\n", option_rows[i].key, (int)(31 - strlen(option_rows[i].key)),
                     option_rows[i].argument, option_rows[i].help);
     if (command == COMMAND_HELP)
-        fprintf(out,
-                "\nExit: 0 done, 1 failed, 3 a node is out of rotation, 4 unreachable, 5 refused, 6 another rollout "
-                "runs,\n      64 usage, 78 bad configuration, 130/143 interrupted\n");
+        fprintf(out, "\nExit: 0 done, 1 failed, 3 a node is out of rotation: act now, 4 unreachable, 5 refused,\n"
+                     "      6 another rollout runs, 64 usage, 78 bad configuration, 130/143 interrupted\n");
     fclose(out);
     return text;
 }
