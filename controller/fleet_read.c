@@ -1,5 +1,6 @@
 /* fleet_read.c - the lines of the hosts file into the store of fleet_store.h. The rules stand in fleet.h. */
-#include <ctype.h>
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct reader {
 static bool list_set(struct reader *r, struct fleet_value **list, const struct fleet_value *value, const char *owner,
                      struct err *err)
 {
+    assert(value->text);
     for (const struct fleet_value *v = *list; v; v = v->next)
         if (v->id == value->id && strcmp(v->text, value->text) != 0)
             return err_set(err, "%s of %.100s is \"%.60s\" here and \"%.60s\" in line %u; which one holds?",
@@ -45,10 +47,9 @@ static const char *path_keep(struct reader *r, const char *text)
 {
     if (*text == '/' || !r->folder_size)
         return pool_text(&r->store->pool, text, strlen(text));
-    size_t folder = (size_t)r->folder_size, length = strlen(text);
-    char *kept = pool_take(&r->store->pool, folder + length + 1);
-    memcpy(kept, r->fleet->path, folder);
-    memcpy(kept + folder, text, length);
+    size_t room = (size_t)r->folder_size + strlen(text) + 1;
+    char *kept = pool_take(&r->store->pool, room);
+    snprintf(kept, room, "%.*s%s", r->folder_size, r->fleet->path, text);
     return kept;
 }
 
@@ -160,8 +161,8 @@ static bool line_hosts(struct reader *r, struct err *err)
         if (wanted && !list_set(r, &seen, &value, name, err))
             return false;
     }
-    if (bad)
-        return err_set(err, "%s", bad);
+    if (bad || !name)
+        return err_set(err, "%s", bad ? bad : "there is no host");
     for (; seen; seen = seen->next)
         r->values[r->n_values++] = *seen;
     port_cut(name);
@@ -216,7 +217,7 @@ static bool line_children(struct reader *r, struct err *err)
 {
     size_t size = strcspn(r->text, " \t#");
     const char *rest = r->text + size + strspn(r->text + size, " \t");
-    uint32_t child;
+    uint32_t child = 0;
     if (*rest && *rest != '#')
         return err_set(err, "a section of children has one group a line, not \"%.64s\"", r->text);
     if (!group_refer(r, r->text, size, &child, err))

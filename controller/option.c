@@ -10,8 +10,8 @@
 #include "nearest.h"
 
 const struct option_row option_rows[OPT_COUNT] = {
-#define OPTION(field, flag, env, key, type, argument, fallback, low, high, scope, commands, help)                      \
-    {OPT_##field, flag, env, key, OPTION_##type, argument, fallback, low, high, SCOPE_##scope, commands, help},
+#define OPTION(field, flag, env, hosts_key, type, argument, fallback, low, high, scope, commands, help)                \
+    {OPT_##field, flag, env, hosts_key, OPTION_##type, argument, fallback, low, high, SCOPE_##scope, commands, help},
 #include "options.def"
 };
 

@@ -63,7 +63,7 @@ bool options_store(struct options *o, const struct option_row *row, const char *
     if (!option_read(row, text, &v, err))
         return false;
     switch (row->id) {
-#define OPTION(field, flag, env, key, type, ...)                                                                       \
+#define OPTION(field, flag, env, hosts_key, type, ...)                                                                 \
     case OPT_##field:                                                                                                  \
         STORE_##type(field);                                                                                           \
         break;

@@ -32,7 +32,7 @@ struct options {
 
 /* Texts: NULL = not set. Those of OF_HOST options are what flag, environment or default say; ask options_host_text for
  * the one of a host. */
-#define OPTION(field, flag, env, key, type, ...) MEMBER_##type(field)
+#define OPTION(field, flag, env, hosts_key, type, ...) MEMBER_##type(field)
 #include "options.def"
 
     uint8_t source[OPT_COUNT]; /* enum option_source of each */

@@ -43,8 +43,8 @@ static bool merge_one(struct options *o, const struct option_row *row, const str
 bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uint32_t *nodes, size_t n_nodes,
                          struct err *err)
 {
-    bool *counts = calloc(fleet->n_hosts + 1, sizeof *counts), ok = counts != NULL;
-    if (!ok)
+    bool *counts = calloc(fleet->n_hosts + 1, sizeof *counts), ok = true;
+    if (!counts)
         return err_set(err, "no memory");
     for (size_t i = 0; i < n_nodes; i++)
         counts[nodes[i]] = true;
@@ -79,7 +79,7 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
 static const char *options_text(const struct options *o, enum option_id id)
 {
     switch (id) {
-#define OPTION(field, flag, env, key, type, ...)                                                                       \
+#define OPTION(field, flag, env, hosts_key, type, ...)                                                                 \
     case OPT_##field:                                                                                                  \
         GET_##type(field);
 #include "options.def"

@@ -72,7 +72,7 @@ static bool part_mark(struct matcher *m, const char *word, struct err *err)
 {
     const struct fleet *fleet = m->fleet;
     bool any = false, plain = word[0] != '~' && !strpbrk(word, ".?*[");
-    regex_t regex, *compiled = word[0] == '~' ? &regex : NULL;
+    regex_t regex = {0}, *compiled = word[0] == '~' ? &regex : NULL;
     if (compiled && !regex_compile(compiled, word + 1, err))
         return false;
     for (uint32_t i = 0; i < fleet->n_groups; i++)

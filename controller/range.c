@@ -1,5 +1,6 @@
 #include "range.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,11 +132,12 @@ static bool ranges_step(struct ranges *r)
 
 bool range_expand(const char *pattern, uint64_t most, range_fn *fn, void *ctx, struct err *err)
 {
-    struct ranges r;
+    struct ranges r = {.rest = ""};
     uint64_t total = 1;
     if (!ranges_read(&r, pattern, err))
         return false;
     for (size_t i = 0; i < r.count; i++) {
+        assert(r.parts[i].step);
         total *= (r.parts[i].to - r.parts[i].from) / r.parts[i].step + 1; /* a factor below 2^30, most below 2^34 */
         if (total > most)
             return err_set(err, "\"%.100s\" makes the fleet larger than %d hosts", pattern, FLEET_HOSTS_MAX);
