@@ -11,6 +11,7 @@
 #include "fleet.h"
 #include "lb_list.h"
 #include "options.h"
+#include "pool.h"
 
 struct survey_peer {
     uint64_t id;
@@ -51,6 +52,7 @@ struct survey {
     uint32_t n_lbs, n_nodes;
     struct survey_lb *lbs;     /* every load balancer of the fleet, in its order */
     struct survey_node *nodes; /* as asked for */
+    struct pool owned;         /* texts */
 };
 
 /* Tell `calls` the certificates, trust and password files of every host, as the options and the hosts file have them.

@@ -1,0 +1,287 @@
+#include "survey.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent_api.h"
+#include "common/mem.h"
+#include "lb_api.h"
+
+#define WAIT_MS         1000 /* of one collect; every call has its own limit */
+#define RESULTS_AT_ONCE 64
+
+enum probe_kind { PROBE_VERSIONS, PROBE_NGINX, PROBE_LIST, PROBE_ROOT, PROBE_STATUS };
+
+/* One call. */
+struct probe {
+    enum probe_kind kind;
+    uint32_t i; /* of the survey's lbs or nodes */
+};
+
+struct surveying {
+    struct calls *calls;
+    const struct fleet *fleet;
+    const struct options *options;
+    struct survey *survey;
+    struct probe *probes; /* at most three a load balancer, two a node */
+    uint32_t n_probes;
+    uint32_t n_open;
+};
+
+bool survey_set_profiles(struct calls *calls, const struct fleet *fleet, const struct options *o, struct err *err)
+{
+    struct call_profile p = {.cert_file = o->cert, .key_file = o->key, .ca_file = o->cacert};
+
+    if (!calls_set_profile(calls, NULL, &p, err))
+        return false;
+    for (uint32_t i = 0; i < fleet->n_hosts; i++) {
+        const struct fleet_host *h = &fleet->hosts[i];
+        p.cert_file = options_host_text(o, fleet, i, OPT_cert);
+        p.key_file = options_host_text(o, fleet, i, OPT_key);
+        p.ca_file = options_host_text(o, fleet, i, OPT_cacert);
+        p.auth_file = h->api_url != NULL ? options_host_text(o, fleet, i, OPT_lb_auth_file) : NULL;
+        if (!calls_set_profile(calls, h->name, &p, err))
+            return err_context(err, "host %s", h->name);
+    }
+    return true;
+}
+
+/* ---- calls */
+static void ask(struct surveying *s, enum probe_kind kind, uint32_t i, uint32_t host, char *url)
+{
+    const struct fleet_host *h = &s->fleet->hosts[host];
+    struct probe *probe = &s->probes[s->n_probes++];
+    struct call_request q = {.method = "GET",
+                             .peer = h->name,
+                             .url = url,
+                             .connect_to = h->api_url != NULL ? h->api_address : h->agent_address,
+                             .limit_ms = s->options->request_timeout_ms,
+                             .cap_bytes = kind == PROBE_LIST ? LB_LIST_MAX_BYTES : LB_BODY_MAX_BYTES,
+                             .tag = probe};
+
+    *probe = (struct probe){.kind = kind, .i = i};
+    s->n_open++;
+    calls_start(s->calls, &q);
+    free(url);
+}
+
+static void ask_all(struct surveying *s)
+{
+    for (uint32_t i = 0; i < s->survey->n_lbs; i++) {
+        uint32_t host = s->survey->lbs[i].host;
+        ask(s, PROBE_VERSIONS, i, host, lb_api_url_versions(s->fleet->hosts[host].api_url));
+    }
+    for (uint32_t i = 0; i < s->survey->n_nodes; i++) {
+        uint32_t host = s->survey->nodes[i].host;
+        const char *agent = s->fleet->hosts[host].agent_url;
+        ask(s, PROBE_ROOT, i, host, agent_api_url_root(agent));
+        ask(s, PROBE_STATUS, i, host, agent_api_url_status(agent, s->options->service));
+    }
+}
+
+/* ---- the list of one load balancer, copied */
+struct copying {
+    struct pool *pool;
+    struct survey_lb *lb;
+    uint32_t upstreams_cap, peers_cap;
+};
+
+static const char *kept(struct pool *pool, const char *text)
+{
+    return pool_text(pool, text, strlen(text));
+}
+
+static bool on_begin(void *ctx, const char *name, struct err *err)
+{
+    struct copying *c = ctx;
+    struct survey_lb *lb = c->lb;
+
+    for (uint32_t i = 0; i < lb->n_upstreams; i++)
+        if (strcmp(lb->upstreams[i].name, name) == 0)
+            return err_set(err, "upstream %s is in the list twice", name);
+    if (lb->n_upstreams == c->upstreams_cap) {
+        c->upstreams_cap = c->upstreams_cap * 2 + 8;
+        lb->upstreams = mem_grow(lb->upstreams, c->upstreams_cap, sizeof *lb->upstreams);
+    }
+    lb->upstreams[lb->n_upstreams++] = (struct survey_upstream){.name = kept(c->pool, name)};
+    c->peers_cap = 0;
+    return true;
+}
+
+static bool on_peer(void *ctx, const struct lb_peer *p, struct err *err)
+{
+    struct copying *c = ctx;
+    struct survey_upstream *u = &c->lb->upstreams[c->lb->n_upstreams - 1];
+
+    (void)err;
+    if (u->n_peers == c->peers_cap) {
+        c->peers_cap = c->peers_cap * 2 + 8;
+        u->peers = mem_grow(u->peers, c->peers_cap, sizeof *u->peers);
+    }
+    u->peers[u->n_peers++] = (struct survey_peer){.id = p->id,
+                                                  .server = kept(c->pool, p->server),
+                                                  .name = kept(c->pool, p->name),
+                                                  .state = p->state,
+                                                  .backup = p->backup,
+                                                  .active = p->active};
+    return true;
+}
+
+static bool on_end(void *ctx, const struct lb_lease *lease, struct err *err)
+{
+    struct copying *c = ctx;
+
+    (void)err;
+    c->lb->upstreams[c->lb->n_upstreams - 1].lease = *lease;
+    return true;
+}
+
+static bool read_list(struct surveying *s, struct survey_lb *lb, const struct call_result *r, struct err *err)
+{
+    struct copying c = {.pool = &s->survey->owned, .lb = lb};
+    struct lb_walk walk = {.begin = on_begin, .peer = on_peer, .end = on_end, .ctx = &c};
+
+    return lb_list_walk(r->body, r->body_bytes, &walk, err);
+}
+
+/* ---- answers */
+static bool is_whole(const struct call_result *r, struct err *err)
+{
+    if (r->failure != CALL_FINE)
+        return err_set(err, "%s", r->text);
+    return (r->status >= 200 && r->status <= 299) || err_set(err, "HTTP status %d", r->status);
+}
+
+static enum call_failure worse(enum call_failure a, enum call_failure b)
+{
+    return a == CALL_FINE ? b : a;
+}
+
+/* The first thing that is wrong stays. */
+static void note(bool *good, char text[ANSWER_TEXT_MAX], bool went_well, const struct err *err)
+{
+    if (*good && !went_well)
+        (void)snprintf(text, ANSWER_TEXT_MAX, "%.*s", ANSWER_TEXT_MAX - 1, err->text);
+    *good = *good && went_well;
+}
+
+static void lb_came(struct surveying *s, const struct probe *probe, const struct call_result *r)
+{
+    struct survey_lb *lb = &s->survey->lbs[probe->i];
+    const char *api = s->fleet->hosts[lb->host].api_url;
+    struct err err = {""};
+    bool went_well = is_whole(r, &err);
+
+    lb->call = worse(lb->call, r->failure);
+    if (went_well && probe->kind == PROBE_VERSIONS) {
+        went_well = lb_api_read_versions(r->body, r->body_bytes, &lb->api_version, &err);
+        if (went_well) {
+            ask(s, PROBE_NGINX, probe->i, lb->host, lb_api_url_nginx(api, lb->api_version));
+            ask(s, PROBE_LIST, probe->i, lb->host, lb_api_url_upstreams(api, lb->api_version));
+        }
+    } else if (went_well && probe->kind == PROBE_NGINX) {
+        went_well = lb_api_read_nginx(r->body, r->body_bytes, &lb->generation, &err);
+    } else if (went_well) {
+        went_well = read_list(s, lb, r, &err);
+    }
+    note(&lb->good, lb->text, went_well, &err);
+}
+
+/* What an agent says when it refuses is worth more than its status. */
+static void refusal_text(const struct call_result *r, struct err *err)
+{
+    struct answer a;
+
+    if (r->failure != CALL_FINE || (r->status >= 200 && r->status <= 299))
+        return;
+    agent_api_answer(ASK_STATUS, NULL, r, &a);
+    (void)err_set(err, "%s", a.text);
+}
+
+static void node_came(struct surveying *s, const struct probe *probe, const struct call_result *r)
+{
+    struct survey_node *n = &s->survey->nodes[probe->i];
+    struct err err = {""};
+    bool went_well = is_whole(r, &err);
+
+    n->call = worse(n->call, r->failure);
+    if (went_well && probe->kind == PROBE_ROOT)
+        went_well = agent_read_root(r->body, r->body_bytes, &n->root, &err);
+    else if (went_well)
+        went_well = agent_read_status(r->body, r->body_bytes, &n->status, &err);
+    else
+        refusal_text(r, &err);
+    note(&n->good, n->text, went_well, &err);
+}
+
+static bool collect_all(struct surveying *s)
+{
+    struct call_result results[RESULTS_AT_ONCE];
+    bool woken = false;
+
+    while (s->n_open > 0 && !woken) {
+        size_t n = calls_collect(s->calls, WAIT_MS, results, RESULTS_AT_ONCE, &woken);
+        for (size_t i = 0; i < n; i++) {
+            const struct probe *probe = results[i].tag;
+            s->n_open--;
+            if (probe->kind == PROBE_ROOT || probe->kind == PROBE_STATUS)
+                node_came(s, probe, &results[i]);
+            else
+                lb_came(s, probe, &results[i]);
+            call_result_free(&results[i]);
+        }
+    }
+    if (woken)
+        calls_drop(s->calls);
+    return !woken;
+}
+
+/* ---- what the header promises */
+static struct survey *survey_new(const struct fleet *fleet, const uint32_t *nodes, size_t n_nodes)
+{
+    struct survey *s = mem_zero(1, sizeof *s);
+
+    s->lbs = mem_zero(fleet->n_lbs, sizeof *s->lbs);
+    s->nodes = mem_zero(n_nodes, sizeof *s->nodes);
+    for (uint32_t i = 0; i < fleet->n_hosts; i++)
+        if (fleet->hosts[i].api_url != NULL)
+            s->lbs[s->n_lbs++] = (struct survey_lb){.host = i, .good = true};
+    for (size_t i = 0; i < n_nodes; i++)
+        s->nodes[s->n_nodes++] = (struct survey_node){.host = nodes[i], .good = true};
+    return s;
+}
+
+struct survey *survey_make(struct calls *calls, const struct fleet *fleet, const struct options *o,
+                           const uint32_t *nodes, size_t n_nodes)
+{
+    struct surveying s = {.calls = calls, .fleet = fleet, .options = o, .survey = survey_new(fleet, nodes, n_nodes)};
+
+    s.probes = mem_zero(s.survey->n_lbs * 3 + n_nodes * 2, sizeof *s.probes);
+    ask_all(&s);
+    if (!collect_all(&s))
+        survey_free(&s.survey);
+    free(s.probes);
+    return s.survey;
+}
+
+void survey_free(struct survey **survey)
+{
+    struct survey *s = *survey;
+
+    if (s == NULL)
+        return;
+    for (uint32_t i = 0; i < s->n_lbs; i++) {
+        for (uint32_t u = 0; u < s->lbs[i].n_upstreams; u++)
+            free(s->lbs[i].upstreams[u].peers);
+        free(s->lbs[i].upstreams);
+    }
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        agent_root_clear(&s->nodes[i].root);
+        agent_status_clear(&s->nodes[i].status);
+    }
+    free(s->lbs);
+    free(s->nodes);
+    pool_free(&s->owned);
+    free(s);
+    *survey = NULL;
+}
