@@ -1,0 +1,20 @@
+/* module.h - the module itself, and what it keeps for the http block and for each `api` location. */
+#ifndef API_MODULE_H
+#define API_MODULE_H
+
+#include "view.h"
+
+extern ngx_module_t ngx_http_upstream_api_module;
+
+struct api_main_conf {
+    ngx_shm_zone_t *zone; /* NULL: no `api` directive, and the module does nothing at all */
+    struct view view;
+    ngx_int_t request_id; /* index of the variable $request_id */
+};
+
+struct api_location_conf {
+    unsigned enabled : 1;
+    unsigned write : 1;
+};
+
+#endif

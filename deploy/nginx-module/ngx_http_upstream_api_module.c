@@ -1,0 +1,158 @@
+/* Configuration and life cycle: the directive `api [write=on|off]`, the zone, and the hooks at load and worker start.
+ */
+#include "balance.h"
+#include "handler.h"
+#include "module.h"
+#include "workers.h"
+
+static void *create_main_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(struct api_main_conf));
+}
+
+static void *create_upstream_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(struct balance));
+}
+
+static void *create_location_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(struct api_location_conf));
+}
+
+static char *read_write_option(ngx_conf_t *cf, struct api_location_conf *conf, ngx_str_t *value)
+{
+    if (ngx_strcmp(value->data, "write=on") == 0) {
+        conf->write = 1;
+    } else if (ngx_strcmp(value->data, "write=off") != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\": \"api\" takes write=on or write=off",
+                           value);
+        return NGX_CONF_ERROR;
+    }
+    return NGX_CONF_OK;
+}
+
+static char *set_api(ngx_conf_t *cf, ngx_command_t *command, void *conf)
+{
+    struct api_main_conf *main = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_api_module);
+    ngx_http_core_loc_conf_t *core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    struct api_location_conf *location = conf;
+    ngx_str_t *words = cf->args->elts;
+    ngx_str_t request_id = ngx_string("request_id");
+
+    (void)command;
+    if (location->enabled) {
+        return "is duplicate";
+    }
+#if (NGX_PCRE)
+    if (core->regex != NULL) {
+        return "needs a prefix location: what follows the prefix is the path in the API";
+    }
+#endif
+    if (core->named) {
+        return "needs a prefix location: what follows the prefix is the path in the API";
+    }
+    location->enabled = 1;
+    core->handler = handler_run;
+    if (main->zone == NULL) {
+        main->zone = shared_zone_add(cf);
+        main->request_id = ngx_http_get_variable_index(cf, &request_id);
+        if (main->zone == NULL || main->request_id == NGX_ERROR) {
+            return NGX_CONF_ERROR;
+        }
+    }
+    return cf->args->nelts == 2 ? read_write_option(cf, location, &words[1]) : NGX_CONF_OK;
+}
+
+static ngx_int_t postconfiguration(ngx_conf_t *cf)
+{
+    struct api_main_conf *main = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_api_module);
+    ngx_http_upstream_main_conf_t *upstreams = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
+    ngx_http_upstream_srv_conf_t **confs = upstreams->upstreams.elts;
+
+    if (main->zone == NULL) {
+        return NGX_OK;
+    }
+    for (ngx_uint_t i = 0; i < upstreams->upstreams.nelts; i++) {
+        if (confs[i]->srv_conf != NULL && confs[i]->shm_zone != NULL) {
+            balance_wrap(ngx_http_conf_upstream_srv_conf(confs[i], ngx_http_upstream_api_module), confs[i]);
+        }
+    }
+    return NGX_OK;
+}
+
+/* Runs under `nginx -t` too: touches nothing but memory. */
+static ngx_int_t init_module(ngx_cycle_t *cycle)
+{
+    struct api_main_conf *main = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_upstream_api_module);
+
+    if (main == NULL || main->zone == NULL) {
+        return NGX_OK;
+    }
+    if (view_build(&main->view, main->zone, cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    for (ngx_uint_t u = 0; u < main->view.upstreams_n; u++) {
+        struct view_upstream *upstream = &main->view.upstreams[u];
+        struct balance *balance = ngx_http_conf_upstream_srv_conf(upstream->conf, ngx_http_upstream_api_module);
+
+        balance->view = &main->view;
+        balance->upstream = upstream;
+    }
+    return NGX_OK;
+}
+
+static struct api_main_conf *conf_in_worker(ngx_cycle_t *cycle)
+{
+    struct api_main_conf *main = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_upstream_api_module);
+    bool serves = ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE;
+
+    return serves && main != NULL && main->zone != NULL ? main : NULL;
+}
+
+static ngx_int_t init_process(ngx_cycle_t *cycle)
+{
+    struct api_main_conf *main = conf_in_worker(cycle);
+
+    if (main != NULL) {
+        workers_join(main->zone, main->view.generation);
+    }
+    return NGX_OK;
+}
+
+static void exit_process(ngx_cycle_t *cycle)
+{
+    struct api_main_conf *main = conf_in_worker(cycle);
+
+    if (main != NULL) {
+        workers_leave(main->zone);
+    }
+}
+
+static ngx_command_t commands[] = {
+    {ngx_string("api"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS | NGX_CONF_TAKE1, set_api, NGX_HTTP_LOC_CONF_OFFSET, 0,
+     NULL},
+    ngx_null_command,
+};
+
+static ngx_http_module_t hooks = {
+    .postconfiguration = postconfiguration,
+    .create_main_conf = create_main_conf,
+    .create_srv_conf = create_upstream_conf,
+    .create_loc_conf = create_location_conf,
+};
+
+ngx_module_t ngx_http_upstream_api_module = {
+    NGX_MODULE_V1,
+    &hooks,
+    commands,
+    NGX_HTTP_MODULE,
+    NULL, /* init_master */
+    init_module,
+    init_process,
+    NULL, /* init_thread */
+    NULL, /* exit_thread */
+    exit_process,
+    NULL, /* exit_master */
+    NGX_MODULE_V1_PADDING,
+};

@@ -1,0 +1,19 @@
+/* params.h - from the members of a PATCH body to the change they ask for, by the table params.def. */
+#ifndef API_PARAMS_H
+#define API_PARAMS_H
+
+#include "body.h"
+#include "view.h"
+
+enum params_result {
+    PARAMS_GOOD,
+    PARAMS_UNKNOWN,   /* no such parameter */
+    PARAMS_INVALID,   /* not of its type */
+    PARAMS_IMMUTABLE, /* another value than the server has, and this one cannot change */
+};
+
+/* *bad: on any other result, the member that is wrong. */
+enum params_result params_read(const struct body_member *members, size_t count, const struct view_upstream *upstream,
+                               ngx_uint_t server_id, struct view_change *change, const struct body_member **bad);
+
+#endif

@@ -1,0 +1,16 @@
+/* patch.h - PATCH of one server: its lease headers, its body, the change, the answer.
+ *
+ * The body is {"drain":BOOL,"down":BOOL}, both optional. Other parameters of NGINX Plus are taken when they are what
+ * the server has already, since clients send them along; empty, with lease headers, it only takes, renews or returns
+ * the lease. */
+#ifndef API_PATCH_H
+#define API_PATCH_H
+
+#include "handler.h"
+
+#define PATCH_BODY_MAX_BYTES (64 * 1024)
+
+/* Returns what a content handler returns: the answer is sent here, or once the body has been read. */
+ngx_int_t patch_start(ngx_http_request_t *r, const struct handler_target *target);
+
+#endif

@@ -1,0 +1,124 @@
+#include "render.h"
+
+#include "snapshot.h"
+
+static const char *state_of(const struct snapshot_peer *peer)
+{
+    if (peer->down == SHARED_DRAIN) {
+        return "draining";
+    }
+    return peer->down != 0 ? "down" : peer->unavail ? "unavail" : "up";
+}
+
+static bool is_backup(const struct view_upstream *upstream, ngx_uint_t id)
+{
+    return upstream->peers[id].group != upstream->conf->peer.data;
+}
+
+static void put_status(struct json_out *out, const struct view_upstream *upstream, const struct snapshot *snapshot,
+                       ngx_uint_t id)
+{
+    const ngx_http_upstream_rr_peer_t *peer = upstream->peers[id].peer;
+
+    json_open(out, '{');
+    json_member_uint(out, "id", id);
+    json_member_text(out, "server", &peer->name);
+    json_member_text(out, "name", &peer->server);
+    json_member_bool(out, "backup", is_backup(upstream, id));
+    json_member_uint(out, "weight", (uint64_t)peer->weight);
+    json_member_word(out, "state", state_of(&snapshot->peers[id]));
+    json_member_uint(out, "active", snapshot->peers[id].active);
+    if (peer->max_conns != 0) {
+        json_member_uint(out, "max_conns", peer->max_conns);
+    }
+    json_close(out, '}');
+}
+
+static void put_lease(struct json_out *out, const struct snapshot *snapshot)
+{
+    json_key(out, "rollout");
+    json_open(out, '{');
+    json_member_uint(out, "fence", snapshot->lease.fence);
+    json_member_word(out, "id", snapshot->lease.id);
+    json_member_word(out, "holder", snapshot->lease.holder);
+    json_member_uint(out, "ttl", lease_left_s(&snapshot->lease, snapshot->now_ms));
+    json_member_bool(out, "active_exact", snapshot->active_exact);
+    json_close(out, '}');
+}
+
+bool render_upstream(struct json_out *out, const struct view *view, const struct view_upstream *upstream)
+{
+    struct snapshot snapshot;
+
+    if (!snapshot_take(&snapshot, view, upstream, out->pool)) {
+        return false;
+    }
+    json_open(out, '{');
+    json_key(out, "peers");
+    json_open(out, '[');
+    for (ngx_uint_t id = 0; id < upstream->peers_n; id++) {
+        put_status(out, upstream, &snapshot, id);
+    }
+    json_close(out, ']');
+    json_member_uint(out, "zombies", 0);
+    json_member_text(out, "zone", &upstream->conf->shm_zone->shm.name);
+    put_lease(out, &snapshot);
+    json_close(out, '}');
+    return !out->failed;
+}
+
+static void put_seconds(struct json_out *out, const char *key, time_t s)
+{
+    u_char text[NGX_TIME_T_LEN + 1];
+    ngx_str_t value = {(size_t)(ngx_sprintf(text, "%Ts", s) - text), text}; /* %T, then the unit */
+
+    json_member_text(out, key, &value);
+}
+
+static void put_config(struct json_out *out, const struct view_upstream *upstream, const struct snapshot *snapshot,
+                       ngx_uint_t id)
+{
+    const ngx_http_upstream_rr_peer_t *peer = upstream->peers[id].peer;
+
+    json_open(out, '{');
+    json_member_uint(out, "id", id);
+    json_member_text(out, "server", &peer->name);
+    json_member_uint(out, "weight", (uint64_t)peer->weight);
+    json_member_uint(out, "max_conns", peer->max_conns);
+    json_member_uint(out, "max_fails", peer->max_fails);
+    put_seconds(out, "fail_timeout", peer->fail_timeout);
+    put_seconds(out, "slow_start", (time_t)(peer->slow_start / 1000));
+    json_member_word(out, "route", "");
+    json_member_bool(out, "backup", is_backup(upstream, id));
+    json_member_bool(out, "down", snapshot->peers[id].down != 0 && snapshot->peers[id].down != SHARED_DRAIN);
+    if (snapshot->peers[id].down == SHARED_DRAIN) {
+        json_member_bool(out, "drain", true);
+    }
+    json_close(out, '}');
+}
+
+bool render_servers(struct json_out *out, const struct view *view, const struct view_upstream *upstream)
+{
+    struct snapshot snapshot;
+
+    if (!snapshot_take(&snapshot, view, upstream, out->pool)) {
+        return false;
+    }
+    json_open(out, '[');
+    for (ngx_uint_t id = 0; id < upstream->peers_n; id++) {
+        put_config(out, upstream, &snapshot, id);
+    }
+    json_close(out, ']');
+    return !out->failed;
+}
+
+bool render_server(struct json_out *out, const struct view *view, const struct view_upstream *upstream, ngx_uint_t id)
+{
+    struct snapshot snapshot;
+
+    if (!snapshot_take(&snapshot, view, upstream, out->pool)) {
+        return false;
+    }
+    put_config(out, upstream, &snapshot, id);
+    return !out->failed;
+}

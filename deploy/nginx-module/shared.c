@@ -1,0 +1,188 @@
+#include "shared.h"
+
+/* A symbol of nginx itself, so that the zone outlives an exchange of the module's file. */
+#define ZONE_TAG (&ngx_core_module)
+
+static ngx_int_t zone_init(ngx_shm_zone_t *zone, void *old)
+{
+    ngx_slab_pool_t *pool = (ngx_slab_pool_t *)zone->shm.addr;
+    struct shared *shared;
+
+    if (old != NULL) {
+        zone->data = old;
+        return NGX_OK;
+    }
+    shared = ngx_slab_calloc(pool, sizeof(*shared));
+    if (shared == NULL) {
+        return NGX_ERROR;
+    }
+    ngx_queue_init(&shared->upstreams);
+    ngx_queue_init(&shared->workers);
+    shared->version = 1;
+    pool->log_nomem = 0;
+    zone->data = shared;
+    return NGX_OK;
+}
+
+ngx_shm_zone_t *shared_zone_add(ngx_conf_t *cf)
+{
+    ngx_str_t name = ngx_string(SHARED_ZONE_NAME);
+    ngx_shm_zone_t *zone = ngx_shared_memory_add(cf, &name, SHARED_ZONE_SIZE_BYTES, ZONE_TAG);
+
+    if (zone != NULL) {
+        zone->init = zone_init;
+    }
+    return zone;
+}
+
+struct shared *shared_of(ngx_shm_zone_t *zone)
+{
+    return zone->data;
+}
+
+void shared_lock(ngx_shm_zone_t *zone)
+{
+    ngx_shmtx_lock(&((ngx_slab_pool_t *)zone->shm.addr)->mutex);
+}
+
+void shared_unlock(ngx_shm_zone_t *zone)
+{
+    ngx_shmtx_unlock(&((ngx_slab_pool_t *)zone->shm.addr)->mutex);
+}
+
+static void *zone_calloc(ngx_shm_zone_t *zone, size_t size_bytes)
+{
+    return ngx_slab_calloc_locked((ngx_slab_pool_t *)zone->shm.addr, size_bytes);
+}
+
+static void zone_free(ngx_shm_zone_t *zone, void *p)
+{
+    ngx_slab_free_locked((ngx_slab_pool_t *)zone->shm.addr, p);
+}
+
+struct shared_upstream *shared_upstream_get(ngx_shm_zone_t *zone, const ngx_str_t *name)
+{
+    struct shared *shared = shared_of(zone);
+    struct shared_upstream *upstream;
+
+    SHARED_EACH(q, &shared->upstreams)
+    {
+        upstream = ngx_queue_data(q, struct shared_upstream, link);
+        if (upstream->name_size_bytes == name->len && ngx_memcmp(upstream->name, name->data, name->len) == 0) {
+            return upstream;
+        }
+    }
+    upstream = zone_calloc(zone, sizeof(*upstream) + name->len);
+    if (upstream == NULL) {
+        return NULL;
+    }
+    ngx_queue_init(&upstream->peers);
+    upstream->name_size_bytes = name->len;
+    ngx_memcpy(upstream->name, name->data, name->len);
+    ngx_queue_insert_tail(&shared->upstreams, &upstream->link);
+    return upstream;
+}
+
+/* The lowest index that no peer has. */
+static uint32_t index_free(ngx_shm_zone_t *zone)
+{
+    struct shared *shared = shared_of(zone);
+    uint32_t bound = shared->index_bound;
+    u_char *used = zone_calloc(zone, bound + 1);
+    uint32_t index = 0;
+
+    if (used == NULL) {
+        return bound;
+    }
+    SHARED_EACH(u, &shared->upstreams)
+    {
+        struct shared_upstream *upstream = ngx_queue_data(u, struct shared_upstream, link);
+
+        SHARED_EACH(q, &upstream->peers)
+        {
+            struct shared_peer *peer = ngx_queue_data(q, struct shared_peer, link);
+
+            used[peer->index] = 1;
+        }
+    }
+    while (used[index]) {
+        index++;
+    }
+    zone_free(zone, used);
+    return index;
+}
+
+struct shared_peer *shared_peer_get(ngx_shm_zone_t *zone, struct shared_upstream *upstream, const ngx_str_t *address,
+                                    uint32_t ordinal)
+{
+    struct shared *shared = shared_of(zone);
+    struct shared_peer *peer;
+
+    SHARED_EACH(q, &upstream->peers)
+    {
+        peer = ngx_queue_data(q, struct shared_peer, link);
+        if (peer->ordinal == ordinal && peer->address_size_bytes == address->len &&
+            ngx_memcmp(peer->address, address->data, address->len) == 0) {
+            return peer;
+        }
+    }
+    peer = zone_calloc(zone, sizeof(*peer) + address->len);
+    if (peer == NULL) {
+        return NULL;
+    }
+    peer->index = index_free(zone);
+    if (peer->index >= shared->index_bound) {
+        shared->index_bound = peer->index + 1;
+    }
+    peer->ordinal = ordinal;
+    peer->address_size_bytes = address->len;
+    ngx_memcpy(peer->address, address->data, address->len);
+    ngx_queue_insert_tail(&upstream->peers, &peer->link);
+    return peer;
+}
+
+static void forget_peers(ngx_shm_zone_t *zone, struct shared_upstream *upstream, uint64_t oldest_generation)
+{
+    ngx_queue_t *q = ngx_queue_head(&upstream->peers);
+
+    while (q != ngx_queue_sentinel(&upstream->peers)) {
+        struct shared_peer *peer = ngx_queue_data(q, struct shared_peer, link);
+
+        q = ngx_queue_next(q);
+        if (peer->seen_generation < oldest_generation) {
+            ngx_queue_remove(&peer->link);
+            zone_free(zone, peer);
+        }
+    }
+}
+
+void shared_forget(ngx_shm_zone_t *zone, uint64_t oldest_generation)
+{
+    struct shared *shared = shared_of(zone);
+    ngx_queue_t *q = ngx_queue_head(&shared->upstreams);
+
+    while (q != ngx_queue_sentinel(&shared->upstreams)) {
+        struct shared_upstream *upstream = ngx_queue_data(q, struct shared_upstream, link);
+
+        q = ngx_queue_next(q);
+        forget_peers(zone, upstream, oldest_generation);
+        if (upstream->seen_generation < oldest_generation && upstream->lease.fence == 0) {
+            ngx_queue_remove(&upstream->link);
+            zone_free(zone, upstream);
+        }
+    }
+}
+
+ngx_uint_t shared_peer_down(const struct shared_peer *peer)
+{
+    switch (peer->wanted) {
+    case WANTED_UP:
+        return 0;
+    case WANTED_DRAIN:
+        return SHARED_DRAIN;
+    case WANTED_DOWN:
+        return SHARED_DOWN;
+    default:
+        return peer->configured_down ? SHARED_DOWN : 0;
+    }
+}

@@ -1,0 +1,98 @@
+/* shared.h - what all workers share, over reloads: which peers were taken out, the leases, who has which requests.
+ *
+ * nginx makes a new upstream zone at each reload and forgets every change in it. Our own zone stays (same name, size
+ * and tag), so it holds the wanted state of each peer, keyed by upstream, address and ordinal. Workers of every
+ * generation follow it by `version` (view.h).
+ *
+ * Lock: the zone's own mutex. Unlike the peers' rwlocks, nginx's master releases it when its holder dies. Order: this
+ * mutex first, then a peers' rwlock; under the latter nothing is allocated or formatted. `version` and what a worker
+ * writes in its own entry are not under it. */
+#ifndef API_SHARED_H
+#define API_SHARED_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "lease.h"
+
+/* A zone of another layout is another zone: count up when a struct of this file changes. */
+#define SHARED_ZONE_NAME "upstream_api_1"
+/* Fixed, since a zone of another size would be a new one after a reload. Untouched pages cost nothing; one upstream is
+ * some 0.5 kB, one peer 0.1 kB, one worker 4 bytes a peer. */
+#define SHARED_ZONE_SIZE_BYTES (8 * 1024 * 1024)
+
+/* What was asked for a peer through the API. */
+enum wanted {
+    WANTED_AS_CONFIGURED,
+    WANTED_UP,
+    WANTED_DRAIN,
+    WANTED_DOWN,
+};
+
+struct shared_peer {
+    ngx_queue_t link;         /* of shared_upstream.peers */
+    uint32_t index;           /* of this peer in every worker's counts */
+    uint32_t ordinal;         /* among the upstream's peers with the same address */
+    uint64_t seen_generation; /* the last configuration that had it */
+    uint8_t configured_down;  /* bool: `down` in that configuration */
+    uint8_t wanted;           /* enum wanted */
+    size_t address_size_bytes;
+    u_char address[];
+};
+
+struct shared_upstream {
+    ngx_queue_t link; /* of shared.upstreams */
+    ngx_queue_t peers;
+    uint64_t seen_generation;
+    uint64_t counted_since; /* workers of an older generation do not count this upstream's requests */
+    struct lease lease;
+    size_t name_size_bytes;
+    u_char name[];
+};
+
+struct shared_worker {
+    ngx_queue_t link;     /* of shared.workers */
+    uint64_t start_ticks; /* with pid names one process for all time; 0 = unknown */
+    uint64_t generation;  /* of its configuration; 0 = it counts nothing */
+    ngx_pid_t pid;
+    uint32_t selections; /* odd while it selects a peer that it has not counted yet; written by that worker only */
+    uint32_t counts_n;
+    uint32_t counts[]; /* its requests in flight, by shared_peer.index; written by that worker only */
+};
+
+struct shared {
+    ngx_queue_t upstreams;
+    ngx_queue_t workers;
+    ngx_atomic_t version;   /* rises with each change of a wanted or configured state */
+    uint64_t generation;    /* configurations loaded so far */
+    uint32_t index_bound;   /* above every index in use */
+    uint32_t worker_missed; /* bool: there was no memory to register a worker, so no count is sure */
+    time_t load_s;          /* when the newest configuration was loaded, UTC */
+    ngx_msec_t load_ms;     /* 0..999 of it */
+};
+
+#define SHARED_EACH(q, queue)                                                                                          \
+    for (ngx_queue_t *q = ngx_queue_head(queue); q != ngx_queue_sentinel(queue); q = ngx_queue_next(q))
+
+/* For the directive: the zone, made on first use. NULL with a message in the log. */
+ngx_shm_zone_t *shared_zone_add(ngx_conf_t *cf);
+
+struct shared *shared_of(ngx_shm_zone_t *zone);
+void shared_lock(ngx_shm_zone_t *zone);
+void shared_unlock(ngx_shm_zone_t *zone);
+
+/* All below: the lock is held. NULL = the zone is full. */
+struct shared_upstream *shared_upstream_get(ngx_shm_zone_t *zone, const ngx_str_t *name);
+struct shared_peer *shared_peer_get(ngx_shm_zone_t *zone, struct shared_upstream *upstream, const ngx_str_t *address,
+                                    uint32_t ordinal);
+/* Frees what no configuration from `oldest_generation` on has had: no living worker can point to it. An upstream that
+ * has been leased stays: its fence must not fall. */
+void shared_forget(ngx_shm_zone_t *zone, uint64_t oldest_generation);
+
+/* The value for nginx's peer->down: 0 up, 1 down, 8 drain (as nginx 1.29.6 numbers it; any value but 0 stops the
+ * selection). */
+#define SHARED_DOWN  1
+#define SHARED_DRAIN 8
+ngx_uint_t shared_peer_down(const struct shared_peer *peer);
+
+#endif

@@ -1,0 +1,76 @@
+#include "snapshot.h"
+
+#include "workers.h"
+
+/* As the balancers judge. Alone in its upstream a peer is never given up on. */
+static bool is_unavail(const struct view_peer *entry, time_t now_s)
+{
+    const ngx_http_upstream_rr_peer_t *peer = entry->peer;
+
+    return !entry->group->single && peer->max_fails != 0 && peer->fails >= peer->max_fails &&
+           now_s - peer->checked <= peer->fail_timeout;
+}
+
+static void take_groups(struct snapshot *snapshot, const struct view_upstream *upstream)
+{
+    ngx_http_upstream_rr_peers_t *locked = NULL;
+    time_t now_s = ngx_time();
+
+    for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
+        const struct view_peer *entry = &upstream->peers[i];
+
+        if (entry->group != locked) {
+            if (locked != NULL) {
+                ngx_http_upstream_rr_peers_unlock(locked);
+            }
+            locked = entry->group;
+            ngx_http_upstream_rr_peers_wlock(locked);
+        }
+        snapshot->peers[i] = (struct snapshot_peer){
+            .down = entry->peer->down,
+            .active = entry->peer->conns,
+            .unavail = is_unavail(entry, now_s) ? 1 : 0,
+        };
+    }
+    if (locked != NULL) {
+        ngx_http_upstream_rr_peers_unlock(locked);
+    }
+}
+
+/* Our own sums; where they miss a worker, nginx's count of this generation may know more. */
+static void take_active(struct snapshot *snapshot, const struct view *view, const struct view_upstream *upstream)
+{
+    bool settled = workers_settle(view->zone);
+    bool exact = workers_sum_is_exact(view->zone, upstream->shared);
+
+    for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
+        if (upstream->peers[i].shared == NULL) {
+            exact = false;
+            continue;
+        }
+        uint64_t sum = workers_sum(view->zone, upstream->peers[i].shared);
+        snapshot->peers[i].active = exact ? sum : ngx_max(sum, snapshot->peers[i].active);
+        if (!settled && snapshot->peers[i].down != 0 && snapshot->peers[i].active == 0) {
+            snapshot->peers[i].active = 1; /* may be on its way; never say quiet before it is sure */
+        }
+    }
+    snapshot->active_exact = exact;
+}
+
+bool snapshot_take(struct snapshot *snapshot, const struct view *view, const struct view_upstream *upstream,
+                   ngx_pool_t *pool)
+{
+    *snapshot = (struct snapshot){.now_ms = view_now_ms()};
+    snapshot->peers = ngx_pcalloc(pool, (upstream->peers_n + 1) * sizeof(snapshot->peers[0]));
+    if (snapshot->peers == NULL) {
+        return false;
+    }
+    take_groups(snapshot, upstream);
+    if (upstream->shared != NULL) {
+        shared_lock(view->zone);
+        snapshot->lease = upstream->shared->lease;
+        take_active(snapshot, view, upstream);
+        shared_unlock(view->zone);
+    }
+    return true;
+}

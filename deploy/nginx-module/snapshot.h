@@ -1,0 +1,25 @@
+/* snapshot.h - an upstream as it is at one moment: what changes, copied under the locks. What never changes on this
+ * nginx (addresses, weights, limits) is read from the peers without one. */
+#ifndef API_SNAPSHOT_H
+#define API_SNAPSHOT_H
+
+#include "view.h"
+
+struct snapshot_peer {
+    ngx_uint_t down;      /* nginx's value: see SHARED_DOWN, SHARED_DRAIN */
+    uint64_t active;      /* requests at this peer */
+    unsigned unavail : 1; /* nginx has given up on it for fail_timeout */
+};
+
+struct snapshot {
+    struct snapshot_peer *peers; /* as many as the upstream has */
+    struct lease lease;
+    uint64_t now_ms;
+    bool active_exact; /* `active` counts what workers of before a reload hold, too */
+};
+
+/* Memory from the pool. False = there is none. */
+bool snapshot_take(struct snapshot *snapshot, const struct view *view, const struct view_upstream *upstream,
+                   ngx_pool_t *pool);
+
+#endif

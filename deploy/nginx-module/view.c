@@ -1,0 +1,270 @@
+#include "view.h"
+
+#include <time.h>
+
+#include "workers.h"
+
+#if nginx_version >= 1027003
+#error "the peers of this nginx come and go (1.27.3 changed their layout): this module is for versions before it"
+#endif
+
+uint64_t view_now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* A peer that comes back must not wait for what it failed before, nor get a burst. */
+static void peer_refresh(ngx_http_upstream_rr_peer_t *peer)
+{
+    peer->fails = 0;
+    peer->checked = 0;
+    peer->current_weight = 0;
+    peer->effective_weight = peer->weight;
+}
+
+static void group_recount(ngx_http_upstream_rr_peers_t *group)
+{
+    ngx_uint_t tries = 0;
+
+    for (ngx_http_upstream_rr_peer_t *peer = group->peer; peer != NULL; peer = peer->next) {
+        tries += peer->down == 0;
+    }
+    group->tries = tries;
+}
+
+/* Under the lock. By value, so that any number of workers may do the same. */
+static void apply(const struct view *view)
+{
+    for (ngx_uint_t u = 0; u < view->upstreams_n; u++) {
+        const struct view_upstream *upstream = &view->upstreams[u];
+
+        for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
+            const struct view_peer *entry = &upstream->peers[i];
+            ngx_http_upstream_rr_peer_t *peer = entry->peer;
+
+            if (entry->shared == NULL || peer->down == shared_peer_down(entry->shared)) {
+                continue;
+            }
+            ngx_http_upstream_rr_peers_wlock(entry->group);
+            peer->down = shared_peer_down(entry->shared);
+            if (peer->down == 0) {
+                peer_refresh(peer);
+            }
+            group_recount(entry->group);
+            ngx_http_upstream_rr_peers_unlock(entry->group);
+        }
+    }
+}
+
+bool view_is_current(const struct view *view)
+{
+    return view->followed == shared_of(view->zone)->version;
+}
+
+void view_follow(struct view *view)
+{
+    struct shared *shared = shared_of(view->zone);
+
+    if (view_is_current(view)) {
+        return;
+    }
+    shared_lock(view->zone);
+    apply(view);
+    view->followed = shared->version;
+    shared_unlock(view->zone);
+}
+
+struct view_upstream *view_find(const struct view *view, const char *name, size_t size_bytes)
+{
+    for (ngx_uint_t u = 0; u < view->upstreams_n; u++) {
+        ngx_str_t *host = &view->upstreams[u].conf->host;
+
+        if (host->len == size_bytes && ngx_memcmp(host->data, name, size_bytes) == 0) {
+            return &view->upstreams[u];
+        }
+    }
+    return NULL;
+}
+
+/* The last word wins; `down` over `drain` where both are true. Either one false ends what it names; down:false ends a
+ * drain too, since some clients cannot send drain:false. */
+static enum wanted wanted_after(const struct view_change *change, ngx_uint_t down_now)
+{
+    if (change->has_down && change->down) {
+        return WANTED_DOWN;
+    }
+    if (change->has_drain && change->drain) {
+        return WANTED_DRAIN;
+    }
+    if (change->has_down || down_now == SHARED_DRAIN) {
+        return WANTED_UP;
+    }
+    return down_now == 0 ? WANTED_UP : WANTED_DOWN;
+}
+
+/* What equals the configuration is no change: so that a later `down` in the file is obeyed at the reload. */
+static void peer_settle(struct shared_peer *peer)
+{
+    if ((peer->wanted == WANTED_UP && !peer->configured_down) ||
+        (peer->wanted == WANTED_DOWN && peer->configured_down)) {
+        peer->wanted = WANTED_AS_CONFIGURED;
+    }
+}
+
+enum view_verdict view_change(struct view *view, struct view_upstream *upstream, struct view_peer *peer,
+                              const struct view_change *change, const struct lease_ask *ask, struct lease *lease)
+{
+    struct shared *shared = shared_of(view->zone);
+    enum lease_verdict verdict = LEASE_GRANTED;
+    uint64_t now_ms = view_now_ms();
+
+    if (upstream->shared == NULL || peer->shared == NULL) {
+        return VIEW_NO_MEMORY;
+    }
+    shared_lock(view->zone);
+    if (ask != NULL) {
+        verdict = lease_judge(&upstream->shared->lease, ask, now_ms);
+        if (verdict == LEASE_GRANTED) {
+            lease_store(&upstream->shared->lease, ask, now_ms);
+        }
+    }
+    if (verdict == LEASE_GRANTED && (change->has_down || change->has_drain)) {
+        peer->shared->wanted = (uint8_t)wanted_after(change, shared_peer_down(peer->shared));
+        peer_settle(peer->shared);
+        shared->version++;
+        apply(view);
+        view->followed = shared->version;
+    }
+    *lease = upstream->shared->lease;
+    shared_unlock(view->zone);
+
+    return verdict == LEASE_GRANTED ? VIEW_CHANGED : verdict == LEASE_HELD ? VIEW_HELD : VIEW_STALE;
+}
+
+/* ---- building it */
+
+static uint32_t ordinal_of(const struct view_upstream *upstream, ngx_uint_t i)
+{
+    ngx_str_t *name = &upstream->peers[i].peer->name;
+    uint32_t ordinal = 0;
+
+    for (ngx_uint_t k = 0; k < i; k++) {
+        ngx_str_t *other = &upstream->peers[k].peer->name;
+
+        ordinal += other->len == name->len && ngx_memcmp(other->data, name->data, name->len) == 0;
+    }
+    return ordinal;
+}
+
+static ngx_int_t upstream_build(struct view_upstream *upstream, ngx_http_upstream_srv_conf_t *conf, ngx_pool_t *pool)
+{
+    ngx_uint_t n = 0;
+
+    upstream->conf = conf;
+    for (ngx_http_upstream_rr_peers_t *group = conf->peer.data; group != NULL; group = group->next) {
+        for (ngx_http_upstream_rr_peer_t *peer = group->peer; peer != NULL; peer = peer->next) {
+            n++;
+        }
+    }
+    upstream->peers = ngx_pcalloc(pool, (n + 1) * sizeof(upstream->peers[0]));
+    if (upstream->peers == NULL) {
+        return NGX_ERROR;
+    }
+    for (ngx_http_upstream_rr_peers_t *group = conf->peer.data; group != NULL; group = group->next) {
+        for (ngx_http_upstream_rr_peer_t *peer = group->peer; peer != NULL; peer = peer->next) {
+            upstream->peers[upstream->peers_n++] = (struct view_peer){.group = group, .peer = peer};
+        }
+    }
+    return NGX_OK;
+}
+
+static void peer_register(ngx_shm_zone_t *zone, const struct view_upstream *upstream, ngx_uint_t i)
+{
+    struct view_peer *entry = &upstream->peers[i];
+    uint64_t generation = shared_of(zone)->generation;
+
+    entry->shared = shared_peer_get(zone, upstream->shared, &entry->peer->name, ordinal_of(upstream, i));
+    if (entry->shared == NULL) {
+        return;
+    }
+    if (entry->shared->seen_generation + 1 != generation) {
+        entry->shared->wanted = WANTED_AS_CONFIGURED; /* new, or gone for a while: it is as the file says */
+    }
+    entry->shared->seen_generation = generation;
+    entry->shared->configured_down = entry->peer->down != 0;
+    peer_settle(entry->shared);
+}
+
+/* Under the lock. False = the zone is full. */
+static bool upstream_register(ngx_shm_zone_t *zone, struct view_upstream *upstream)
+{
+    uint64_t generation = shared_of(zone)->generation;
+    bool good = true;
+
+    upstream->shared = shared_upstream_get(zone, &upstream->conf->host);
+    if (upstream->shared == NULL) {
+        return false;
+    }
+    if (upstream->shared->seen_generation == 0 || upstream->shared->seen_generation + 1 != generation) {
+        upstream->shared->counted_since = generation;
+    }
+    upstream->shared->seen_generation = generation;
+    for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
+        peer_register(zone, upstream, i);
+        good = good && upstream->peers[i].shared != NULL;
+    }
+    return good;
+}
+
+static void generation_begin(struct shared *shared)
+{
+    ngx_time_t *now = ngx_timeofday();
+
+    shared->generation++;
+    shared->load_s = now->sec;
+    shared->load_ms = now->msec;
+}
+
+ngx_int_t view_build(struct view *view, ngx_shm_zone_t *zone, ngx_cycle_t *cycle)
+{
+    ngx_http_upstream_main_conf_t *main = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_upstream_module);
+    ngx_http_upstream_srv_conf_t **confs = main->upstreams.elts;
+    struct shared *shared = shared_of(zone);
+    bool good = true;
+
+    view->zone = zone;
+    view->upstreams = ngx_pcalloc(cycle->pool, (main->upstreams.nelts + 1) * sizeof(view->upstreams[0]));
+    if (view->upstreams == NULL) {
+        return NGX_ERROR;
+    }
+    for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
+        if (confs[i]->srv_conf != NULL && confs[i]->shm_zone != NULL &&
+            upstream_build(&view->upstreams[view->upstreams_n++], confs[i], cycle->pool) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+    if (shared->generation == 0) {
+        workers_note_uncounted(zone, cycle);
+    }
+    workers_reap(zone);
+    shared_lock(zone);
+    generation_begin(shared);
+    view->generation = shared->generation;
+    for (ngx_uint_t u = 0; u < view->upstreams_n; u++) {
+        good = upstream_register(zone, &view->upstreams[u]) && good;
+    }
+    shared_forget(zone, workers_oldest_generation(zone));
+    shared->version++;
+    apply(view);
+    view->followed = shared->version;
+    shared_unlock(zone);
+    if (!good) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, 0,
+                      "upstream_api: the shared zone of %uz bytes is full; some servers cannot be changed",
+                      zone->shm.size);
+    }
+    return NGX_OK;
+}

@@ -1,0 +1,72 @@
+/* view.h - one configuration's upstreams beside their entries in the shared zone.
+ *
+ * Built once a configuration, in the master; workers inherit it. It holds nginx's own peers (in that configuration's
+ * upstream zones) and what is wanted of them (in ours), and brings the one in line with the other: when it is built, on
+ * a PATCH, and, in workers of other generations, before they select a peer or answer (view_follow).
+ *
+ * On nginx before 1.27.3 the peers of a zone are fixed, so the pointers stay good and an id is a place in the array:
+ * the primary servers in the order of the configuration, then the backup ones. */
+#ifndef API_VIEW_H
+#define API_VIEW_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include <stdbool.h>
+
+#include "shared.h"
+
+struct view_peer {
+    ngx_http_upstream_rr_peers_t *group; /* primary or backup */
+    ngx_http_upstream_rr_peer_t *peer;
+    struct shared_peer *shared; /* NULL: the shared zone is full; the peer stays as configured */
+};
+
+struct view_upstream {
+    ngx_http_upstream_srv_conf_t *conf;
+    struct shared_upstream *shared; /* NULL: as above */
+    struct view_peer *peers;
+    ngx_uint_t peers_n;
+};
+
+struct view {
+    ngx_shm_zone_t *zone;
+    struct view_upstream *upstreams; /* those with a `zone` only */
+    ngx_uint_t upstreams_n;
+    uint64_t generation; /* of this configuration */
+    ngx_uint_t followed; /* the shared version that our peers show; of this process */
+};
+
+/* What a PATCH wants of a server; a member that was not sent is not `has_`. */
+struct view_change {
+    unsigned has_drain : 1;
+    unsigned drain : 1;
+    unsigned has_down : 1;
+    unsigned down : 1;
+};
+
+enum view_verdict {
+    VIEW_CHANGED,
+    VIEW_NO_MEMORY, /* the peer has no entry in the shared zone */
+    VIEW_HELD,      /* see lease.h; *lease is the one in the way */
+    VIEW_STALE,
+};
+
+/* In init_module. Counts the generation up, registers upstreams and peers, applies what is wanted of them. */
+ngx_int_t view_build(struct view *view, ngx_shm_zone_t *zone, ngx_cycle_t *cycle);
+
+/* The upstream with that name. NULL = none with a zone. */
+struct view_upstream *view_find(const struct view *view, const char *name, size_t size_bytes);
+
+/* Applies what others have changed since. Cheap when there is nothing. */
+bool view_is_current(const struct view *view);
+void view_follow(struct view *view);
+
+/* Lease and change in one step under the lock. ask: NULL for a client that knows of no lease. */
+enum view_verdict view_change(struct view *view, struct view_upstream *upstream, struct view_peer *peer,
+                              const struct view_change *change, const struct lease_ask *ask, struct lease *lease);
+
+/* The clock of leases: monotonic, the same in all processes. */
+uint64_t view_now_ms(void);
+
+#endif

@@ -1,0 +1,254 @@
+#include "workers.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A selection takes microseconds; only a worker that has lost the processor in it needs more than a few. */
+#define SETTLE_YIELDS 100
+
+static struct shared_worker *self; /* of this process */
+
+struct process {
+    ngx_pid_t pid;
+    uint64_t start_ticks;
+};
+
+/* Fields 22 and 3 of /proc/PID/stat. 0 = there is no such process, or /proc is closed to us. */
+static uint64_t read_start_ticks(ngx_pid_t pid, char *state)
+{
+    char path[64], text[1024];
+    unsigned long long ticks = 0;
+
+    *state = '\0';
+    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1) {
+        return 0;
+    }
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (n <= 0) {
+        return 0;
+    }
+    text[n] = '\0';
+    const char *at = strrchr(text, ')'); /* the command in front of it may hold anything */
+    if (at == NULL || sscanf(at + 1,
+                             " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                             "%llu",
+                             state, &ticks) != 2) {
+        return 0;
+    }
+    return ticks;
+}
+
+static bool process_lives(const struct process *process)
+{
+    char state;
+
+    if (kill(process->pid, 0) == -1 && errno == ESRCH) {
+        return false;
+    }
+    uint64_t ticks = read_start_ticks(process->pid, &state);
+    if (ticks == 0) {
+        return true; /* kill(2) saw it; /proc does not tell */
+    }
+    return state != 'Z' && state != 'X' && (process->start_ticks == 0 || process->start_ticks == ticks);
+}
+
+static struct shared_worker *worker_add(ngx_shm_zone_t *zone, ngx_pid_t pid, uint64_t generation, uint32_t counts_n)
+{
+    struct shared *shared = shared_of(zone);
+    struct shared_worker *worker;
+    char state;
+    uint64_t start_ticks = read_start_ticks(pid, &state);
+
+    shared_lock(zone);
+    worker = ngx_slab_calloc_locked((ngx_slab_pool_t *)zone->shm.addr,
+                                    sizeof(*worker) + counts_n * sizeof(worker->counts[0]));
+    if (worker == NULL) {
+        shared->worker_missed = 1;
+    } else {
+        worker->pid = pid;
+        worker->start_ticks = start_ticks;
+        worker->generation = generation;
+        worker->counts_n = counts_n;
+        ngx_queue_insert_tail(&shared->workers, &worker->link);
+    }
+    shared_unlock(zone);
+    return worker;
+}
+
+static void worker_drop(ngx_shm_zone_t *zone, struct shared_worker *worker)
+{
+    ngx_queue_remove(&worker->link);
+    ngx_slab_free_locked((ngx_slab_pool_t *)zone->shm.addr, worker);
+}
+
+void workers_note_uncounted(ngx_shm_zone_t *zone, const ngx_cycle_t *cycle)
+{
+    if (ngx_is_init_cycle(cycle->old_cycle)) {
+        if (getenv(NGINX_VAR) != NULL) {
+            worker_add(zone, getppid(), 0, 0);
+        }
+        return;
+    }
+    for (ngx_int_t i = 0; i < ngx_last_process; i++) {
+        if (ngx_processes[i].pid != -1 && !ngx_processes[i].exited) {
+            worker_add(zone, ngx_processes[i].pid, 0, 0);
+        }
+    }
+}
+
+void workers_join(ngx_shm_zone_t *zone, uint64_t generation)
+{
+    /* A single process stays over reloads: its row would be too short for later peers. */
+    if (ngx_process == NGX_PROCESS_SINGLE) {
+        generation = 0;
+    }
+    self = worker_add(zone, ngx_pid, generation, shared_of(zone)->index_bound);
+}
+
+void workers_leave(ngx_shm_zone_t *zone)
+{
+    if (self == NULL) {
+        return;
+    }
+    shared_lock(zone);
+    worker_drop(zone, self);
+    shared_unlock(zone);
+    self = NULL;
+}
+
+void workers_select_begin(void)
+{
+    if (self != NULL) {
+        __atomic_store_n(&self->selections, self->selections + 1, __ATOMIC_SEQ_CST);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    }
+}
+
+void workers_select_end(void)
+{
+    if (self != NULL) {
+        __atomic_store_n(&self->selections, self->selections + 1, __ATOMIC_RELEASE);
+    }
+}
+
+bool workers_settle(ngx_shm_zone_t *zone)
+{
+    struct shared *shared = shared_of(zone);
+    int yields_left = SETTLE_YIELDS;
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    SHARED_EACH(q, &shared->workers)
+    {
+        struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
+        uint32_t selections = __atomic_load_n(&worker->selections, __ATOMIC_ACQUIRE);
+
+        while (selections % 2 == 1 && selections == __atomic_load_n(&worker->selections, __ATOMIC_ACQUIRE)) {
+            if (yields_left-- == 0) {
+                return false;
+            }
+            ngx_sched_yield();
+        }
+    }
+    return true;
+}
+
+void workers_count(const struct shared_peer *peer, int change)
+{
+    if (self == NULL || peer->index >= self->counts_n) {
+        return;
+    }
+    uint32_t *count = &self->counts[peer->index];
+    __atomic_store_n(count, *count + (uint32_t)change, __ATOMIC_RELAXED);
+}
+
+void workers_reap(ngx_shm_zone_t *zone)
+{
+    struct shared *shared = shared_of(zone);
+    struct process seen[NGX_MAX_PROCESSES];
+    size_t n = 0, dead = 0;
+    ngx_queue_t *q;
+
+    shared_lock(zone);
+    for (q = ngx_queue_head(&shared->workers); q != ngx_queue_sentinel(&shared->workers) && n < NGX_MAX_PROCESSES;
+         q = ngx_queue_next(q)) {
+        struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
+
+        seen[n++] = (struct process){worker->pid, worker->start_ticks};
+    }
+    shared_unlock(zone);
+
+    for (size_t i = 0; i < n; i++) {
+        if (seen[i].pid != ngx_pid && !process_lives(&seen[i])) {
+            seen[dead++] = seen[i];
+        }
+    }
+    if (dead == 0) {
+        return;
+    }
+    shared_lock(zone);
+    q = ngx_queue_head(&shared->workers);
+    while (q != ngx_queue_sentinel(&shared->workers)) {
+        struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
+
+        q = ngx_queue_next(q);
+        for (size_t i = 0; i < dead; i++) {
+            if (worker->pid == seen[i].pid && worker->start_ticks == seen[i].start_ticks) {
+                worker_drop(zone, worker);
+                break;
+            }
+        }
+    }
+    shared_unlock(zone);
+}
+
+uint64_t workers_oldest_generation(ngx_shm_zone_t *zone)
+{
+    struct shared *shared = shared_of(zone);
+    uint64_t oldest = shared->generation;
+
+    SHARED_EACH(q, &shared->workers)
+    {
+        struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
+
+        oldest = ngx_min(oldest, worker->generation);
+    }
+    return oldest;
+}
+
+uint32_t workers_sum(ngx_shm_zone_t *zone, const struct shared_peer *peer)
+{
+    struct shared *shared = shared_of(zone);
+    uint32_t sum = 0;
+
+    SHARED_EACH(q, &shared->workers)
+    {
+        struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
+
+        if (peer->index < worker->counts_n) {
+            sum += __atomic_load_n(&worker->counts[peer->index], __ATOMIC_RELAXED);
+        }
+    }
+    return sum;
+}
+
+bool workers_sum_is_exact(ngx_shm_zone_t *zone, const struct shared_upstream *upstream)
+{
+    struct shared *shared = shared_of(zone);
+
+    SHARED_EACH(q, &shared->workers)
+    {
+        struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
+
+        if (worker->generation < upstream->counted_since) {
+            return false;
+        }
+    }
+    return !shared->worker_missed;
+}

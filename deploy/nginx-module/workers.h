@@ -1,0 +1,40 @@
+/* workers.h - which processes hold requests: each worker counts its own, by peer, in shared memory.
+ *
+ * nginx's peer->conns starts at 0 after a reload, while old workers go on with what they have, and a killed worker's
+ * share of it never goes away. So the number of a peer is the sum over all living workers, of every generation, of what
+ * each counted itself; a dead one's connections are closed and its count goes with it. */
+#ifndef API_WORKERS_H
+#define API_WORKERS_H
+
+#include <stdbool.h>
+
+#include "shared.h"
+
+/* In the master, at the first load of the module: processes that hold requests uncounted (workers from before a reload,
+ * the old nginx of a binary upgrade). While one of them lives, no sum is exact. */
+void workers_note_uncounted(ngx_shm_zone_t *zone, const ngx_cycle_t *cycle);
+
+/* In a worker, at its start and end. */
+void workers_join(ngx_shm_zone_t *zone, uint64_t generation);
+void workers_leave(ngx_shm_zone_t *zone);
+
+/* Of this worker: it is about to select a peer; it has, and has counted it. What it looked at before the begin may have
+ * changed since. Between the two, take no lock of ours. */
+void workers_select_begin(void);
+void workers_select_end(void);
+
+/* Of this worker: one request more or less at a peer. */
+void workers_count(const struct shared_peer *peer, int change);
+
+/* Drops the workers that have died. Without the lock: it reads /proc. */
+void workers_reap(ngx_shm_zone_t *zone);
+
+/* Under the lock. */
+uint64_t workers_oldest_generation(ngx_shm_zone_t *zone); /* of those alive; the newest when there is none */
+uint32_t workers_sum(ngx_shm_zone_t *zone, const struct shared_peer *peer);
+/* Waits, a moment at most, until no selection runs that began before the call: a request that was sent to a peer before
+ * it was taken out is then in the sum. False = a worker is still at it. */
+bool workers_settle(ngx_shm_zone_t *zone);
+bool workers_sum_is_exact(ngx_shm_zone_t *zone, const struct shared_upstream *upstream);
+
+#endif
