@@ -89,6 +89,8 @@ struct turn {
     struct action *actions;
     size_t n_events, n_actions, cap_events, cap_actions;
 };
+/* A new event, zeroed but for its kind, rollout and text (NULL = ""). */
+struct event *turn_event(struct turn *, const struct plan *, enum event_kind, const char *text);
 void turn_clear(struct turn *);
 void turn_free(struct turn *);
 

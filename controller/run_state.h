@@ -13,8 +13,7 @@ struct run_extra *state_extra(struct run *, uint32_t);
 uint16_t *state_begun(struct run *);
 const struct run_extra *run_extra(const struct run *, uint32_t);
 
-/* A new event or action of the turn, zeroed but for kind (and rollout and node). */
-struct event *turn_event(struct turn *, const struct plan *, enum event_kind, const char *text);
+/* A new action of the turn, zeroed but for its kind. */
 struct action *turn_action(struct turn *, enum action_kind);
 
 /* Take what node_*() said into events, actions and the run's books. */

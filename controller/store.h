@@ -14,7 +14,8 @@ struct store {
 struct store_ops {
     /* Append all n events in one transaction; durable on return. Sets their `seq`. False: none was written. */
     bool (*append)(struct store *, struct event *events, size_t n, struct err *);
-    /* Call fn for each event of a rollout with seq >= from, in order, until it returns false (then false comes back). */
+    /* Call fn for each event of a rollout with seq >= from, in order, until it returns false (then false comes back).
+     */
     bool (*each)(struct store *, const char *rollout, uint64_t from, bool (*fn)(void *ctx, const struct event *),
                  void *ctx, struct err *);
     void (*close)(struct store *);

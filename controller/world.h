@@ -14,8 +14,8 @@ struct world {
 struct world_ops {
     /* Begin an action; never waits. Every action is answered by exactly one input of a later collect. */
     void (*start)(struct world *, const struct action *);
-    /* Wait at most wait_ms for inputs, then take what is there, at most `capacity`; returns how many, sets elapsed_ms to
-     * the time since the collect before (monotonic). */
+    /* Wait at most wait_ms for inputs, then take what is there, at most `capacity`; returns how many, sets elapsed_ms
+     * to the time since the collect before (monotonic). */
     size_t (*collect)(struct world *, uint32_t wait_ms, struct input *inputs, size_t capacity, uint32_t *elapsed_ms);
     void (*close)(struct world *);
 };

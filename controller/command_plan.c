@@ -1,0 +1,85 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "common/sha256.h"
+#include "pace.h"
+
+static void short_hash(const uint8_t sha256[32], char out[13])
+{
+    char hex[SHA256_DIGITS + 1];
+
+    sha256_hex(sha256, hex);
+    (void)snprintf(out, 13, "%.12s", hex);
+}
+
+static void show_upstreams(const struct plan *p, const struct survey *s)
+{
+    for (uint32_t i = 0; i < p->n_upstreams; i++) {
+        const struct survey_upstream *u = plan_surveyed_upstream(s, p->upstreams[i].lb, p->upstreams[i].name);
+        uint32_t configured = 0, up = 0;
+
+        for (uint32_t k = 0; k < u->n_peers; k++) {
+            configured += u->peers[k].backup ? 0 : 1;
+            up += !u->peers[k].backup && u->peers[k].state == PEER_UP ? 1 : 0;
+        }
+        (void)printf("upstream %s at %s: %u of %u peers up, the floor is %u\n", u->name,
+                     p->lbs[p->upstreams[i].lb].name, up, configured, pace_floor(p, configured));
+    }
+}
+
+static uint32_t show_nodes(const struct plan *p)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        const struct plan_node *node = &p->nodes[i];
+        char now[13], then[13];
+
+        short_hash(node->surveyed.sha256, now);
+        short_hash(p->release_sha256, then);
+        if (node->at_target)
+            (void)printf("%s: runs %s already\n", node->name, now);
+        else if (p->has_release)
+            (void)printf("%s: upgrade %s -> %s", node->name, now, then);
+        else
+            (void)printf("%s: restart %s", node->name, now);
+        if (node->at_target)
+            continue;
+        for (uint32_t k = node->first_peer; k < node->first_peer + node->n_peers; k++)
+            (void)printf("%s%s of %s at %s", k == node->first_peer ? "; out of rotation: " : ", ", p->peers[k].server,
+                         p->upstreams[p->peers[k].upstream].name, p->lbs[plan_peer_lb(p, k)].name);
+        (void)putchar('\n');
+        n++;
+    }
+    return n;
+}
+
+int command_plan(struct options *o)
+{
+    struct session s;
+    struct err err = {.text = ""};
+    struct complaints c = {0};
+    struct plan *p = NULL;
+    int code = 0;
+
+    if (!session_open(&s, o, &err)) {
+        code = command_bad(EXIT_CONFIG, &err);
+    } else if (!session_survey(&s)) {
+        code = command_interrupted();
+    } else if ((p = plan_make(s.fleet, o, s.survey, &s.request, &c)) == NULL) {
+        code = command_complain(&c);
+    } else {
+        uint32_t n;
+
+        show_upstreams(p, s.survey);
+        n = show_nodes(p);
+        (void)printf("plan: %u of %u nodes to %s, at most %u in motion at first; nothing was changed\n", n, p->n_nodes,
+                     p->has_release ? "upgrade" : "restart", p->batches[0]);
+        code = n > 0 && o->detailed_exitcode ? 2 : 0;
+    }
+    plan_free(&p);
+    complaints_free(&c);
+    session_close(&s);
+    return code;
+}

@@ -1,0 +1,161 @@
+#include "lines.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "common/duration.h"
+#include "common/sha256.h"
+
+static void stamp(FILE *f, int64_t wall_ms)
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm tm;
+
+    (void)localtime_r(&seconds, &tm);
+    (void)fprintf(f, "%02d:%02d:%02d.%03d  ", tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_ms % 1000));
+}
+
+static int name_width(const struct plan *p)
+{
+    size_t width = 8;
+
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        if (strlen(p->nodes[i].name) > width)
+            width = strlen(p->nodes[i].name);
+    return width > 40 ? 40 : (int)width;
+}
+
+static void about_began(FILE *f, const struct plan *p)
+{
+    char hex[SHA256_DIGITS + 1];
+
+    sha256_hex(p->release_sha256, hex);
+    (void)fprintf(f, "rollout %s, fence %llu: ", p->rollout, (unsigned long long)p->fence);
+    if (p->kind == PLAN_REPAIR)
+        (void)fprintf(f, "repair, service %s, %u nodes", p->service, p->n_nodes);
+    else if (p->has_release)
+        (void)fprintf(f, "service %s, %u nodes, to release %.12s%s%s", p->service, p->n_nodes, hex,
+                      p->version[0] != '\0' ? ", version " : "", p->version);
+    else
+        (void)fprintf(f, "service %s, restart of %u nodes", p->service, p->n_nodes);
+}
+
+static void about_step(FILE *f, const struct view *v, const struct event *e)
+{
+    const struct step_row *row = step_row((enum step)e->state.step);
+    const struct view_node *n = &v->nodes[e->node];
+    char took[32];
+
+    if (e->state.step == STEP_DONE)
+        (void)fprintf(f, "%s after %s", view_outcome(v, e->node),
+                      duration_format_ms((uint64_t)(n->ended_ms - n->begun_ms), took, sizeof took));
+    else if (e->state.step == STEP_OUT)
+        (void)fprintf(f, "%s: %s", view_outcome(v, e->node), why_phrase((enum why)e->state.why));
+    else
+        (void)fprintf(f, "waits for %s", row->waits_for);
+    if (e->text[0] != '\0')
+        (void)fprintf(f, " (%s: %s)", step_row((enum step)e->from)->name, e->text);
+}
+
+void lines_event(FILE *f, const struct view *v, const struct event *e)
+{
+    const struct plan *p = v->plan;
+    int width = name_width(p);
+
+    if (e->kind == EVENT_ENDED || e->kind == EVENT_RELEASED)
+        return;
+    stamp(f, e->wall_ms);
+    if (e->kind == EVENT_STEP || e->kind == EVENT_NOTE) {
+        (void)fprintf(f, "%-*s  %-8s  ", width, p->nodes[e->node].name, step_row((enum step)e->state.step)->name);
+        if (e->kind == EVENT_STEP)
+            about_step(f, v, e);
+        else
+            (void)fprintf(f, "still waits: %s", e->text);
+    } else if (e->kind == EVENT_BEGAN) {
+        about_began(f, p);
+    } else if (e->kind == EVENT_LEASED) {
+        (void)fprintf(f, "%-*s  %-8s  upstream %s is ours", width, p->lbs[p->upstreams[e->upstream].lb].name, "lease",
+                      p->upstreams[e->upstream].name);
+    } else {
+        (void)fprintf(f, "%-*s  %s", width,
+                      e->kind == EVENT_LEASE_WAIT      ? "waiting"
+                      : e->kind == EVENT_LEASE_REFUSED ? "refused"
+                                                       : "stopping",
+                      e->text);
+    }
+    (void)fputc('\n', f);
+    (void)fflush(f);
+}
+
+static void count_outcomes(FILE *f, const struct view *v)
+{
+    const char *names[8];
+    uint32_t counts[8] = {0}, n = 0;
+    char took[32];
+
+    for (uint32_t i = 0; i < v->plan->n_nodes; i++) {
+        const char *name = view_outcome(v, (uint16_t)i);
+        uint32_t k = 0;
+
+        while (k < n && strcmp(names[k], name) != 0)
+            k++;
+        if (k == n && n < 8)
+            names[n++] = name;
+        if (k < n)
+            counts[k]++;
+    }
+    (void)fprintf(f, "%u nodes", v->plan->n_nodes);
+    for (uint32_t k = 0; k < n; k++)
+        (void)fprintf(f, "%s %u %s", k == 0 ? ":" : ",", counts[k], names[k]);
+    (void)fprintf(f, "; took %s\n", duration_format_ms((uint64_t)(v->now_ms - v->began_ms), took, sizeof took));
+}
+
+static void name_reason(FILE *f, const struct view *v, uint16_t id)
+{
+    const struct view_node *n = &v->nodes[id];
+
+    (void)fprintf(f, "%s: %s; in step %s: %s", v->plan->nodes[id].name, view_outcome(v, id),
+                  step_row((enum step)(n->state.why != WHY_NONE ? n->state.why_step : n->state.step))->name,
+                  n->state.why != WHY_NONE ? why_phrase((enum why)n->state.why) : "the rollout was broken off");
+    if (n->text[0] != '\0')
+        (void)fprintf(f, " (%s)", n->text);
+}
+
+static void name_out(FILE *f, const struct view *v, uint16_t id, const char *mend)
+{
+    const struct plan *p = v->plan;
+    const struct node *n = &v->nodes[id].state;
+    bool any = false;
+
+    name_reason(f, v, id);
+    for (uint32_t i = 0; i < p->nodes[id].n_peers; i++) {
+        uint32_t peer = p->nodes[id].first_peer + i;
+
+        if ((n->out_mask >> i & 1) == 0)
+            continue;
+        (void)fprintf(f, "%s%s of upstream %s at %s", any ? ", " : ". Out or unknown: ", p->peers[peer].server,
+                      p->upstreams[p->peers[peer].upstream].name, p->lbs[plan_peer_lb(p, peer)].name);
+        any = true;
+    }
+    (void)fprintf(f, ". Act now: %s\n", mend);
+}
+
+void lines_report(FILE *f, const struct view *v, const char *mend)
+{
+    count_outcomes(f, v);
+    for (uint32_t i = 0; i < v->plan->n_nodes; i++) {
+        const struct node *n = &v->nodes[i].state;
+
+        if (n->step == STEP_DONE && (n->outcome == OUTCOME_FAILED || n->outcome == OUTCOME_STOPPED)) {
+            name_reason(f, v, (uint16_t)i);
+            (void)fputc('\n', f);
+        }
+    }
+    for (uint32_t i = 0; i < v->plan->n_nodes; i++) {
+        const struct node *n = &v->nodes[i].state;
+
+        if (n->step != STEP_DONE && n->step != STEP_WAIT)
+            name_out(f, v, (uint16_t)i, mend);
+    }
+    (void)fflush(f);
+}

@@ -1,0 +1,95 @@
+#include "loop.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "run.h"
+
+#define LOOP_INPUTS 256
+
+static int64_t wall_now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Events first, durable, then shown: nothing that is not in the journal has left. */
+static void settle_events(const struct loop *l, struct run *r, struct turn *t)
+{
+    int64_t now = wall_now_ms();
+    struct err err = {.text = ""};
+
+    for (size_t i = 0; i < t->n_events; i++)
+        t->events[i].wall_ms = now;
+    if (t->n_events > 0 && r->stop != RUN_STOP_STORE &&
+        !l->store->ops->append(l->store, t->events, t->n_events, &err)) {
+        size_t before = t->n_events;
+        char text[sizeof err.text + 64];
+
+        (void)snprintf(text, sizeof text, "the journal cannot be written: %s", err.text);
+        run_stop(r, l->plan, RUN_STOP_STORE, text, t);
+        for (size_t i = before; i < t->n_events; i++)
+            t->events[i].wall_ms = now;
+    }
+    for (size_t i = 0; i < t->n_events; i++) {
+        view_feed(l->view, &t->events[i]);
+        l->show(l->show_ctx, l->view, &t->events[i]);
+    }
+}
+
+static void turn_around(const struct loop *l, struct run *r, struct turn *t)
+{
+    settle_events(l, r, t);
+    for (size_t i = 0; i < t->n_actions; i++)
+        l->world->ops->start(l->world, &t->actions[i]);
+    turn_clear(t);
+}
+
+static void begin(const struct loop *l, struct run *r, struct turn *t)
+{
+    char *packed = plan_pack(l->plan);
+
+    turn_event(t, l->plan, EVENT_BEGAN, NULL)->payload = packed;
+    turn_around(l, r, t);
+    free(packed);
+}
+
+static int end(const struct loop *l, struct run *r, struct turn *t)
+{
+    int count, code = run_exit_code(r, l->signal(&count));
+
+    turn_event(t, l->plan, EVENT_ENDED, NULL)->code = code;
+    turn_around(l, r, t);
+    return code;
+}
+
+int loop_run(const struct loop *l)
+{
+    static struct input inputs[LOOP_INPUTS];
+    struct run *r = run_new(l->plan);
+    struct turn t = {0};
+    int signals = 0, code;
+    uint32_t wait_ms = 0;
+
+    begin(l, r, &t);
+    while (!run_over(r) && signals < 2) {
+        uint32_t elapsed_ms = 0;
+        size_t n = l->world->ops->collect(l->world, wait_ms, inputs, LOOP_INPUTS, &elapsed_ms);
+        int number = l->signal(&signals);
+
+        run_turn(r, l->plan, elapsed_ms, inputs, n, &t);
+        if (signals > 0)
+            run_stop(r, l->plan, RUN_STOP_PERSON, number == SIGINT ? "SIGINT came" : "SIGTERM came", &t);
+        turn_around(l, r, &t);
+        wait_ms = run_wait_ms(r, l->plan);
+    }
+    code = end(l, r, &t);
+    turn_free(&t);
+    run_free(&r);
+    return code;
+}

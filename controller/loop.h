@@ -1,0 +1,27 @@
+/* loop.h - the only loop: inputs -> run -> events made durable -> actions started. */
+#ifndef CONTROLLER_LOOP_H
+#define CONTROLLER_LOOP_H
+
+#include <stdbool.h>
+
+#include "plan.h"
+#include "store.h"
+#include "view.h"
+#include "world.h"
+
+/* What the loop needs of its surroundings. */
+struct loop {
+    const struct plan *plan;
+    struct world *world;
+    struct store *store;
+    struct view *view;
+    void (*show)(void *ctx, const struct view *, const struct event *); /* after each event */
+    void *show_ctx;
+    int (*signal)(int *count); /* the signal that came last and how many have come; 0 = none */
+};
+
+/* Run a rollout to its end, or until a second signal. Returns its exit code. A journal that cannot be written is told
+ * as an event, stops new nodes, and never keeps a node from going back. */
+int loop_run(const struct loop *);
+
+#endif

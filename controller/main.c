@@ -1,0 +1,56 @@
+/* main.c - rollout: upgrades a fleet behind nginx node by node. Reads the command line, then hands over to a command.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "explain.h"
+
+static int help(const struct options *o)
+{
+    char *text = options_help(o->help_on);
+
+    (void)fputs(text, stdout);
+    free(text);
+    return 0;
+}
+
+static int dispatch(struct options *o)
+{
+    if (o->explain) {
+        explain_steps(stdout);
+        return 0;
+    }
+    switch (o->command) {
+    case COMMAND_ROLL:
+        return command_roll(o);
+    case COMMAND_PLAN:
+        return command_plan(o);
+    case COMMAND_REPAIR:
+        return command_repair(o);
+    case COMMAND_VERSION:
+        (void)puts("rollout " ROLLOUT_VERSION);
+        return 0;
+    case COMMAND_HELP:
+    case COMMAND_COUNT:
+        break;
+    }
+    return help(o);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct err err = {.text = ""};
+    int code = EXIT_USAGE;
+
+    if (options_parse(argc, argv, environ, &options, &err))
+        code = dispatch(&options);
+    else
+        (void)command_bad(code, &err);
+    options_free(&options);
+    if (fflush(stdout) != 0 && code == 0)
+        code = 1;
+    return code;
+}

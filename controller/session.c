@@ -1,0 +1,117 @@
+#include "session.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/sha256.h"
+#include "pattern.h"
+#include "signals.h"
+
+/* 20261122-170000-1a2b: sorts by time, and two at once differ. */
+static void make_rollout_id(struct session *s)
+{
+    time_t now = time(NULL);
+    struct tm tm;
+    unsigned salt;
+    size_t n;
+
+    if (getrandom(&salt, sizeof salt, GRND_NONBLOCK) != sizeof salt)
+        salt = (unsigned)getpid();
+    (void)gmtime_r(&now, &tm);
+    n = strftime(s->rollout, sizeof s->rollout, "%Y%m%d-%H%M%S", &tm);
+    (void)snprintf(s->rollout + n, sizeof s->rollout - n, "-%04x", salt & 0xffff);
+}
+
+/* "ann@ci-7 pid 4711", printable ASCII alone: it travels in a header. */
+static void make_holder(struct session *s)
+{
+    const struct passwd *user = getpwuid(getuid());
+    char host[64] = "unknown";
+
+    (void)gethostname(host, sizeof host - 1);
+    (void)snprintf(s->holder, sizeof s->holder, "%.40s@%.60s pid %d", user == NULL ? "?" : user->pw_name, host,
+                   (int)getpid());
+    for (char *c = s->holder; *c != '\0'; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+}
+
+static bool read_release(struct session *s, struct err *err)
+{
+    struct plan_request *q = &s->request;
+    const char *file = s->options->release;
+
+    q->has_release = file != NULL;
+    if (!q->has_release)
+        return true;
+    if (!sha256_file(file, q->release_sha256, &q->release_size, err))
+        return err_context(err, "--release");
+    if (q->release_size == 0)
+        return err_set(err, "--release %s: the file is empty", file);
+    return true;
+}
+
+static bool read_fleet(struct session *s, struct err *err)
+{
+    const struct options *o = s->options;
+
+    if (o->hosts == NULL)
+        return err_set(err, "no hosts file: give --hosts FILE or set ROLLOUT_HOSTS");
+    if (!fleet_load(o->hosts, &s->fleet, err))
+        return false;
+    for (uint32_t i = 0; i < o->lb.count; i++)
+        if (!fleet_add_lb(s->fleet, o->lb.items[i], err))
+            return err_context(err, "--lb");
+    if (!pattern_match(s->fleet, o->limit, &s->nodes, &s->n_nodes, err))
+        return err_context(err, o->limit == NULL ? "%s" : "--limit on %s", o->hosts);
+    if (s->fleet->n_lbs == 0)
+        return err_set(err, "%s: no load balancer: give a host rollout_api=URL, or name one with --lb URL", o->hosts);
+    if (s->fleet->n_lbs > PLAN_LBS_MAX)
+        return err_set(err, "%s: %u load balancers, at most %d", o->hosts, s->fleet->n_lbs, PLAN_LBS_MAX);
+    if (s->n_nodes > PLAN_NODES_MAX)
+        return err_set(err, "%s: %zu nodes, at most %d; use --limit", o->hosts, s->n_nodes, PLAN_NODES_MAX);
+    return options_merge_fleet(s->options, s->fleet, s->nodes, s->n_nodes, err);
+}
+
+bool session_open(struct session *s, struct options *o, struct err *err)
+{
+    memset(s, 0, sizeof *s);
+    s->options = o;
+    if (!read_fleet(s, err) || !read_release(s, err))
+        return false;
+    s->calls = calls_open(o->connect_timeout_ms, err);
+    if (s->calls == NULL || !survey_set_profiles(s->calls, s->fleet, o, err))
+        return false;
+    if (o->rollout_id != NULL)
+        (void)snprintf(s->rollout, sizeof s->rollout, "%s", o->rollout_id);
+    else
+        make_rollout_id(s);
+    make_holder(s);
+    s->request.rollout = s->rollout;
+    s->request.holder = s->holder;
+    return true;
+}
+
+bool session_survey(struct session *s)
+{
+    signals_attach(s->calls);
+    s->survey = survey_make(s->calls, s->fleet, s->options, s->nodes, s->n_nodes);
+    return s->survey != NULL;
+}
+
+void session_close(struct session *s)
+{
+    signals_detach();
+    if (s->survey != NULL)
+        survey_free(&s->survey);
+    if (s->calls != NULL)
+        calls_close(&s->calls);
+    free(s->nodes);
+    if (s->fleet != NULL)
+        fleet_free(&s->fleet);
+}

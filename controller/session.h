@@ -1,0 +1,36 @@
+/* session.h - what every command that reads the fleet needs, in the order in which it may fail before anything is
+ * contacted: hosts file, options, release, certificates; then the survey. */
+#ifndef CONTROLLER_SESSION_H
+#define CONTROLLER_SESSION_H
+
+#include "call.h"
+#include "fleet.h"
+#include "options.h"
+#include "plan_make.h"
+#include "survey.h"
+
+enum {
+    EXIT_USAGE = 64,
+    EXIT_CONFIG = 78,
+};
+
+struct session {
+    struct options *options; /* borrowed */
+    struct fleet *fleet;
+    uint32_t *nodes; /* indexes into fleet->hosts: --limit's, in file order */
+    size_t n_nodes;
+    struct calls *calls;
+    struct survey *survey;
+    struct plan_request request;
+    char rollout[OPTION_NAME_MAX + 1], holder[WIRE_HOLDER_MAX + 1];
+};
+
+/* All but the survey; contacts nobody. False: the reason, for exit 78. session_close in either case. */
+bool session_open(struct session *, struct options *, struct err *);
+
+/* Read the world. False: a signal came. */
+bool session_survey(struct session *);
+
+void session_close(struct session *);
+
+#endif

@@ -1,0 +1,81 @@
+#include "view.h"
+
+#include <stdio.h>
+
+#include "common/mem.h"
+
+struct view *view_new(const struct plan *p)
+{
+    struct view *v = mem_zero(1, sizeof *v);
+
+    v->plan = p;
+    v->nodes = mem_zero(p->n_nodes, sizeof *v->nodes);
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        node_init(&v->nodes[i].state, (uint16_t)i, p);
+    return v;
+}
+
+void view_free(struct view **v)
+{
+    if (*v == NULL)
+        return;
+    free((*v)->nodes);
+    free(*v);
+    *v = NULL;
+}
+
+static void feed_step(struct view_node *n, const struct event *e)
+{
+    bool fell = e->state.failed && !n->state.failed;
+
+    n->state = e->state;
+    n->step_ms = e->wall_ms;
+    if (e->from == STEP_WAIT)
+        n->begun_ms = e->wall_ms;
+    if (e->state.step == STEP_DONE || e->state.step == STEP_OUT)
+        n->ended_ms = e->wall_ms;
+    if ((fell || e->state.step == STEP_OUT) && e->text[0] != '\0')
+        (void)snprintf(n->text, sizeof n->text, "%s", e->text);
+}
+
+void view_feed(struct view *v, const struct event *e)
+{
+    if (v->began_ms == 0)
+        v->began_ms = e->wall_ms;
+    v->now_ms = e->wall_ms;
+    if (e->kind == EVENT_STOPPING)
+        (void)snprintf(v->stopping, sizeof v->stopping, "%s", e->text);
+    if (e->node >= v->plan->n_nodes)
+        return;
+    if (e->kind == EVENT_STEP)
+        feed_step(&v->nodes[e->node], e);
+    else if (e->kind == EVENT_NOTE && e->text[0] != '\0')
+        (void)snprintf(v->nodes[e->node].text, sizeof v->nodes[e->node].text, "%s", e->text);
+}
+
+const char *view_outcome(const struct view *v, uint16_t node)
+{
+    const struct node *n = &v->nodes[node].state;
+
+    if (n->step == STEP_OUT)
+        return "OUT OF ROTATION";
+    if (n->step == STEP_WAIT)
+        return "not begun";
+    if (n->step != STEP_DONE)
+        return "left in mid-motion";
+    switch ((enum outcome)n->outcome) {
+    case OUTCOME_UPGRADED:
+        return v->plan->has_release ? "upgraded" : "restarted";
+    case OUTCOME_ALREADY:
+        return "already there";
+    case OUTCOME_MENDED:
+        return "put back";
+    case OUTCOME_FAILED:
+        return "failed, in rotation";
+    case OUTCOME_STOPPED:
+        return "stopped, in rotation";
+    case OUTCOME_NONE:
+        break;
+    }
+    return "unknown";
+}

@@ -1,0 +1,33 @@
+/* view.h - what people may know of a rollout: built from the plan and its events alone, so that lines, a screen and a
+ * report show the same. */
+#ifndef CONTROLLER_VIEW_H
+#define CONTROLLER_VIEW_H
+
+#include <stdint.h>
+
+#include "event.h"
+#include "plan.h"
+
+struct view_node {
+    struct node state;          /* as its last event had it */
+    int64_t begun_ms;           /* wall time; 0 = not begun */
+    int64_t ended_ms;           /* wall time; 0 = under way or not begun */
+    int64_t step_ms;            /* wall time when it entered its step */
+    char text[ANSWER_TEXT_MAX]; /* what the world said when it left the good path; "" */
+};
+
+struct view {
+    const struct plan *plan;        /* borrowed */
+    struct view_node *nodes;        /* n_nodes of the plan */
+    int64_t began_ms, now_ms;       /* wall time of the first and the last event */
+    char stopping[ANSWER_TEXT_MAX]; /* why nothing new starts; "" */
+};
+
+struct view *view_new(const struct plan *);
+void view_free(struct view **);
+void view_feed(struct view *, const struct event *);
+
+/* "upgraded", "failed", ... for people. */
+const char *view_outcome(const struct view *, uint16_t node);
+
+#endif
