@@ -1,0 +1,172 @@
+#include "claim.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/json.h"
+
+uint64_t claim_left_ms(const struct claim *claim, uint64_t now_ms)
+{
+    return claim->held && claim->due_ms > now_ms ? claim->due_ms - now_ms : 0;
+}
+
+enum code claim_may_put(const struct claim_state *state, const struct claim *wanted, uint64_t expect, uint64_t now_ms)
+{
+    const struct claim *there = &state->claim;
+    uint64_t seen = there->held ? there->fence : 0;
+
+    if (claim_left_ms(there, now_ms) > 0 && strcmp(there->rollout, wanted->rollout) != 0)
+        return CODE_CLAIM_HELD;
+    if (wanted->fence < state->fence ||
+        (wanted->fence == state->fence && strcmp(state->fence_rollout, wanted->rollout) != 0))
+        return CODE_FENCE_STALE;
+    return seen == expect ? CODE_JOB_OK : CODE_CLAIM_CHANGED;
+}
+
+enum code claim_may_drop(const struct claim_state *state, const char *rollout, uint64_t fence)
+{
+    const struct claim *there = &state->claim;
+
+    if (!there->held || (there->fence == fence && strcmp(there->rollout, rollout) == 0))
+        return CODE_JOB_OK;
+    return CODE_FENCE_STALE;
+}
+
+enum code claim_may_work(const struct claim_state *state, const char *rollout, uint64_t fence, uint64_t now_ms)
+{
+    const struct claim *there = &state->claim;
+
+    if (claim_left_ms(there, now_ms) == 0)
+        return CODE_NO_CLAIM;
+    return there->fence == fence && strcmp(there->rollout, rollout) == 0 ? CODE_JOB_OK : CODE_FENCE_STALE;
+}
+
+void claim_put(const struct claim_state *state, const struct claim *wanted, uint64_t now_ms, struct claim_state *next)
+{
+    *next = *state;
+    next->claim = *wanted;
+    next->claim.held = true;
+    next->claim.due_ms = now_ms + (uint64_t)wanted->ttl_s * 1000;
+    next->claim.took_out = json_incref(wanted->took_out);
+    if (wanted->fence >= state->fence) {
+        next->fence = wanted->fence;
+        memcpy(next->fence_rollout, wanted->rollout, sizeof next->fence_rollout);
+    }
+}
+
+void claim_clear(struct claim *claim)
+{
+    json_decref(claim->took_out);
+    *claim = (struct claim){0};
+}
+
+void claim_state_clear(struct claim_state *state)
+{
+    claim_clear(&state->claim);
+    *state = (struct claim_state){0};
+}
+
+bool claim_id_ok(const char *id)
+{
+    size_t length = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/-");
+
+    return length > 0 && length <= WIRE_ID_MAX && id[length] == '\0';
+}
+
+static bool is_printable(const char *text, size_t max)
+{
+    size_t length = strlen(text);
+
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < 0x20 || text[i] > 0x7e)
+            return false;
+    }
+    return length <= max;
+}
+
+static bool take_target(const json_t *target, struct claim *claim, struct err *err)
+{
+    const char *sha256 = json_opt_string(target, "sha256"), *version = json_opt_string(target, "version");
+    uint8_t digest[SHA256_BYTES];
+
+    if (sha256 != NULL && !sha256_parse(sha256, digest))
+        return err_set(err, "\"target.sha256\" is not 64 lower-case hex digits");
+    if (version != NULL && !is_printable(version, CLAIM_VERSION_MAX))
+        return err_set(err, "\"target.version\" is not at most %d printable ASCII characters", CLAIM_VERSION_MAX);
+    if (sha256 != NULL)
+        (void)snprintf(claim->target_sha256, sizeof claim->target_sha256, "%s", sha256);
+    if (version != NULL)
+        (void)snprintf(claim->target_version, sizeof claim->target_version, "%s", version);
+    return true;
+}
+
+/* Kept as the caller wrote it, so that repair gets back all that was recorded, also what we do not know. */
+static bool check_took_out(const json_t *list, struct err *err)
+{
+    const json_t *entry;
+    const char *text;
+    size_t i;
+    bool flag;
+
+    if (json_array_size(list) > CLAIM_TOOK_OUT_MAX)
+        return err_set(err, "\"took_out\" has more than %d entries", CLAIM_TOOK_OUT_MAX);
+    json_array_foreach(list, i, entry)
+    {
+        const json_t *prior = json_opt_object(entry, "prior");
+        if (!json_get_string(entry, "lb", &text, err) || !json_get_string(entry, "upstream", &text, err) ||
+            !json_get_string(entry, "server", &text, err))
+            return err_context(err, "\"took_out\"[%zu]", i);
+        if (prior == NULL)
+            return err_set(err, "\"took_out\"[%zu]: \"prior\" is missing", i);
+        if (!json_get_bool(prior, "down", &flag, err) || !json_get_bool(prior, "drain", &flag, err))
+            return err_context(err, "\"took_out\"[%zu].prior", i);
+    }
+    return true;
+}
+
+bool claim_from_json(const json_t *body, struct claim *claim, uint64_t *expect, struct err *err)
+{
+    const char *rollout, *holder;
+    json_t *took_out = json_opt_array(body, "took_out");
+    uint64_t ttl_s;
+
+    *claim = (struct claim){0};
+    if (!json_get_string(body, "rollout", &rollout, err) || !json_get_string(body, "holder", &holder, err) ||
+        !json_get_uint(body, "fence", &claim->fence, err) || !json_get_uint(body, "ttl", &ttl_s, err) ||
+        !json_get_uint(body, "expect", expect, err))
+        return false;
+    if (!claim_id_ok(rollout))
+        return err_set(err, "\"rollout\" is not 1 to %d of A-Z a-z 0-9 . _ / -", WIRE_ID_MAX);
+    if (!is_printable(holder, WIRE_HOLDER_MAX))
+        return err_set(err, "\"holder\" is not at most %d printable ASCII characters", WIRE_HOLDER_MAX);
+    if (claim->fence == 0)
+        return err_set(err, "\"fence\" is 0; the first is 1");
+    if (ttl_s == 0 || ttl_s > CLAIM_TTL_MAX_S)
+        return err_set(err, "\"ttl\" is not 1 to %d seconds", CLAIM_TTL_MAX_S);
+    if (took_out == NULL)
+        return err_set(err, "\"took_out\" is missing or no list");
+    if (!check_took_out(took_out, err) || !take_target(json_opt_object(body, "target"), claim, err))
+        return false;
+    (void)snprintf(claim->rollout, sizeof claim->rollout, "%s", rollout);
+    (void)snprintf(claim->holder, sizeof claim->holder, "%s", holder);
+    claim->ttl_s = (uint32_t)ttl_s;
+    claim->took_out = json_incref(took_out);
+    claim->held = true;
+    return true;
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text[0] == '\0' ? json_null() : json_string(text);
+}
+
+json_t *claim_to_json(const struct claim *claim, uint64_t now_ms)
+{
+    if (!claim->held)
+        return json_null();
+    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:{s:o, s:o}, s:O}", "rollout", claim->rollout, "fence",
+                     (json_int_t)claim->fence, "ttl", (json_int_t)claim->ttl_s, "left",
+                     (json_int_t)((claim_left_ms(claim, now_ms) + 999) / 1000), "holder", claim->holder, "target",
+                     "sha256", text_or_null(claim->target_sha256), "version", text_or_null(claim->target_version),
+                     "took_out", claim->took_out);
+}

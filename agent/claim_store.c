@@ -1,0 +1,85 @@
+#include "claim_store.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/json.h"
+#include "file.h"
+
+static uint64_t clock_ms(clockid_t clock)
+{
+    struct timespec now;
+
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t claim_store_now_ms(void)
+{
+    return clock_ms(CLOCK_BOOTTIME);
+}
+
+bool claim_store_save(const char *path, const char *boot_id, const struct claim_state *state, struct err *err)
+{
+    uint64_t now_ms = claim_store_now_ms(), left_ms = claim_left_ms(&state->claim, now_ms);
+    json_t *root = json_pack(
+        "{s:I, s:s, s:s, s:I, s:I, s:o}", "fence", (json_int_t)state->fence, "fence_rollout", state->fence_rollout,
+        "boot_id", boot_id, "due_boottime_ms", (json_int_t)state->claim.due_ms, "due_unix_ms",
+        (json_int_t)(clock_ms(CLOCK_REALTIME) + left_ms), "claim", claim_to_json(&state->claim, now_ms));
+    bool ok = root != NULL ? file_write_json(path, root, err) : err_set(err, "cannot write %s: out of memory", path);
+
+    json_decref(root);
+    return ok;
+}
+
+static uint64_t due_ms_of(const json_t *root, const char *boot_id, uint32_t ttl_s)
+{
+    const char *boot = json_opt_string(root, "boot_id");
+    uint64_t now_ms = claim_store_now_ms(), unix_ms = clock_ms(CLOCK_REALTIME);
+    uint64_t due_unix_ms = json_opt_uint(root, "due_unix_ms", 0);
+    uint64_t left_ms = due_unix_ms > unix_ms ? due_unix_ms - unix_ms : 0;
+
+    if (boot != NULL && strcmp(boot, boot_id) == 0)
+        return json_opt_uint(root, "due_boottime_ms", 0);
+    return now_ms + (left_ms < (uint64_t)ttl_s * 1000 ? left_ms : (uint64_t)ttl_s * 1000);
+}
+
+static bool take_state(json_t *root, const char *boot_id, struct claim_state *state, struct err *err)
+{
+    json_t *claim = json_object_get(root, "claim");
+    const char *rollout;
+    uint64_t expect;
+
+    if (!json_get_uint(root, "fence", &state->fence, err) || !json_get_string(root, "fence_rollout", &rollout, err))
+        return false;
+    if (strlen(rollout) >= sizeof state->fence_rollout)
+        return err_set(err, "\"fence_rollout\" is too long");
+    (void)snprintf(state->fence_rollout, sizeof state->fence_rollout, "%s", rollout);
+    if (claim == NULL)
+        return err_set(err, "\"claim\" is missing");
+    if (json_is_null(claim))
+        return true;
+    (void)json_object_set_new(claim, "expect", json_integer(0)); /* the form of a body of PUT */
+    if (!claim_from_json(claim, &state->claim, &expect, err))
+        return err_context(err, "\"claim\"");
+    state->claim.due_ms = due_ms_of(root, boot_id, state->claim.ttl_s);
+    return true;
+}
+
+bool claim_store_load(const char *path, const char *boot_id, struct claim_state *state, struct err *err)
+{
+    json_t *root;
+    bool ok;
+
+    *state = (struct claim_state){0};
+    if (!file_read_json(path, &root, err))
+        return false;
+    if (root == NULL)
+        return true;
+    ok = take_state(root, boot_id, state, err);
+    if (!ok)
+        err_context(err, "%s", path);
+    json_decref(root);
+    return ok;
+}

@@ -1,0 +1,268 @@
+#include "config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/ini.h"
+#include "config_value.h"
+
+enum section { SECTION_NONE, SECTION_AGENT, SECTION_SERVICE };
+#define STRUCT_AGENT   struct config
+#define STRUCT_SERVICE struct service_config
+
+static const struct setting {
+    enum section section;
+    const char *key;
+    enum value_type type;
+    size_t offset;
+    const char *otherwise, *help;
+} settings[] = {
+#define SETTING(section, key, type, member, otherwise, help)                                                           \
+    {SECTION_##section, key, VALUE_##type, offsetof(STRUCT_##section, member), otherwise, help},
+#include "settings.def"
+#undef SETTING
+};
+#define SETTING_COUNT (sizeof settings / sizeof *settings)
+
+struct reader {
+    struct config *config;
+    enum section section;
+    struct service_config *service; /* of SECTION_SERVICE */
+};
+
+/* The names settings of one section, for "did you mean". */
+static const char *nearest_key(enum section section, const char *key)
+{
+    const char *names[SETTING_COUNT];
+    size_t count = 0;
+
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        if (settings[i].section == section)
+            names[count++] = settings[i].key;
+    }
+    return value_nearest(names, count, key);
+}
+
+static bool open_section(struct reader *r, const char *section, struct err *err)
+{
+    struct config *config = r->config;
+    const char *name;
+
+    if (strcmp(section, "agent") == 0) {
+        r->section = SECTION_AGENT;
+        return true;
+    }
+    if (strncmp(section, "service", 7) != 0 || (section[7] != ' ' && section[7] != '\t'))
+        return err_set(err, "the section [%s] is unknown; there are [agent] and [service NAME]", section);
+    name = section + 7 + strspn(section + 7, " \t");
+    if (!value_name_ok(name))
+        return err_set(err, "the service's name \"%s\" is not 1 to %d letters, digits, '.', '_' or '-'", name,
+                       CONFIG_NAME_MAX);
+    for (unsigned i = 0; i < config->service_count; i++) {
+        if (strcmp(config->services[i].name, name) == 0)
+            return err_set(err, "the service %s is there twice", name);
+    }
+    if (config->service_count == CONFIG_SERVICES_MAX)
+        return err_set(err, "more than %d services", CONFIG_SERVICES_MAX);
+    config->services = reallocarray(config->services, config->service_count + 1, sizeof *config->services);
+    if (config->services == NULL)
+        abort();
+    r->service = &config->services[config->service_count++];
+    *r->service = (struct service_config){0};
+    (void)snprintf(r->service->name, sizeof r->service->name, "%s", name);
+    r->section = SECTION_SERVICE;
+    return true;
+}
+
+static bool set_value(struct reader *r, const struct setting *setting, const char *text, struct err *err)
+{
+    char *base = setting->section == SECTION_AGENT ? (char *)r->config : (char *)r->service;
+    bool ok;
+
+    if (setting->type == VALUE_ALLOW) {
+        struct config *config = r->config;
+        ok = config->allow_count < CONFIG_ALLOW_MAX
+                 ? value_set_text(text, config->allow[config->allow_count++], CONFIG_ALLOW_TEXT, err)
+                 : err_set(err, "more than %d of them", CONFIG_ALLOW_MAX);
+    } else {
+        ok = value_set(setting->type, text, base + setting->offset, err);
+    }
+    return ok || err_context(err, "%s", setting->key);
+}
+
+static bool take_key(struct reader *r, const char *key, const char *value, struct err *err)
+{
+    uint64_t *given = r->section == SECTION_AGENT ? &r->config->given : &r->service->given;
+
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        if (settings[i].section != r->section || strcmp(settings[i].key, key) != 0)
+            continue;
+        if ((*given & UINT64_C(1) << i) != 0 && settings[i].type != VALUE_ALLOW)
+            return err_set(err, "%s is given twice", key);
+        *given |= UINT64_C(1) << i;
+        return set_value(r, &settings[i], value, err);
+    }
+    const char *near = nearest_key(r->section, key);
+    return err_set(err, "the key \"%.64s\" is unknown here%s%s%s", key, near != NULL ? "; did you mean \"" : "",
+                   near != NULL ? near : "", near != NULL ? "\"?" : "");
+}
+
+static bool take_line(void *ctx, const struct ini_line *line, struct err *err)
+{
+    struct reader *r = ctx;
+    char key[128];
+    const char *equals;
+    size_t length;
+
+    if (line->text == NULL)
+        return open_section(r, line->section, err);
+    if (r->section == SECTION_NONE)
+        return err_set(err, "a key before the first section; begin with [agent]");
+    equals = strchr(line->text, '=');
+    if (equals == NULL)
+        return err_set(err, "neither a [section] nor KEY = VALUE");
+    length = (size_t)(equals - line->text);
+    while (length > 0 && (line->text[length - 1] == ' ' || line->text[length - 1] == '\t'))
+        length--;
+    if (length == 0 || length >= sizeof key)
+        return err_set(err, "no key, or one that is too long, in front of the =");
+    memcpy(key, line->text, length);
+    key[length] = '\0';
+    return take_key(r, key, equals + 1 + strspn(equals + 1, " \t"), err);
+}
+
+/* Defaults for what was not given; what must be given and was not is named. */
+static bool fill_section(struct reader *r, uint64_t given, const char *title, struct err *err)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *setting = &settings[i];
+        if (setting->section != r->section || (given & UINT64_C(1) << i) != 0)
+            continue;
+        if (setting->otherwise == NULL)
+            return err_set(err, "%s: %s is missing: %s", title, setting->key, setting->help);
+        if (setting->otherwise[0] != '\0' && !set_value(r, setting, setting->otherwise, err))
+            return false;
+    }
+    return true;
+}
+
+bool config_uses_tls(const struct config *config)
+{
+    return config->tls_cert[0] != '\0';
+}
+
+static bool check_listen(const struct config *config, struct err *err)
+{
+    bool cert = config->tls_cert[0] != '\0', key = config->tls_key[0] != '\0', ca = config->tls_ca[0] != '\0';
+
+    if (cert != key || cert != ca)
+        return err_set(err, "[agent]: tls-cert, tls-key and tls-ca are needed together");
+    if (cert && config->allow_count == 0)
+        return err_set(err, "[agent]: with TLS, allow must name at least one controller");
+    if (cert && config->listen.addr.ss_family == AF_UNIX)
+        return err_set(err, "[agent]: TLS on a unix socket is not offered; leave the tls- keys out");
+    if (!cert && config->allow_count > 0)
+        return err_set(err, "[agent]: allow needs TLS: give tls-cert, tls-key and tls-ca");
+    if (!cert && !config->listen.local)
+        return err_set(err,
+                       "[agent]: listen = %s is no loopback address, and plain HTTP there would let anybody in: give "
+                       "tls-cert, tls-key, tls-ca and allow",
+                       config->listen.text);
+    return true;
+}
+
+static bool finish(struct config *config, const char *name, struct err *err)
+{
+    struct reader r = {.config = config, .section = SECTION_AGENT};
+    bool ok = fill_section(&r, config->given, "[agent]", err) && check_listen(config, err);
+
+    r.section = SECTION_SERVICE;
+    for (unsigned i = 0; ok && i < config->service_count; i++) {
+        char title[CONFIG_NAME_MAX + 16];
+        r.service = &config->services[i];
+        (void)snprintf(title, sizeof title, "[service %s]", r.service->name);
+        ok = fill_section(&r, r.service->given, title, err);
+    }
+    if (ok && config->service_count == 0)
+        ok = err_set(err, "there is no [service NAME] section");
+    return ok || err_context(err, "%s", name);
+}
+
+bool config_read(const char *path, struct config *config, struct err *err)
+{
+    struct reader r = {.config = config};
+
+    *config = (struct config){0};
+    return ini_read(path, take_line, &r, err) && finish(config, path, err);
+}
+
+bool config_parse(const char *name, const char *text, size_t size, struct config *config, struct err *err)
+{
+    struct reader r = {.config = config};
+
+    *config = (struct config){0};
+    return ini_parse(name, text, size, take_line, &r, err) && finish(config, name, err);
+}
+
+void config_free(struct config *config)
+{
+    free(config->services);
+    *config = (struct config){0};
+}
+
+static bool check_readable(const char *path, const char *key, int mode, struct err *err)
+{
+    return access(path, mode) == 0 || err_set(err, "%s: cannot use %s: %s", key, path, strerror(errno));
+}
+
+bool config_check_world(const struct config *config, struct err *err)
+{
+    if (config_uses_tls(config) && (!check_readable(config->tls_cert, "tls-cert", R_OK, err) ||
+                                    !check_readable(config->tls_key, "tls-key", R_OK, err) ||
+                                    !check_readable(config->tls_ca, "tls-ca", R_OK, err)))
+        return false;
+    if (access(config->state, F_OK) == 0 && !check_readable(config->state, "state", R_OK | W_OK | X_OK, err))
+        return false;
+    for (unsigned i = 0; i < config->service_count; i++) {
+        const struct service_config *service = &config->services[i];
+        if (!check_readable(service->executable, "executable", R_OK | X_OK, err))
+            return err_context(err, "[service %s]", service->name);
+    }
+    return true;
+}
+
+void config_print_summary(const struct config *config, FILE *to)
+{
+    (void)fprintf(to, "node %s, listens on %s, %s, state in %s\n", config->node, config->listen.text,
+                  config_uses_tls(config) ? "mutual TLS" : "plain HTTP (local only)", config->state);
+    for (unsigned i = 0; i < config->allow_count; i++)
+        (void)fprintf(to, "allows the controller %s\n", config->allow[i]);
+    for (unsigned i = 0; i < config->service_count; i++) {
+        const struct service_config *s = &config->services[i];
+        (void)fprintf(to, "service %s: %s, pid file %s, health http://%s%s, restart by signal %d within %u ms\n",
+                      s->name, s->executable, s->pidfile, s->health.host, s->health.path, s->signal,
+                      s->ready_timeout_ms);
+    }
+}
+
+void config_print_help(FILE *to)
+{
+    static const char *const titles[] = {[SECTION_AGENT] = "[agent]", [SECTION_SERVICE] = "[service NAME]"};
+    enum section last = SECTION_NONE;
+
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *s = &settings[i];
+        if (s->section != last)
+            (void)fprintf(to, "%s\n", titles[s->section]);
+        last = s->section;
+        (void)fprintf(to, "  %-15s %s", s->key, s->help);
+        if (s->otherwise == NULL)
+            (void)fprintf(to, " (needed)");
+        else if (s->otherwise[0] != '\0')
+            (void)fprintf(to, " (default %s)", s->otherwise);
+        (void)fprintf(to, "\n");
+    }
+}

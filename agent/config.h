@@ -1,0 +1,73 @@
+/* config.h - rollout-agent.conf, read and checked. An INI file: [agent], and [service APP] for each service.
+ *
+ * Keys, defaults and help stand in settings.def. A key that is unknown, given twice, or missing, and a value that does
+ * not fit are errors: FILE:LINE, what is wrong, and the nearest known name. Plain HTTP is for a loopback address or a
+ * unix socket only; anywhere else tls-cert, tls-key, tls-ca and allow are needed. */
+#ifndef AGENT_CONFIG_H
+#define AGENT_CONFIG_H
+
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "common/err.h"
+
+#define CONFIG_NAME_MAX     64 /* of a node or a service: letters, digits, . _ - */
+#define CONFIG_SERVICES_MAX 64
+#define CONFIG_ALLOW_MAX    32
+#define CONFIG_ALLOW_TEXT   256
+
+struct url { /* http only, a numeric address: a name would have to be looked up */
+    struct sockaddr_storage addr;
+    socklen_t addr_size; /* 0: none given */
+    char host[64];       /* for the Host header: ADDR:PORT */
+    char path[512];      /* with its query; begins with / */
+};
+
+struct listen_address {
+    struct sockaddr_storage addr;
+    socklen_t addr_size;
+    bool local; /* a unix socket or a loopback address */
+    char text[160];
+};
+
+enum restart { RESTART_SIGNAL };
+
+struct service_config {
+    char name[CONFIG_NAME_MAX + 1];
+    char executable[PATH_MAX], pidfile[PATH_MAX];
+    struct url health, version;
+    uint32_t health_timeout_ms, ready_timeout_ms;
+    enum restart restart;
+    int signal;
+    uint64_t given; /* bit n: row n of settings.def was in the file */
+};
+
+struct config {
+    char node[CONFIG_NAME_MAX + 1];
+    struct listen_address listen;
+    char tls_cert[PATH_MAX], tls_key[PATH_MAX], tls_ca[PATH_MAX]; /* all "" or none */
+    char allow[CONFIG_ALLOW_MAX][CONFIG_ALLOW_TEXT];
+    unsigned allow_count;
+    char state[PATH_MAX];
+    uint64_t max_release_bytes;
+    struct service_config *services; /* owned */
+    unsigned service_count;
+    uint64_t given;
+};
+
+/* Reads and checks the text alone; whether files are there is config_check_world's. To be freed in any case. */
+bool config_read(const char *path, struct config *config, struct err *err);
+bool config_parse(const char *name, const char *text, size_t size, struct config *config, struct err *err);
+void config_free(struct config *config);
+
+bool config_uses_tls(const struct config *config);
+
+/* Files readable, executables there, the state folder usable, as --check promises. Touches nothing. */
+bool config_check_world(const struct config *config, struct err *err);
+
+void config_print_summary(const struct config *config, FILE *to);
+void config_print_help(FILE *to); /* every key with its default */
+
+#endif

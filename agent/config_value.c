@@ -1,0 +1,209 @@
+#include "config_value.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "common/addr.h"
+#include "common/duration.h"
+#include "config.h"
+
+#define DURATION_MAX_MS (3600 * 1000)
+
+bool value_name_ok(const char *name)
+{
+    size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+    return length > 0 && length <= CONFIG_NAME_MAX && name[length] == '\0' && name[0] != '.';
+}
+
+bool value_set_text(const char *text, char *to, size_t size, struct err *err)
+{
+    if (text[0] == '\0')
+        return err_set(err, "the value is empty");
+    if (strlen(text) >= size)
+        return err_set(err, "the value is longer than %zu bytes", size - 1);
+    memcpy(to, text, strlen(text) + 1);
+    return true;
+}
+
+/* A numeric address and port; host "" is no address here. */
+static bool resolve(const struct addr *addr, struct sockaddr_storage *to, socklen_t *size, bool *loopback)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(addr->port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(addr->port)};
+    const char *host = strcmp(addr->host, "localhost") == 0 ? "127.0.0.1" : addr->host;
+
+    *to = (struct sockaddr_storage){0};
+    if (inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
+        memcpy(to, &v4, *size = sizeof v4);
+        *loopback = (ntohl(v4.sin_addr.s_addr) >> 24) == 127;
+        return true;
+    }
+    if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1) {
+        memcpy(to, &v6, *size = sizeof v6);
+        *loopback = IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+        return true;
+    }
+    return false;
+}
+
+static bool set_listen(const char *text, struct listen_address *to, struct err *err)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct addr addr;
+
+    if (!value_set_text(text, to->text, sizeof to->text, err))
+        return false;
+    if (strncmp(text, "unix:", 5) == 0) {
+        if (text[5] != '/' || strlen(text + 5) >= sizeof un.sun_path)
+            return err_set(err, "unix: needs an absolute path of at most %zu bytes", sizeof un.sun_path - 1);
+        memcpy(un.sun_path, text + 5, strlen(text + 5));
+        memcpy(&to->addr, &un, sizeof un);
+        to->addr_size = sizeof un;
+        to->local = true;
+        return true;
+    }
+    if (!addr_parse(text, &addr, err))
+        return false;
+    if (addr.host[0] == '\0')
+        (void)strcpy(addr.host, "::");
+    return resolve(&addr, &to->addr, &to->addr_size, &to->local) ||
+           err_set(err, "\"%s\" is no numeric address", addr.host);
+}
+
+static bool set_url(const char *text, struct url *to, struct err *err)
+{
+    const char *host = text + 7;
+    size_t host_size;
+    struct addr addr;
+    bool loopback;
+
+    if (strncmp(text, "http://", 7) != 0)
+        return err_set(err, "\"%s\" does not begin with http://", text);
+    host_size = strcspn(host, "/");
+    if (host_size == 0 || host_size >= sizeof to->host)
+        return err_set(err, "\"%s\" has no ADDR:PORT, or one that is too long", text);
+    memcpy(to->host, host, host_size);
+    to->host[host_size] = '\0';
+    if (!addr_parse(to->host, &addr, err))
+        return err_context(err, "give it as http://ADDR:PORT/PATH");
+    if (addr.port == 0 || !resolve(&addr, &to->addr, &to->addr_size, &loopback))
+        return err_set(err, "\"%s\" is no numeric ADDR:PORT", to->host);
+    if (host[host_size] == '\0')
+        (void)strcpy(to->path, "/");
+    else if (!value_set_text(host + host_size, to->path, sizeof to->path, err))
+        return false;
+    for (const char *c = to->path; *c != '\0'; c++) {
+        if (*c <= ' ' || *c > '~')
+            return err_set(err, "the path holds a blank or an unprintable character");
+    }
+    return true;
+}
+
+static bool set_bytes(const char *text, uint64_t *to, struct err *err)
+{
+    static const char units[] = "kmg";
+    char *end;
+    uint64_t value = strtoull(text, &end, 10);
+    const char *unit = *end != '\0' ? strchr(units, *end | 0x20) : NULL;
+    unsigned shift = unit != NULL ? (unsigned)(unit - units + 1) * 10 : 0;
+
+    if (text[0] < '0' || text[0] > '9' || (*end != '\0' && (unit == NULL || end[1] != '\0')) || value == 0 ||
+        value > (UINT64_C(1) << 40) >> shift)
+        return err_set(err, "\"%s\" is no size such as 4096, 64k, 256m or 1g", text);
+    *to = value << shift;
+    return true;
+}
+
+static bool set_signal(const char *text, int *to, struct err *err)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } names[] = {{"USR2", SIGUSR2}, {"USR1", SIGUSR1}, {"HUP", SIGHUP}, {"WINCH", SIGWINCH}};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(strncmp(text, "SIG", 3) == 0 ? text + 3 : text, names[i].name) == 0) {
+            *to = names[i].number;
+            return true;
+        }
+    }
+    return err_set(err, "\"%s\" is none of SIGUSR2, SIGUSR1, SIGHUP, SIGWINCH", text);
+}
+
+static bool set_duration(const char *text, uint32_t *to, struct err *err)
+{
+    if (!duration_parse_ms(text, to, err))
+        return false;
+    return (*to > 0 && *to <= DURATION_MAX_MS) || err_set(err, "\"%s\" is not between 1ms and 1h", text);
+}
+
+bool value_set(enum value_type type, const char *text, void *to, struct err *err)
+{
+    switch (type) {
+    case VALUE_NODE:
+        return value_name_ok(text)
+                   ? value_set_text(text, to, CONFIG_NAME_MAX + 1, err)
+                   : err_set(err, "\"%s\" is not 1 to %d letters, digits, '.', '_' or '-'", text, CONFIG_NAME_MAX);
+    case VALUE_LISTEN:
+        return set_listen(text, to, err);
+    case VALUE_PATH:
+        return text[0] == '/' ? value_set_text(text, to, PATH_MAX, err)
+                              : err_set(err, "\"%s\" is no absolute path", text);
+    case VALUE_BYTES:
+        return set_bytes(text, to, err);
+    case VALUE_URL:
+        return set_url(text, to, err);
+    case VALUE_DURATION:
+        return set_duration(text, to, err);
+    case VALUE_RESTART:
+        *(enum restart *)to = RESTART_SIGNAL;
+        return strcmp(text, "signal") == 0 || err_set(err, "\"%s\" is not \"signal\"", text);
+    case VALUE_SIGNAL:
+        return set_signal(text, to, err);
+    case VALUE_ALLOW:
+        break;
+    }
+    abort(); /* a row of settings.def with a type that config.c keeps for itself */
+}
+
+/* Levenshtein's distance, one row at a time. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[64], length = strlen(b);
+
+    if (length >= sizeof row / sizeof *row || strlen(a) > 64)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= length; j++)
+        row[j] = j;
+    for (size_t i = 1; a[i - 1] != '\0'; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= length; j++) {
+            size_t change = diagonal + (a[i - 1] != b[j - 1]);
+            size_t least = row[j] + 1 < row[j - 1] + 1 ? row[j] + 1 : row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = change < least ? change : least;
+        }
+    }
+    return row[length];
+}
+
+const char *value_nearest(const char *const *names, size_t count, const char *text)
+{
+    const char *nearest = NULL;
+    size_t best = strlen(text) / 2 + 2; /* farther than that is no guess, but noise */
+
+    for (size_t i = 0; i < count; i++) {
+        size_t d = distance(text, names[i]);
+        if (d < best) {
+            best = d;
+            nearest = names[i];
+        }
+    }
+    return nearest;
+}

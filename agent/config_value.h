@@ -1,0 +1,29 @@
+/* config_value.h - one value of rollout-agent.conf, by its type. */
+#ifndef AGENT_CONFIG_VALUE_H
+#define AGENT_CONFIG_VALUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/err.h"
+
+enum value_type {
+    VALUE_NODE,     /* char[CONFIG_NAME_MAX + 1] */
+    VALUE_LISTEN,   /* struct listen_address */
+    VALUE_PATH,     /* char[PATH_MAX], absolute */
+    VALUE_ALLOW,    /* one more of config.allow; config.c's */
+    VALUE_BYTES,    /* uint64_t; 4096, 16k, 256m, 1g */
+    VALUE_URL,      /* struct url */
+    VALUE_DURATION, /* uint32_t milliseconds, 1 ms to 1 h */
+    VALUE_RESTART,  /* enum restart */
+    VALUE_SIGNAL,   /* int; SIGUSR2 or USR2 */
+};
+
+bool value_set(enum value_type type, const char *text, void *to, struct err *err);
+bool value_set_text(const char *text, char *to, size_t size, struct err *err);
+bool value_name_ok(const char *name);
+
+/* The known name that `text` is most likely meant to be; NULL when none is near. */
+const char *value_nearest(const char *const *names, size_t count, const char *text);
+
+#endif

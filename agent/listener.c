@@ -1,0 +1,74 @@
+#include "listener.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "proc.h"
+
+#define BACKLOG 256
+
+static bool clear_stale_unix(const struct sockaddr_un *un, struct err *err)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int rc = connect(fd, (const struct sockaddr *)(const void *)un, sizeof *un);
+    int why = rc == 0 ? 0 : errno;
+
+    if (fd >= 0)
+        (void)close(fd);
+    if (why == ENOENT)
+        return true;
+    if (why == ECONNREFUSED)
+        return unlink(un->sun_path) == 0 || err_set(err, "cannot remove the old socket: %s", strerror(errno));
+    return err_set(err, why == ENOTSOCK ? "is there and is no socket" : "another process listens there");
+}
+
+static void format_bound(int fd, const struct listen_address *address, char bound[160])
+{
+    struct sockaddr_storage addr;
+    socklen_t size = sizeof addr;
+    struct tcp_addr tcp = {0};
+    char text[TCP_ADDR_TEXT];
+
+    (void)snprintf(bound, 160, "%s", address->text);
+    if (address->addr.ss_family == AF_UNIX || getsockname(fd, (struct sockaddr *)(void *)&addr, &size) != 0)
+        return;
+    if (addr.ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const void *)&addr;
+        memcpy(tcp.ip, &v4->sin_addr, 4);
+        tcp.port = ntohs(v4->sin_port);
+    } else {
+        const struct sockaddr_in6 *v6 = (const void *)&addr;
+        tcp.v6 = true;
+        memcpy(tcp.ip, &v6->sin6_addr, 16);
+        tcp.port = ntohs(v6->sin6_port);
+    }
+    (void)snprintf(bound, 160, "%s", tcp_addr_format(&tcp, text));
+}
+
+int listener_open(const struct listen_address *address, char bound[160], struct err *err)
+{
+    const struct sockaddr_un *un = (const void *)&address->addr;
+    bool is_unix = address->addr.ss_family == AF_UNIX;
+    int fd, one = 1;
+
+    if (is_unix && !clear_stale_unix(un, err)) {
+        err_context(err, "listen = %s", address->text);
+        return -1;
+    }
+    fd = socket(address->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && !is_unix)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)(const void *)&address->addr, address->addr_size) != 0 ||
+        (is_unix && chmod(un->sun_path, 0660) != 0) || listen(fd, BACKLOG) != 0) {
+        err_set(err, "cannot listen on %s: %s", address->text, strerror(errno));
+        if (fd >= 0)
+            (void)close(fd);
+        return -1;
+    }
+    format_bound(fd, address, bound);
+    return fd;
+}

@@ -1,0 +1,12 @@
+/* listener.h - the socket that the agent listens on. */
+#ifndef AGENT_LISTENER_H
+#define AGENT_LISTENER_H
+
+#include "config.h"
+
+/* A listening socket, non-blocking, CLOEXEC; -1 with the reason. A unix socket gets mode 0660; one that a dead agent
+ * left behind is replaced, one that somebody answers on is not. `bound` becomes ADDR:PORT (port 0 resolved) or
+ * unix:PATH. */
+int listener_open(const struct listen_address *address, char bound[160], struct err *err);
+
+#endif

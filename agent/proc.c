@@ -1,0 +1,108 @@
+#include "proc.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool proc_parse_stat(const char *text, struct proc_stat *stat)
+{
+    const char *at = strrchr(text, ')'); /* field 2 ends here, whatever the name holds */
+    int consumed = 0;
+
+    if (at == NULL || sscanf(at, ") %c%n", &stat->state, &consumed) != 1)
+        return false;
+    at += consumed;
+    for (int field = 4; field <= 22; field++) {
+        at += strspn(at, " ");
+        if (field < 22)
+            at += strcspn(at, " ");
+    }
+    return sscanf(at, "%" SCNu64, &stat->start_ticks) == 1;
+}
+
+bool proc_is_alive(const struct proc_stat *stat)
+{
+    return stat->state != 'Z' && stat->state != 'X' && stat->state != 'x';
+}
+
+/* The kernel prints each 32-bit word of the address as this machine reads it: v4 has one, v6 four. */
+static bool parse_address(const char *hex, struct tcp_addr *addr)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    size_t digits = strspn(hex, "0123456789ABCDEF");
+
+    if ((digits != 8 && digits != 32) || hex[digits] != ':')
+        return false;
+    *addr = (struct tcp_addr){.v6 = digits == 32};
+    for (size_t i = 0; i < digits / 8; i++) {
+        char word_hex[9] = "";
+        memcpy(word_hex, hex + 8 * i, 8);
+        uint32_t word = (uint32_t)strtoul(word_hex, NULL, 16);
+        memcpy(addr->ip + 4 * i, &word, 4);
+    }
+    addr->port = (uint16_t)strtoul(hex + digits + 1, NULL, 16);
+    if (addr->v6 && memcmp(addr->ip, mapped, sizeof mapped) == 0) {
+        addr->v6 = false;
+        memmove(addr->ip, addr->ip + 12, 4);
+        memset(addr->ip + 4, 0, 12);
+    }
+    return true;
+}
+
+bool proc_parse_tcp(const char *line, struct proc_tcp *row)
+{
+    char local[48];
+    unsigned state;
+    uint64_t inode;
+
+    /* sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode */
+    if (sscanf(line, " %*[0-9]: %47s %*s %x %*s %*s %*s %*s %*s %" SCNu64, local, &state, &inode) != 3)
+        return false;
+    row->state = state;
+    row->inode = inode;
+    return parse_address(local, &row->local);
+}
+
+bool proc_parse_socket_link(const char *link, uint64_t *inode)
+{
+    int end = 0;
+
+    return sscanf(link, "socket:[%" SCNu64 "]%n", inode, &end) == 1 && end > 0 && link[end] == '\0';
+}
+
+bool proc_parse_pid(const char *text, uint32_t *pid)
+{
+    size_t digits;
+    unsigned long value;
+
+    text += strspn(text, " \t\r\n");
+    digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 9 || text[digits + strspn(text + digits, " \t\r\n")] != '\0')
+        return false;
+    value = strtoul(text, NULL, 10);
+    *pid = (uint32_t)value;
+    return value > 0 && value <= INT32_MAX;
+}
+
+bool tcp_addr_is_any(const struct tcp_addr *addr)
+{
+    static const uint8_t any[16];
+
+    return memcmp(addr->ip, any, sizeof any) == 0;
+}
+
+bool tcp_addr_same(const struct tcp_addr *a, const struct tcp_addr *b)
+{
+    return a->v6 == b->v6 && a->port == b->port && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+}
+
+const char *tcp_addr_format(const struct tcp_addr *addr, char text[TCP_ADDR_TEXT])
+{
+    char ip[INET6_ADDRSTRLEN];
+
+    (void)inet_ntop(addr->v6 ? AF_INET6 : AF_INET, addr->ip, ip, sizeof ip);
+    (void)snprintf(text, TCP_ADDR_TEXT, addr->v6 ? "[%s]:%u" : "%s:%u", ip, addr->port);
+    return text;
+}

@@ -1,0 +1,148 @@
+/* Releases, jobs and health. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "claim_store.h"
+#include "health.h"
+#include "log.h"
+#include "request.h"
+#include "status.h"
+
+/* The body has been streamed to rq->upload by the server; without one the release was there before. */
+void route_release(struct request *rq)
+{
+    struct err err = {""};
+    uint64_t size_bytes = 0;
+    unsigned status = MHD_HTTP_OK;
+
+    if (rq->upload != NULL) {
+        enum code code = release_end(&rq->upload, &size_bytes, &err);
+        if (code != CODE_JOB_OK) {
+            request_refuse(rq, code, "%s", err.text);
+            return;
+        }
+        log_event("release_kept", "service=%s sha256=%s size_bytes=%llu", rq->service->config->name, rq->id,
+                  (unsigned long long)size_bytes);
+        status = MHD_HTTP_CREATED;
+    } else if (!release_exists(rq->service->releases, rq->id, &size_bytes)) {
+        request_refuse(rq, CODE_INTERNAL, "the release has gone");
+        return;
+    }
+    request_answer(rq, status, json_pack("{s:s, s:I}", "sha256", rq->id, "size", (json_int_t)size_bytes));
+}
+
+/* ---- jobs */
+
+static void refuse_job(struct request *rq, enum code code)
+{
+    const struct claim_state *state = &rq->service->claim;
+
+    if (code == CODE_NO_CLAIM)
+        request_refuse(rq, code, "no rollout holds a live claim on %s here: PUT the claim first",
+                       rq->service->config->name);
+    else
+        request_refuse(rq, code, "the rollout %s holds the claim, with fence %llu", state->claim.rollout,
+                       (unsigned long long)state->claim.fence);
+}
+
+static void start_job(struct request *rq, const struct job *ask)
+{
+    struct service *service = rq->service;
+    struct job *known = jobs_find(&service->jobs, ask->id);
+    struct err err = {""};
+    enum code code;
+
+    if (known != NULL && job_same_ask(known, ask)) {
+        request_answer(rq, MHD_HTTP_OK, status_job_to_json(service, known));
+        return;
+    }
+    if (known != NULL) {
+        request_refuse(rq, CODE_BAD_REQUEST, "the job %s was asked for before, with another action or release",
+                       ask->id);
+        return;
+    }
+    code = claim_may_work(&service->claim, ask->rollout, ask->fence, claim_store_now_ms());
+    if (code != CODE_JOB_OK)
+        refuse_job(rq, code);
+    else if (service_is_busy(service))
+        request_refuse(rq, CODE_BUSY, "the job %s is running", service->run.job->id);
+    else if (ask->action != JOB_RESTART && !release_exists(service->releases, ask->release, NULL))
+        request_refuse(rq, CODE_NO_RELEASE, "the release %s is not here: PUT it first", ask->release);
+    else if (!job_run_start(service, ask, &err))
+        request_refuse(rq, CODE_INTERNAL, "%s", err.text);
+    else
+        request_answer(rq, MHD_HTTP_ACCEPTED, status_job_to_json(service, service->run.job));
+}
+
+void route_job_start(struct request *rq)
+{
+    json_t *body = request_json(rq);
+    struct err err = {""};
+    struct job ask;
+
+    if (body == NULL)
+        return;
+    if (job_from_ask(body, &ask, &err))
+        start_job(rq, &ask);
+    else
+        request_refuse(rq, CODE_BAD_REQUEST, "%s", err.text);
+    json_decref(body);
+}
+
+struct job_wait {
+    struct request *rq;
+    struct waiter waiter;
+    struct loop_timer timer;
+};
+
+static void cancel_job_wait(struct request *rq)
+{
+    struct job_wait *wait = rq->wait;
+
+    waiter_remove(&rq->service->run.waiters, &wait->waiter);
+    loop_timer_stop(rq->agent->loop, &wait->timer);
+    free(wait);
+    rq->wait = NULL;
+}
+
+static void on_job_wait_over(void *ctx)
+{
+    struct request *rq = ((struct job_wait *)ctx)->rq;
+
+    cancel_job_wait(rq);
+    request_answer(rq, MHD_HTTP_OK, status_job_to_json(rq->service, jobs_find(&rq->service->jobs, rq->id)));
+}
+
+void route_job(struct request *rq)
+{
+    const struct job *job = jobs_find(&rq->service->jobs, rq->id);
+    struct job_wait *wait;
+    uint32_t wait_ms;
+
+    if (!request_wait_ms(rq, &wait_ms))
+        return;
+    if (job == NULL) {
+        request_refuse(rq, CODE_NOT_FOUND, "the job %s is unknown here", rq->id);
+        return;
+    }
+    if (job->state != JOB_RUNNING || wait_ms == 0) {
+        request_answer(rq, MHD_HTTP_OK, status_job_to_json(rq->service, job));
+        return;
+    }
+    wait = calloc(1, sizeof *wait);
+    if (wait == NULL)
+        abort();
+    wait->rq = rq;
+    wait->waiter = (struct waiter){.fn = on_job_wait_over, .ctx = wait};
+    waiter_add(&rq->service->run.waiters, &wait->waiter);
+    loop_timer_start(rq->agent->loop, &wait->timer, wait_ms, on_job_wait_over, wait);
+    request_suspend(rq, cancel_job_wait, wait);
+}
+
+void route_health(struct request *rq)
+{
+    uint32_t wait_ms;
+
+    if (request_wait_ms(rq, &wait_ms))
+        health_answer(rq, wait_ms);
+}

@@ -1,0 +1,16 @@
+/* server.h - the agent's HTTP(S) side: one libmicrohttpd daemon as the guest of our loop.
+ *
+ * Before a handler sees a request: the peer is allowed (tls.h), the framing is plain (one Content-Length at most, not
+ * beside Transfer-Encoding, one Host), the route exists, and the body is whole or streamed away, within its limit.
+ * Every step of a connection has an absolute deadline; libmicrohttpd's own counts inactivity only. */
+#ifndef AGENT_SERVER_H
+#define AGENT_SERVER_H
+
+#include "agent.h"
+
+/* NULL with the reason. Logs the address that it listens on. */
+struct server *server_start(struct agent *agent, struct err *err);
+/* Requests that wait are answered (500, the agent stops); then all ends. */
+void server_stop(struct server **server);
+
+#endif

@@ -1,0 +1,144 @@
+#include "service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent.h"
+#include "claim_store.h"
+#include "file.h"
+#include "log.h"
+#include "proc.h"
+#include "release.h"
+
+static bool is_ours(const struct service *service, const char *exe)
+{
+    char real[PATH_MAX];
+
+    if (strcmp(exe, service->config->executable) == 0)
+        return true;
+    return realpath(service->config->executable, real) != NULL && strcmp(exe, real) == 0;
+}
+
+bool service_ident(struct service *service, struct ident *ident, struct err *err)
+{
+    const char *pidfile = service->config->pidfile;
+    char text[64], exe[PATH_MAX];
+    uint32_t pid;
+
+    *ident = (struct ident){0};
+    if (!file_read_small(pidfile, text, sizeof text, err))
+        return false;
+    if (!proc_parse_pid(text, &pid))
+        return err_set(err, "the pid file %s holds no pid", pidfile);
+    if (!ident_read(pid, &service->hashes, ident, exe, err)) {
+        *ident = (struct ident){0};
+        return err_context(err, "the pid file %s is stale", pidfile);
+    }
+    if (!is_ours(service, exe)) {
+        *ident = (struct ident){0};
+        return err_set(err, "the pid file %s names process %u, which runs %.200s", pidfile, pid, exe);
+    }
+    return true;
+}
+
+bool service_installed(struct service *service, uint8_t sha256[SHA256_BYTES], struct err *err)
+{
+    return hash_cached(&service->hashes, service->config->executable, sha256, err);
+}
+
+bool service_is_busy(const struct service *service)
+{
+    return service->run.job != NULL;
+}
+
+static void log_claim(const struct service *service, const char *event)
+{
+    const struct claim *claim = &service->claim.claim;
+    struct log_quoted holder, server;
+    const json_t *entry;
+    size_t i;
+
+    json_array_foreach(claim->took_out, i, entry)
+    {
+        log_event(event, "service=%s rollout=%s fence=%llu left_s=%llu holder=%s out=%s", service->config->name,
+                  claim->rollout, (unsigned long long)claim->fence,
+                  (unsigned long long)claim_left_ms(claim, claim_store_now_ms()) / 1000,
+                  log_quote(&holder, claim->holder),
+                  log_quote(&server, json_string_value(json_object_get(entry, "server"))));
+    }
+}
+
+static void on_claim_due(void *ctx)
+{
+    struct service *service = ctx;
+    uint64_t left_ms = claim_left_ms(&service->claim.claim, claim_store_now_ms());
+
+    if (left_ms > 0) /* the loop's clock and the claim's differ while the machine sleeps */
+        loop_timer_start(service->agent->loop, &service->claim_timer, left_ms, on_claim_due, service);
+    else
+        log_claim(service, "claim_ran_out");
+}
+
+static void watch_claim(struct service *service)
+{
+    uint64_t left_ms = claim_left_ms(&service->claim.claim, claim_store_now_ms());
+
+    loop_timer_stop(service->agent->loop, &service->claim_timer);
+    if (left_ms > 0)
+        loop_timer_start(service->agent->loop, &service->claim_timer, left_ms, on_claim_due, service);
+}
+
+bool service_set_claim(struct service *service, struct claim_state *next, struct err *err)
+{
+    if (!claim_store_save(service->claim_path, service->agent->boot_id, next, err)) {
+        claim_state_clear(next);
+        return false;
+    }
+    claim_state_clear(&service->claim);
+    service->claim = *next;
+    *next = (struct claim_state){0};
+    watch_claim(service);
+    return true;
+}
+
+static bool make_paths(struct service *service, struct err *err)
+{
+    const char *state = service->agent->config.state, *name = service->config->name;
+    char folder[PATH_MAX];
+
+    if (strlen(state) > PATH_MAX - 256) /* what is hung on below is shorter */
+        return err_set(err, "the path of the state folder is too long");
+    (void)snprintf(folder, sizeof folder, "%.3800s/%s", state, name);
+    (void)snprintf(service->releases, sizeof service->releases, "%.3900s/releases", folder);
+    (void)snprintf(service->claim_path, sizeof service->claim_path, "%.3900s/claim.json", folder);
+    (void)snprintf(service->jobs_path, sizeof service->jobs_path, "%.3900s/jobs.json", folder);
+    return file_make_folder(folder, err) && file_make_folder(service->releases, err);
+}
+
+bool service_open(struct service *service, struct agent *agent, const struct service_config *config, struct err *err)
+{
+    service->config = config;
+    service->agent = agent;
+    if (!make_paths(service, err) || !claim_store_load(service->claim_path, agent->boot_id, &service->claim, err) ||
+        !jobs_load(service->jobs_path, &service->jobs, err))
+        return err_context(err, "service %s", config->name);
+    release_sweep(service->releases);
+    if (!job_run_recover(service, err))
+        return err_context(err, "service %s", config->name);
+    watch_claim(service);
+    log_claim(service,
+              claim_left_ms(&service->claim.claim, claim_store_now_ms()) > 0 ? "node_is_out" : "claim_ran_out");
+    return true;
+}
+
+void service_close(struct service *service)
+{
+    if (service->agent == NULL)
+        return; /* never opened */
+    loop_timer_stop(service->agent->loop, &service->claim_timer);
+    job_run_close(service);
+    version_close(&service->version);
+    claim_state_clear(&service->claim);
+}

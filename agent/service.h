@@ -1,0 +1,41 @@
+/* service.h - one service of the agent: its config, its folder STATE/APP, its claim, its jobs, and the process that
+ * runs it now, which is looked up afresh each time: pid file -> live process -> the configured executable, or one that
+ * stood at that path before. A stale pid file, or a pid that somebody else has by now, is "not running", with the
+ * reason. */
+#ifndef AGENT_SERVICE_H
+#define AGENT_SERVICE_H
+
+#include "claim.h"
+#include "config.h"
+#include "job.h"
+#include "job_run.h"
+#include "sockets.h"
+#include "version.h"
+
+struct agent;
+
+struct service {
+    const struct service_config *config;
+    struct agent *agent;
+    char claim_path[PATH_MAX], jobs_path[PATH_MAX], releases[PATH_MAX];
+    struct claim_state claim;
+    struct loop_timer claim_timer; /* when the claim runs out */
+    struct jobs jobs;
+    struct job_run run;
+    struct hash_cache hashes;
+    struct version version;
+};
+
+/* Make the folder, read claim and jobs back, put right what a job left half done, log a claim that says "out". */
+bool service_open(struct service *service, struct agent *agent, const struct service_config *config, struct err *err);
+void service_close(struct service *service);
+
+bool service_ident(struct service *service, struct ident *ident, struct err *err);
+/* SHA-256 of the file at the configured path. */
+bool service_installed(struct service *service, uint8_t sha256[SHA256_BYTES], struct err *err);
+bool service_is_busy(const struct service *service); /* a job runs */
+
+/* A new state of the claim: durable first, then it holds. `next` is moved. */
+bool service_set_claim(struct service *service, struct claim_state *next, struct err *err);
+
+#endif

@@ -1,0 +1,28 @@
+/* sockets.h - what a process listens on, and how many clients are connected there. From /proc/PID/net/tcp{,6} (so it is
+ * the process's own network namespace) and the socket inodes in /proc/PID/fd; that needs the service's user or root. */
+#ifndef AGENT_SOCKETS_H
+#define AGENT_SOCKETS_H
+
+#include <jansson.h>
+
+#include "common/err.h"
+#include "proc.h"
+
+#define SOCKETS_LISTEN_MAX 64
+
+struct sockets {
+    size_t count;
+    struct tcp_addr listening[SOCKETS_LISTEN_MAX]; /* as bound; a wildcard stands for itself */
+    unsigned connections;                          /* established ones to those addresses, of any process */
+};
+
+bool sockets_read(uint32_t pid, struct sockets *sockets, struct err *err);
+
+/* Whether all of `wanted` is among `have`. */
+bool sockets_cover(const struct sockets *have, const struct sockets *wanted);
+
+/* The addresses as wire.h's `listening`: a wildcard becomes every address of this machine's interfaces, each once.
+ * [::] stands for IPv4 too, as it does unless a service asks otherwise. A new reference. */
+json_t *sockets_to_json(const struct sockets *sockets);
+
+#endif

@@ -1,0 +1,43 @@
+#include "status.h"
+
+#include "agent.h"
+#include "claim_store.h"
+#include "release.h"
+
+json_t *status_job_to_json(const struct service *service, const struct job *job)
+{
+    struct job copy;
+
+    if (job == NULL)
+        return json_null();
+    copy = *job;
+    if (job->state == JOB_RUNNING)
+        copy.elapsed_ms = job_run_elapsed_ms(service);
+    return job_to_json(&copy);
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text[0] != '\0' ? json_string(text) : json_null();
+}
+
+json_t *status_to_json(struct service *service)
+{
+    char installed[SHA256_DIGITS + 1] = "";
+    struct sockets sockets = {0};
+    uint8_t sha256[SHA256_BYTES];
+    struct ident ident;
+    bool running = service_ident(service, &ident, NULL);
+
+    if (service_installed(service, sha256, NULL))
+        sha256_hex(sha256, installed);
+    if (running)
+        (void)sockets_read(ident.pid, &sockets, NULL);
+    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:o}", "service",
+                     service->config->name, "node", service->agent->config.node, "boot_id", service->agent->boot_id,
+                     "running", running, "ident", ident_to_json(&ident), "installed", text_or_null(installed),
+                     "version", text_or_null(version_of(service, &ident)), "listening", sockets_to_json(&sockets),
+                     "connections", (json_int_t)sockets.connections, "releases", release_list(service->releases),
+                     "claim", claim_to_json(&service->claim.claim, claim_store_now_ms()), "fence",
+                     (json_int_t)service->claim.fence, "job", status_job_to_json(service, jobs_last(&service->jobs)));
+}
