@@ -111,6 +111,65 @@ check-valgrind: deps-lint
 prove-tests: deps
 	@tests/prove/run
 
+# ---- lint: layout, scripts, cppcheck, clang-tidy; the nginx module is built first because its headers come from there
+.PHONY: lint
+lint: deps-lint
+	@$(MAKE) --no-print-directory -s FLAVOUR=release module man
+	@.ci/lint
+
+# ---- man pages: templates, with the tables of options and keys put in
+MAN := $(patsubst deploy/man/%.in,$(B)/man/%,$(wildcard deploy/man/*.in))
+.PHONY: man
+man: $(MAN)
+$(B)/man/page: $(B)/deploy/man/page.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+$(MAN): $(B)/man/%: deploy/man/%.in $(B)/man/page
+	$(B)/man/page <$< >$@.new
+	@mv $@.new $@
+
+# ---- install: PREFIX also goes into the systemd units
+SYSTEMD_DIR = $(PREFIX)/lib/systemd/system
+MODULES_DIR = $(PREFIX)/lib/nginx/modules
+MAN_DIR     = $(PREFIX)/share/man
+SERVICES   := $(notdir $(wildcard deploy/systemd/*.service))
+man_section = $(patsubst .%,%,$(suffix $(1)))
+INSTALLED   = $(PREFIX)/bin/rollout $(PREFIX)/sbin/rollout-agent $(PREFIX)/bin/demo-server \
+              $(MODULES_DIR)/$(notdir $(MODULE)) $(addprefix $(SYSTEMD_DIR)/,$(SERVICES)) \
+              $(foreach m,$(notdir $(MAN)),$(MAN_DIR)/man$(call man_section,$(m))/$(m))
+.PHONY: install uninstall
+install: all man
+	install -D -m 755 $(B)/rollout $(DESTDIR)$(PREFIX)/bin/rollout
+	install -D -m 755 $(B)/rollout-agent $(DESTDIR)$(PREFIX)/sbin/rollout-agent
+	install -D -m 755 $(B)/demo-server $(DESTDIR)$(PREFIX)/bin/demo-server
+	install -D -m 644 $(MODULE) $(DESTDIR)$(MODULES_DIR)/$(notdir $(MODULE))
+	$(foreach m,$(notdir $(MAN)),install -D -m 644 $(B)/man/$(m) $(DESTDIR)$(MAN_DIR)/man$(call man_section,$(m))/$(m) &&) :
+	install -d $(DESTDIR)$(SYSTEMD_DIR)
+	for s in $(SERVICES); do sed 's,=/usr/\(s\?bin\)/,=$(PREFIX)/\1/,' deploy/systemd/$$s >$(DESTDIR)$(SYSTEMD_DIR)/$$s && \
+	    chmod 644 $(DESTDIR)$(SYSTEMD_DIR)/$$s || exit 1; done
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+
+# ---- both commands and the lint in a minimal Debian 12, by hand: needs root and debootstrap
+.PHONY: fresh-root
+fresh-root:
+	@deploy/packaging/fresh-root build/fresh-root
+
+.PHONY: help
+help:
+	@echo 'make demo         rolls a fleet on this machine from version 1 to 2 under load; ends with one line'
+	@echo 'make demo-broken  the same without a drain: must lose requests'
+	@echo 'make test         unit tests and cases on real parts; ends with N passed, N failed'
+	@echo 'make lint         layout, shell scripts, cppcheck, clang-tidy; ends with N passed, N failed'
+	@echo 'make check-asan   make test with ASan and UBSan;  make check-valgrind: the unit tests below valgrind'
+	@echo 'make prove-tests  breaks each promise in a copy; the test that it names must fail'
+	@echo 'make              the three programs and the nginx module, below build/release'
+	@echo 'make install      to DESTDIR and PREFIX (/usr);  make uninstall removes what it put there'
+	@echo 'make deps         installs what is missing of deploy/packaging/build-deps; test, demo and lint do so themselves'
+	@echo 'make fresh-root   demo and test in a minimal Debian 12 (by hand: root, debootstrap)'
+	@echo 'make clean        removes build/'
+	@echo 'FLAVOUR=release (default), asan or cov; CC, CFLAGS, LDFLAGS as usual'
+
 .PHONY: clean
 clean:
 	rm -rf build

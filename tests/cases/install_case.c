@@ -1,0 +1,84 @@
+/* install_case.c - make install puts each file where Debian's programs look for it, and make uninstall takes it away.
+ */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tests/stage/proc.h"
+#include "tests/stage/test.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct {
+    const char *path; /* below PREFIX */
+    mode_t mode;
+} FILES[] = {
+    {"bin/rollout", 0755},
+    {"sbin/rollout-agent", 0755},
+    {"bin/demo-server", 0755},
+    {"lib/nginx/modules/ngx_http_upstream_api_module.so", 0644},
+    {"lib/systemd/system/rollout-agent.service", 0644},
+    {"lib/systemd/system/demo-server.service", 0644},
+    {"share/man/man1/rollout.1", 0644},
+    {"share/man/man1/demo-server.1", 0644},
+    {"share/man/man5/rollout-hosts.5", 0644},
+    {"share/man/man8/rollout-agent.8", 0644},
+};
+
+/* With what the caller of this program gave to make set aside. */
+static void make(struct stage *s, const char *target, const char *prefix, const char *destdir)
+{
+    const char *flavour = stage_text(s, "FLAVOUR=%s", strrchr(s->build, '/') + 1);
+    const char *const argv[] = {"/usr/bin/env", "-u",    "MAKEFLAGS", "-u",    "MAKELEVEL", "make",  "-s",
+                                "-C",           s->root, target,      flavour, prefix,      destdir, NULL};
+    struct stage_run r = stage_run(s, 120000, argv);
+
+    if (r.exit_code != 0)
+        stage_fail(s, "make %s ended with %d: %s", target, r.exit_code, r.err);
+}
+
+static void check(struct stage *s, const char *prefix)
+{
+    const char *destdir = stage_text(s, "DESTDIR=%s/root", s->dir), *give = stage_text(s, "PREFIX=%s", prefix);
+    struct stat what;
+
+    make(s, "install", give, destdir);
+    for (size_t i = 0; i < COUNT(FILES); i++) {
+        const char *path = stage_text(s, "%s/root%s/%s", s->dir, prefix, FILES[i].path);
+
+        if (stat(path, &what) != 0)
+            fail_msg("%s is not there", path);
+        assert_int_equal(what.st_mode & 07777, FILES[i].mode);
+        assert_true(what.st_size > 0);
+    }
+    make(s, "uninstall", give, destdir);
+    for (size_t i = 0; i < COUNT(FILES); i++)
+        assert_int_not_equal(stat(stage_text(s, "%s/root%s/%s", s->dir, prefix, FILES[i].path), &what), 0);
+}
+
+static void install_puts_files_where_they_belong_and_uninstall_removes_them(struct stage *s)
+{
+    check(s, "/usr");
+}
+
+static void another_prefix_goes_into_the_systemd_units(struct stage *s)
+{
+    const char *unit;
+
+    make(s, "install", "PREFIX=/opt/x", stage_text(s, "DESTDIR=%s/root", s->dir));
+    unit = stage_read(s, "root/opt/x/lib/systemd/system/rollout-agent.service");
+    assert_non_null(strstr(unit, "ExecStart=/opt/x/sbin/rollout-agent"));
+    assert_null(strstr(unit, "=/usr/sbin"));
+    unit = stage_read(s, "root/opt/x/lib/systemd/system/demo-server.service");
+    assert_non_null(strstr(unit, "ExecStart=/opt/x/bin/demo-server"));
+    check(s, "/usr/local");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stage_test(install_puts_files_where_they_belong_and_uninstall_removes_them),
+        stage_test(another_prefix_goes_into_the_systemd_units),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
