@@ -4,6 +4,7 @@ PREFIX  ?= /usr
 DESTDIR ?=
 CC      ?= gcc
 B       := build/$(FLAVOUR)
+O       := $(B)/obj
 VERSION := 0.1.0
 
 PKG      := libmicrohttpd jansson libcurl sqlite3 gnutls
@@ -34,25 +35,25 @@ module: $(MODULE)
 
 # ---- objects: a folder, an archive; main.c stays outside, so that tests link the rest
 lib_srcs = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))
-lib_objs = $(patsubst %.c,$(B)/%.o,$(call lib_srcs,$(1)))
+lib_objs = $(patsubst %.c,$(O)/%.o,$(call lib_srcs,$(1)))
 LIBS := common agent controller demo-server tests/stage tests/load
 define archive
-$(B)/$(1).a: $(call lib_objs,$(1))
+$(O)/$(1).a: $(call lib_objs,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	$$(if $$^,ar rcs $$@ $$^,ar rcs $$@)
 endef
 $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
 
-$(B)/%.o: %.c Makefile
+$(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(call pkg,--cflags,$(PKG)) -MMD -MP -c -o $@ $<
 
-$(B)/rollout: $(B)/controller/main.o $(B)/controller.a $(B)/common.a
+$(B)/rollout: $(O)/controller/main.o $(O)/controller.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libcurl jansson sqlite3 gnutls)
-$(B)/rollout-agent: $(B)/agent/main.o $(B)/agent.a $(B)/common.a
+$(B)/rollout-agent: $(O)/agent/main.o $(O)/agent.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd jansson gnutls)
-$(B)/demo-server: $(B)/demo-server/main.o $(B)/demo-server.a $(B)/common.a
+$(B)/demo-server: $(O)/demo-server/main.o $(O)/demo-server.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd)
 
 # Releases of the demo server for the demo and the tests: version.c compiled anew, see demo-server/version.h
@@ -61,11 +62,12 @@ VARIANT_v2   := -DDEMO_VERSION='"2"'
 VARIANT_exit := -DDEMO_VERSION='"2"' -DDEMO_BREAK_EXIT
 VARIANT_hang := -DDEMO_VERSION='"2"' -DDEMO_BREAK_HANG
 VARIANT_sick := -DDEMO_VERSION='"2"' -DDEMO_BREAK_SICK
-$(B)/demo-server-%: demo-server/version.c demo-server/version.h $(B)/demo-server/main.o $(B)/demo-server.a $(B)/common.a
-	$(CC) $(ALL_CFLAGS) $(VARIANT_$*) -c -o $(B)/demo-server/version-$*.o $<
-	$(CC) $(ALL_LDFLAGS) -o $@ $(B)/demo-server/main.o $(B)/demo-server/version-$*.o $(filter %.a,$^) $(call pkg,--libs,libmicrohttpd)
+$(B)/demo-server-%: demo-server/version.c demo-server/version.h $(O)/demo-server/main.o $(O)/demo-server.a $(O)/common.a
+	$(CC) $(ALL_CFLAGS) $(VARIANT_$*) -c -o $(O)/demo-server/version-$*.o $<
+	$(CC) $(ALL_LDFLAGS) -o $@ $(O)/demo-server/main.o $(O)/demo-server/version-$*.o $(filter %.a,$^) $(call pkg,--libs,libmicrohttpd)
 
-$(B)/tests/load/load: $(B)/tests/load/main.o $(B)/tests/load.a $(B)/common.a
+$(B)/tests/load/load: $(O)/tests/load/main.o $(O)/tests/load.a $(O)/common.a
+	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,jansson)
 
 # ---- the nginx module, built against the installed nginx-dev as Debian builds its own
@@ -79,13 +81,16 @@ CASE_SRCS := $(wildcard tests/cases/*_case.c)
 CASES     := $(patsubst %.c,$(B)/%,$(CASE_SRCS))
 TEST_LIBS  = $(call pkg,--libs,cmocka $(PKG)) -lpthread
 define unit_rule
-$(B)/tests/unit/$(1)/%_test: $(B)/tests/unit/$(1)/%_test.o $(B)/$(1).a $(B)/common.a
+$(B)/tests/unit/$(1)/%_test: $(O)/tests/unit/$(1)/%_test.o $(O)/$(1).a $(O)/common.a
+	@mkdir -p $$(@D)
 	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(TEST_LIBS)
 endef
 $(foreach l,common agent controller demo-server,$(eval $(call unit_rule,$(l))))
-$(B)/tests/unit/load/%_test: $(B)/tests/unit/load/%_test.o $(B)/tests/load.a $(B)/common.a
+$(B)/tests/unit/load/%_test: $(O)/tests/unit/load/%_test.o $(O)/tests/load.a $(O)/common.a
+	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
-$(B)/tests/cases/%_case: $(B)/tests/cases/%_case.o $(B)/tests/stage.a $(B)/common.a
+$(B)/tests/cases/%_case: $(O)/tests/cases/%_case.o $(O)/tests/stage.a $(O)/common.a
+	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
 JOBS      ?= $(shell nproc)
@@ -121,7 +126,7 @@ lint: deps-lint
 MAN := $(patsubst deploy/man/%.in,$(B)/man/%,$(wildcard deploy/man/*.in))
 .PHONY: man
 man: $(MAN)
-$(B)/man/page: $(B)/deploy/man/page.o
+$(B)/man/page: $(O)/deploy/man/page.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 $(MAN): $(B)/man/%: deploy/man/%.in $(B)/man/page
