@@ -16,6 +16,7 @@
 #include "log.h"
 #include "release.h"
 #include "service.h"
+#include "stray.h"
 
 #define WATCH_EVERY_MS 20
 
@@ -66,8 +67,10 @@ static void end_job(struct service *service, enum code code)
     run->pidfd = -1;
     job->code = code;
     job->state = code == CODE_JOB_OK ? JOB_DONE : JOB_FAILED;
-    if (job->state == JOB_FAILED)
+    if (job->state == JOB_FAILED) {
         restore(service, job);
+        stray_end(service, &job->before, run->wanted);
+    }
     (void)service_ident(service, &job->after, NULL);
     job->elapsed_ms = job_run_elapsed_ms(service);
     log_event("job_ended",
@@ -175,23 +178,39 @@ static void watch(void *ctx)
 
 /* ---- the effects */
 
-static bool signal_process(struct service *service, struct err *err)
+/* Before anything is touched: from here on the pid cannot come to mean another process. */
+static enum code open_process(struct service *service, struct err *err)
 {
     struct job_run *run = &service->run;
     struct job *job = run->job;
     uint64_t start_ticks;
 
+    if (!service_ident(service, &job->before, err))
+        return CODE_JOB_NOT_RUNNING;
     run->pidfd = (int)syscall(SYS_pidfd_open, job->before.pid, 0);
-    if (run->pidfd < 0)
-        return err_set(err, "process %u cannot be opened: %s", job->before.pid, strerror(errno));
-    if (!ident_start(job->before.pid, &start_ticks) || start_ticks != job->before.start_ticks)
-        return err_set(err, "process %u ended just before it was to be signalled", job->before.pid);
+    if (run->pidfd < 0) {
+        err_set(err, "process %u cannot be opened: %s", job->before.pid, strerror(errno));
+        return errno == ESRCH ? CODE_JOB_NOT_RUNNING : CODE_INTERNAL;
+    }
+    if (!ident_start(job->before.pid, &start_ticks) || start_ticks != job->before.start_ticks) {
+        err_set(err, "process %u ended just now", job->before.pid);
+        return CODE_JOB_NOT_RUNNING;
+    }
+    return sockets_read(job->before.pid, &run->before, err) ? CODE_JOB_OK : CODE_INTERNAL;
+}
+
+static enum code signal_process(struct service *service, struct err *err)
+{
+    struct job_run *run = &service->run;
+    struct job *job = run->job;
+
     job->touched = true;
-    if (!save(service, err))
-        return false;
-    if (syscall(SYS_pidfd_send_signal, run->pidfd, service->config->signal, NULL, 0) != 0)
-        return err_set(err, "process %u cannot be signalled: %s", job->before.pid, strerror(errno));
-    return true;
+    if (job->previous[0] == '\0' && !save(service, err)) /* a swap is on record already */
+        return CODE_INTERNAL;
+    if (syscall(SYS_pidfd_send_signal, run->pidfd, service->config->signal, NULL, 0) == 0)
+        return CODE_JOB_OK;
+    err_set(err, "process %u cannot be signalled: %s", job->before.pid, strerror(errno));
+    return errno == ESRCH ? CODE_JOB_DIED : CODE_INTERNAL;
 }
 
 /* Where the wanted executable is there already nothing is swapped. */
@@ -235,21 +254,14 @@ static void begin(void *ctx)
     struct service *service = ctx;
     struct job_run *run = &service->run;
     struct err err = {""};
+    enum code code = open_process(service, &err);
 
-    if (!service_ident(service, &run->job->before, &err)) {
-        fail_job(service, CODE_JOB_NOT_RUNNING, &err);
-        return;
-    }
-    if (!sockets_read(run->job->before.pid, &run->before, &err)) {
-        fail_job(service, CODE_INTERNAL, &err);
-        return;
-    }
-    if (!swap(service, &err)) {
-        fail_job(service, CODE_JOB_SWAP_FAILED, &err);
-        return;
-    }
-    if (!signal_process(service, &err)) {
-        fail_job(service, run->pidfd >= 0 && !has_ended(run->pidfd) ? CODE_INTERNAL : CODE_JOB_NOT_RUNNING, &err);
+    if (code == CODE_JOB_OK && !swap(service, &err))
+        code = CODE_JOB_SWAP_FAILED;
+    if (code == CODE_JOB_OK)
+        code = signal_process(service, &err);
+    if (code != CODE_JOB_OK) {
+        fail_job(service, code, &err);
         return;
     }
     run->limit_at_ms = loop_now_ms() + service->config->ready_timeout_ms;

@@ -1,9 +1,11 @@
 /* job_run.h - a job at work: restart, upgrade, rollback. Advanced by the loop's timer, never waiting in place.
  *
+ *   open     pidfd_open, then the start time once more: a pid that was reused cannot be hit
  *   swap     (upgrade, rollback) keep the old executable in the store, put the wanted one in place
- *   signal   pidfd_open, the start time once more, pidfd_send_signal: a pid that was reused cannot be hit
+ *   signal   pidfd_send_signal
  *   watch    look every WATCH_EVERY_MS until judge.h decides, at most ready-timeout
- *   end      on failure after a swap the old file goes back first; then the job is durable, then it is told */
+ *   end      on failure after a swap the old file goes back first, and a successor that hangs is ended (stray.h); then
+ *            the job is durable, then it is told */
 #ifndef AGENT_JOB_RUN_H
 #define AGENT_JOB_RUN_H
 

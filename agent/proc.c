@@ -9,12 +9,11 @@
 bool proc_parse_stat(const char *text, struct proc_stat *stat)
 {
     const char *at = strrchr(text, ')'); /* field 2 ends here, whatever the name holds */
-    int consumed = 0;
 
-    if (at == NULL || sscanf(at, ") %c%n", &stat->state, &consumed) != 1)
+    if (at == NULL || sscanf(at, ") %c %" SCNu32, &stat->state, &stat->parent) != 2)
         return false;
-    at += consumed;
-    for (int field = 4; field <= 22; field++) {
+    at++;
+    for (int field = 3; field <= 22; field++) {
         at += strspn(at, " ");
         if (field < 22)
             at += strcspn(at, " ");

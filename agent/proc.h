@@ -9,6 +9,7 @@
 /* /proc/PID/stat. The command's name in it may hold blanks and parentheses. */
 struct proc_stat {
     char state; /* R S D T t Z X ... */
+    uint32_t parent;
     uint64_t start_ticks;
 };
 bool proc_parse_stat(const char *text, struct proc_stat *stat);
