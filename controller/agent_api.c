@@ -187,6 +187,8 @@ static void refused(const struct call_result *r, struct answer *a)
     a->kind = answer_of_status(r->status);
     if (code != NULL && a->kind == ANS_REFUSED && is_fence_code(code))
         a->kind = ANS_FENCED;
+    if (code != NULL && strcmp(code, "no_space") == 0)
+        a->kind = ANS_REFUSED; /* asking again fills no disk less */
     if (code != NULL && text != NULL)
         say(a, code, text);
     else

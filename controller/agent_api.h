@@ -30,7 +30,7 @@ char *agent_api_body_job(const struct plan *, const struct action *);
  *
  *   2xx with a body that makes sense    OK
  *   412, claim_held, claim_changed, no_claim   FENCED
- *   other 4xx                           REFUSED, text "code: sentence"
+ *   other 4xx, no_space                 REFUSED, text "code: sentence"
  *   5xx, or nothing whole after it left LOST for an effect; TIMEOUT (too late) or LOST else
  *   never left                          TIMEOUT */
 void agent_api_answer(enum ask, const struct plan *, const struct call_result *, struct answer *);
