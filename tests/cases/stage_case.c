@@ -85,11 +85,11 @@ static void what_a_killed_test_started_does_not_outlive_it(struct stage *s)
         for (;;)
             pause();
     }
+    close(tell[1]); /* or its death before it wrote would leave us reading for ever */
     assert_int_equal(read(tell[0], started, sizeof started), sizeof started);
     assert_int_equal(kill(test, SIGKILL), 0);
     assert_int_equal(waitpid(test, NULL, 0), test);
     close(tell[0]);
-    close(tell[1]);
     for (int i = 0; i < 3; i++) {
         assert_true(started[i] > 0);
         stage_wait_until(s, group_is_gone, &started[i], 5000, "a part of a killed test to be gone");

@@ -86,24 +86,29 @@ void stage_nginx_write(struct stage_nginx *n, const struct stage_nginx_conf *con
         stage_fail(n->stage, "cannot write %s", n->conf_path);
 }
 
-/* The sanitizers' runtimes that this program has loaded: the module, made with them, needs them in nginx too. */
-static const char *find_runtimes(struct stage *s)
+/* The path of a library that this program has loaded. */
+static const char *find_loaded(struct stage *s, const char *library)
 {
     FILE *f = fopen("/proc/self/maps", "re");
     char line[4096];
-    const char *list = "";
+    const char *found = "";
 
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+    while (f != NULL && found[0] == '\0' && fgets(line, sizeof line, f) != NULL) {
         char *path = strchr(line, '/');
 
         line[strcspn(line, "\n")] = '\0';
-        if (path != NULL && (strstr(path, "/libasan.so") != NULL || strstr(path, "/libubsan.so") != NULL) &&
-            strstr(list, path) == NULL)
-            list = stage_text(s, "%s%s%s", list, list[0] != '\0' ? ":" : "", path);
+        if (path != NULL && strstr(path, library) != NULL)
+            found = stage_text(s, "%s", path);
     }
     if (f != NULL)
         (void)fclose(f);
-    return list;
+    return found;
+}
+
+/* The module, made with the sanitizers, needs their runtimes in nginx too; ASan's must come first. */
+static const char *preload(struct stage *s)
+{
+    return stage_text(s, "LD_PRELOAD=%s:%s", find_loaded(s, "/libasan.so"), find_loaded(s, "/libubsan.so"));
 }
 
 static bool answers(void *ctx)
@@ -120,7 +125,7 @@ void stage_nginx_again(struct stage_nginx *n)
 {
     struct stage *s = n->stage;
     const char *argv[] = {NGINX, "-p", n->dir, "-e", n->error_log, "-c", n->conf_path, NULL};
-    const char *env[] = {s->asan ? stage_text(s, "LD_PRELOAD=%s", find_runtimes(s)) : NULL, NULL};
+    const char *env[] = {s->asan ? preload(s) : NULL, NULL};
 
     n->proc = stage_start(
         s, &(struct stage_spawn){
