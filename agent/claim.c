@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "ident.h"
 
 uint64_t claim_left_ms(const struct claim *claim, uint64_t now_ms)
 {
@@ -20,6 +21,8 @@ enum code claim_may_put(const struct claim_state *state, const struct claim *wan
     if (wanted->fence < state->fence ||
         (wanted->fence == state->fence && strcmp(state->fence_rollout, wanted->rollout) != 0))
         return CODE_FENCE_STALE;
+    if (there->held && there->fence == wanted->fence)
+        return CODE_JOB_OK; /* the caller's own: a renewal, or a PUT whose answer got lost */
     return seen == expect ? CODE_JOB_OK : CODE_CLAIM_CHANGED;
 }
 
@@ -48,6 +51,7 @@ void claim_put(const struct claim_state *state, const struct claim *wanted, uint
     next->claim.held = true;
     next->claim.due_ms = now_ms + (uint64_t)wanted->ttl_s * 1000;
     next->claim.took_out = json_incref(wanted->took_out);
+    next->claim.before = json_incref(wanted->before);
     if (wanted->fence >= state->fence) {
         next->fence = wanted->fence;
         memcpy(next->fence_rollout, wanted->rollout, sizeof next->fence_rollout);
@@ -57,6 +61,7 @@ void claim_put(const struct claim_state *state, const struct claim *wanted, uint
 void claim_clear(struct claim *claim)
 {
     json_decref(claim->took_out);
+    json_decref(claim->before);
     *claim = (struct claim){0};
 }
 
@@ -127,7 +132,8 @@ static bool check_took_out(const json_t *list, struct err *err)
 bool claim_from_json(const json_t *body, struct claim *claim, uint64_t *expect, struct err *err)
 {
     const char *rollout, *holder;
-    json_t *took_out = json_opt_array(body, "took_out");
+    json_t *took_out = json_opt_array(body, "took_out"), *before = json_opt_object(body, "before");
+    struct ident ident;
     uint64_t ttl_s;
 
     *claim = (struct claim){0};
@@ -145,12 +151,15 @@ bool claim_from_json(const json_t *body, struct claim *claim, uint64_t *expect, 
         return err_set(err, "\"ttl\" is not 1 to %d seconds", CLAIM_TTL_MAX_S);
     if (took_out == NULL)
         return err_set(err, "\"took_out\" is missing or no list");
+    if (before != NULL && !ident_from_json(before, &ident))
+        return err_set(err, "\"before\" names no process");
     if (!check_took_out(took_out, err) || !take_target(json_opt_object(body, "target"), claim, err))
         return false;
     (void)snprintf(claim->rollout, sizeof claim->rollout, "%s", rollout);
     (void)snprintf(claim->holder, sizeof claim->holder, "%s", holder);
     claim->ttl_s = (uint32_t)ttl_s;
     claim->took_out = json_incref(took_out);
+    claim->before = json_incref(before);
     claim->held = true;
     return true;
 }
@@ -164,9 +173,10 @@ json_t *claim_to_json(const struct claim *claim, uint64_t now_ms)
 {
     if (!claim->held)
         return json_null();
-    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:{s:o, s:o}, s:O}", "rollout", claim->rollout, "fence",
+    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:{s:o, s:o}, s:O, s:o}", "rollout", claim->rollout, "fence",
                      (json_int_t)claim->fence, "ttl", (json_int_t)claim->ttl_s, "left",
                      (json_int_t)((claim_left_ms(claim, now_ms) + 999) / 1000), "holder", claim->holder, "target",
                      "sha256", text_or_null(claim->target_sha256), "version", text_or_null(claim->target_version),
-                     "took_out", claim->took_out);
+                     "took_out", claim->took_out, "before",
+                     claim->before != NULL ? json_incref(claim->before) : json_null());
 }

@@ -25,6 +25,7 @@ struct claim {
     char target_sha256[SHA256_DIGITS + 1];      /* "" = null */
     char target_version[CLAIM_VERSION_MAX + 1]; /* "" = null */
     json_t *took_out;                           /* an array, owned; never NULL while held */
+    json_t *before;                             /* an IDENT, owned; NULL = null */
     uint64_t due_ms;                            /* runs out then, by CLOCK_BOOTTIME */
 };
 

@@ -29,7 +29,8 @@
  *   GET    /v1/services/APP             STATUS
  *   PUT    /v1/services/APP/claim       body CLAIM without "left", with "expect": the fence of the claim that the
  *                                       caller saw there, live or run out, 0 = none -> 200 STATUS. A compare-and-set:
- *                                       another fence there is 409 claim_changed; a live claim of another rollout is
+ *                                       another fence there is 409 claim_changed (but the caller's own claim, rollout
+ *                                       and fence, may always be put again); a live claim of another rollout is
  *                                       409 claim_held; a fence lower than the highest seen, or equal to it from
  *                                       another rollout, is 412 fence_stale. Durable before it is answered.
  *   DELETE /v1/services/APP/claim?rollout=ID&fence=N   200 STATUS; gone already: 200; another rollout's or another
