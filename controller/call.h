@@ -1,5 +1,5 @@
-/* call.h - HTTP requests to load balancers and agents: started without waiting, collected with a limit. The only file
- * that knows libcurl.
+/* call.h - HTTP requests to load balancers and agents: started without waiting, collected with a limit. It and its
+ * corner call_setup.c are the only ones that know libcurl.
  *
  * HTTP/1.1 over http:// or https:// (TLS 1.2 or later, certificate and name always verified), connections kept alive
  * and used again. No proxies, no redirects, no netrc, no cookies. Every call has a total limit and a cap on its answer.

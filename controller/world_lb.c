@@ -106,7 +106,7 @@ static void patch(struct world_net *w, struct part *part, uint64_t id)
     const struct action *a = &part->work->action;
     const struct plan_upstream *u = upstream_of(w, part);
     const struct plan_lb *l = &w->plan->lbs[u->lb];
-    struct lb_lease_headers h;
+    struct lb_lease_headers h = {0};
     struct call_request q = {.method = "PATCH",
                              .peer = l->name,
                              .connect_to = l->address,
