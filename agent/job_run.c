@@ -27,6 +27,14 @@ uint64_t job_run_elapsed_ms(const struct service *service)
     return loop_now_ms() - service->run.started_ms;
 }
 
+static double unix_s(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 static bool save(struct service *service, struct err *err)
 {
     return jobs_save(service->jobs_path, &service->jobs, err);
@@ -271,13 +279,10 @@ static void begin(void *ctx)
 bool job_run_start(struct service *service, const struct job *ask, struct err *err)
 {
     struct job_run *run = &service->run;
-    struct timespec now;
-    struct job *job;
+    struct job *job = jobs_add(&service->jobs, ask);
 
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    job = jobs_add(&service->jobs, ask);
     job->state = JOB_RUNNING;
-    job->started_unix_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    job->started_unix_s = unix_s();
     if (!save(service, err)) {
         service->jobs.count--;
         return false;
@@ -306,10 +311,14 @@ bool job_run_recover(struct service *service, struct err *err)
     if (sha256_parse(job->previous, previous) && service_installed(service, installed, NULL) &&
         memcmp(installed, previous, sizeof installed) != 0) {
         job->touched = true;
-        if (!runs_wanted)
+        if (!runs_wanted) {
             restore(service, job);
+            (void)sha256_parse(job->release, wanted);
+            stray_end(service, &job->before, wanted);
+        }
     }
     job->after = now;
+    job->elapsed_ms = (uint64_t)(unix_s() > job->started_unix_s ? (unix_s() - job->started_unix_s) * 1000 : 0);
     log_event("job_interrupted", "service=%s job=%s touched=%d restored=%d", service->config->name, job->id,
               job->touched, job->restored);
     return save(service, err);

@@ -1,0 +1,127 @@
+#include "agent/config.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define AGENT   "[agent]\nnode = n1\nlisten = 127.0.0.1:7000\n"
+#define SERVICE "[service app]\nexecutable = /opt/app\npidfile = /run/app.pid\nhealth = http://127.0.0.1:80/h\n"
+#define TLS     "tls-cert = /c\ntls-key = /k\ntls-ca = /a\nallow = ctl\n"
+
+static void a_good_file_is_read_with_its_defaults(void **state)
+{
+    const char *text = AGENT "max-release = 1m\n" SERVICE "ready-timeout = 1m30s\n\n# second\n[service b]\n"
+                             "executable=/opt/b\npidfile=/run/b\nhealth=http://[::1]:81\nsignal = USR1\n";
+    struct config config;
+    struct err err = {""};
+
+    (void)state;
+    if (!config_parse("f", text, strlen(text), &config, &err))
+        fail_msg("%s", err.text);
+    assert_string_equal(config.node, "n1");
+    assert_string_equal(config.state, "/var/lib/rollout-agent");
+    assert_int_equal(config.max_release_bytes, 1024 * 1024);
+    assert_false(config_uses_tls(&config));
+    assert_int_equal(config.service_count, 2);
+    assert_string_equal(config.services[0].name, "app");
+    assert_string_equal(config.services[0].health.path, "/h");
+    assert_int_equal(config.services[0].ready_timeout_ms, 90000);
+    assert_int_equal(config.services[0].health_timeout_ms, 2000);
+    assert_int_equal(config.services[0].signal, SIGUSR2);
+    assert_int_equal(config.services[0].version.addr_size, 0);
+    assert_string_equal(config.services[1].health.host, "[::1]:81");
+    assert_string_equal(config.services[1].health.path, "/");
+    assert_int_equal(config.services[1].signal, SIGUSR1);
+    config_free(&config);
+}
+
+static void where_anybody_could_come_in_mutual_tls_is_needed(void **state)
+{
+    static const struct {
+        const char *listen;
+        bool plain_ok, tls_ok;
+    } table[] = {
+        {"127.0.0.1:1", true, true}, {"127.8.0.1:1", true, true},  {"[::1]:1", true, true},
+        {"0.0.0.0:1", false, true},  {"10.0.0.1:1", false, true},  {":1", false, true},
+        {"[::]:1", false, true},     {"unix:/run/a", true, false}, {"128.0.0.1:1", false, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        for (int tls = 0; tls < 2; tls++) {
+            struct config config;
+            struct err err = {""};
+            char text[1024];
+
+            (void)snprintf(text, sizeof text, "[agent]\nnode = n1\nlisten = %s\n%s" SERVICE, table[i].listen,
+                           tls ? TLS : "");
+            if (config_parse("f", text, strlen(text), &config, &err) != (tls ? table[i].tls_ok : table[i].plain_ok))
+                fail_msg("%s, tls %d: %s", table[i].listen, tls, err.text);
+            config_free(&config);
+        }
+    }
+}
+
+static void an_error_names_file_line_and_what_to_do(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } table[] = {
+        {"", "f: [agent]: node is missing"},
+        {"node = x\n", "f:1: "},
+        {"[agnet]\n", "f:1: the section [agnet]"},
+        {"[service]\n", "f:1: the section [service]"},
+        {"[service a/b]\n", "f:1: the service's name"},
+        {AGENT "lisen = 1\n", "f:4: the key \"lisen\" is unknown here; did you mean \"listen\"?"},
+        {AGENT "health = x\n", "f:4: the key \"health\" is unknown here"},
+        {AGENT "node = n2\n", "f:4: node is given twice"},
+        {AGENT "nonsense\n", "f:4: neither"},
+        {AGENT "= 1\n", "f:4: no key"},
+        {AGENT "state = var\n", "f:4: state: \"var\" is no absolute path"},
+        {AGENT "max-release = 12q\n", "f:4: max-release: \"12q\""},
+        {AGENT "max-release = 0\n", "f:4: max-release"},
+        {AGENT "max-release = 9999999999g\n", "f:4: max-release"},
+        {AGENT, "f: there is no [service NAME]"},
+        {AGENT "tls-cert = /c\n" SERVICE, "f: [agent]: tls-cert, tls-key and tls-ca"},
+        {AGENT "allow = x\n" SERVICE, "f: [agent]: allow needs TLS"},
+        {AGENT "tls-cert = /c\ntls-key = /k\ntls-ca = /a\n" SERVICE, "f: [agent]: with TLS, allow"},
+        {AGENT SERVICE "[service app]\n", "f:8: the service app is there twice"},
+        {AGENT "[service app]\npidfile = /p\n", "f: [service app]: executable is missing"},
+        {AGENT SERVICE "version-url = https://127.0.0.1/\n", "f:8: version-url: \"https://127.0.0.1/\" does not begin"},
+        {AGENT SERVICE "version-url = http://name:1/\n", "f:8: version-url: \"name:1\" is no numeric"},
+        {AGENT SERVICE "version-url = http://127.0.0.1:80/a b\n", "f:8: version-url: the path holds a blank"},
+        {AGENT SERVICE "restart = exec\n", "f:8: restart"},
+        {AGENT SERVICE "signal = SIGKILL\n", "f:8: signal: \"SIGKILL\""},
+        {AGENT SERVICE "ready-timeout = 0s\n", "f:8: ready-timeout"},
+        {AGENT SERVICE "ready-timeout = soon\n", "f:8: ready-timeout"},
+        {"[agent]\nnode = n 1\n", "f:2: node: \"n 1\""},
+        {"[agent]\nlisten = 1.2.3.4\n", "f:2: listen"},
+        {"[agent]\nlisten = unix:sock\n", "f:2: listen: unix:"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct config config;
+        struct err err = {""};
+
+        if (config_parse("f", table[i].text, strlen(table[i].text), &config, &err) ||
+            strncmp(err.text, table[i].why, strlen(table[i].why)) != 0)
+            fail_msg("row %zu: \"%s\" instead of \"%s\"", i, err.text, table[i].why);
+        config_free(&config);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_good_file_is_read_with_its_defaults),
+        cmocka_unit_test(where_anybody_could_come_in_mutual_tls_is_needed),
+        cmocka_unit_test(an_error_names_file_line_and_what_to_do),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,62 @@
+#include "agent/judge.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "agent/code.h"
+
+#define WAIT JUDGE_WAIT
+
+/* old: g gone, d draining (alive, does not listen), l listens. new: - none, w wrong executable, s wanted but silent,
+ * l wanted and listens. */
+static const struct {
+    char old, new;
+    uint64_t new_ms, gone_ms;
+    enum code early, late;
+} table[] = {
+    {'l', '-', 0, 0, WAIT, CODE_JOB_NO_SUCCESSOR},
+    {'g', '-', 0, 0, WAIT, CODE_JOB_DIED},
+    {'g', '-', 0, JUDGE_GONE_MS, CODE_JOB_DIED, CODE_JOB_DIED},
+    {'l', 'l', 0, 0, WAIT, CODE_JOB_TWO_SERVERS},
+    {'d', 'l', 0, 0, CODE_JOB_OK, CODE_JOB_OK},
+    {'g', 'l', 0, 0, CODE_JOB_OK, CODE_JOB_OK},
+    {'l', 's', 0, 0, WAIT, CODE_JOB_NO_SUCCESSOR},
+    {'g', 's', 0, 0, WAIT, CODE_JOB_DIED},
+    {'g', 's', 9999, 0, WAIT, CODE_JOB_DIED},
+    {'l', 'w', 0, 0, WAIT, CODE_JOB_WRONG_EXECUTABLE}, /* its pid file may come before its exec */
+    {'l', 'w', JUDGE_WRONG_MS, 0, CODE_JOB_WRONG_EXECUTABLE, CODE_JOB_WRONG_EXECUTABLE},
+    {'g', 'w', JUDGE_WRONG_MS, 0, CODE_JOB_WRONG_EXECUTABLE, CODE_JOB_WRONG_EXECUTABLE},
+};
+
+static void every_outcome_of_a_restart_has_its_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        for (int late = 0; late < 2; late++) {
+            struct judge_facts facts = {
+                .old_alive = table[i].old != 'g',
+                .old_listens = table[i].old == 'l',
+                .new_alive = table[i].new != '-',
+                .new_wanted = table[i].new == 's' || table[i].new == 'l',
+                .new_listens = table[i].new == 'l',
+                .new_ms = table[i].new_ms,
+                .gone_ms = table[i].gone_ms,
+                .late = late,
+            };
+            enum code wanted = late ? table[i].late : table[i].early, code = judge_restart(&facts);
+            if (code != wanted)
+                fail_msg("row %zu, late %d: %s", i, late, code == WAIT ? "wait" : code_text(code));
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_outcome_of_a_restart_has_its_name)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
