@@ -183,18 +183,27 @@ struct move node_begin(struct node *n, const struct plan *p)
     return m;
 }
 
-struct move node_time(struct node *n, const struct plan *p, uint32_t elapsed_ms)
+static uint32_t added(uint32_t a, uint32_t b)
 {
-    struct move m = {0};
+    return a > UINT32_MAX - b ? UINT32_MAX : a + b;
+}
 
-    if (!node_in_motion(n))
-        return m;
+void node_elapse(struct node *n, uint32_t elapsed_ms)
+{
     if (n->left_ms != UINT32_MAX)
         n->left_ms = n->left_ms > elapsed_ms ? n->left_ms - elapsed_ms : 0;
     if (n->next_ask_ms != UINT32_MAX)
         n->next_ask_ms = n->next_ask_ms > elapsed_ms ? n->next_ask_ms - elapsed_ms : 0;
     if (n->streak > 0)
-        n->healthy_ms += elapsed_ms;
+        n->healthy_ms = added(n->healthy_ms, elapsed_ms);
+}
+
+struct move node_due(struct node *n, const struct plan *p)
+{
+    struct move m = {0};
+
+    if (!node_in_motion(n))
+        return m;
     /* An effect under way is never left behind: the world answers within the limits of its calls. */
     if (n->left_ms == 0 && (!n->asked || asks_run(n)))
         limit_over(n, p, &m);

@@ -106,8 +106,10 @@ void node_init(struct node *, uint16_t id, const struct plan *);
 
 /* Pace lets it begin. */
 struct move node_begin(struct node *, const struct plan *);
-/* Time passes: the limit may end, or a question may be due. */
-struct move node_time(struct node *, const struct plan *, uint32_t elapsed_ms);
+/* Time has passed. Told before the answers that came meanwhile: what they begin has its whole time before it. */
+void node_elapse(struct node *, uint32_t elapsed_ms);
+/* After the answers, so that none that is here loses against a limit: the limit may be over, or a question due. */
+struct move node_due(struct node *, const struct plan *);
 /* The answer to the outstanding question. */
 struct move node_answer(struct node *, const struct plan *, const struct answer *);
 /* A person's stop. */
@@ -119,7 +121,7 @@ bool node_in_motion(const struct node *);
 struct action node_action(const struct node *, const struct plan *);
 /* The executable that the rollout wants there: the release, or for a restart what ran before. */
 const uint8_t *node_target(const struct node *, const struct plan *);
-/* Milliseconds until node_time has something to do; UINT32_MAX = nothing. */
+/* Milliseconds until node_due has something to do; UINT32_MAX = nothing. */
 uint32_t node_wait_ms(const struct node *);
 /* Which job id's step part: "job" or "undo". */
 const char *node_job_name(enum ask job);
