@@ -142,6 +142,7 @@ static void copy(char *to, size_t size, const char *text)
 static void read_lease(const json_t *o, struct lb_lease *lease)
 {
     lease->known = true;
+    lease->active_exact = json_opt_bool(o, "active_exact", false);
     if (!json_is_object(o))
         return;
     lease->fence = json_opt_uint(o, "fence", 0);

@@ -10,12 +10,14 @@
 #include "ask.h"
 #include "common/err.h"
 
-/* The lease of an upstream, as our module shows it: {"fence":N,"id":TEXT,"holder":TEXT,"ttl":SECONDS LEFT}. */
+/* The lease of an upstream, as our module shows it: {"fence":N,"id":TEXT,"holder":TEXT,"ttl":SECONDS LEFT,
+ * "active_exact":BOOL}. */
 struct lb_lease {
     bool known;     /* the member `rollout` is there: our module. The rest is zero where it is null or empty */
     uint64_t fence; /* highest seen */
     char id[WIRE_ID_MAX + 1], holder[WIRE_HOLDER_MAX + 1];
-    uint32_t ttl_s; /* left; 0 = free */
+    uint32_t ttl_s;    /* left; 0 = free */
+    bool active_exact; /* `active` counts requests that old workers still hold after a reload */
 };
 
 struct lb_peer {

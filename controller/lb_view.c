@@ -44,7 +44,7 @@ struct lb_view *lb_view_new(const struct plan *plan)
     v->plan = plan;
     v->upstreams = mem_zero(plan->n_upstreams, sizeof *v->upstreams);
     v->first_ids = mem_zero(plan->n_upstreams, sizeof *v->first_ids);
-    v->leases = mem_zero(plan->n_upstreams, sizeof *v->leases);
+    v->exact = mem_zero(plan->n_upstreams, sizeof *v->exact);
     v->peers = mem_zero(plan->n_peers, sizeof *v->peers);
     v->ids = mem_zero(plan->n_peers, sizeof *v->ids);
     v->order = mem_zero(plan->n_peers, sizeof *v->order);
@@ -66,7 +66,7 @@ void lb_view_free(struct lb_view **view)
     free(v->peers);
     free(v->ids);
     free(v->first_ids);
-    free(v->leases);
+    free(v->exact);
     free(v->order);
     free(v);
     *view = NULL;
@@ -81,7 +81,7 @@ void lb_view_forget(struct lb_view *v, uint16_t lb)
             continue;
         v->upstreams[i] = (struct seen_upstream){0};
         v->first_ids[i] = LB_NO_ID;
-        v->leases[i] = false;
+        v->exact[i] = false;
     }
     for (uint32_t i = 0; i < plan->n_peers; i++) {
         if (plan->upstreams[plan->peers[i].upstream].lb != lb)
@@ -197,7 +197,7 @@ static bool on_end(void *ctx, const struct lb_lease *lease, struct err *err)
 
     (void)err;
     if (f->upstream != NO_ROW)
-        f->view->leases[f->upstream] = lease->known;
+        f->view->exact[f->upstream] = lease->active_exact;
     return true;
 }
 
@@ -239,7 +239,7 @@ bool lb_view_fill(struct lb_view *v, uint16_t lb, const char *body, size_t size,
 bool lb_view_active_exact(const struct lb_view *v, uint16_t lb)
 {
     for (uint32_t i = 0; i < v->plan->n_upstreams; i++)
-        if (v->plan->upstreams[i].lb == lb && !v->leases[i])
+        if (v->plan->upstreams[i].lb == lb && !v->exact[i])
             return false;
     return true;
 }

@@ -13,7 +13,7 @@ struct lb_view {
     struct seen_peer *peers;         /* n_peers */
     uint64_t *ids;                   /* n_peers: nginx's id of it in the latest list; LB_NO_ID = not there, or twice */
     uint64_t *first_ids;             /* n_upstreams: of any server in it, for the lease; LB_NO_ID = empty */
-    bool *leases;                    /* n_upstreams: shows the member `rollout` */
+    bool *exact;                     /* n_upstreams: its `active` is right over reloads (our module) */
     uint32_t *order;                 /* n_peers, sorted by upstream and server: how a row is found */
     const struct plan *plan;         /* borrowed */
 };
@@ -27,7 +27,7 @@ void lb_view_forget(struct lb_view *, uint16_t lb);
  * the upstream lists that address twice. False: the rows of `lb` are forgotten. */
 bool lb_view_fill(struct lb_view *, uint16_t lb, const char *body, size_t size, struct err *);
 
-/* `active` counts requests of old workers too: all of the plan's upstreams at `lb` are our module's. */
+/* `active` counts requests of old workers too, in all of the plan's upstreams at `lb`. */
 bool lb_view_active_exact(const struct lb_view *, uint16_t lb);
 
 #endif

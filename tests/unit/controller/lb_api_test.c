@@ -282,7 +282,7 @@ static void a_view_has_the_plans_peers_by_address(void **state)
     assert_int_equal(v->peers[1].state, PEER_DOWN); /* spelled in another way */
     assert_true(v->ids[1] == 0);
     assert_true(v->first_ids[0] == 3);
-    assert_true(v->leases[0]);
+    assert_false(v->exact[0]);
     assert_false(lb_view_active_exact(v, 0));          /* `extra` shows no lease */
     assert_int_equal(v->peers[2].state, PEER_UNKNOWN); /* the other load balancer was not read */
     assert_true(v->ids[2] == LB_NO_ID);

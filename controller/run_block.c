@@ -1,0 +1,158 @@
+/* run_block.c - the run's one flat block and where its parts lie; what a turn yields. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run_state.h"
+
+struct layout {
+    size_t lbs, leases, upstreams, peers, nodes, extras, begun, end;
+};
+
+static size_t place(size_t *end, size_t size, size_t count)
+{
+    size_t at = *end;
+
+    *end = (at + size * count + 7) & ~(size_t)7;
+    return at;
+}
+
+static struct layout layout_of(const struct run *r)
+{
+    struct layout l;
+    size_t end = (sizeof *r + 7) & ~(size_t)7;
+
+    l.lbs = place(&end, sizeof(struct run_lb), r->n_lbs);
+    l.leases = place(&end, sizeof(struct run_lease), r->n_upstreams);
+    l.upstreams = place(&end, sizeof(struct seen_upstream), r->n_upstreams);
+    l.peers = place(&end, sizeof(struct seen_peer), r->n_peers);
+    l.nodes = place(&end, sizeof(struct node), r->n_nodes);
+    l.extras = place(&end, sizeof(struct run_extra), r->n_nodes);
+    l.begun = place(&end, sizeof(uint16_t), r->n_nodes);
+    l.end = end;
+    return l;
+}
+
+/* The parts: one accessor each for us, one that only reads for others. */
+#define PART(name, type, field, count)                                                                                 \
+    struct type *state_##name(struct run *r, uint32_t i)                                                               \
+    {                                                                                                                  \
+        assert(i < r->count);                                                                                          \
+        return (struct type *)(void *)((char *)r + layout_of(r).field) + i;                                            \
+    }
+PART(lb, run_lb, lbs, n_lbs)
+PART(lease, run_lease, leases, n_upstreams)
+PART(upstream, seen_upstream, upstreams, n_upstreams)
+PART(peer, seen_peer, peers, n_peers)
+PART(node, node, nodes, n_nodes)
+PART(extra, run_extra, extras, n_nodes)
+#undef PART
+#define PART(name, type, field, count)                                                                                 \
+    const struct type *run_##name(const struct run *r, uint32_t i)                                                     \
+    {                                                                                                                  \
+        assert(i < r->count);                                                                                          \
+        return (const struct type *)(const void *)((const char *)r + layout_of(r).field) + i;                          \
+    }
+PART(lb, run_lb, lbs, n_lbs)
+PART(lease, run_lease, leases, n_upstreams)
+PART(upstream, seen_upstream, upstreams, n_upstreams)
+PART(peer, seen_peer, peers, n_peers)
+PART(node, node, nodes, n_nodes)
+PART(extra, run_extra, extras, n_nodes)
+#undef PART
+
+uint16_t *state_begun(struct run *r)
+{
+    return (uint16_t *)(void *)((char *)r + layout_of(r).begun);
+}
+
+const uint16_t *run_begun(const struct run *r)
+{
+    return (const uint16_t *)(const void *)((const char *)r + layout_of(r).begun);
+}
+
+struct run *run_new(const struct plan *p)
+{
+    struct run counts = {
+        .n_lbs = p->n_lbs, .n_upstreams = p->n_upstreams, .n_peers = p->n_peers, .n_nodes = p->n_nodes};
+    size_t size = layout_of(&counts).end;
+    struct run *r = calloc(1, size);
+
+    if (r == NULL)
+        abort();
+    *r = counts;
+    r->size_bytes = size;
+    r->lease_left_ms = p->wait_ms[WAIT_CHANGE] + p->lease_wait_ms;
+    for (uint32_t i = 0; i < r->n_lbs; i++)
+        state_lb(r, i)->read_age_ms = state_lb(r, i)->began_ms = UINT32_MAX;
+    for (uint32_t i = 0; i < r->n_nodes; i++)
+        node_init(state_node(r, i), (uint16_t)i, p);
+    return r;
+}
+
+void run_free(struct run **r)
+{
+    free(*r);
+    *r = NULL;
+}
+
+uint64_t run_hash(const struct run *r)
+{
+    const unsigned char *bytes = (const unsigned char *)r;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (uint64_t i = 0; i < r->size_bytes; i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* ---- what a turn yields */
+
+static void *grown(void *items, size_t *cap, size_t used, size_t size)
+{
+    if (used < *cap)
+        return items;
+    *cap = *cap == 0 ? 16 : *cap * 2;
+    items = realloc(items, *cap * size);
+    if (items == NULL)
+        abort();
+    return items;
+}
+
+struct event *turn_event(struct turn *t, const struct plan *p, enum event_kind kind, const char *text)
+{
+    struct event *e;
+
+    t->events = grown(t->events, &t->cap_events, t->n_events, sizeof *t->events);
+    e = &t->events[t->n_events++];
+    memset(e, 0, sizeof *e);
+    e->kind = kind;
+    e->rollout = p->rollout;
+    e->node = EVENT_NO_NODE;
+    (void)snprintf(e->text, sizeof e->text, "%s", text == NULL ? "" : text);
+    return e;
+}
+
+struct action *turn_action(struct turn *t, enum action_kind kind)
+{
+    struct action *a;
+
+    t->actions = grown(t->actions, &t->cap_actions, t->n_actions, sizeof *t->actions);
+    a = &t->actions[t->n_actions++];
+    memset(a, 0, sizeof *a);
+    a->kind = kind;
+    return a;
+}
+
+void turn_clear(struct turn *t)
+{
+    t->n_events = t->n_actions = 0;
+}
+
+void turn_free(struct turn *t)
+{
+    free(t->events);
+    free(t->actions);
+    memset(t, 0, sizeof *t);
+}
