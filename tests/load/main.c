@@ -19,7 +19,7 @@
 
 #define URLS_MAX    16
 #define EVENTS_MAX  256
-#define TELL_MS     1000
+#define TELL_MS     250
 #define LIMIT_MS    30000
 #define DURATION_MS 60000
 #define EXIT_USAGE  64

@@ -142,3 +142,13 @@ void stage_server_kill(struct stage_server *v, int signal)
     stage_wait_until(v->stage, is_gone, &g, SERVER_STOP_MS,
                      stage_text(v->stage, "demo-server %s (pid %d) to end after signal %d", v->name, g.pid, signal));
 }
+
+uint64_t stage_server_answered(struct stage_server *v)
+{
+    static const char key[] = " answered_sleep=";
+    uint64_t sum = 0;
+
+    for (const char *p = stage_read(v->stage, v->log); (p = strstr(p, key)) != NULL; p += sizeof key)
+        sum += strtoull(p + sizeof key - 1, NULL, 10);
+    return sum;
+}

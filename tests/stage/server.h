@@ -31,4 +31,7 @@ void stage_server_install(struct stage_server *v, const char *variant);
 /* Signal the process that serves and wait until it is gone. */
 void stage_server_kill(struct stage_server *v, int signal);
 
+/* Requests to /sleep/ that its processes counted as answered, by what each said at its end: stop it before. */
+uint64_t stage_server_answered(struct stage_server *v);
+
 #endif
