@@ -287,6 +287,9 @@ static void a_view_has_the_plans_peers_by_address(void **state)
     assert_int_equal(v->peers[2].state, PEER_UNKNOWN); /* the other load balancer was not read */
     assert_true(v->ids[2] == LB_NO_ID);
     assert_false(v->upstreams[2].there);
+    assert_int_equal(lb_view_was(v, 0, "10.0.0.2:80"), PEER_DRAINING);
+    assert_int_equal(lb_view_was(v, 0, "10.0.0.3:80"), PEER_UP);
+    assert_int_equal(lb_view_was(v, 1, "[0:0:0::1]:80"), PEER_DOWN);
     lb_view_free(&v);
 }
 
@@ -295,10 +298,11 @@ static void an_address_twice_in_an_upstream_is_nobody(void **state)
     struct lb_view *v = lb_view_new(&sp.plan);
 
     (void)state;
-    assert_true(fill(v, 1,
-                     "{\"app\":{\"peers\":[" PEER(0, "10.0.0.1:80", "up", 0) "," PEER(
-                         1, "10.0.0.1:80", "up", 0) "," PEER(2, "10.0.0.2:80", "up", 0) "],\"rollout\":{}}}",
-                     NULL));
+    assert_true(
+        fill(v, 1,
+             "{\"app\":{\"peers\":[" PEER(0, "10.0.0.1:80", "up", 0) "," PEER(1, "10.0.0.1:80", "up", 0) "," PEER(
+                 2, "10.0.0.2:80", "up", 0) "],\"rollout\":{\"active_exact\":true}}}",
+             NULL));
     assert_int_equal(v->peers[2].state, PEER_UNKNOWN);
     assert_true(v->ids[2] == LB_NO_ID);
     assert_int_equal(v->peers[4].state, PEER_UP);
