@@ -46,7 +46,8 @@ enum lease_state {
 };
 
 struct run_lease {
-    uint32_t age_ms;   /* since it was last taken or renewed */
+    uint32_t age_ms;   /* since the request that last took or renewed it was sent: believed no longer than nginx does */
+    uint32_t asked_ms; /* since the outstanding request was sent */
     uint32_t retry_ms; /* until it is asked again */
     uint8_t state;     /* enum lease_state */
     bool asked;        /* an answer is outstanding */

@@ -6,6 +6,11 @@
 #define LEASE_RETRY_MS   1000
 #define LEASE_RELEASE_MS 5000 /* what is not given back by then runs out by itself */
 
+static uint32_t older(uint32_t age_ms, uint32_t elapsed_ms)
+{
+    return age_ms > UINT32_MAX - elapsed_ms ? UINT32_MAX : age_ms + elapsed_ms;
+}
+
 void lease_time(struct run *r, uint32_t elapsed_ms)
 {
     if (r->phase == RUN_LEASING || r->phase == RUN_RELEASING)
@@ -13,7 +18,8 @@ void lease_time(struct run *r, uint32_t elapsed_ms)
     for (uint32_t i = 0; i < r->n_upstreams; i++) {
         struct run_lease *l = state_lease(r, i);
 
-        l->age_ms = l->age_ms > UINT32_MAX - elapsed_ms ? UINT32_MAX : l->age_ms + elapsed_ms;
+        l->age_ms = older(l->age_ms, elapsed_ms);
+        l->asked_ms = older(l->asked_ms, elapsed_ms);
         l->retry_ms = l->retry_ms > elapsed_ms ? l->retry_ms - elapsed_ms : 0;
     }
 }
@@ -36,9 +42,8 @@ static void ask_lease(struct run *r, uint16_t upstream, uint32_t ttl_ms, struct 
     a->upstream = upstream;
     a->ttl_ms = ttl_ms;
     l->asked = true;
+    l->asked_ms = 0;
     l->releasing = ttl_ms == 0;
-    if (!l->releasing)
-        l->age_ms = 0; /* its ttl counts from before the request: never believed for longer than nginx does */
 }
 
 /* Only the first that is not ours yet, so that of two rollouts one gets all and the other none. */
@@ -88,7 +93,7 @@ void lease_drive(struct run *r, const struct plan *p, struct turn *t)
 {
     if (r->phase == RUN_LEASING)
         drive_taking(r, p, t);
-    if (r->phase == RUN_ROLLING)
+    if (r->phase == RUN_LEASING || r->phase == RUN_ROLLING)
         drive_renewing(r, p, t);
     if (r->phase == RUN_RELEASING)
         drive_releasing(r, p, t);
@@ -100,8 +105,7 @@ static void refused(struct run *r, const struct plan *p, const struct input *in,
     struct run_lease *l = state_lease(r, in->upstream);
     bool waits = r->phase == RUN_LEASING && p->lease_wait_ms > 0 && r->lease_left_ms > 0;
 
-    if (!waits)
-        l->state = LEASE_GONE;
+    l->state = waits ? LEASE_NONE : LEASE_GONE;
     if (!waits || !l->noted)
         turn_event(t, p, waits ? EVENT_LEASE_WAIT : EVENT_LEASE_REFUSED, text)->upstream = in->upstream;
     l->noted = true;
@@ -125,6 +129,9 @@ void lease_answer(struct run *r, const struct plan *p, const struct input *in, s
         if (r->phase == RUN_LEASING)
             turn_event(t, p, EVENT_LEASED, NULL)->upstream = in->upstream;
         l->state = LEASE_HELD;
+        l->age_ms = l->asked_ms;
+    } else if (in->answer.kind == ANS_FENCED && r->phase == RUN_RELEASING) {
+        l->state = LEASE_GONE; /* a late renewal; we are done with it */
     } else if (in->answer.kind == ANS_FENCED) {
         refused(r, p, in, text, t);
     } else if (l->state != LEASE_HELD) {
@@ -134,19 +141,32 @@ void lease_answer(struct run *r, const struct plan *p, const struct input *in, s
     }
 }
 
+/* When drive_*() has something to do for this lease. */
+static uint32_t due_ms(const struct run *r, const struct plan *p, const struct run_lease *l)
+{
+    uint32_t third = p->lease_ttl_ms / 3, rest = third > l->age_ms ? third - l->age_ms : 0;
+    bool held = l->state == LEASE_HELD;
+
+    if (l->asked || r->phase == RUN_OVER)
+        return UINT32_MAX;
+    if (r->phase == RUN_RELEASING && (held || l->state == LEASE_MAYBE))
+        return l->retry_ms < r->lease_left_ms ? l->retry_ms : r->lease_left_ms;
+    if (r->phase == RUN_RELEASING || (r->phase == RUN_ROLLING && !held))
+        return UINT32_MAX;
+    return held && rest > l->retry_ms ? rest : l->retry_ms;
+}
+
 uint32_t lease_wait_ms(const struct run *r, const struct plan *p)
 {
-    uint32_t wait = UINT32_MAX, third = p->lease_ttl_ms / 3;
+    uint32_t wait = UINT32_MAX;
 
     for (uint32_t i = 0; i < r->n_upstreams; i++) {
         const struct run_lease *l = run_lease(r, i);
-        uint32_t due = l->retry_ms;
+        uint32_t due = due_ms(r, p, l);
 
-        if (l->asked || l->state == LEASE_GONE)
-            continue;
-        if (r->phase == RUN_ROLLING && third > l->age_ms && third - l->age_ms > due)
-            due = third - l->age_ms;
         wait = due < wait ? due : wait;
+        if (r->phase == RUN_LEASING && l->state != LEASE_HELD)
+            break; /* those behind it are not asked before it is ours */
     }
     return wait;
 }
