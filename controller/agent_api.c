@@ -137,6 +137,15 @@ static char *text_of(json_t *o)
     return text;
 }
 
+/* A repair leaves the dead rollout's target in the claim: whoever repairs after it may need it. */
+static json_t *target_sha256(const struct plan *plan, uint16_t node)
+{
+    const struct plan_node *n = &plan->nodes[node];
+
+    return plan->kind == PLAN_REPAIR ? hex_or_null(n->has_target, n->target_sha256)
+                                     : hex_or_null(plan->has_release, plan->release_sha256);
+}
+
 char *agent_api_body_claim(const struct plan *plan, const struct action *a)
 {
     json_t *version = plan->version[0] != '\0' ? json_string(plan->version) : json_null();
@@ -144,9 +153,8 @@ char *agent_api_body_claim(const struct plan *plan, const struct action *a)
 
     return text_of(json_pack("{s:s,s:I,s:I,s:s,s:{s:o,s:o},s:o,s:o,s:I}", "rollout", plan->rollout, "fence",
                              (json_int_t)plan->fence, "ttl", ttl_s, "holder", plan->holder, "target", "sha256",
-                             hex_or_null(plan->has_release, plan->release_sha256), "version", version, "before",
-                             ident_json(&a->before), "took_out", took_out_json(plan, a), "expect",
-                             (json_int_t)a->expect));
+                             target_sha256(plan, a->node), "version", version, "before", ident_json(&a->before),
+                             "took_out", took_out_json(plan, a), "expect", (json_int_t)a->expect));
 }
 
 char *agent_api_body_job(const struct plan *plan, const struct action *a)
@@ -196,6 +204,15 @@ static void refused(const struct call_result *r, struct answer *a)
     json_decref(o);
 }
 
+/* The last part of a job's id. */
+static uint8_t attempt_of(const char *id)
+{
+    const char *slash = strrchr(id, '/');
+    unsigned long n = slash != NULL ? strtoul(slash + 1, NULL, 10) : 0;
+
+    return n < UINT8_MAX ? (uint8_t)n : UINT8_MAX;
+}
+
 static bool take_status(const struct plan *plan, const struct call_result *r, struct answer *a, struct err *err)
 {
     struct agent_status s;
@@ -205,6 +222,8 @@ static bool take_status(const struct plan *plan, const struct call_result *r, st
     a->ident = s.ident;
     a->connections = s.connections;
     a->job = s.job.state;
+    if (s.job.id != NULL && s.job.rollout != NULL && strcmp(s.job.rollout, plan->rollout) == 0)
+        a->attempt = attempt_of(s.job.id);
     a->claim_fence = s.claim.there ? s.claim.fence : 0;
     a->claim_ours = s.claim.there && strcmp(s.claim.rollout, plan->rollout) == 0;
     a->claim_live = s.claim.there && s.claim.left_s > 0;

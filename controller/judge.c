@@ -55,6 +55,7 @@ static struct verdict judge_check(struct node *n, const struct plan *p, const st
         return bad(WHY_GONE);
     n->before = a->ident;
     n->claim_fence = a->claim_fence;
+    n->attempt = a->attempt; /* an earlier run of this rollout: its job's id must not be taken for ours */
     if (p->has_release && ident_runs(&a->ident, p->release_sha256))
         return go(STEP_DONE, WHY_NONE);
     return good();
