@@ -103,12 +103,11 @@ static struct verdict judge_quiet(struct node *n, const struct plan *p, const st
 
 static struct verdict judge_empty(struct node *n, const struct plan *p, const struct answer *a)
 {
-    (void)p;
     if (a->kind != ANS_OK)
         return again();
     if (!ident_same_process(&a->ident, &n->before))
         return bad(WHY_CHANGED);
-    return n->doubt && a->connections != 0 ? again() : good();
+    return n->doubt && a->connections != 0 && !p->drain_proceed ? again() : good();
 }
 
 static struct verdict judge_silent(struct node *n, const struct plan *p, const struct answer *a)

@@ -1,4 +1,5 @@
 /* run_look.c - what the load balancers show, read once for all nodes that wait to see it. */
+#include <stdio.h>
 #include <string.h>
 
 #include "pace.h"
@@ -56,6 +57,25 @@ static struct answer peers_answer(const struct run *r, const struct plan *p, uin
     return a;
 }
 
+/* For people: what a node still waits for while it drains. */
+static void tell_waiting(const struct run *r, const struct plan *p, uint16_t node, struct answer *a)
+{
+    const struct plan_node *pn = &p->nodes[node];
+    uint8_t step = run_node(r, node)->step;
+
+    for (uint32_t i = 0; i < pn->n_peers && a->text[0] == '\0'; i++) {
+        uint32_t peer = pn->first_peer + i;
+        const struct seen_peer *seen = run_peer(r, peer);
+        const char *lb = p->lbs[plan_peer_lb(p, peer)].name;
+
+        if (seen->state == PEER_UNKNOWN)
+            (void)snprintf(a->text, sizeof a->text, "upstream %s at %s does not list %s",
+                           p->upstreams[p->peers[peer].upstream].name, lb, p->peers[peer].server);
+        else if (seen->active > 0 && (step == STEP_QUIET || step == STEP_SILENT))
+            (void)snprintf(a->text, sizeof a->text, "%u requests, the first of them at %s", a->active, lb);
+    }
+}
+
 static struct answer look_answer(const struct run *r, const struct plan *p, uint16_t node)
 {
     struct answer a = peers_answer(r, p, node);
@@ -63,6 +83,7 @@ static struct answer look_answer(const struct run *r, const struct plan *p, uint
     if (step_row((enum step)run_node(r, node)->step)->ask == ASK_FLOOR &&
         !run_may_drain(r, p, node, a.text, sizeof a.text))
         a.kind = ANS_REFUSED;
+    tell_waiting(r, p, node, &a);
     return a;
 }
 
