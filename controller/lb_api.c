@@ -158,3 +158,15 @@ enum answer_kind lb_api_patch_answer(int status, const char *body, size_t size, 
     json_decref(o);
     return kind;
 }
+
+bool lb_api_patched_server(const char *body, size_t size, char *server, size_t server_size)
+{
+    json_t *o = json_read(body, size, NULL);
+    const char *is;
+    bool good = o != NULL && json_get_string(o, "server", &is, NULL) && strlen(is) < server_size;
+
+    if (good)
+        (void)snprintf(server, server_size, "%s", is);
+    json_decref(o);
+    return good;
+}

@@ -52,4 +52,7 @@ bool lb_api_read_nginx(const char *body, size_t size, uint64_t *generation, stru
 enum answer_kind lb_api_patch_answer(int status, const char *body, size_t size, const char *server, char *text,
                                      size_t text_size);
 
+/* The server that such an answer is about. False where it names none, or one too long. */
+bool lb_api_patched_server(const char *body, size_t size, char *server, size_t server_size);
+
 #endif

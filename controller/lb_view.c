@@ -68,14 +68,31 @@ void lb_view_free(struct lb_view **view)
     free(v->first_ids);
     free(v->exact);
     free(v->order);
+    for (uint32_t i = 0; i < v->n_closed; i++)
+        free(v->closed[i].server);
+    free(v->closed);
     free(v);
     *view = NULL;
+}
+
+static void forget_closed(struct lb_view *v, uint16_t lb)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < v->n_closed; i++) {
+        if (v->plan->upstreams[v->closed[i].upstream].lb == lb)
+            free(v->closed[i].server);
+        else
+            v->closed[kept++] = v->closed[i];
+    }
+    v->n_closed = kept;
 }
 
 void lb_view_forget(struct lb_view *v, uint16_t lb)
 {
     const struct plan *plan = v->plan;
 
+    forget_closed(v, lb);
     for (uint32_t i = 0; i < plan->n_upstreams; i++) {
         if (plan->upstreams[i].lb != lb)
             continue;
@@ -149,6 +166,18 @@ static void fill_row(struct filling *f, uint32_t row, const struct lb_peer *p)
         f->taken[row] = true;
 }
 
+static void keep_closed(struct lb_view *v, uint32_t upstream, const struct lb_peer *p)
+{
+    if (p->state != PEER_DOWN && p->state != PEER_DRAINING)
+        return;
+    if (v->n_closed == v->closed_cap) {
+        v->closed_cap = v->closed_cap * 2 + 8;
+        v->closed = mem_grow(v->closed, v->closed_cap, sizeof *v->closed);
+    }
+    v->closed[v->n_closed++] =
+        (struct lb_closed){.upstream = upstream, .down = p->state == PEER_DOWN, .server = mem_text(p->server)};
+}
+
 static bool on_begin(void *ctx, const char *name, struct err *err)
 {
     struct filling *f = ctx;
@@ -182,6 +211,7 @@ static bool on_peer(void *ctx, const struct lb_peer *p, struct err *err)
         u->up += !p->backup && p->state == PEER_UP;
         if (v->first_ids[f->upstream] == LB_NO_ID)
             v->first_ids[f->upstream] = p->id;
+        keep_closed(v, f->upstream, p);
         row = row_by_text(v, f->upstream, p->server);
     } else {
         row = row_by_address(f, p->server);
@@ -242,4 +272,12 @@ bool lb_view_active_exact(const struct lb_view *v, uint16_t lb)
         if (v->plan->upstreams[i].lb == lb && !v->exact[i])
             return false;
     return true;
+}
+
+enum peer_state lb_view_was(const struct lb_view *v, uint32_t upstream, const char *server)
+{
+    for (uint32_t i = 0; i < v->n_closed; i++)
+        if (v->closed[i].upstream == upstream && strcmp(v->closed[i].server, server) == 0)
+            return v->closed[i].down ? PEER_DOWN : PEER_DRAINING;
+    return PEER_UP;
 }

@@ -7,6 +7,13 @@
 
 #define LB_NO_ID UINT64_MAX
 
+/* A server that the latest list showed as taken out, the plan's or not. */
+struct lb_closed {
+    uint32_t upstream;
+    bool down; /* else draining */
+    char *server;
+};
+
 /* Arrays over the whole plan; the rows of one load balancer are written at a time. */
 struct lb_view {
     struct seen_upstream *upstreams; /* n_upstreams */
@@ -15,7 +22,9 @@ struct lb_view {
     uint64_t *first_ids;             /* n_upstreams: of any server in it, for the lease; LB_NO_ID = empty */
     bool *exact;                     /* n_upstreams: its `active` is right over reloads (our module) */
     uint32_t *order;                 /* n_peers, sorted by upstream and server: how a row is found */
-    const struct plan *plan;         /* borrowed */
+    struct lb_closed *closed;        /* n_closed */
+    uint32_t n_closed, closed_cap;
+    const struct plan *plan; /* borrowed */
 };
 struct lb_view *lb_view_new(const struct plan *);
 void lb_view_free(struct lb_view **);
@@ -29,5 +38,8 @@ bool lb_view_fill(struct lb_view *, uint16_t lb, const char *body, size_t size, 
 
 /* `active` counts requests of old workers too, in all of the plan's upstreams at `lb`. */
 bool lb_view_active_exact(const struct lb_view *, uint16_t lb);
+
+/* What the latest list showed of any server of a plan's upstream: PEER_DOWN, PEER_DRAINING, else PEER_UP. */
+enum peer_state lb_view_was(const struct lb_view *, uint32_t upstream, const char *server);
 
 #endif

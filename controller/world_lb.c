@@ -101,9 +101,24 @@ static void list_came(struct world_net *w, struct part *part, const struct call_
 }
 
 /* ---- changing a server */
-static void patch(struct world_net *w, struct part *part, uint64_t id)
+static const char *body_of(const struct world_net *w, const struct part *part)
 {
     const struct action *a = &part->work->action;
+    enum peer_state was;
+
+    if (part->kind == PART_LEASE)
+        return lb_api_body_renew();
+    if (part->kind == PART_AMEND) {
+        was = lb_view_was(w->view, w->plan->peers[part->peer].upstream, part->hit);
+        return was == PEER_DOWN ? lb_api_body_down() : lb_api_body_back(was == PEER_DRAINING);
+    }
+    if (a->ask == ASK_BACK)
+        return lb_api_body_back(a->prior_mask >> (part->peer - w->plan->nodes[a->node].first_peer) & 1);
+    return a->ask == ASK_DRAIN ? lb_api_body_drain() : lb_api_body_down();
+}
+
+static void patch(struct world_net *w, struct part *part, uint64_t id)
+{
     const struct plan_upstream *u = upstream_of(w, part);
     const struct plan_lb *l = &w->plan->lbs[u->lb];
     struct lb_lease_headers h = {0};
@@ -112,18 +127,12 @@ static void patch(struct world_net *w, struct part *part, uint64_t id)
                              .connect_to = l->address,
                              .headers = h.list,
                              .n_headers = LB_LEASE_HEADERS,
+                             .body = body_of(w, part),
                              .cap_bytes = LB_BODY_MAX_BYTES};
     char *url = lb_api_url_server(l->api, l->api_version, u->name, id);
 
-    lb_api_lease_headers(&h, w->plan, part->kind == PART_LEASE ? a->ttl_ms : w->plan->lease_ttl_ms);
-    if (part->kind == PART_LEASE) {
-        q.body = lb_api_body_renew();
-    } else if (a->ask == ASK_BACK) {
-        uint32_t bit = part->peer - w->plan->nodes[a->node].first_peer;
-        q.body = lb_api_body_back(a->prior_mask >> bit & 1);
-    } else {
-        q.body = a->ask == ASK_DRAIN ? lb_api_body_drain() : lb_api_body_down();
-    }
+    part->id = id;
+    lb_api_lease_headers(&h, w->plan, part->kind == PART_LEASE ? part->work->action.ttl_ms : w->plan->lease_ttl_ms);
     q.body_bytes = strlen(q.body);
     q.url = url;
     part_call(w, part, &q);
@@ -172,27 +181,56 @@ static void id_search(struct world_net *w, struct part *part, bool searched, enu
     }
 }
 
+static void say(char text[ANSWER_TEXT_MAX], const char *lb, const char *upstream, const char *said)
+{
+    (void)snprintf(text, ANSWER_TEXT_MAX, "load balancer %.40s, upstream %.40s: %.90s", lb, upstream, said);
+}
+
+/* Nginx was reloaded with another order since the list: another server was changed. It must not stay so. */
+static bool amend(struct world_net *w, struct part *part, const struct call_result *r)
+{
+    if (!lb_api_patched_server(r->body, r->body_bytes, part->hit, sizeof part->hit))
+        return false;
+    part->kind = PART_AMEND;
+    patch(w, part, part->id);
+    return true;
+}
+
+static void amend_came(struct world_net *w, struct part *part, const struct call_result *r)
+{
+    const struct plan_upstream *u = upstream_of(w, part);
+    char said[ANSWER_TEXT_MAX], text[ANSWER_TEXT_MAX], why[128];
+    bool good = r->failure == CALL_FINE &&
+                lb_api_patch_answer(r->status, r->body, r->body_bytes, part->hit, said, sizeof said) == ANS_OK;
+
+    w->lbs[u->lb].good = false;
+    (void)snprintf(why, sizeof why, "reloaded with another order; %.50s was changed by mistake %s", part->hit,
+                   good ? "and put back" : "AND IS LEFT SO");
+    say(text, w->plan->lbs[u->lb].name, u->name, why);
+    part_end(w, part, ANS_BAD, text);
+}
+
 static void patch_came(struct world_net *w, struct part *part, const struct call_result *r)
 {
     struct answer *a = &part->work->input.answer;
     const struct plan_upstream *u = upstream_of(w, part);
-    const char *lb = w->plan->lbs[u->lb].name;
     const char *server = part->kind == PART_LEASE ? NULL : w->plan->peers[part->peer].server;
     enum answer_kind kind = answer_of_failure(r->failure, true);
-    char said[ANSWER_TEXT_MAX], text[ANSWER_TEXT_MAX];
+    char said[ANSWER_TEXT_MAX], text[ANSWER_TEXT_MAX] = "";
 
     if (r->failure != CALL_FINE) {
         part_end(w, part, kind, r->text);
         return;
     }
     kind = lb_api_patch_answer(r->status, r->body, r->body_bytes, server, said, sizeof said);
+    if (kind == ANS_BAD && part->kind == PART_PATCH && amend(w, part, r))
+        return;
     if (kind == ANS_OK && part->kind == PART_PATCH)
         a->ok_mask |= UINT64_C(1) << (part->peer - w->plan->nodes[part->work->action.node].first_peer);
-    if (kind == ANS_BAD || r->status == 404)
+    if (r->status == 404)
         w->lbs[u->lb].good = false; /* its order is not the list's any more */
-    text[0] = '\0';
     if (kind != ANS_OK)
-        (void)snprintf(text, sizeof text, "load balancer %.40s, upstream %.40s: %.90s", lb, u->name, said);
+        say(text, w->plan->lbs[u->lb].name, u->name, said);
     part_end(w, part, kind, text);
 }
 
@@ -231,6 +269,9 @@ void world_lb_result(struct world_net *w, struct part *part, const struct call_r
     case PART_PATCH:
     case PART_LEASE:
         patch_came(w, part, r);
+        return;
+    case PART_AMEND:
+        amend_came(w, part, r);
         return;
     case PART_AGENT:
     case PART_STAGED:

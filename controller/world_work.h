@@ -14,6 +14,7 @@ enum part_kind {
     PART_NGINX,  /* GET /nginx */
     PART_LIST,   /* GET the upstreams */
     PART_PATCH,  /* of one peer */
+    PART_AMEND,  /* the PATCH before it hit another server: that one as it was */
     PART_LEASE,  /* PATCH of any server of an upstream */
     PART_AGENT,  /* the ask itself */
     PART_STAGED, /* STAGE: is the release there already? */
@@ -22,8 +23,10 @@ enum part_kind {
 struct part {
     struct work *work;
     enum part_kind kind;
-    uint32_t peer;     /* PATCH: index into the plan's peers */
+    uint32_t peer;     /* PATCH, AMEND: index into the plan's peers */
+    uint64_t id;       /* PATCH, AMEND: nginx's, as used */
     struct part *next; /* of those that wait for the same list */
+    char hit[120];     /* AMEND: the server that was hit */
 };
 
 struct work {

@@ -33,10 +33,10 @@ static void list_answer(const struct fake *f, struct tiny_answer *a)
         n += (size_t)snprintf(a->body + n, sizeof a->body - n,
                               "%s{\"id\":%d,\"server\":\"%s\",\"state\":\"up\",\"active\":%d}", i > 0 ? "," : "", i,
                               f->order[i], i);
-    snprintf(
-        a->body + n, sizeof a->body - n,
-        "],\"rollout\":{}},\"extra\":{\"peers\":[{\"id\":5,\"server\":\"[::1]:80\",\"state\":\"up\",\"active\":0}],"
-        "\"rollout\":{}}}");
+    snprintf(a->body + n, sizeof a->body - n,
+             "],\"rollout\":{\"active_exact\":true}},\"extra\":{\"peers\":[{\"id\":5,\"server\":\"[::1]:80\",\"state\":"
+             "\"up\",\"active\":0}],"
+             "\"rollout\":{\"active_exact\":true}}}");
 }
 
 static void answer(void *ctx, const struct tiny_request *q, struct tiny_answer *a)
@@ -193,7 +193,7 @@ static void the_load_balancer_that_failed_is_named_and_the_others_count(void **s
     assert_non_null(strstr(in.answer.text, "lb2"));
 }
 
-static void another_order_at_nginx_is_found_and_the_next_try_is_right(void **state)
+static void a_server_hit_by_mistake_is_put_back_and_the_next_try_is_right(void **state)
 {
     struct fix *f = *state;
 
@@ -203,6 +203,9 @@ static void another_order_at_nginx_is_found_and_the_next_try_is_right(void **sta
     struct input in = do_it(f, ask(ASK_DRAIN, 4));
     assert_int_equal(in.answer.kind, ANS_BAD);
     assert_int_equal(in.answer.ok_mask, 0);
+    assert_non_null(strstr(in.answer.text, "10.0.0.2:80 was changed by mistake and put back"));
+    assert_non_null(strstr(f->lbs[1].log, "/app/servers/0 {\"drain\":true};PATCH /api/9/http/upstreams/app/servers/0 "
+                                          "{\"down\":false,\"drain\":false};"));
     in = do_it(f, ask(ASK_DRAIN, 4));
     assert_int_equal(in.answer.kind, ANS_OK);
     assert_non_null(strstr(f->lbs[1].log, "/app/servers/1 {\"drain\":true};"));
@@ -333,7 +336,7 @@ int main(void)
         T(a_drain_reaches_every_peer_with_the_lease),
         T(going_back_restores_what_was),
         T(the_load_balancer_that_failed_is_named_and_the_others_count),
-        T(another_order_at_nginx_is_found_and_the_next_try_is_right),
+        T(a_server_hit_by_mistake_is_put_back_and_the_next_try_is_right),
         T(a_peer_that_is_not_listed_is_refused_without_a_patch),
         T(a_lease_is_an_empty_patch_and_another_holder_fences),
         T(a_release_is_sent_only_where_it_is_not),
