@@ -116,6 +116,17 @@ check-valgrind: deps-lint
 prove-tests: deps
 	@tests/prove/run
 
+# ---- the demo, and the same without a drain
+DEMO := $(B)/deploy/demo/demo
+$(DEMO): $(O)/deploy/demo/demo.o $(O)/tests/stage.a $(O)/common.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,jansson libcurl)
+.PHONY: demo-build demo demo-broken
+demo-build: all $(TEST_PARTS) $(DEMO)
+demo demo-broken: deps
+	@$(SUBMAKE) -s demo-build
+	@$(DEMO) $(if $(filter demo-broken,$@),--broken)
+
 # ---- lint: layout, scripts, cppcheck, clang-tidy; the nginx module is built first because its headers come from there
 .PHONY: lint
 lint: deps-lint

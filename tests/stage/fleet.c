@@ -23,7 +23,7 @@ static void start_lbs(struct stage_fleet *f)
     const struct stage_upstream upstreams[] = {{.name = "app", .peers = peers}, {.name = NULL}};
 
     for (unsigned i = 0; i < f->n_nodes; i++)
-        peers[i] = f->node[i].server->peer;
+        peers[i] = stage_text(f->stage, "%s fail_timeout=1s", f->node[i].server->peer);
     for (unsigned i = 0; i < f->n_lbs; i++)
         f->lb[i] = stage_nginx_start(f->stage, stage_text(f->stage, "lb%u", i + 1),
                                      &(struct stage_nginx_conf){.upstreams = upstreams});
