@@ -173,7 +173,7 @@ static void *tiny_accept(void *arg)
     }
 }
 
-static struct tiny_server *tiny_start(tiny_fn *fn, void *ctx)
+static inline struct tiny_server *tiny_start(tiny_fn *fn, void *ctx)
 {
     struct tiny_server *s = calloc(1, sizeof *s);
 
@@ -185,7 +185,7 @@ static struct tiny_server *tiny_start(tiny_fn *fn, void *ctx)
     return s;
 }
 
-static void tiny_stop(struct tiny_server *s)
+static inline void tiny_stop(struct tiny_server *s)
 {
     shutdown(s->fd, SHUT_RDWR);
     pthread_join(s->thread, NULL);
