@@ -112,7 +112,7 @@ static json_t *body(const char *format, ...)
 #define GOOD                                                                                                           \
     "{\"rollout\":\"r/1\",\"fence\":7,\"expect\":3,\"ttl\":60,\"holder\":\"me@here\","                                 \
     "\"target\":{\"sha256\":null,\"version\":\"2\"},\"took_out\":[{\"lb\":\"lb1\",\"upstream\":\"u\","                 \
-    "\"server\":\"1.2.3.4:80\",\"prior\":{\"down\":false,\"drain\":true},\"later\":1}]}"
+    "\"server\":\"1.2.3.4:80\",\"prior\":{\"down\":false,\"drain\":true},\"later\":1}],\"before\":null}"
 
 static void a_claim_that_is_not_whole_is_refused_and_the_member_is_named(void **unused)
 {
@@ -130,6 +130,7 @@ static void a_claim_that_is_not_whole_is_refused_and_the_member_is_named(void **
         {"ttl", "9999999", "\"ttl\""},
         {"holder", "\"a\\nb\"", "\"holder\""},
         {"target", "{\"sha256\":\"abc\"}", "target.sha256"},
+        {"before", "{\"pid\":0}", "\"before\""},
         {"took_out", NULL, "\"took_out\""},
         {"took_out", "[{}]", "\"took_out\"[0]"},
         {"took_out", "[{\"lb\":\"l\",\"upstream\":\"u\",\"server\":\"s\"}]", "\"prior\""},

@@ -1,0 +1,196 @@
+/* agent_job_case.c - restart, upgrade, rollback: what they do, and how each failure ends. */
+#include <signal.h>
+#include <stdio.h>
+
+#include "tests/cases/agent_client.h"
+
+#define QUICK "ready-timeout = 2s\n" /* for releases that never get ready */
+
+static struct stage_agent *claimed_agent(struct stage *s, struct stage_server **server, const char *extra)
+{
+    struct stage_agent *a;
+
+    *server = stage_server_start(s, "n1", "v1");
+    a = stage_agent_start(s, "n1", *server, true, extra);
+    assert_status(put_claim(a, "r", 1, 0, 600), 200);
+    return a;
+}
+
+static struct stage_answer *run_job(struct stage_agent *a, const char *id, const char *action, const char *release)
+{
+    assert_status(post_job(a, id, "r", 1, action, release), 202);
+    return wait_job(a, id);
+}
+
+static void assert_end(struct stage *s, struct stage_answer *r, const char *state, const char *code, bool touched,
+                       bool restored)
+{
+    if (strcmp(stage_json_string(s, r->json, "state"), state) != 0 ||
+        strcmp(stage_json_string(s, r->json, "code"), code) != 0 || stage_json_bool(s, r->json, "touched") != touched ||
+        stage_json_bool(s, r->json, "restored") != restored)
+        fail_msg("not %s %s, touched %d, restored %d: %s", state, code, touched, restored, r->body);
+}
+
+static void a_restart_ends_with_another_process_of_the_same_executable(struct stage *s)
+{
+    struct stage_server *v;
+    struct stage_agent *a = claimed_agent(s, &v, NULL);
+    pid_t before = stage_server_pid(v);
+    struct stage_answer *r = run_job(a, "r/n1/restart/1", "restart", NULL);
+
+    assert_end(s, r, "done", "ok", true, false);
+    assert_int_equal(stage_json_int(s, r->json, "before.pid"), before);
+    assert_int_equal(stage_json_int(s, r->json, "after.pid"), stage_server_pid(v));
+    assert_int_not_equal(stage_server_pid(v), before);
+    assert_string_equal(stage_json_string(s, r->json, "after.sha256"), file_hex(s, v->exe));
+}
+
+static void the_same_id_has_one_effect_also_after_the_agent_was_killed(struct stage *s)
+{
+    struct stage_server *v;
+    struct stage_agent *a = claimed_agent(s, &v, NULL);
+    struct stage_answer *first = run_job(a, "r/n1/restart/1", "restart", NULL), *again;
+    pid_t pid = stage_server_pid(v);
+
+    again = post_job(a, "r/n1/restart/1", "r", 1, "restart", NULL);
+    assert_status(again, 200);
+    assert_true(json_equal(first->json, again->json));
+    assert_refused(post_job(a, "r/n1/restart/1", "r", 1, "upgrade", file_hex(s, v->exe)), 400, "bad_request");
+    stage_agent_stop(a, SIGKILL);
+    stage_agent_again(a);
+    assert_status(post_job(a, "r/n1/restart/1", "r", 1, "restart", NULL), 200);
+    assert_int_equal(stage_server_pid(v), pid);
+}
+
+static void an_upgrade_installs_runs_and_keeps_the_way_back(struct stage *s)
+{
+    struct stage_server *v;
+    struct stage_agent *a = claimed_agent(s, &v, NULL);
+    const char *old = file_hex(s, v->exe), *file = stage_server_variant(s, "v2"), *new = file_hex(s, file);
+    struct stage_answer *r;
+
+    assert_status(put_release(a, new, file), 201);
+    assert_status(put_release(a, new, file), 200);
+    r = run_job(a, "r/n1/upgrade/1", "upgrade", new);
+    assert_end(s, r, "done", "ok", true, false);
+    assert_string_equal(stage_json_string(s, r->json, "after.sha256"), new);
+    assert_string_equal(file_hex(s, v->exe), new);
+    assert_string_equal(stage_server_version(v), "2");
+    assert_string_equal(stage_json_string(s, get_status(a)->json, "version"), "2");
+    r = run_job(a, "r/n1/rollback/1", "rollback", old);
+    assert_end(s, r, "done", "ok", true, false);
+    assert_string_equal(file_hex(s, v->exe), old);
+    assert_string_equal(stage_server_version(v), "1");
+}
+
+/* A release that does not come up: the old process goes on, and the old file is back before the job is told. */
+static void assert_old_one_goes_on(struct stage *s, const char *variant)
+{
+    struct stage_server *v;
+    struct stage_agent *a = claimed_agent(s, &v, QUICK);
+    const char *old = file_hex(s, v->exe), *file = stage_server_variant(s, variant), *new = file_hex(s, file);
+    pid_t pid = stage_server_pid(v);
+    struct stage_answer *r;
+
+    assert_status(put_release(a, new, file), 201);
+    r = run_job(a, "r/n1/upgrade/1", "upgrade", new);
+    assert_end(s, r, "failed", "no_successor", true, true);
+    assert_int_equal(stage_json_int(s, r->json, "after.pid"), pid);
+    assert_string_equal(file_hex(s, v->exe), old);
+    assert_string_equal(stage_server_version(v), "1");
+    r = run_job(a, "r/n1/restart/1", "restart", NULL); /* and it can be restarted at once: nothing hangs about */
+    assert_end(s, r, "done", "ok", true, false);
+    assert_string_equal(stage_server_version(v), "1");
+    assert_int_equal(stage_server_count(v), 1);
+}
+
+static void a_release_that_exits_at_once_leaves_the_old_one_and_its_file(struct stage *s)
+{
+    assert_old_one_goes_on(s, "exit");
+}
+
+static void a_release_that_hangs_leaves_the_old_one_and_its_file(struct stage *s)
+{
+    assert_old_one_goes_on(s, "hang");
+}
+
+static void a_job_without_the_claim_its_fence_or_its_release_is_refused(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "n1", "v1");
+    struct stage_agent *a = stage_agent_start(s, "n1", v, true, NULL);
+    const char *hex = file_hex(s, stage_server_variant(s, "v2"));
+    pid_t pid = stage_server_pid(v);
+
+    assert_refused(post_job(a, "r/1", "r", 1, "restart", NULL), 409, "no_claim");
+    assert_status(put_claim(a, "r", 2, 0, 60), 200);
+    assert_refused(post_job(a, "r/1", "r", 1, "restart", NULL), 412, "fence_stale");
+    assert_refused(post_job(a, "r/1", "r", 3, "restart", NULL), 412, "fence_stale");
+    assert_refused(post_job(a, "r/1", "q", 2, "restart", NULL), 412, "fence_stale");
+    assert_refused(post_job(a, "r/1", "r", 2, "upgrade", hex), 409, "no_release");
+    assert_refused(post_job(a, "r/1", "r", 2, "stop", NULL), 400, "bad_request");
+    assert_refused(stage_agent_http(a, "GET", APP "/jobs/r/1", NULL), 404, "not_found");
+    assert_int_equal(stage_server_pid(v), pid);
+}
+
+static void a_release_of_another_hash_is_not_kept(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "n1", "v1");
+    struct stage_agent *a = stage_agent_start(s, "n1", v, true, NULL);
+    const char *wrong = file_hex(s, v->exe), *file = stage_server_variant(s, "v2");
+
+    assert_refused(put_release(a, wrong, file), 422, "hash_mismatch");
+    assert_int_equal(json_array_size(stage_json(s, get_status(a)->json, "releases")), 0);
+    assert_refused(stage_agent_http(a, "PUT", APP "/releases/../../etc/passwd", "x"), 404, "not_found");
+    assert_status(put_release(a, file_hex(s, file), file), 201);
+}
+
+static void a_second_job_waits_for_the_first_one(struct stage *s)
+{
+    struct stage_server *v;
+    struct stage_agent *a = claimed_agent(s, &v, QUICK);
+    const char *file = stage_server_variant(s, "hang"), *hex = file_hex(s, file);
+
+    assert_status(put_release(a, hex, file), 201);
+    assert_status(post_job(a, "r/1", "r", 1, "upgrade", hex), 202);
+    assert_refused(post_job(a, "r/2", "r", 1, "restart", NULL), 409, "busy");
+    assert_end(s, wait_job(a, "r/1"), "failed", "no_successor", true, true);
+    assert_status(post_job(a, "r/2", "r", 1, "restart", NULL), 202);
+    assert_end(s, wait_job(a, "r/2"), "done", "ok", true, false);
+}
+
+static void an_agent_killed_in_mid_job_puts_the_old_file_back_and_says_interrupted(struct stage *s)
+{
+    struct stage_server *v;
+    struct stage_agent *a = claimed_agent(s, &v, NULL);
+    const char *old = file_hex(s, v->exe), *file = stage_server_variant(s, "hang"), *hex = file_hex(s, file);
+    struct stage_answer *r;
+
+    assert_status(put_release(a, hex, file), 201);
+    assert_status(post_job(a, "r/1", "r", 1, "upgrade", hex), 202);
+    r = stage_agent_http(a, "GET", APP "/jobs/r/1", NULL); /* the swap follows the answer at once */
+    assert_status(r, 200);
+    stage_agent_stop(a, SIGKILL);
+    stage_agent_again(a);
+    r = wait_job(a, "r/1");
+    assert_end(s, r, "failed", "interrupted", true, true);
+    assert_string_equal(file_hex(s, v->exe), old);
+    assert_end(s, run_job(a, "r/2", "restart", NULL), "done", "ok", true, false);
+    assert_string_equal(stage_server_version(v), "1");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stage_test(a_restart_ends_with_another_process_of_the_same_executable),
+        stage_test(the_same_id_has_one_effect_also_after_the_agent_was_killed),
+        stage_test(an_upgrade_installs_runs_and_keeps_the_way_back),
+        stage_test(a_release_that_exits_at_once_leaves_the_old_one_and_its_file),
+        stage_test(a_release_that_hangs_leaves_the_old_one_and_its_file),
+        stage_test(a_job_without_the_claim_its_fence_or_its_release_is_refused),
+        stage_test(a_release_of_another_hash_is_not_kept),
+        stage_test(a_second_job_waits_for_the_first_one),
+        stage_test(an_agent_killed_in_mid_job_puts_the_old_file_back_and_says_interrupted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,109 @@
+/* agent_status_case.c - what the agent says of a service is what runs. */
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "tests/cases/agent_client.h"
+
+static void the_status_names_process_executable_version_and_addresses(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "n1", "v1");
+    struct stage_agent *a = stage_agent_start(s, "n1", v, true, NULL);
+    struct stage_answer *r = get_status(a);
+    const char *hex = file_hex(s, v->exe);
+
+    assert_status(r, 200);
+    assert_string_equal(stage_json_string(s, r->json, "node"), "n1");
+    assert_true(stage_json_bool(s, r->json, "running"));
+    assert_int_equal(stage_json_int(s, r->json, "ident.pid"), stage_server_pid(v));
+    assert_string_equal(stage_json_string(s, r->json, "ident.sha256"), hex);
+    assert_string_equal(stage_json_string(s, r->json, "installed"), hex);
+    assert_string_equal(stage_json_string(s, r->json, "version"), "1");
+    assert_int_equal(json_array_size(stage_json(s, r->json, "listening")), 3);
+    for (int port = 0; port < 3; port++) {
+        const char *wanted = stage_text(s, "127.0.0.1:%u", v->port[port]);
+        bool found = false;
+        for (int i = 0; i < 3; i++)
+            found |= strcmp(stage_json_string(s, r->json, stage_text(s, "listening.%d", i)), wanted) == 0;
+        assert_true(found);
+    }
+    assert_int_equal(stage_json_int(s, r->json, "connections"), 0);
+    assert_true(json_is_null(stage_json(s, r->json, "claim")));
+    assert_int_equal(stage_json_int(s, r->json, "fence"), 0);
+    r = stage_agent_http(a, "GET", "/v1/services", NULL);
+    assert_string_equal(stage_json_string(s, r->json, "services.0.service"), "app");
+    assert_refused(stage_agent_http(a, "GET", "/v1/services/other", NULL), 404, "not_found");
+    assert_refused(stage_agent_http(a, "POST", "/v1", NULL), 405, "method_not_allowed");
+}
+
+static void health_is_of_the_process_that_was_there_before_and_after(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "n1", "v1");
+    struct stage_agent *a = stage_agent_start(s, "n1", v, true, NULL);
+    struct stage_answer *r = stage_agent_http(a, "GET", APP "/health", NULL);
+
+    assert_status(r, 200);
+    assert_true(stage_json_bool(s, r->json, "healthy"));
+    assert_int_equal(stage_json_int(s, r->json, "status"), 200);
+    assert_int_equal(stage_json_int(s, r->json, "ident.pid"), stage_server_pid(v));
+    assert_refused(stage_agent_http(a, "GET", APP "/health?wait=soon", NULL), 400, "bad_request");
+    stage_server_kill(v, SIGKILL);
+    r = stage_agent_http(a, "GET", APP "/health?wait=300ms", NULL);
+    assert_false(stage_json_bool(s, r->json, "healthy"));
+    assert_true(json_is_null(stage_json(s, r->json, "ident")));
+}
+
+static void a_stale_pid_file_or_one_of_another_program_is_nothing_that_runs(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "n1", "v1");
+    struct stage_agent *a = stage_agent_start(s, "n1", v, true, NULL);
+
+    stage_server_kill(v, SIGKILL);
+    assert_false(stage_json_bool(s, get_status(a)->json, "running"));
+    (void)stage_write(s, v->pidfile, stage_text(s, "%d\n", getpid()));
+    assert_false(stage_json_bool(s, get_status(a)->json, "running"));
+    (void)stage_write(s, v->pidfile, "many words\n");
+    assert_false(stage_json_bool(s, get_status(a)->json, "running"));
+    assert_status(put_claim(a, "r", 1, 0, 60), 200);
+    assert_status(post_job(a, "r/n1/restart/1", "r", 1, "restart", NULL), 202);
+    struct stage_answer *r = wait_job(a, "r/n1/restart/1");
+    assert_string_equal(stage_json_string(s, r->json, "code"), "not_running");
+    assert_false(stage_json_bool(s, r->json, "touched"));
+}
+
+static void check_reads_everything_and_touches_nothing(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "n1", "v1");
+    const char *agent = stage_text(s, "%s/rollout-agent", s->build), *state = stage_text(s, "%s/none", s->dir);
+    const char *good = stage_text(s,
+                                  "[agent]\nnode = n1\nlisten = 127.0.0.1:%u\nstate = %s\n[service app]\n"
+                                  "executable = %s\npidfile = %s\nhealth = %s/healthz\n",
+                                  stage_port(s), state, v->exe, v->pidfile, v->url);
+    struct stage_run r = stage_run(
+        s, 5000, (const char *const[]){agent, "--config", stage_write(s, "good.conf", good), "--check", NULL});
+
+    assert_int_equal(r.exit_code, 0);
+    assert_non_null(strstr(r.out, "service app"));
+    assert_int_not_equal(access(state, F_OK), 0);
+    r = stage_run(s, 5000,
+                  (const char *const[]){agent, "--config",
+                                        stage_write(s, "bad.conf", stage_text(s, "%sheatlh-timeout = 1s\n", good)),
+                                        "--check", NULL});
+    assert_int_equal(r.exit_code, 78);
+    assert_non_null(strstr(r.err, "bad.conf:9: "));
+    assert_non_null(strstr(r.err, "health-timeout"));
+    r = stage_run(s, 5000, (const char *const[]){agent, "--chekc", NULL});
+    assert_int_equal(r.exit_code, 64);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stage_test(the_status_names_process_executable_version_and_addresses),
+        stage_test(health_is_of_the_process_that_was_there_before_and_after),
+        stage_test(a_stale_pid_file_or_one_of_another_program_is_nothing_that_runs),
+        stage_test(check_reads_everything_and_touches_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
