@@ -24,6 +24,11 @@ ngx_int_t answer_json(ngx_http_request_t *r, ngx_uint_t status, const struct jso
     if (out->failed || buffer == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+    /* An unread body would be taken for the connection's next request. Before the header: it may say 100 Continue. */
+    ngx_int_t rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
     buffer->pos = out->bytes;
     buffer->last = out->bytes + out->size_bytes;
     buffer->memory = 1;
@@ -35,7 +40,7 @@ ngx_int_t answer_json(ngx_http_request_t *r, ngx_uint_t status, const struct jso
     r->headers_out.content_type_lowcase = NULL;
     r->headers_out.status = status;
     r->headers_out.content_length_n = (off_t)out->size_bytes;
-    ngx_int_t rc = ngx_http_send_header(r);
+    rc = ngx_http_send_header(r);
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
     }

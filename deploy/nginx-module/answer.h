@@ -14,7 +14,7 @@ enum api_error {
 #undef ERROR
 };
 
-/* Both return what a content handler returns. */
+/* Both discard the request's body where it has not been read, and return what a content handler returns. */
 ngx_int_t answer_json(ngx_http_request_t *r, ngx_uint_t status, const struct json_out *out);
 
 /* {"error":{"status","text","code"},"request_id","href"}. The text is formatted as nginx does (%V, %uL, ...). */

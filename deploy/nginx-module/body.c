@@ -294,8 +294,10 @@ static enum body_result take_member(struct reader *in, struct body_member *membe
 
 enum body_result body_read(char *text, size_t size_bytes, struct body_member *members, size_t capacity, size_t *count)
 {
-    struct reader in = {text, text + size_bytes};
+    struct reader in;
 
+    in.at = text;
+    in.end = text + size_bytes;
     *count = 0;
     skip_space(&in);
     if (in.at == in.end) {

@@ -236,7 +236,7 @@ static ngx_int_t run_route(ngx_http_request_t *r, enum route route, const struct
     return run(r, &target);
 }
 
-static ngx_int_t answer_path(ngx_http_request_t *r)
+ngx_int_t handler_run(ngx_http_request_t *r)
 {
     ngx_http_core_loc_conf_t *core = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
     struct route_part stars[2] = {{NULL, 0}, {NULL, 0}};
@@ -258,15 +258,4 @@ static ngx_int_t answer_path(ngx_http_request_t *r)
     default:
         return run_route(r, route, stars);
     }
-}
-
-ngx_int_t handler_run(ngx_http_request_t *r)
-{
-    ngx_int_t rc = answer_path(r);
-
-    /* An unread body would be taken for the connection's next request. NGX_DONE: patch.c is reading it. */
-    if (rc != NGX_DONE && ngx_http_discard_request_body(r) != NGX_OK) {
-        r->keepalive = 0;
-    }
-    return rc;
 }

@@ -85,8 +85,8 @@ static ngx_int_t answer_bad_param(ngx_http_request_t *r, enum params_result resu
     case PARAMS_INVALID:
         return answer_error(r, ERROR_FORMAT, "invalid \"%V\" value", &name);
     default:
-        return answer_error(r, ERROR_SERVER_IMMUTABLE, "server \"%ui\" %V is immutable", patch->target.server_id,
-                            &name);
+        return answer_error(r, body_text_is(&bad->name, "weight") ? ERROR_WEIGHT_IMMUTABLE : ERROR_SERVER_IMMUTABLE,
+                            "server \"%ui\" %V is immutable", patch->target.server_id, &name);
     }
 }
 

@@ -3,38 +3,30 @@
 #include "workers.h"
 
 /* As the balancers judge. Alone in its upstream a peer is never given up on. */
-static bool is_unavail(const struct view_peer *entry, time_t now_s)
+static bool is_unavail(const ngx_http_upstream_rr_peers_t *group, const ngx_http_upstream_rr_peer_t *peer, time_t now_s)
 {
-    const ngx_http_upstream_rr_peer_t *peer = entry->peer;
-
-    return !entry->group->single && peer->max_fails != 0 && peer->fails >= peer->max_fails &&
+    return !group->single && peer->max_fails != 0 && peer->fails >= peer->max_fails &&
            now_s - peer->checked <= peer->fail_timeout;
 }
 
-static void take_groups(struct snapshot *snapshot, const struct view_upstream *upstream)
+static void take_group(struct snapshot *snapshot, const struct view_upstream *upstream,
+                       ngx_http_upstream_rr_peers_t *group)
 {
-    ngx_http_upstream_rr_peers_t *locked = NULL;
     time_t now_s = ngx_time();
 
+    ngx_http_upstream_rr_peers_wlock(group);
     for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
-        const struct view_peer *entry = &upstream->peers[i];
+        const ngx_http_upstream_rr_peer_t *peer = upstream->peers[i].peer;
 
-        if (entry->group != locked) {
-            if (locked != NULL) {
-                ngx_http_upstream_rr_peers_unlock(locked);
-            }
-            locked = entry->group;
-            ngx_http_upstream_rr_peers_wlock(locked);
+        if (upstream->peers[i].group == group) {
+            snapshot->peers[i] = (struct snapshot_peer){
+                .down = peer->down,
+                .active = peer->conns,
+                .unavail = is_unavail(group, peer, now_s) ? 1 : 0,
+            };
         }
-        snapshot->peers[i] = (struct snapshot_peer){
-            .down = entry->peer->down,
-            .active = entry->peer->conns,
-            .unavail = is_unavail(entry, now_s) ? 1 : 0,
-        };
     }
-    if (locked != NULL) {
-        ngx_http_upstream_rr_peers_unlock(locked);
-    }
+    ngx_http_upstream_rr_peers_unlock(group);
 }
 
 /* Our own sums; where they miss a worker, nginx's count of this generation may know more. */
@@ -65,7 +57,9 @@ bool snapshot_take(struct snapshot *snapshot, const struct view *view, const str
     if (snapshot->peers == NULL) {
         return false;
     }
-    take_groups(snapshot, upstream);
+    for (ngx_http_upstream_rr_peers_t *group = upstream->conf->peer.data; group != NULL; group = group->next) {
+        take_group(snapshot, upstream, group);
+    }
     if (upstream->shared != NULL) {
         shared_lock(view->zone);
         snapshot->lease = upstream->shared->lease;
