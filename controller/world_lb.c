@@ -104,12 +104,11 @@ static void list_came(struct world_net *w, struct part *part, const struct call_
 static const char *body_of(const struct world_net *w, const struct part *part)
 {
     const struct action *a = &part->work->action;
-    enum peer_state was;
 
     if (part->kind == PART_LEASE)
         return lb_api_body_renew();
     if (part->kind == PART_AMEND) {
-        was = lb_view_was(w->view, w->plan->peers[part->peer].upstream, part->hit);
+        enum peer_state was = lb_view_was(w->view, w->plan->peers[part->peer].upstream, part->hit);
         return was == PEER_DOWN ? lb_api_body_down() : lb_api_body_back(was == PEER_DRAINING);
     }
     if (a->ask == ASK_BACK)
