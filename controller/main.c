@@ -2,6 +2,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -14,6 +15,17 @@ static int help(const struct options *o)
     (void)fputs(text, stdout);
     free(text);
     return 0;
+}
+
+/* Hundreds of calls at once, a connection each: as many descriptors as we may have. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 static int dispatch(struct options *o)
@@ -45,6 +57,7 @@ int main(int argc, char **argv)
     struct err err = {.text = ""};
     int code = EXIT_USAGE;
 
+    raise_descriptors();
     if (options_parse(argc, argv, environ, &options, &err))
         code = dispatch(&options);
     else
