@@ -19,7 +19,7 @@ struct conn {
     struct conn *next;
 };
 
-void conn_on_notify(void *ctx, struct MHD_Connection *connection, void **conn,
+void conn_on_notify(void *ctx, struct MHD_Connection *connection, void **slot,
                     enum MHD_ConnectionNotificationCode what);
 struct conn *conn_of(struct MHD_Connection *connection);
 void conn_allow_ms(struct conn *conn, uint64_t in_ms); /* a new deadline; UINT64_MAX: none */

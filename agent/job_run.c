@@ -112,7 +112,7 @@ static void look_at_successor(struct service *service, const struct ident *now, 
                               struct judge_facts *facts)
 {
     struct job_run *run = &service->run;
-    struct sockets sockets;
+    struct sockets sockets = {0};
 
     facts->new_alive = now->pid != 0 && !ident_same_process(now, &run->job->before);
     if (!facts->new_alive) {
@@ -132,7 +132,7 @@ static void look(struct service *service, struct judge_facts *facts)
 {
     struct job_run *run = &service->run;
     uint64_t now_ms = loop_now_ms();
-    struct sockets sockets;
+    struct sockets sockets = {0};
     struct ident now;
 
     *facts = (struct judge_facts){.old_alive = !has_ended(run->pidfd), .late = now_ms >= run->limit_at_ms};

@@ -28,24 +28,25 @@ static bool clear_stale_unix(const struct sockaddr_un *un, struct err *err)
 
 static void format_bound(int fd, const struct listen_address *address, char bound[160])
 {
-    struct sockaddr_storage addr;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } addr;
     socklen_t size = sizeof addr;
     struct tcp_addr tcp = {0};
     char text[TCP_ADDR_TEXT];
 
+    memset(&addr, 0, sizeof addr);
     (void)snprintf(bound, 160, "%s", address->text);
-    if (address->addr.ss_family == AF_UNIX || getsockname(fd, (struct sockaddr *)(void *)&addr, &size) != 0)
+    if (address->addr.ss_family == AF_UNIX || getsockname(fd, &addr.any, &size) != 0)
         return;
-    if (addr.ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const void *)&addr;
-        memcpy(tcp.ip, &v4->sin_addr, 4);
-        tcp.port = ntohs(v4->sin_port);
-    } else {
-        const struct sockaddr_in6 *v6 = (const void *)&addr;
-        tcp.v6 = true;
-        memcpy(tcp.ip, &v6->sin6_addr, 16);
-        tcp.port = ntohs(v6->sin6_port);
-    }
+    tcp.v6 = addr.any.sa_family == AF_INET6;
+    tcp.port = ntohs(tcp.v6 ? addr.v6.sin6_port : addr.v4.sin_port);
+    if (tcp.v6)
+        memcpy(tcp.ip, &addr.v6.sin6_addr, 16);
+    else
+        memcpy(tcp.ip, &addr.v4.sin_addr, 4);
     (void)snprintf(bound, 160, "%s", tcp_addr_format(&tcp, text));
 }
 

@@ -22,8 +22,8 @@ struct server {
 
 /* request.c: libmicrohttpd's two callbacks. */
 enum MHD_Result server_on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *data_size, void **request);
-void server_on_completed(void *ctx, struct MHD_Connection *connection, void **request,
+                                  const char *version, const char *data, size_t *data_size, void **slot);
+void server_on_completed(void *ctx, struct MHD_Connection *connection, void **slot,
                          enum MHD_RequestTerminationCode why);
 
 #endif
