@@ -219,39 +219,57 @@ struct stage_run stage_run(struct stage *s, uint32_t limit_ms, const char *const
 /* ---- the end of all: SIGTERM to each child of ours, registered or handed over; their own children are theirs to end
  */
 
-static bool nobody_left(void *ctx)
-{
-    struct stage_kin kin[1];
+struct ending {
+    struct stage *stage;
+    pid_t asked[STAGE_KIN_MAX];
+    unsigned n_asked;
+};
 
-    return stage_kin(ctx, kin, 1) == 0;
+static bool was_asked(const struct ending *e, pid_t pid)
+{
+    for (unsigned i = 0; i < e->n_asked; i++)
+        if (e->asked[i] == pid)
+            return true;
+    return false;
 }
 
-static void ask_all_to_end(struct stage *s)
+/* Each once. A successor becomes our child, and is asked, when the process before it has ended. */
+static bool nobody_left(void *ctx)
 {
+    struct ending *e = ctx;
     struct stage_kin kin[STAGE_KIN_MAX];
-    unsigned n = stage_kin(s, kin, STAGE_KIN_MAX);
+    unsigned n = stage_kin(e->stage, kin, STAGE_KIN_MAX);
 
+    for (unsigned i = 0; i < n; i++) {
+        if (kin[i].ppid != getpid() || was_asked(e, kin[i].pid) || e->n_asked == STAGE_KIN_MAX)
+            continue;
+        e->asked[e->n_asked++] = kin[i].pid;
+        (void)kill(kin[i].pid, SIGTERM);
+    }
+    return n == 0;
+}
+
+static void expect_all_ends(struct stage *s)
+{
     for (struct stage_proc *p = s->state->procs; p != NULL; p = p->next) {
         if (!p->running && !p->may_end)
             stage_problem(s, "%s (pid %d) had ended by itself with exit code %d, see %s", p->name, p->pid, p->exit_code,
                           p->err_path);
         p->may_end = true;
     }
-    for (unsigned i = 0; i < n; i++)
-        if (kin[i].ppid == getpid())
-            (void)kill(kin[i].pid, SIGTERM);
 }
 
 bool stage_proc_end_all(struct stage *s)
 {
+    struct ending ending = {.stage = s};
     struct stage_kin kin[STAGE_KIN_MAX];
     unsigned n;
 
     if (s->state->watchdog <= 0)
         return true;
     stage_reap(s);
-    ask_all_to_end(s);
-    if (stage_comes_true(s, nobody_left, s, STAGE_CLOSE_MS))
+    expect_all_ends(s);
+    if (stage_comes_true(s, nobody_left, &ending, STAGE_CLOSE_MS))
         return true;
     n = stage_kin(s, kin, STAGE_KIN_MAX);
     for (unsigned i = 0; i < n; i++) {
@@ -259,6 +277,6 @@ bool stage_proc_end_all(struct stage *s)
                       stage_limit_ms(s, STAGE_CLOSE_MS));
         (void)kill(kin[i].pid, SIGKILL);
     }
-    (void)stage_comes_true(s, nobody_left, s, STAGE_CLOSE_MS);
+    (void)stage_comes_true(s, nobody_left, &ending, STAGE_CLOSE_MS);
     return false;
 }
