@@ -32,8 +32,7 @@ struct handover {
     sigset_t mask_before; /* what the successor gets */
     int epoll_fd, signal_fd, timer_fd;
     int ready_fd; /* -1: no predecessor waits for our word */
-    struct handover_socket inherited[HANDOVER_FDS_MAX], listeners[HANDOVER_FDS_MAX];
-    unsigned inherited_count, listener_count;
+    struct handover_sockets sockets;
     enum phase phase;
     struct handover_child child; /* on its way while SERVING; the one that serves while DRAINING, if succeeded */
     bool succeeded, told_to_stop;
@@ -75,21 +74,12 @@ static void timer_set(struct handover *h)
     (void)timerfd_settime(h->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-static void listeners_close(struct handover_socket *sockets, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        if (sockets[i].fd >= 0)
-            (void)close(sockets[i].fd);
-        sockets[i].fd = -1;
-    }
-}
-
 static void drain_start(struct handover *h)
 {
     h->phase = DRAINING;
     h->drain_deadline_ms = handover_now_ms() + h->options.drain_timeout_ms;
     h->ops.quiesce(h->ctx, !h->succeeded);
-    listeners_close(h->listeners, h->listener_count);
+    handover_sockets_close_listeners(&h->sockets);
     if (!h->succeeded)
         handover_notify("STOPPING=1");
     say(h, "draining", "%zu connections are open", h->ops.left(h->ctx));
@@ -106,7 +96,7 @@ static void upgrade_start(struct handover *h)
                                    .environment = environ,
                                    .fds = fds,
                                    .names = names,
-                                   .count = h->listener_count,
+                                   .count = h->sockets.listener_count,
                                    .mask = &h->mask_before};
     struct err err = {""};
 
@@ -122,9 +112,9 @@ static void upgrade_start(struct handover *h)
         say(h, "upgrade-failed", "%s", h->path_err.text);
         return;
     }
-    for (unsigned i = 0; i < h->listener_count; i++) {
-        fds[i] = h->listeners[i].fd;
-        names[i] = h->listeners[i].name;
+    for (unsigned i = 0; i < h->sockets.listener_count; i++) {
+        fds[i] = h->sockets.listeners[i].fd;
+        names[i] = h->sockets.listeners[i].name;
     }
     if (!handover_child_start(&h->child, &spawn, h->options.upgrade_timeout_ms, &err)) {
         say(h, "upgrade-failed", "%s", err.text);
@@ -244,17 +234,8 @@ static bool inherit(struct handover *h, struct err *err)
 {
     struct handover_env env;
 
-    if (!handover_env_read(environ, getpid(), &env, err))
+    if (!handover_env_read(environ, getpid(), &env, err) || !handover_sockets_inherit(&h->sockets, &env, err))
         return false;
-    for (unsigned i = 0; i < env.count; i++) {
-        struct handover_socket *s = &h->inherited[i];
-
-        s->fd = HANDOVER_FD_FIRST + (int)i;
-        memcpy(s->name, env.names[i], sizeof s->name);
-        if (!handover_socket_adopt(s, err))
-            return false;
-        h->inherited_count++;
-    }
     if (env.ready_fd >= 0) {
         if (fcntl(env.ready_fd, F_SETFD, FD_CLOEXEC) != 0)
             return err_set(err, "HANDOVER_READY_FD=%d is not open", env.ready_fd);
@@ -311,27 +292,14 @@ struct handover *handover_new(const struct handover_options *options, const stru
 
 int handover_listen(struct handover *h, const char *name, const struct addr *addr, struct err *err)
 {
-    struct handover_socket *s = &h->listeners[h->listener_count];
-    struct addr numeric;
-    int found;
+    const struct handover_socket *s;
+    bool inherited;
 
     assert(h->phase == STARTING && strlen(name) < HANDOVER_NAME_MAX && strchr(name, ':') == NULL);
-    if (h->listener_count == HANDOVER_FDS_MAX) {
-        err_set(err, "more than %d listeners", HANDOVER_FDS_MAX);
+    s = handover_sockets_listen(&h->sockets, name, addr, &inherited, err);
+    if (s == NULL)
         return -1;
-    }
-    if (!handover_socket_resolve(addr, &numeric, err))
-        return -1;
-    found = handover_socket_match(h->inherited, h->inherited_count, name, &numeric);
-    if (found >= 0) {
-        *s = h->inherited[found];
-        h->inherited[found].fd = -1;
-    } else if (!handover_socket_open(s, &numeric, err)) {
-        return -1;
-    }
-    (void)snprintf(s->name, sizeof s->name, "%s", name);
-    h->listener_count++;
-    say(h, "listening", "%s on %s, %s", s->name, s->addr, found >= 0 ? "inherited" : "bound");
+    say(h, "listening", "%s on %s, %s", s->name, s->addr, inherited ? "inherited" : "bound");
     return s->fd;
 }
 
@@ -342,7 +310,7 @@ bool handover_ready(struct handover *h, struct err *err)
 
     if (h->options.pidfile != NULL && !handover_pidfile_write(h->options.pidfile, getpid(), err))
         return false;
-    listeners_close(h->inherited, h->inherited_count);
+    handover_sockets_close_inherited(&h->sockets);
     h->phase = SERVING;
     (void)snprintf(lines, sizeof lines, "READY=1\nMAINPID=%ld", (long)getpid());
     handover_notify(lines);
@@ -367,8 +335,8 @@ void handover_free(struct handover **handover)
         if (h->options.pidfile != NULL && h->phase != STARTING)
             handover_pidfile_remove(h->options.pidfile, getpid());
     }
-    listeners_close(h->inherited, h->inherited_count);
-    listeners_close(h->listeners, h->listener_count);
+    handover_sockets_close_inherited(&h->sockets);
+    handover_sockets_close_listeners(&h->sockets);
     fds[0] = h->epoll_fd;
     fds[1] = h->signal_fd;
     fds[2] = h->timer_fd;

@@ -155,3 +155,62 @@ bool handover_socket_open(struct handover_socket *s, const struct addr *numeric,
     }
     return name_read(s, err);
 }
+
+bool handover_sockets_inherit(struct handover_sockets *all, const struct handover_env *env, struct err *err)
+{
+    for (unsigned i = 0; i < env->count; i++) {
+        struct handover_socket *s = &all->inherited[i];
+
+        s->fd = HANDOVER_FD_FIRST + (int)i;
+        memcpy(s->name, env->names[i], sizeof s->name);
+        if (!handover_socket_adopt(s, err))
+            return false;
+        all->inherited_count++;
+    }
+    return true;
+}
+
+const struct handover_socket *handover_sockets_listen(struct handover_sockets *all, const char *name,
+                                                      const struct addr *addr, bool *inherited, struct err *err)
+{
+    struct handover_socket *s = &all->listeners[all->listener_count];
+    struct addr numeric;
+    int found;
+
+    if (all->listener_count == HANDOVER_FDS_MAX) {
+        err_set(err, "more than %d listeners", HANDOVER_FDS_MAX);
+        return NULL;
+    }
+    if (!handover_socket_resolve(addr, &numeric, err))
+        return NULL;
+    found = handover_socket_match(all->inherited, all->inherited_count, name, &numeric);
+    *inherited = found >= 0;
+    if (*inherited) {
+        *s = all->inherited[found];
+        all->inherited[found].fd = -1;
+    } else if (!handover_socket_open(s, &numeric, err)) {
+        return NULL;
+    }
+    (void)snprintf(s->name, sizeof s->name, "%s", name);
+    all->listener_count++;
+    return s;
+}
+
+static void close_all(struct handover_socket *sockets, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (sockets[i].fd >= 0)
+            (void)close(sockets[i].fd);
+        sockets[i].fd = -1;
+    }
+}
+
+void handover_sockets_close_inherited(struct handover_sockets *all)
+{
+    close_all(all->inherited, all->inherited_count);
+}
+
+void handover_sockets_close_listeners(struct handover_sockets *all)
+{
+    close_all(all->listeners, all->listener_count);
+}

@@ -31,4 +31,19 @@ bool handover_socket_resolve(const struct addr *, struct addr *numeric, struct e
 /* Bind and listen. "" listens on all addresses of both families where the machine has IPv6. */
 bool handover_socket_open(struct handover_socket *, const struct addr *numeric, struct err *);
 
+/* All sockets of a process: those it was given and nobody has asked for yet, and those it listens on. */
+struct handover_sockets {
+    struct handover_socket inherited[HANDOVER_FDS_MAX], listeners[HANDOVER_FDS_MAX];
+    unsigned inherited_count, listener_count;
+};
+
+bool handover_sockets_inherit(struct handover_sockets *, const struct handover_env *, struct err *);
+
+/* Take the inherited socket that is meant, or open one. The listener, borrowed; NULL with the reason. */
+const struct handover_socket *handover_sockets_listen(struct handover_sockets *, const char *name, const struct addr *,
+                                                      bool *inherited, struct err *);
+
+void handover_sockets_close_inherited(struct handover_sockets *);
+void handover_sockets_close_listeners(struct handover_sockets *);
+
 #endif

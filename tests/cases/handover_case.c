@@ -258,6 +258,7 @@ static void a_bad_executable_leaves_the_old_one_serving_and_its_reason_in_the_lo
     stage_server_install(v, "v2");
     assert_int_not_equal(hand_over(v), old);
     assert_string_equal(stage_server_version(v), "2");
+    stage_wait_until(s, one_is_left, v, 5000, "the old process to be gone");
 }
 
 static void a_signal_while_a_successor_starts_is_refused(struct stage *s)
@@ -299,6 +300,8 @@ static void a_second_sigterm_ends_at_once(struct stage *s)
     stage_raw_send(s, asleep, "GET /sleep/?duration=1h HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(kill(pid, SIGTERM), 0);
     wait_for_log(v, "event=draining", 1);
+    assert_int_equal(kill(pid, SIGUSR2), 0);
+    wait_for_log(v, "event=upgrade-refused", 1); /* not any more */
     assert_int_equal(kill(pid, SIGTERM), 0);
     stage_wait_until(s, none_is_left, v, 5000, "the server to be gone");
     assert_true(stage_raw_closes(s, asleep, 1000));
@@ -330,6 +333,7 @@ static void sockets_announced_to_another_process_are_ignored(struct stage *s)
     assert_string_equal(stage_server_version(v), "1");
     (void)hand_over(v);
     assert_string_equal(stage_server_version(v), "1");
+    stage_wait_until(s, one_is_left, v, 5000, "the old process to be gone");
 }
 
 static void an_announced_descriptor_that_is_no_socket_is_an_error(struct stage *s)
