@@ -36,7 +36,7 @@ module: $(MODULE)
 # ---- objects: a folder, an archive; main.c stays outside, so that tests link the rest
 lib_srcs = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))
 lib_objs = $(patsubst %.c,$(O)/%.o,$(call lib_srcs,$(1)))
-LIBS := common agent controller demo-server tests/stage tests/load
+LIBS := common agent controller demo-server tests/stage tests/load tests/sim
 define archive
 $(O)/$(1).a: $(call lib_objs,$(1))
 	@mkdir -p $$(@D)
@@ -85,7 +85,11 @@ $(B)/tests/unit/$(1)/%_test: $(O)/tests/unit/$(1)/%_test.o $(O)/$(1).a $(O)/comm
 	@mkdir -p $$(@D)
 	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(TEST_LIBS)
 endef
-$(foreach l,common agent controller demo-server,$(eval $(call unit_rule,$(l))))
+$(foreach l,common agent demo-server,$(eval $(call unit_rule,$(l))))
+# The controller's may use the fake fleet, which uses the controller.
+$(B)/tests/unit/controller/%_test: $(O)/tests/unit/controller/%_test.o $(O)/tests/sim.a $(O)/controller.a $(O)/common.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 $(B)/tests/unit/load/%_test: $(O)/tests/unit/load/%_test.o $(O)/tests/load.a $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
