@@ -66,15 +66,24 @@ static size_t show(const char *text, const char *margin)
     return (size_t)(from - text);
 }
 
-/* The same, paths of the stage shortened to $DEMO. */
+/* Paths of the stage's folder as $DEMO. */
+static const char *shorten(struct stage *s, const char *text)
+{
+    const char *at;
+
+    while ((at = strstr(text, s->dir)) != NULL)
+        text = stage_text(s, "%.*s$DEMO%s", (int)(at - text), text, at + strlen(s->dir));
+    return text;
+}
+
 static void show_file(struct stage *s, const char *path)
 {
-    const char *text = stage_read(s, path), *at;
-    size_t n = strlen(s->dir);
+    (void)show(shorten(s, stage_read(s, path)), "  ");
+}
 
-    for (; (at = strstr(text, s->dir)) != NULL;)
-        text = stage_text(s, "%.*s$DEMO%s", (int)(at - text), text, at + n);
-    (void)show(text, "  ");
+static void show_command(struct stage *s, const struct stage_proc *p)
+{
+    say("    %s", shorten(s, p->command));
 }
 
 /* ---- the two ways to get from version 1 to version 2 */
@@ -89,7 +98,9 @@ static void roll(struct demo *d)
     size_t shown = 0;
     bool ended;
 
-    say("\nThe rollout:\n    %s\n", r->command);
+    say("\nThe rollout:\n");
+    show_command(s, r->proc);
+    (void)putchar('\n');
     do {
         ended = stage_proc_ended(s, r->proc) || stage_now_ms() > end_ms;
         shown += show(stage_rollout_said(s, r) + shown, "rollout| ");
@@ -187,7 +198,7 @@ static void check_counts(struct demo *d)
 
 static void check(struct demo *d)
 {
-    struct restart restarts[NODES];
+    struct restart restarts[NODES] = {{0, 0}};
 
     say("\nThe checks:");
     check_nodes(d);
@@ -210,12 +221,16 @@ static void set_the_stage(struct demo *d)
     struct stage *s = d->stage;
     const struct stage_fleet *f;
 
-    say("Starting two nginx, four demo-servers at version 1 and four agents in %s", s->dir);
+    say("Starting two nginx, four demo-servers at version 1 and four agents in $DEMO,\nwhich is %s", s->dir);
     f = d->fleet = stage_fleet(s, NODES, LBS);
-    say("\nnginx of lb1, as lb2's but for its ports ($DEMO is that folder):\n");
+    say("\nnginx of lb1, as lb2's but for its ports:\n");
     show_file(s, f->lb[0]->conf_path);
     say("\nThe agent of node1:\n");
     show_file(s, f->node[0].agent->conf_path);
+    say("\nRunning, of each kind the first:\n");
+    show_command(s, f->lb[0]->proc);
+    show_command(s, f->node[0].server->proc);
+    show_command(s, f->node[0].agent->proc);
     say("\nThe hosts file:\n");
     show_file(s, f->hosts);
     say("\nLoad through both nginx: GET and POST, keep-alive and not, some requests sleeping for seconds");

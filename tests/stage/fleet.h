@@ -1,7 +1,8 @@
 /* fleet.h - a whole fleet on loopback: demo-servers, their agents with mutual TLS, nginxes that list all of them in the
  * upstream `app`, and the hosts file.
  *
- * A peer that failed is tried again after 1 s (nginx's default: 10 s). Nodes are node1, node2, ...; load balancers lb1, lb2, ... */
+ * A peer that failed is tried again after 1 s (nginx's default: 10 s). Nodes are node1, node2, ...; load balancers lb1,
+ * lb2, ... */
 #ifndef STAGE_FLEET_H
 #define STAGE_FLEET_H
 

@@ -66,6 +66,9 @@ struct stage_proc *stage_start(struct stage *s, const struct stage_spawn *spawn)
     int tell[2], why;
 
     p->name = stage_text(s, "%s", spawn->name);
+    p->command = spawn->argv[0];
+    for (size_t i = 1; spawn->argv[i] != NULL; i++)
+        p->command = stage_text(s, "%s %s", p->command, spawn->argv[i]);
     p->may_end = spawn->may_end;
     p->out_path = stage_text(s, "%s/%s.%s", s->dir, spawn->name, spawn->split ? "out" : "log");
     p->err_path = spawn->split ? stage_text(s, "%s/%s.err", s->dir, spawn->name) : p->out_path;

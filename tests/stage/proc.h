@@ -21,6 +21,7 @@ struct stage_spawn {
 
 struct stage_proc {
     const char *name;
+    const char *command; /* as a person would type it */
     pid_t pid;
     bool running;  /* kept by every call below and by every wait */
     int exit_code; /* once ended: 0..255, or 128 + the signal */

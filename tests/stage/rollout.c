@@ -15,12 +15,10 @@ struct stage_rollout *stage_rollout_start(struct stage *s, const char *state, co
     const char *argv[ROLLOUT_ARGS_MAX + 2] = {stage_text(s, "%s/rollout", s->build)};
     const char *name = stage_text(s, "rollout-%u", ++s->state->n_runs);
 
-    r->command = argv[0];
     for (size_t i = 0; args[i] != NULL; i++) {
         if (i == ROLLOUT_ARGS_MAX)
             stage_fail(s, "more than %d arguments for rollout", ROLLOUT_ARGS_MAX);
         argv[i + 1] = args[i];
-        r->command = stage_text(s, "%s %s", r->command, args[i]);
     }
     r->state_dir = state != NULL ? state : stage_mkdir(s, stage_text(s, "%s-state", name));
     r->proc = stage_start(

@@ -6,7 +6,6 @@
 
 struct stage_rollout {
     struct stage_proc *proc;
-    const char *command;   /* as a person would type it */
     int exit_code;         /* after stage_rollout_end: 0..255, or 128 + signal */
     const char *out, *err; /* after stage_rollout_end: the whole texts */
     const char *state_dir; /* its own, unless the environment given says otherwise */
