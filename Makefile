@@ -152,10 +152,11 @@ $(MAN): $(B)/man/%: deploy/man/%.in $(B)/man/page
 SYSTEMD_DIR = $(PREFIX)/lib/systemd/system
 MODULES_DIR = $(PREFIX)/lib/nginx/modules
 MAN_DIR     = $(PREFIX)/share/man
+DOC_DIR     = $(PREFIX)/share/doc/rollout
 SERVICES   := $(notdir $(wildcard deploy/systemd/*.service))
 man_section = $(patsubst .%,%,$(suffix $(1)))
 INSTALLED   = $(PREFIX)/bin/rollout $(PREFIX)/sbin/rollout-agent $(PREFIX)/bin/demo-server \
-              $(MODULES_DIR)/$(notdir $(MODULE)) $(addprefix $(SYSTEMD_DIR)/,$(SERVICES)) \
+              $(MODULES_DIR)/$(notdir $(MODULE)) $(DOC_DIR)/rollout-agent.conf $(addprefix $(SYSTEMD_DIR)/,$(SERVICES)) \
               $(foreach m,$(notdir $(MAN)),$(MAN_DIR)/man$(call man_section,$(m))/$(m))
 .PHONY: install uninstall
 install: all man
@@ -163,6 +164,7 @@ install: all man
 	install -D -m 755 $(B)/rollout-agent $(DESTDIR)$(PREFIX)/sbin/rollout-agent
 	install -D -m 755 $(B)/demo-server $(DESTDIR)$(PREFIX)/bin/demo-server
 	install -D -m 644 $(MODULE) $(DESTDIR)$(MODULES_DIR)/$(notdir $(MODULE))
+	install -D -m 644 deploy/packaging/rollout-agent.conf $(DESTDIR)$(DOC_DIR)/rollout-agent.conf
 	$(foreach m,$(notdir $(MAN)),install -D -m 644 $(B)/man/$(m) $(DESTDIR)$(MAN_DIR)/man$(call man_section,$(m))/$(m) &&) :
 	install -d $(DESTDIR)$(SYSTEMD_DIR)
 	for s in $(SERVICES); do sed 's,=/usr/\(s\?bin\)/,=$(PREFIX)/\1/,' deploy/systemd/$$s >$(DESTDIR)$(SYSTEMD_DIR)/$$s && \

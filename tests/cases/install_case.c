@@ -18,6 +18,7 @@ static const struct {
     {"lib/nginx/modules/ngx_http_upstream_api_module.so", 0644},
     {"lib/systemd/system/rollout-agent.service", 0644},
     {"lib/systemd/system/demo-server.service", 0644},
+    {"share/doc/rollout/rollout-agent.conf", 0644},
     {"share/man/man1/rollout.1", 0644},
     {"share/man/man1/demo-server.1", 0644},
     {"share/man/man5/rollout-hosts.5", 0644},
