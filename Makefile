@@ -71,7 +71,7 @@ $(B)/tests/load/load: $(O)/tests/load/main.o $(O)/tests/load.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,jansson)
 
 # ---- the nginx module, built against the installed nginx-dev as Debian builds its own
-$(MODULE): $(wildcard deploy/nginx-module/*.c deploy/nginx-module/*.h deploy/nginx-module/*.def deploy/nginx-module/config)
+$(MODULE): $(wildcard deploy/nginx-module/*.c deploy/nginx-module/*.h deploy/nginx-module/*.def) $(addprefix deploy/nginx-module/,build config exports.map)
 	FLAVOUR=$(FLAVOUR) deploy/nginx-module/build $(B)/nginx-module
 
 # ---- tests: tests/unit/FOLDER/*_test.c is linked with FOLDER's archive, tests/cases/*_case.c with the stage
@@ -91,6 +91,11 @@ $(B)/tests/unit/controller/%_test: $(O)/tests/unit/controller/%_test.o $(O)/test
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 $(B)/tests/unit/load/%_test: $(O)/tests/unit/load/%_test.o $(O)/tests/load.a $(O)/common.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+# of the module, what knows no nginx
+MODULE_PURE := $(patsubst %,$(O)/deploy/nginx-module/%.o,body lease route)
+$(B)/tests/unit/nginx-module/%_test: $(O)/tests/unit/nginx-module/%_test.o $(MODULE_PURE) $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 $(B)/tests/cases/%_case: $(O)/tests/cases/%_case.o $(O)/tests/stage.a $(O)/common.a
