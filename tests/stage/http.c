@@ -54,6 +54,7 @@ static struct curl_slist *make_headers(struct stage *s, const char *headers)
 static void set_tls(CURL *curl, const struct stage_tls *tls)
 {
     curl_easy_setopt(curl, CURLOPT_CAINFO, tls->ca);
+    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else the system's authorities are read for each connection, too */
     curl_easy_setopt(curl, CURLOPT_SSLCERT, tls->cert);
     curl_easy_setopt(curl, CURLOPT_SSLKEY, tls->key);
 }
