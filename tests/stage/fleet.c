@@ -13,7 +13,8 @@ static void start_nodes(struct stage_fleet *f)
 
         node->name = stage_text(f->stage, "node%u", i + 1);
         node->server = stage_server_start(f->stage, node->name, "v1");
-        node->agent = stage_agent_start(f->stage, node->name, node->server, false, NULL);
+        node->agent = stage_agent_start(f->stage, node->name, node->server, false,
+                                        f->stage->asan ? "ready-timeout = 15s\n" : "ready-timeout = 4s\n");
     }
 }
 
@@ -65,9 +66,10 @@ struct stage_rollout *stage_fleet_start(struct stage_fleet *f, const char *const
 {
     const char *all[FLEET_ARGS_MAX + 16];
     size_t n = 0;
-    const char *const ours[] = {"--hosts",           f->hosts,   "--cert",          f->controller->cert,  "--key",
-                                f->controller->key,  "--cacert", f->controller->ca, "--min-healthy-time", "100ms",
-                                "--health-interval", "50ms"};
+    const char *const ours[] = {
+        "--hosts",          f->hosts,   "--cert",          f->controller->cert,        "--key",
+        f->controller->key, "--cacert", f->controller->ca, "--min-healthy-time=100ms", "--health-interval=50ms",
+        "--lb-poll=50ms"};
 
     if (args != NULL && args[0] != NULL && args[0][0] != '-')
         all[n++] = *args++;

@@ -37,7 +37,7 @@ struct stage_fleet *stage_fleet(struct stage *s, unsigned n_nodes, unsigned n_lb
 const char *stage_fleet_hosts(struct stage_fleet *f, const char *vars);
 
 /* `rollout --hosts F --cert .. --key .. --cacert .. ARGS` (ARGS NULL-terminated, a command such as "plan" first). The
- * waits are short ones: --min-healthy-time 100ms --health-interval 50ms; a later flag in ARGS wins. */
+ * waits are short ones: --min-healthy-time 100ms --health-interval 50ms --lb-poll 50ms; a later flag in ARGS wins. */
 struct stage_rollout *stage_fleet_start(struct stage_fleet *f, const char *const *args);
 struct stage_rollout *stage_fleet_run(struct stage_fleet *f, uint32_t limit_ms, const char *const *args);
 

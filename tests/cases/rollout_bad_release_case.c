@@ -1,0 +1,119 @@
+/* rollout_bad_release_case.c - a release that does not work: the rollout stops at its first node, which serves its old
+ * version again; the others are never touched. */
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tests/stage/test.h"
+#include "tests/stage/witness.h"
+
+#define RUN_LIMIT_MS 60000
+
+static const char *installed(struct stage_fleet *f, unsigned node)
+{
+    struct stage_answer *a = stage_agent_http(f->node[node].agent, "GET", "/v1/services/app", NULL);
+
+    return stage_json_string(f->stage, a->json, "installed");
+}
+
+static bool first_is_alone(void *ctx)
+{
+    const struct stage_fleet *f = ctx;
+
+    return stage_server_count(f->node[0].server) == 1;
+}
+
+/* The fleet as it was, but for the pid of the first node; then a good release rolls. */
+static void assert_as_before(struct stage_fleet *f, const struct stage_pids *before, const char *file)
+{
+    assert_int_equal(stage_fleet_at_version(f, "1"), f->n_nodes);
+    assert_true(stage_fleet_same_pids(f, before) >= f->n_nodes - 1);
+    for (unsigned i = 1; i < f->n_nodes; i++)
+        assert_int_equal(stage_server_pid(f->node[i].server), before->pid[i]);
+    stage_wait_until(f->stage, first_is_alone, f, 10000, "one process to serve node1");
+    assert_string_equal(installed(f, 0), file);
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
+}
+
+static void assert_good_release_rolls(struct stage_fleet *f)
+{
+    struct stage_rollout *r = stage_fleet_run(
+        f, RUN_LIMIT_MS, (const char *const[]){"--release", stage_server_variant(f->stage, "v2"), NULL});
+
+    stage_rollout_expect(f->stage, r, 0, NULL);
+    assert_int_equal(stage_fleet_at_version(f, "2"), f->n_nodes);
+    assert_true(stage_fleet_all_up(f));
+}
+
+static void expect_stop(struct stage *s, const char *release, const char *text)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 2);
+    struct stage_pids before = stage_fleet_pids(f);
+    const char *file = installed(f, 0);
+    struct stage_rollout *r =
+        stage_fleet_run(f, RUN_LIMIT_MS,
+                        (const char *const[]){"--release", release, "--healthy-deadline", "2s", "--success-threshold",
+                                              "2", "--job-timeout", "20s", NULL});
+
+    stage_rollout_expect(s, r, 1,
+                         STAGE_SAYS("1 failed, in rotation", "1 not begun", "node1: failed, in rotation", text));
+    assert_as_before(f, &before, file);
+    assert_good_release_rolls(f);
+}
+
+static void one_that_ends_at_once_leaves_the_old_one_serving(struct stage *s)
+{
+    expect_stop(s, stage_server_variant(s, "exit"), "handover");
+}
+
+static void one_that_hangs_leaves_the_old_one_serving(struct stage *s)
+{
+    expect_stop(s, stage_server_variant(s, "hang"), "handover");
+}
+
+static void one_that_never_gets_healthy_is_taken_back(struct stage *s)
+{
+    expect_stop(s, stage_server_variant(s, "sick"), "healthy");
+}
+
+static void one_that_is_no_program_leaves_the_old_one_serving(struct stage *s)
+{
+    const char *release = stage_write(s, "garbage", "this is no program\n");
+
+    (void)chmod(release, 0755);
+    expect_stop(s, release, "node1");
+}
+
+/* The release before cannot come back: the node stays out, and is named. */
+static void a_node_that_cannot_go_back_is_named_with_exit_3(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    struct stage_pids before = stage_fleet_pids(f);
+    struct stage_rollout *r =
+        stage_fleet_start(f, (const char *const[]){"--release", stage_server_variant(s, "sick"), "--healthy-deadline",
+                                                   "3s", "--request-timeout", "500ms", "--job-timeout", "1s", NULL});
+
+    stage_rollout_until(s, r, "node1     health", RUN_LIMIT_MS);
+    stage_agent_stop(f->node[0].agent, SIGKILL);
+    stage_rollout_end(s, r, RUN_LIMIT_MS);
+    stage_rollout_expect(s, r, 3,
+                         STAGE_SAYS("node1: OUT OF ROTATION", f->node[0].server->peer, "upstream app at lb1",
+                                    stage_text(s, "Act now: rollout repair --hosts %s", f->hosts)));
+    assert_string_equal(stage_fleet_peer_state(f, 0, 0), "down");
+    assert_string_equal(stage_fleet_peer_state(f, 0, 1), "up");
+    assert_int_equal(stage_server_pid(f->node[1].server), before.pid[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stage_test(one_that_ends_at_once_leaves_the_old_one_serving),
+        stage_test(one_that_hangs_leaves_the_old_one_serving),
+        stage_test(one_that_never_gets_healthy_is_taken_back),
+        stage_test(one_that_is_no_program_leaves_the_old_one_serving),
+        stage_test(a_node_that_cannot_go_back_is_named_with_exit_3),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
