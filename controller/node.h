@@ -32,7 +32,7 @@ enum outcome {
     OUTCOME_ALREADY,  /* ran it before; not touched */
     OUTCOME_MENDED,   /* repair put it back */
     OUTCOME_FAILED,   /* failed; in rotation as before */
-    OUTCOME_STOPPED,  /* a person stopped us; in rotation as before */
+    OUTCOME_STOPPED,  /* the rollout was stopped before it had a job; in rotation as before */
 };
 
 /* Why a node left the good path. WHY(NAME, "phrase for people") */
@@ -56,7 +56,7 @@ enum outcome {
     X(UNDO, "the release before could not be brought back")                                                            \
     X(BAKE, "it fell ill after it was back")                                                                           \
     X(GONE, "its process is gone")                                                                                     \
-    X(STOP, "stopped on request")
+    X(STOP, "the rollout was stopped")
 enum why {
 #define X(name, text) WHY_##name,
     WHYS(X)
@@ -89,7 +89,7 @@ struct node {
     bool doubt;                /* an nginx was reloaded since the drain: `active` does not say all */
     bool claimed;              /* our claim may be at the agent */
     bool failed;               /* left the good path */
-    bool stopping;             /* a person's stop reached it */
+    bool stopping;             /* a stop reached it */
 };
 
 /* What became of an input. */
@@ -112,7 +112,7 @@ void node_elapse(struct node *, uint32_t elapsed_ms);
 struct move node_due(struct node *, const struct plan *);
 /* The answer to the outstanding question. */
 struct move node_answer(struct node *, const struct plan *, const struct answer *);
-/* A person's stop. */
+/* Nothing new is to start: it turns round where its step's on_stop says so. */
 struct move node_stop(struct node *, const struct plan *);
 
 /* Begun and neither DONE nor OUT. */

@@ -65,22 +65,32 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
         book_end(r, p, n, t);
 }
 
-/* Claims of nodes in motion are put again after a third of their ttl. */
+/* Claims of nodes in motion are put again after a third of their ttl. UINT32_MAX: not as things are. */
+static uint32_t claim_due_ms(const struct run *r, const struct plan *p, uint16_t id)
+{
+    const struct node *n = run_node(r, id);
+    const struct run_extra *x = run_extra(r, id);
+    enum ask ask = step_row((enum step)n->step)->ask;
+    uint32_t third = p->lease_ttl_ms / 3;
+
+    if (!node_in_motion(n) || n->claim_fence != p->fence || x->renewing || ask == ASK_CLAIM || ask == ASK_UNCLAIM)
+        return UINT32_MAX;
+    return third > x->claim_ms ? third - x->claim_ms : 0;
+}
+
 static void renew_claims(struct run *r, const struct plan *p, struct turn *t)
 {
-    const uint16_t *begun = state_begun(r);
-
     for (uint32_t i = 0; i < r->n_begun; i++) {
-        const struct node *n = state_node(r, begun[i]);
-        struct run_extra *x = state_extra(r, n->id);
-        enum ask ask = step_row((enum step)n->step)->ask;
+        uint16_t id = state_begun(r)[i];
+        struct run_extra *x = state_extra(r, id);
+        struct action *a;
 
-        if (!node_in_motion(n) || n->claim_fence != p->fence || x->renewing || x->claim_ms < p->lease_ttl_ms / 3 ||
-            ask == ASK_CLAIM || ask == ASK_UNCLAIM)
+        if (claim_due_ms(r, p, id) > 0)
             continue;
-        *turn_action(t, ACT_RENEW) = node_action(n, p);
-        t->actions[t->n_actions - 1].kind = ACT_RENEW;
-        t->actions[t->n_actions - 1].mask = n->peers_mask;
+        a = turn_action(t, ACT_RENEW);
+        *a = node_action(run_node(r, id), p);
+        a->kind = ACT_RENEW;
+        a->mask = run_node(r, id)->peers_mask;
         x->renewing = true;
         x->claim_ms = 0;
     }
@@ -89,8 +99,11 @@ static void renew_claims(struct run *r, const struct plan *p, struct turn *t)
 static void renewed(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
 {
     struct run_extra *x = state_extra(r, in->node);
+    uint32_t third = p->lease_ttl_ms / 3, retry = p->wait_ms[WAIT_RETRY];
 
     x->renewing = false;
+    if (in->answer.kind != ANS_OK)
+        x->claim_ms = third > retry ? third - retry : 0; /* no whole answer: again soon, not after a third */
     if (x->deferred) {
         x->deferred = false;
         *turn_action(t, ACT_ASK) = node_action(state_node(r, in->node), p);
@@ -175,6 +188,22 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
     }
 }
 
+/* After a stop a node that has no job yet goes back: after a failure, so that one bad release is on one node; where
+ * another rollout took over, because we have no right any more. But a repair mends what it can. */
+static bool turns_round(const struct run *r, const struct plan *p)
+{
+    return r->stop != RUN_GOES && !(r->stop == RUN_STOP_FAILURE && p->kind == PLAN_REPAIR);
+}
+
+static void turn_round(struct run *r, const struct plan *p, struct turn *t)
+{
+    for (uint32_t i = 0; i < r->n_nodes; i++) {
+        struct move m = node_stop(state_node(r, i), p);
+
+        state_move(r, p, (uint16_t)i, &m, t);
+    }
+}
+
 void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const struct input *inputs, size_t n_inputs,
               struct turn *t)
 {
@@ -185,6 +214,8 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
     for (size_t i = 0; i < n_inputs; i++)
         take_input(r, p, &inputs[i], t);
     take_due(r, p, t);
+    if (turns_round(r, p))
+        turn_round(r, p, t);
     lease_drive(r, p, t); /* the last lease may begin the rolling, */
     begin_nodes(r, p, t); /* the last node may end it */
     lease_drive(r, p, t);
@@ -204,13 +235,8 @@ void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char
         if (r->phase == RUN_LEASING)
             lease_give_back(r, p);
     }
-    if (why != RUN_STOP_PERSON && why != RUN_STOP_STORE)
-        return;
-    for (uint32_t i = 0; i < r->n_nodes; i++) {
-        struct move m = node_stop(state_node(r, i), p);
-
-        state_move(r, p, (uint16_t)i, &m, t);
-    }
+    if (why == RUN_STOP_PERSON || why == RUN_STOP_STORE)
+        turn_round(r, p, t); /* the others come out of a turn, which does it at its end */
 }
 
 bool run_over(const struct run *r)
@@ -225,6 +251,8 @@ uint32_t run_wait_ms(const struct run *r, const struct plan *p)
     for (uint32_t i = 0; i < r->n_begun; i++) {
         w = node_wait_ms(run_node(r, run_begun(r)[i]));
         wait = w < wait ? w : wait;
+        w = claim_due_ms(r, p, run_begun(r)[i]);
+        wait = w < wait ? w : wait;
     }
     w = lease_wait_ms(r, p);
     wait = w < wait ? w : wait;
@@ -234,7 +262,7 @@ uint32_t run_wait_ms(const struct run *r, const struct plan *p)
 
 int run_exit_code(const struct run *r, int signal)
 {
-    bool failed = false;
+    bool failed = false, done = true;
 
     for (uint32_t i = 0; i < r->n_nodes; i++) {
         const struct node *n = run_node(r, i);
@@ -242,9 +270,12 @@ int run_exit_code(const struct run *r, int signal)
         if (n->step != STEP_WAIT && n->step != STEP_DONE)
             return 3; /* out, or left in mid-motion: state unknown */
         failed = failed || n->outcome == OUTCOME_FAILED;
+        done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED;
     }
     if (failed || r->stop == RUN_STOP_STORE)
         return 1;
+    if (done && r->n_nodes > 0)
+        return 0; /* a stop that came too late stopped nothing */
     switch ((enum run_stop)r->stop) {
     case RUN_STOP_HELD:
         return 6;

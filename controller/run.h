@@ -99,7 +99,7 @@ void turn_free(struct turn *);
 void run_turn(struct run *, const struct plan *, uint32_t elapsed_ms, const struct input *, size_t n_inputs,
               struct turn *);
 
-/* Nothing new starts from now on; RUN_STOP_PERSON also turns nodes round that have no job yet. */
+/* Nothing new starts from now on, and nodes that have no job yet turn round (but not where a repair failed on one). */
 void run_stop(struct run *, const struct plan *, enum run_stop, const char *text, struct turn *);
 
 bool run_over(const struct run *);
