@@ -29,6 +29,21 @@ static bool counts(const struct seen_peer *seen)
     return seen->state == PEER_UP && !seen->backup;
 }
 
+/* Peers of the node in `upstream` that the snapshot shows up: as many fewer when those of `mask` are out. */
+static uint32_t up_of(const struct run *r, const struct plan *p, uint16_t node, uint64_t mask, uint16_t upstream)
+{
+    const struct plan_node *pn = &p->nodes[node];
+    uint32_t up = 0;
+
+    for (uint32_t bit = 0; bit < pn->n_peers && mask >> bit != 0; bit++) {
+        uint32_t peer = pn->first_peer + bit;
+
+        if ((mask >> bit & 1) != 0 && p->peers[peer].upstream == upstream && counts(run_peer(r, peer)))
+            up++;
+    }
+    return up;
+}
+
 /* Peers of `upstream` that the snapshot still shows up but that we took out, or may have: they count as out. */
 static uint32_t taken_since(const struct run *r, const struct plan *p, uint16_t upstream, uint16_t except)
 {
@@ -36,16 +51,9 @@ static uint32_t taken_since(const struct run *r, const struct plan *p, uint16_t 
 
     for (uint32_t i = 0; i < r->n_begun; i++) {
         const struct node *n = run_node(r, run_begun(r)[i]);
-        const struct plan_node *pn = &p->nodes[n->id];
 
-        if (n->id == except || n->out_mask == 0)
-            continue;
-        for (uint32_t bit = 0; bit < pn->n_peers; bit++) {
-            uint32_t peer = pn->first_peer + bit;
-
-            if ((n->out_mask >> bit & 1) != 0 && p->peers[peer].upstream == upstream && counts(run_peer(r, peer)))
-                taken++;
-        }
+        if (n->id != except)
+            taken += up_of(r, p, n->id, n->out_mask, upstream);
     }
     return taken;
 }
@@ -53,6 +61,7 @@ static uint32_t taken_since(const struct run *r, const struct plan *p, uint16_t 
 bool run_may_drain(const struct run *r, const struct plan *p, uint16_t node, char *text, size_t size)
 {
     const struct plan_node *pn = &p->nodes[node];
+    uint64_t mask = run_node(r, node)->peers_mask;
 
     for (uint32_t bit = 0; bit < pn->n_peers; bit++) {
         uint32_t peer = pn->first_peer + bit;
@@ -60,7 +69,7 @@ bool run_may_drain(const struct run *r, const struct plan *p, uint16_t node, cha
         const struct seen_upstream *seen = run_upstream(r, upstream);
         uint32_t floor = pace_floor(p, seen->configured), up, gone;
 
-        if ((run_node(r, node)->peers_mask >> bit & 1) == 0)
+        if ((mask >> bit & 1) == 0)
             continue; /* somebody else took it out: draining it takes nothing away */
         if (run_lb(r, lb)->read_age_ms > PACE_SNAPSHOT_MAX_MS || !seen->there) {
             (void)snprintf(text, size, "%s has not shown upstream %s within the last second", p->lbs[lb].name,
@@ -68,7 +77,7 @@ bool run_may_drain(const struct run *r, const struct plan *p, uint16_t node, cha
             return false;
         }
         up = seen->up;
-        gone = taken_since(r, p, upstream, node) + (counts(run_peer(r, peer)) ? 1 : 0);
+        gone = taken_since(r, p, upstream, node) + up_of(r, p, node, mask, upstream);
         if (up < gone + floor) {
             (void)snprintf(text, size, "upstream %s at %s: %u of %u peers up, %u would be left, the floor is %u",
                            p->upstreams[upstream].name, p->lbs[lb].name, up, seen->configured,

@@ -15,7 +15,8 @@ uint32_t pace_floor(const struct plan *, uint32_t configured);
 uint32_t pace_batch(const struct plan *, uint32_t done);
 
 /* I1, for one node just before its drain, at each of its upstreams: peers that are up and not backup, minus our own
- * drains since the snapshot, minus this one, are at least the floor. False with the reason in `text`. */
+ * drains since the snapshot, minus this one (all its ports there), are at least the floor. False with the reason in
+ * `text`. */
 bool run_may_drain(const struct run *, const struct plan *, uint16_t node, char *text, size_t size);
 
 #endif

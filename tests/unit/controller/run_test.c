@@ -110,10 +110,474 @@ static void all_good(void **state)
     end(&s);
 }
 
+/* ---- what a story asks about */
+
+/* How often a line of the effect log has this text. */
+static unsigned logged(const struct story *s, const char *text)
+{
+    unsigned n = 0;
+
+    for (const char *at = s->fleet->log; (at = strstr(at, text)) != NULL; at += strlen(text))
+        n++;
+    return n;
+}
+
+static void assert_before(const struct story *s, const char *first, const char *then)
+{
+    const char *a = strstr(s->fleet->log, first), *b = strstr(s->fleet->log, then);
+
+    if (a == NULL || b == NULL || a > b)
+        fail_msg("'%s' is not before '%s' in\n%s%s", first, then, s->fleet->log, s->lines);
+}
+
+static void assert_ends(const struct story *s, int code, const char *runs)
+{
+    for (uint32_t i = 0; i < s->plan->n_nodes; i++)
+        if (s->fleet->agents[i].now.sha256[0] != (uint8_t)runs[i])
+            fail_msg("%s runs %c, not %c\n%s%s", s->plan->nodes[i].name, s->fleet->agents[i].now.sha256[0], runs[i],
+                     s->fleet->log, s->lines);
+    if (s->code != code)
+        fail_msg("exit code %d, not %d\n%s%s", s->code, code, s->fleet->log, s->lines);
+}
+
+/* Every peer of the plan's nodes is open, but those of `out`; no claim and no lease is left but theirs. */
+static void assert_all_back_but(const struct story *s, int32_t out)
+{
+    for (uint32_t i = 0; i < s->plan->n_peers; i++)
+        if (s->plan->peers[i].node != out && s->fleet->peers[i].gate != GATE_OPEN)
+            fail_msg("%s is not back\n%s%s", s->plan->nodes[s->plan->peers[i].node].name, s->fleet->log, s->lines);
+    for (uint32_t i = 0; i < s->plan->n_nodes; i++)
+        if ((int32_t)i != out && s->fleet->agents[i].claim.there)
+            fail_msg("%s is still claimed\n%s%s", s->plan->nodes[i].name, s->fleet->log, s->lines);
+}
+
+static void assert_says(const struct story *s, const char *text)
+{
+    if (strstr(s->lines, text) == NULL)
+        fail_msg("nobody says '%s' in\n%s", text, s->lines);
+}
+
+/* ---- the floor and the pace */
+
+static void another_peers_death_holds_the_next(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 4, .lbs = 2});
+
+    (void)state;
+    fake_when(s.fleet, "a unclaimed", 0, fake_peer_dies, 7); /* d at lb2 */
+    s.fleet->agents[3].now.sha256[0] = FAKE_NEW;
+    s.plan->nodes[3].at_target = true;
+    roll(&s);
+    assert_ends(&s, 1, "BAAB");
+    assert_int_equal(logged(&s, "b at"), 0);
+    assert_int_equal(logged(&s, "c claim"), 0);
+    assert_says(&s, "upstream app at lb2: 3 of 4 peers up, 2 would be left, the floor is 3");
+    assert_all_back_but(&s, -1);
+    end(&s);
+}
+
+static void goes_on_when_the_peer_is_back(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 3});
+
+    (void)state;
+    fake_when(s.fleet, "a unclaimed", 0, fake_peer_closed, 2); /* somebody takes c out, and puts it back 5 s later */
+    fake_when(s.fleet, "somebody takes c", 5000, fake_peer_opened, 2);
+    roll(&s);
+    assert_ends(&s, 0, "BBB");
+    assert_before(&s, "somebody puts c", "b at lb1/app: drain");
+    end(&s);
+}
+
+static void two_at_a_time(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 4, .lbs = 2});
+
+    (void)state;
+    s.plan->batches[0] = 2;
+    s.plan->max_unavailable = 2;
+    roll(&s);
+    assert_ends(&s, 0, "BBBB");
+    assert_before(&s, "b at lb1/app: drain", "a job");
+    assert_before(&s, "a at lb1/app: open", "c at lb1/app: drain");
+    end(&s);
+}
+
+static void a_batch_of_two_waits_for_a_floor_of_one(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 4, .lbs = 2});
+
+    (void)state;
+    s.plan->batches[0] = 2;
+    roll(&s);
+    assert_ends(&s, 0, "BBBB");
+    assert_before(&s, "b claim", "a at lb1/app: drain");
+    assert_before(&s, "a at lb2/app: open", "b at lb1/app: drain");
+    end(&s);
+}
+
+/* A node with two ports in one upstream takes two peers out at once. */
+static void every_port_of_a_node_counts(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 3, .ports = 2});
+
+    (void)state;
+    s.plan->max_unavailable = 2;
+    s.plan->batches[0] = 2;
+    roll(&s);
+    assert_ends(&s, 0, "BBB");
+    end(&s);
+
+    s = begin((struct fake_shape){.nodes = 3, .ports = 2});
+    roll(&s); /* at most one of six peers, but each node has two */
+    assert_ends(&s, 1, "AAA");
+    assert_int_equal(logged(&s, "drain"), 0);
+    end(&s);
+}
+
+/* The reading of lb2 takes longer than a list may be old. */
+static void an_old_list_lets_nobody_go(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    s.plan->wait_ms[WAIT_FLOOR] = 4000;
+    fake_world_rule(
+        s.world,
+        (struct fake_rule){.kind = ACT_READ_LB, .place = 1, .nth = 1, .times = 1000, .fault = FAULT_LATE, .ms = 700});
+    roll(&s);
+    assert_ends(&s, 1, "AA");
+    assert_int_equal(logged(&s, "drain"), 0);
+    assert_says(&s, "has not shown upstream app within the last second");
+    end(&s);
+}
+
+/* ---- failures */
+
+static void the_first_failure_stops_the_rest(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 4, .lbs = 2});
+
+    (void)state;
+    s.fleet->agents[1].fate = FATE_KEPT;
+    roll(&s);
+    assert_ends(&s, 1, "BAAA");
+    assert_int_equal(logged(&s, "c claim"), 0);
+    assert_all_back_but(&s, -1);
+    end(&s);
+}
+
+/* b waits behind a for the floor when a's release proves bad: it must not get it too. */
+static void a_bad_release_is_on_one_node(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 4, .lbs = 2});
+
+    (void)state;
+    s.plan->batches[0] = 2;
+    s.fleet->agents[0].fate = FATE_ILL;
+    roll(&s);
+    assert_ends(&s, 1, "AAAA");
+    assert_int_equal(logged(&s, "b at"), 0);
+    assert_int_equal(logged(&s, "a job r1/a/undo/2"), 1);
+    assert_all_back_but(&s, -1);
+    end(&s);
+}
+
+static void what_cannot_be_undone_is_named(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 3, .lbs = 2});
+
+    (void)state;
+    s.fleet->agents[0].fate = FATE_ILL;
+    s.fleet->agents[0].undo_fate = FATE_KEPT;
+    roll(&s);
+    assert_ends(&s, 3, "BAA");
+    assert_all_back_but(&s, 0);
+    assert_true(s.fleet->agents[0].claim.there); /* repair finds it by that */
+    assert_says(&s, "a: OUT OF ROTATION; in step health: it did not get healthy");
+    assert_says(&s, "Out or unknown: 10.0.0.1:8000 of upstream app at lb1, 10.0.0.1:8000 of upstream app at lb2. "
+                    "Act now: rollout repair --hosts FILE");
+    end(&s);
+}
+
+static void a_dead_process_is_brought_back(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 3, .lbs = 2});
+
+    (void)state;
+    s.fleet->agents[0].fate = FATE_DIED;
+    roll(&s);
+    assert_ends(&s, 1, "AAA");
+    assert_all_back_but(&s, -1);
+    end(&s);
+}
+
+static void a_success_that_is_none_is_seen(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 3, .lbs = 2});
+
+    (void)state;
+    s.fleet->agents[0].fate = FATE_UNTRUE;
+    roll(&s);
+    assert_ends(&s, 1, "AAA");
+    assert_says(&s, "in step verify: the process that runs is not the one that the job reported");
+    assert_all_back_but(&s, -1);
+    end(&s);
+}
+
+static void a_load_balancer_that_dies_in_between(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 3, .lbs = 2});
+
+    (void)state;
+    fake_when(s.fleet, "a job ends", 0, fake_lb_dies, 1);
+    roll(&s);
+    assert_ends(&s, 3, "BAA");
+    assert_int_equal(s.fleet->peers[0].gate, GATE_OPEN); /* a at lb1 */
+    assert_int_equal(s.fleet->peers[1].gate, GATE_DOWN); /* a at lb2 */
+    assert_int_equal(logged(&s, "b claim"), 0);
+    assert_says(&s, "a: OUT OF ROTATION; in step back: a load balancer could not be changed back (lb2: no answer). "
+                    "Out or unknown: 10.0.0.1:8000 of upstream app at lb2. Act now");
+    end(&s);
+}
+
+static void a_load_balancer_that_cannot_be_changed(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 3, .lbs = 2});
+
+    (void)state;
+    fake_when(s.fleet, "a at lb1/app: drain", 0, fake_lb_dies, 1);
+    fake_when(s.fleet, "a at lb1/app: drain", 6000, fake_lb_lives, 1);
+    roll(&s);
+    assert_ends(&s, 1, "AAA");
+    assert_int_equal(logged(&s, "job"), 0);
+    assert_all_back_but(&s, -1);
+    end(&s);
+}
+
+/* ---- stops */
+
+static void a_signal_in_mid_drain_puts_back(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 3, .lbs = 2});
+
+    (void)state;
+    fake_when(s.fleet, "a at lb2/app: drain", 100, fake_signal, 2);
+    roll(&s);
+    assert_ends(&s, 130, "AAA");
+    assert_int_equal(logged(&s, "job"), 0);
+    assert_int_equal(logged(&s, "b claim"), 0);
+    assert_all_back_but(&s, -1);
+    assert_says(&s, "a: stopped, in rotation; in step quiet: the rollout was stopped");
+    end(&s);
+}
+
+static void a_signal_in_mid_job_finishes_the_node(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 3, .lbs = 2});
+
+    (void)state;
+    fake_when(s.fleet, "a job r1", 50, fake_signal, 15);
+    roll(&s);
+    assert_ends(&s, 143, "BAA");
+    assert_int_equal(logged(&s, "b claim"), 0);
+    assert_all_back_but(&s, -1);
+    end(&s);
+}
+
+static void a_second_signal_breaks_off_and_names_the_node(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 3, .lbs = 2});
+
+    (void)state;
+    fake_when(s.fleet, "a job r1", 50, fake_signal, 2);
+    fake_when(s.fleet, "a job r1", 60, fake_signal, 2);
+    roll(&s);
+    assert_ends(&s, 3, "AAA");
+    assert_says(&s, "a: left in mid-motion; in step handover: the rollout was broken off");
+    end(&s);
+}
+
+static void a_signal_behind_the_last_node_is_no_interruption(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2});
+
+    (void)state;
+    fake_when(s.fleet, "b unclaimed", 1, fake_signal, 2);
+    roll(&s);
+    assert_ends(&s, 0, "BB");
+    end(&s);
+}
+
+/* ---- leases and claims */
+
+static void only_the_first(struct story *s)
+{
+    for (uint32_t i = 1; i < s->plan->n_nodes; i++) {
+        s->plan->nodes[i].at_target = true;
+        s->fleet->agents[i].now.sha256[0] = FAKE_NEW;
+    }
+}
+
+static void anothers_lease_is_exit_6_and_nothing_changed(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 3, .lbs = 2});
+
+    (void)state;
+    fake_lease_stolen(s.fleet, 1);
+    roll(&s);
+    assert_ends(&s, 6, "AAA");
+    assert_string_equal(s.fleet->log, "  0.000 lb2/app lease r9 fence 9\n"
+                                      "  0.002 lb1/app lease r1 fence 7\n"
+                                      "  0.010 lb1/app lease free\n");
+    assert_says(&s, "refused   upstream app at lb2: lb2: held by another rollout");
+    end(&s);
+}
+
+static void an_unreachable_load_balancer_is_exit_4(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 3, .lbs = 2});
+
+    (void)state;
+    fake_lb_dies(s.fleet, 1);
+    roll(&s);
+    assert_ends(&s, 4, "AAA");
+    assert_int_equal(logged(&s, "claim"), 0);
+    end(&s);
+}
+
+/* Another rollout has taken everything over (we were asleep for too long): from then on nothing of ours has an effect.
+ */
+static void a_lost_lease_ends_all_effects(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 4, .lbs = 2});
+    char *after;
+
+    (void)state;
+    s.plan->batches[0] = s.plan->max_unavailable = 2;
+    s.fleet->agents[0].job_takes_ms = 12000;
+    s.plan->wait_ms[WAIT_JOB] = 30000;
+    s.fleet->peers[2].hold_ms = 20000; /* b at lb1: is still in its drain */
+    s.plan->wait_ms[WAIT_DRAIN] = 30000;
+    fake_when(s.fleet, "a job", 100, fake_claim_stolen, 0);
+    fake_when(s.fleet, "a claim r9", 0, fake_claim_stolen, 1);
+    fake_when(s.fleet, "b claim r9", 0, fake_lease_stolen, 0);
+    fake_when(s.fleet, "lb1/app lease r9", 0, fake_lease_stolen, 1);
+    roll(&s);
+    assert_ends(&s, 3, "BAAA");
+    after = strstr(s.fleet->log, "lb2/app lease r9 fence 9\n");
+    assert_non_null(after);
+    assert_string_equal(after, "lb2/app lease r9 fence 9\n 14.033 a job ends: runs B, pid 200\n");
+    assert_says(&s, "a: OUT OF ROTATION");
+    assert_says(&s, "b: OUT OF ROTATION");
+    end(&s);
+}
+
+static void leases_and_claims_are_renewed(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    s.fleet->agents[0].job_takes_ms = 70000;
+    s.plan->wait_ms[WAIT_JOB] = 100000;
+    only_the_first(&s);
+    roll(&s);
+    assert_ends(&s, 0, "BB");
+    assert_int_equal(logged(&s, "lb1/app lease r1 fence 7, renewed"), 7);
+    assert_int_equal(logged(&s, "lb2/app lease r1 fence 7, renewed"), 7);
+    assert_int_equal(logged(&s, "a claim r1 fence 7, renewed"), 7);
+    assert_int_equal(logged(&s, "lease free"), 2);
+    end(&s);
+}
+
+/* Renewals fail for as long as two thirds of the ttl: they are tried again, and nothing is lost. */
+static void a_renewal_that_fails_is_tried_again(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 1});
+
+    (void)state;
+    s.fleet->agents[0].job_takes_ms = 70000;
+    s.plan->wait_ms[WAIT_JOB] = 100000;
+    fake_world_rule(s.world,
+                    (struct fake_rule){.kind = ACT_LEASE, .place = -1, .nth = 1, .times = 18, .fault = FAULT_FAIL});
+    fake_world_rule(s.world, (struct fake_rule){.kind = ACT_RENEW, .node = -1, .times = 18, .fault = FAULT_FAIL});
+    only_the_first(&s);
+    roll(&s);
+    assert_ends(&s, 0, "BB");
+    end(&s);
+}
+
+/* A renewal on its way when the node is done must not bring the claim back behind the unclaim. */
+static void a_renewal_on_its_way_delays_the_unclaim(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 1});
+
+    (void)state;
+    s.plan->wait_ms[WAIT_HEALTH] = 20000;
+    s.fleet->agents[0].gets_healthy_ms = 7500;
+    fake_world_rule(s.world, (struct fake_rule){.kind = ACT_RENEW, .node = -1, .fault = FAULT_LATE, .ms = 2000});
+    only_the_first(&s);
+    roll(&s);
+    assert_ends(&s, 0, "BB");
+    assert_before(&s, "a at lb1/app: open", "a claim r1 fence 7, renewed");
+    assert_before(&s, "a claim r1 fence 7, renewed", "a unclaimed");
+    assert_all_back_but(&s, -1);
+    end(&s);
+}
+
+/* ---- lost answers: every effect is asked for again and has one effect */
+
+static void every_lost_answer_is_asked_again(void **state)
+{
+    static const enum ask asks[] = {ASK_STATUS, ASK_CLAIM, ASK_STAGE,   ASK_DRAIN,  ASK_DOWN,
+                                    ASK_JOB,    ASK_BACK,  ASK_JOB_END, ASK_HEALTH, ASK_UNCLAIM};
+    static const enum fake_fault faults[] = {FAULT_FAIL, FAULT_LOSE, FAULT_HANG, FAULT_LATE};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++)
+        for (size_t k = 0; k < sizeof faults / sizeof *faults; k++) {
+            struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+            fake_world_rule(s.world,
+                            (struct fake_rule){
+                                .kind = ACT_ASK, .ask = asks[i], .node = 0, .nth = 0, .fault = faults[k], .ms = 500});
+            roll(&s);
+            assert_ends(&s, 0, "BB");
+            assert_int_equal(logged(&s, "job r1/a/job/1"), 1);
+            assert_int_equal(s.fleet->judge.nodes[0].touches, 1);
+            assert_all_back_but(&s, -1);
+            end(&s);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_good),
+        cmocka_unit_test(another_peers_death_holds_the_next),
+        cmocka_unit_test(goes_on_when_the_peer_is_back),
+        cmocka_unit_test(two_at_a_time),
+        cmocka_unit_test(a_batch_of_two_waits_for_a_floor_of_one),
+        cmocka_unit_test(every_port_of_a_node_counts),
+        cmocka_unit_test(an_old_list_lets_nobody_go),
+        cmocka_unit_test(the_first_failure_stops_the_rest),
+        cmocka_unit_test(a_bad_release_is_on_one_node),
+        cmocka_unit_test(what_cannot_be_undone_is_named),
+        cmocka_unit_test(a_dead_process_is_brought_back),
+        cmocka_unit_test(a_success_that_is_none_is_seen),
+        cmocka_unit_test(a_load_balancer_that_dies_in_between),
+        cmocka_unit_test(a_load_balancer_that_cannot_be_changed),
+        cmocka_unit_test(a_signal_in_mid_drain_puts_back),
+        cmocka_unit_test(a_signal_in_mid_job_finishes_the_node),
+        cmocka_unit_test(a_second_signal_breaks_off_and_names_the_node),
+        cmocka_unit_test(a_signal_behind_the_last_node_is_no_interruption),
+        cmocka_unit_test(anothers_lease_is_exit_6_and_nothing_changed),
+        cmocka_unit_test(an_unreachable_load_balancer_is_exit_4),
+        cmocka_unit_test(a_lost_lease_ends_all_effects),
+        cmocka_unit_test(leases_and_claims_are_renewed),
+        cmocka_unit_test(a_renewal_that_fails_is_tried_again),
+        cmocka_unit_test(a_renewal_on_its_way_delays_the_unclaim),
+        cmocka_unit_test(every_lost_answer_is_asked_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
