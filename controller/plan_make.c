@@ -292,28 +292,37 @@ static void check_lease(const struct making *m, const struct plan_upstream *pu, 
                  u->lease.holder, u->lease.ttl_s);
 }
 
-static bool rolls_peer_of(const struct plan *p, uint32_t upstream)
+/* The most peers that one node to be rolled takes out of an upstream at once: its ports there. */
+static uint32_t most_at_once(const struct plan *p, uint32_t upstream)
 {
-    for (uint32_t i = 0; i < p->n_peers; i++)
-        if (p->peers[i].upstream == upstream && !p->nodes[p->peers[i].node].at_target)
-            return true;
-    return false;
+    uint32_t most = 0, own = 0;
+
+    for (uint32_t i = 0; i < p->n_peers; i++) { /* grouped by node, then by upstream */
+        const struct plan_peer *peer = &p->peers[i];
+
+        if (peer->upstream != upstream || p->nodes[peer->node].at_target)
+            continue;
+        own = own > 0 && peer[-1].node == peer->node && peer[-1].upstream == upstream ? own + 1 : 1;
+        most = own > most ? own : most;
+    }
+    return most;
 }
 
 static void check_floor(const struct making *m, uint32_t upstream, const struct survey_upstream *u)
 {
-    uint32_t configured = 0, up = 0, floor;
+    uint32_t configured = 0, up = 0, floor, most = most_at_once(m->p, upstream);
 
     for (uint32_t k = 0; k < u->n_peers; k++) {
         configured += u->peers[k].backup ? 0 : 1;
         up += !u->peers[k].backup && u->peers[k].state == PEER_UP ? 1 : 0;
     }
     floor = pace_floor(m->p, configured);
-    if (rolls_peer_of(m->p, upstream) && up < floor + 1)
-        complain(m->c, EXIT_REFUSED,
-                 "upstream %s at %s: %u of %u peers are up and the floor is %u, so none may be taken out; bring peers "
-                 "up or raise --max-unavailable",
-                 u->name, m->p->lbs[m->p->upstreams[upstream].lb].name, up, configured, floor);
+    if (most > 0 && up < floor + most)
+        complain(
+            m->c, EXIT_REFUSED,
+            "upstream %s at %s: %u of %u peers are up and the floor is %u, so none may be taken out (a node has %u "
+            "there); bring peers up or raise --max-unavailable",
+            u->name, m->p->lbs[m->p->upstreams[upstream].lb].name, up, configured, floor, most);
 }
 
 struct plan *plan_make(const struct fleet *f, const struct options *o, const struct survey *s,
