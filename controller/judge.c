@@ -80,10 +80,16 @@ static struct verdict judge_claim(struct node *n, const struct plan *p, const st
 
 static struct verdict judge_floor(struct node *n, const struct plan *p, const struct answer *a)
 {
-    (void)p;
-    if (a->kind != ANS_OK)
+    uint64_t peers = a->seen & ~a->down;
+
+    if (a->kind != ANS_OK || a->seen != all_peers(n, p))
         return again();
     n->generation = a->generation;
+    if (peers != n->peers_mask || (a->drain & peers) != n->prior_drain_mask) {
+        n->peers_mask = peers; /* somebody took one out or put one back since: the claim must say what is ours */
+        n->prior_drain_mask = a->drain & peers;
+        return go(STEP_CLAIM, WHY_NONE);
+    }
     return good();
 }
 
@@ -92,8 +98,10 @@ static struct verdict judge_quiet(struct node *n, const struct plan *p, const st
     bool out =
         a->kind == ANS_OK && a->seen == all_peers(n, p) && ((a->down | a->drain) & n->peers_mask) == n->peers_mask;
 
-    if (a->kind == ANS_OK && a->generation != n->generation)
+    if (a->kind == ANS_OK && a->generation != n->generation) {
+        n->generation = a->generation;
         n->doubt = true;
+    }
     if (!out || a->active != 0) {
         n->streak = 0;
         return again();
@@ -103,11 +111,14 @@ static struct verdict judge_quiet(struct node *n, const struct plan *p, const st
 
 static struct verdict judge_empty(struct node *n, const struct plan *p, const struct answer *a)
 {
+    (void)p;
+    n->streak = 0;
     if (a->kind != ANS_OK)
         return again();
     if (!ident_same_process(&a->ident, &n->before))
         return bad(WHY_CHANGED);
-    return n->doubt && a->connections != 0 && !p->drain_proceed ? again() : good();
+    n->streak = 1; /* confirmed: on proceed the limit then leads on */
+    return n->doubt && a->connections != 0 ? again() : good();
 }
 
 static struct verdict judge_silent(struct node *n, const struct plan *p, const struct answer *a)
@@ -232,6 +243,10 @@ static struct verdict judge_mend(struct node *n, const struct plan *p, const str
         return bad(WHY_GONE);
     if (a->claim_live && !a->claim_ours)
         return again(); /* until it runs out: a living rollout would have renewed it and hold the lease */
+    if (a->claim_fence == 0)
+        return go(STEP_DONE, WHY_NONE); /* it went by itself, so the node is back */
+    if (a->claim_fence != pn->claim_fence && !a->claim_ours)
+        return bad(WHY_CLAIM); /* another's by now, and what that one took out we do not know */
     if (!ident_runs(&a->ident, pn->before.sha256) && !(pn->has_target && ident_runs(&a->ident, pn->target_sha256)))
         return bad(WHY_IDENTITY);
     n->now = a->ident;

@@ -158,7 +158,8 @@ static void stop_now(struct node *n, const struct plan *p, struct move *m)
 static void limit_over(struct node *n, const struct plan *p, struct move *m)
 {
     const struct step_row *row = &rows[n->step];
-    bool well = n->step == STEP_BAKE || (n->step == STEP_QUIET && p->drain_proceed);
+    bool confirmed = n->step == STEP_EMPTY && n->streak > 0;
+    bool well = n->step == STEP_BAKE || (p->drain_proceed && (n->step == STEP_QUIET || confirmed));
 
     if (!well)
         fail(n, judge_limit_why((enum step)n->step));

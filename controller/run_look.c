@@ -76,10 +76,28 @@ static void tell_waiting(const struct run *r, const struct plan *p, uint16_t nod
     }
 }
 
+/* I2: what is believed just before a job was read at most 1 s ago, at each load balancer. */
+static bool too_old(const struct run *r, const struct plan *p, uint16_t node, struct answer *a)
+{
+    const struct plan_node *pn = &p->nodes[node];
+
+    for (uint32_t i = 0; i < pn->n_peers; i++) {
+        uint16_t lb = plan_peer_lb(p, pn->first_peer + i);
+
+        if (run_lb(r, lb)->read_age_ms <= PACE_SNAPSHOT_MAX_MS)
+            continue;
+        (void)snprintf(a->text, sizeof a->text, "%s has not shown its peers within the last second", p->lbs[lb].name);
+        return true;
+    }
+    return false;
+}
+
 static struct answer look_answer(const struct run *r, const struct plan *p, uint16_t node)
 {
     struct answer a = peers_answer(r, p, node);
 
+    if (run_node(r, node)->step == STEP_SILENT && too_old(r, p, node, &a))
+        a.kind = ANS_TIMEOUT;
     if (step_row((enum step)run_node(r, node)->step)->ask == ASK_FLOOR &&
         !run_may_drain(r, p, node, a.text, sizeof a.text))
         a.kind = ANS_REFUSED;
@@ -152,6 +170,8 @@ static bool wanted(const struct run *r, const struct plan *p, uint32_t lb)
 
 void look_drive(struct run *r, const struct plan *p, struct turn *t)
 {
+    if (p->kind == PLAN_REPAIR)
+        answer_looks(r, p, NULL, t); /* a claim may name no peer: then there is no list to wait for */
     for (uint16_t i = 0; i < r->n_lbs; i++) {
         struct run_lb *lb = state_lb(r, i);
 

@@ -550,6 +550,199 @@ static void every_lost_answer_is_asked_again(void **state)
         }
 }
 
+/* ---- what others do */
+
+/* c is out at lb1 and draining at lb2 before we come: so it is again when we have gone. */
+static void what_others_took_out_stays_as_it_was(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 4, .lbs = 2});
+
+    (void)state;
+    fake_peer_closed(s.fleet, 4);
+    s.fleet->peers[5].gate = GATE_DRAIN;
+    s.plan->max_unavailable = 2;
+    roll(&s);
+    assert_ends(&s, 0, "BBBB");
+    assert_int_equal(s.fleet->peers[4].gate, GATE_DOWN);
+    assert_int_equal(s.fleet->peers[5].gate, GATE_DRAIN);
+    assert_int_equal(logged(&s, "c at lb1/app:"), 0);
+    assert_int_equal(logged(&s, "c at lb2/app: open"), 0);
+    end(&s);
+}
+
+/* It is taken out by somebody while its release is sent, behind our first look. */
+static void what_others_take_out_meanwhile_stays_out(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 4, .lbs = 2});
+
+    (void)state;
+    s.plan->max_unavailable = 2;
+    fake_world_rule(s.world,
+                    (struct fake_rule){.kind = ACT_ASK, .ask = ASK_STAGE, .node = 0, .fault = FAULT_LATE, .ms = 1000});
+    fake_when(s.fleet, "a claim", 500, fake_peer_closed, 0);
+    roll(&s);
+    assert_ends(&s, 0, "BBBB");
+    assert_int_equal(logged(&s, "a at lb1/app:"), 0);
+    assert_int_equal(logged(&s, "a claim"), 2); /* the second says that it is lb2's peer alone that is ours */
+    end(&s);
+}
+
+/* A reload takes the counters of the old workers with it: only the agent still sees their requests. */
+static void a_reload_in_the_drain_waits_for_the_agent(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    s.fleet->lbs[1].exact = false;
+    s.fleet->peers[1].hold_ms = 4000; /* a at lb2 */
+    fake_when(s.fleet, "a at lb2/app: drain", 100, fake_lb_reloads, 1);
+    roll(&s);
+    assert_ends(&s, 0, "BB");
+    assert_before(&s, "lb2 reloads", "a at lb2/app: down");
+    assert_before(&s, "4.623 a job", "a at lb1/app: open");
+    end(&s);
+}
+
+static void on_proceed_only_the_timeout_cuts_off(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    s.plan->drain_proceed = true;
+    s.fleet->lbs[1].exact = false;
+    s.fleet->peers[1].hold_ms = 60000;
+    fake_when(s.fleet, "a at lb2/app: drain", 100, fake_lb_reloads, 1);
+    s.fleet->peers[2].hold_ms = 60000; /* b at lb1 */
+    roll(&s);
+    assert_ends(&s, 0, "BB");
+    assert_before(&s, "6.545 a job", "a at lb1/app: open");  /* 5 s of --drain-timeout behind its down */
+    assert_before(&s, "14.121 b job", "b at lb1/app: open"); /* 5 s behind its drain */
+    end(&s);
+}
+
+static void a_drain_that_does_not_end_puts_back(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    s.fleet->peers[0].hold_ms = 60000;
+    roll(&s);
+    assert_ends(&s, 1, "AA");
+    assert_says(&s, "a: failed, in rotation; in step quiet: requests to it did not end within the drain timeout "
+                    "(2 requests, the first of them at lb1)");
+    assert_all_back_but(&s, -1);
+    end(&s);
+}
+
+/* lb2 answers after 1.2 s: what lb1 said is older than a second by then. */
+static void no_job_on_an_old_list(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    fake_when(s.fleet, "a at lb2/app: down", 0, fake_peer_opened, 0);
+    fake_world_rule(
+        s.world,
+        (struct fake_rule){.kind = ACT_READ_LB, .place = 1, .nth = 7, .times = 1000, .fault = FAULT_LATE, .ms = 600});
+    roll(&s);
+    assert_ends(&s, 1, "AA");
+    assert_int_equal(logged(&s, "job"), 0);
+    end(&s);
+}
+
+static void a_process_that_changed_meanwhile_is_left_alone(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    fake_when(s.fleet, "a at lb2/app: drain", 200, fake_process_restarts, 0);
+    roll(&s);
+    assert_ends(&s, 1, "AA");
+    assert_int_equal(logged(&s, "job"), 0);
+    assert_says(&s, "what runs there changed since the plan was made");
+    assert_all_back_but(&s, -1);
+    end(&s);
+}
+
+/* ---- repair */
+
+/* What a rollout that died left: all of its nodes out, under its claim. */
+static struct story begin_repair(uint32_t nodes)
+{
+    struct story s = {.plan = fake_plan((struct fake_shape){.nodes = nodes, .lbs = 2})};
+
+    fake_plan_repair(s.plan);
+    s.fleet = fake_fleet_new(s.plan);
+    s.world = fake_world_new(s.fleet, s.plan);
+    for (uint32_t i = 0; i < s.plan->n_peers; i++)
+        s.fleet->peers[i].gate = GATE_DOWN;
+    for (uint32_t i = 0; i < nodes; i++) {
+        s.fleet->agents[i].claim = (struct fake_claim){.there = true, .rollout = "r1", .fence = 7};
+        s.fleet->agents[i].highest = 7;
+    }
+    return s;
+}
+
+static void repair_puts_back_what_is_well(void **state)
+{
+    struct story s = begin_repair(3);
+
+    (void)state;
+    s.fleet->agents[1].now.sha256[0] = FAKE_NEW; /* died behind the job */
+    s.fleet->agents[2].now.sha256[0] = 'X';      /* runs what nobody brought there */
+    roll(&s);
+    assert_ends(&s, 3, "ABX");
+    assert_all_back_but(&s, 2);
+    assert_int_equal(logged(&s, "job"), 0);
+    assert_int_equal(logged(&s, "c at"), 0);
+    assert_says(&s, "3 nodes: 2 put back, 1 OUT OF ROTATION");
+    end(&s);
+}
+
+static void repair_waits_for_a_claim_to_run_out(void **state)
+{
+    struct story s = begin_repair(1);
+
+    (void)state;
+    s.plan->wait_ms[WAIT_MEND] = s.plan->lease_wait_ms = 12000;
+    s.fleet->agents[0].claim.until_ms = 10000;
+    s.fleet->leases[0] = (struct fake_lease){.id = "r1", .fence = 7, .highest = 7, .until_ms = 8000};
+    roll(&s);
+    assert_ends(&s, 0, "A");
+    assert_before(&s, "lb2/app lease r2", " 10.0");
+    assert_all_back_but(&s, -1);
+    end(&s);
+}
+
+static void repair_of_a_claim_that_took_nothing_out(void **state)
+{
+    struct story s = begin_repair(2);
+
+    (void)state;
+    s.plan->nodes[1].first_peer = s.plan->nodes[1].n_peers = 0;
+    s.plan->nodes[1].out_mask = 0;
+    fake_peer_opened(s.fleet, 2);
+    fake_peer_opened(s.fleet, 3);
+    roll(&s);
+    assert_ends(&s, 0, "AA");
+    assert_int_equal(logged(&s, "b unclaimed"), 1);
+    end(&s);
+}
+
+static void repair_leaves_what_went_by_itself(void **state)
+{
+    struct story s = begin_repair(2);
+
+    (void)state;
+    s.fleet->agents[0].claim.there = false; /* the rollout lived, and put it back and out again by hand */
+    s.fleet->agents[1].claim.fence = 6;     /* not the claim that the plan is made of */
+    roll(&s);
+    assert_ends(&s, 3, "AA");
+    assert_int_equal(logged(&s, "a at"), 0);
+    assert_int_equal(logged(&s, "b at"), 0);
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -578,6 +771,17 @@ int main(void)
         cmocka_unit_test(a_renewal_that_fails_is_tried_again),
         cmocka_unit_test(a_renewal_on_its_way_delays_the_unclaim),
         cmocka_unit_test(every_lost_answer_is_asked_again),
+        cmocka_unit_test(what_others_took_out_stays_as_it_was),
+        cmocka_unit_test(what_others_take_out_meanwhile_stays_out),
+        cmocka_unit_test(a_reload_in_the_drain_waits_for_the_agent),
+        cmocka_unit_test(on_proceed_only_the_timeout_cuts_off),
+        cmocka_unit_test(a_drain_that_does_not_end_puts_back),
+        cmocka_unit_test(no_job_on_an_old_list),
+        cmocka_unit_test(a_process_that_changed_meanwhile_is_left_alone),
+        cmocka_unit_test(repair_puts_back_what_is_well),
+        cmocka_unit_test(repair_waits_for_a_claim_to_run_out),
+        cmocka_unit_test(repair_of_a_claim_that_took_nothing_out),
+        cmocka_unit_test(repair_leaves_what_went_by_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
