@@ -103,7 +103,8 @@ void lease_drive(struct run *r, const struct plan *p, struct turn *t)
 static void refused(struct run *r, const struct plan *p, const struct input *in, const char *text, struct turn *t)
 {
     struct run_lease *l = state_lease(r, in->upstream);
-    bool waits = r->phase == RUN_LEASING && p->lease_wait_ms > 0 && r->lease_left_ms > 0;
+    /* No longer than lease_wait_ms since the start: a lease that is still there then is renewed by a living rollout. */
+    bool waits = r->phase == RUN_LEASING && r->lease_left_ms > p->wait_ms[WAIT_CHANGE];
 
     l->state = waits ? LEASE_NONE : LEASE_GONE;
     if (!waits || !l->noted)
