@@ -70,14 +70,25 @@ bool stage_fleet_is_free(struct stage_fleet *f)
     return true;
 }
 
-static bool is_free(void *ctx)
+static bool has_lapsed(void *ctx)
 {
-    return stage_fleet_is_free(ctx);
+    struct stage_fleet *f = ctx;
+
+    for (unsigned i = 0; i < f->n_nodes; i++) {
+        const json_t *left = stage_json_find(stage_fleet_claim(f, i), "left");
+
+        if (left != NULL && json_integer_value(left) != 0)
+            return false;
+    }
+    for (unsigned i = 0; i < f->n_lbs; i++)
+        if (stage_json_int(f->stage, stage_fleet_lease(f, i), "ttl") != 0)
+            return false;
+    return true;
 }
 
-void stage_fleet_wait_free(struct stage_fleet *f, uint32_t limit_ms)
+void stage_fleet_wait_lapse(struct stage_fleet *f, uint32_t limit_ms)
 {
-    stage_wait_until(f->stage, is_free, f, limit_ms, "all claims and leases to be gone");
+    stage_wait_until(f->stage, has_lapsed, f, limit_ms, "all claims and leases to run out");
 }
 
 struct peer_wait {

@@ -1,0 +1,161 @@
+/* rollout_killed_case.c - the controller killed with SIGKILL while a node is out, its state folder deleted: repair,
+ * from an empty disk, finds the node by its claim and puts it back. */
+#include <signal.h>
+#include <string.h>
+
+#include "tests/stage/test.h"
+#include "tests/stage/witness.h"
+
+#define RUN_LIMIT_MS 60000
+#define HOLD_MS      4000
+
+static struct stage_rollout *repair(struct stage_fleet *f)
+{
+    return stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"repair", "--lease-ttl=2s", NULL});
+}
+
+static void kill_controller(struct stage *s, struct stage_rollout *r)
+{
+    struct stage_run gone;
+
+    stage_proc_stop(s, r->proc, SIGKILL, 5000);
+    gone = stage_run(s, 5000, (const char *const[]){"/bin/rm", "-r", r->state_dir, NULL});
+    assert_int_equal(gone.exit_code, 0);
+}
+
+/* A rollout of node1 and node2, killed once node1 is in `step`; its id is dead-1. */
+static struct stage_fleet *killed_in(struct stage *s, const char *step, const char *release, uint32_t hold_ms)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 2);
+    const char *const args[] = {"--rollout-id=dead-1",
+                                "--lease-ttl=2s",
+                                "--drain-timeout=20s",
+                                "--min-healthy-time=1s",
+                                release ? "--release" : NULL,
+                                release,
+                                NULL};
+    struct stage_rollout *r;
+
+    if (hold_ms > 0)
+        (void)stage_hold_start(f, 0, 0, hold_ms);
+    r = stage_fleet_start(f, args);
+    stage_rollout_until(s, r, stage_text(s, "node1     %s", step), RUN_LIMIT_MS);
+    kill_controller(s, r);
+    assert_false(stage_fleet_all_up(f));
+    assert_string_equal(stage_json_string(s, stage_fleet_claim(f, 0), "rollout"), "dead-1");
+    return f;
+}
+
+static void expect_mended(struct stage_fleet *f, const char *version)
+{
+    stage_rollout_expect(f->stage, repair(f), 0, STAGE_SAYS("1 put back"));
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
+    assert_string_equal(stage_server_version(f->node[0].server), version);
+    assert_string_equal(stage_server_version(f->node[1].server), "1");
+}
+
+static void one_killed_while_a_node_drains_is_mended(struct stage *s)
+{
+    struct stage_fleet *f = killed_in(s, "quiet", stage_server_variant(s, "v2"), HOLD_MS);
+    struct stage_pids before = stage_fleet_pids(f);
+
+    expect_mended(f, "1");
+    assert_int_equal(stage_fleet_same_pids(f, &before), 2);
+}
+
+static void one_killed_with_a_node_down_is_mended(struct stage *s)
+{
+    struct stage_fleet *f = killed_in(s, "silent", NULL, 0);
+
+    expect_mended(f, "1");
+}
+
+static void one_killed_while_the_job_runs_is_mended(struct stage *s)
+{
+    struct stage_fleet *f = killed_in(s, "handover", stage_server_variant(s, "hang"), 0);
+
+    expect_mended(f, "1");
+}
+
+static void one_killed_before_its_node_is_healthy_is_mended_to_the_release(struct stage *s)
+{
+    struct stage_fleet *f = killed_in(s, "health", stage_server_variant(s, "v2"), 0);
+
+    expect_mended(f, "2");
+}
+
+/* What the dead rollout brought is sick: it stays out, and is named. */
+static void a_node_that_is_not_healthy_is_not_put_back(struct stage *s)
+{
+    struct stage_fleet *f = killed_in(s, "health", stage_server_variant(s, "sick"), 0);
+    struct stage_rollout *r = stage_fleet_run(
+        f, RUN_LIMIT_MS, (const char *const[]){"repair", "--lease-ttl=2s", "--healthy-deadline=2s", NULL});
+
+    stage_rollout_expect(s, r, 3, STAGE_SAYS("node1: OUT OF ROTATION", f->node[0].server->peer));
+    assert_string_equal(stage_fleet_peer_state(f, 0, 0), "down");
+    assert_string_equal(stage_fleet_peer_state(f, 1, 0), "down");
+    assert_false(json_is_null(stage_fleet_claim(f, 0)));
+}
+
+/* First its lease is in the way, then what it left out. */
+static void nothing_rolls_before_the_repair(struct stage *s)
+{
+    struct stage_fleet *f = killed_in(s, "quiet", NULL, HOLD_MS);
+    struct stage_rollout *r = stage_fleet_run(f, RUN_LIMIT_MS, NULL);
+    struct stage_pids before = stage_fleet_pids(f);
+
+    if (r->exit_code != 5)
+        stage_rollout_expect(s, r, 6, STAGE_SAYS("rollout dead-1"));
+    else
+        stage_rollout_expect(s, r, 5, STAGE_SAYS("rollout dead-1"));
+    stage_fleet_wait_lapse(f, 10000);
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, NULL), 5,
+                         STAGE_SAYS("node1: left out by rollout dead-1", "rollout repair", "nothing was changed"));
+    assert_int_equal(stage_fleet_same_pids(f, &before), 2);
+    expect_mended(f, "1");
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, NULL), 0, STAGE_SAYS("2 restarted"));
+}
+
+static void a_fleet_with_nothing_to_repair_is_left_alone(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    const char *before = stage_fleet_picture(f);
+
+    stage_rollout_expect(s, repair(f), 0, STAGE_SAYS("nothing to repair"));
+    assert_string_equal(stage_fleet_picture(f), before);
+}
+
+static void a_living_rollout_is_not_repaired(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    struct stage_hold *hold = stage_hold_start(f, 0, 0, 8000);
+    struct stage_rollout *living = stage_fleet_start(
+        f, (const char *const[]){"--rollout-id=living-1", "--lease-ttl=2s", "--drain-timeout=30s", NULL});
+
+    stage_rollout_until(s, living, "node1     quiet", RUN_LIMIT_MS);
+    stage_rollout_expect(s, repair(f), 6, STAGE_SAYS("living-1"));
+    assert_false(stage_hold_answered(hold));
+    assert_string_equal(stage_fleet_peer_state(f, 0, 0), "draining");
+    assert_string_equal(stage_json_string(s, stage_fleet_claim(f, 0), "rollout"), "living-1");
+    stage_rollout_end(s, living, RUN_LIMIT_MS);
+    stage_rollout_expect(s, living, 0, STAGE_SAYS("2 restarted"));
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stage_test(one_killed_while_a_node_drains_is_mended),
+        stage_test(one_killed_with_a_node_down_is_mended),
+        stage_test(one_killed_while_the_job_runs_is_mended),
+        stage_test(one_killed_before_its_node_is_healthy_is_mended_to_the_release),
+        stage_test(a_node_that_is_not_healthy_is_not_put_back),
+        stage_test(nothing_rolls_before_the_repair),
+        stage_test(a_fleet_with_nothing_to_repair_is_left_alone),
+        stage_test(a_living_rollout_is_not_repaired),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
