@@ -41,13 +41,14 @@ static void check_agent(const char *name, const struct survey_node *n, bool upgr
                  n->root.node);
 }
 
+/* Also an earlier run of this very rollout: what it took out would be taken for somebody else's, and stay out. */
 static void check_claim(const char *name, const struct agent_status *st, const char *rollout, struct complaints *c)
 {
     const struct agent_claim *claim = &st->claim;
 
-    if (!claim->there || strcmp(claim->rollout, rollout) == 0)
+    if (!claim->there)
         return;
-    if (claim->left_s > 0)
+    if (claim->left_s > 0 && strcmp(claim->rollout, rollout) != 0)
         complain(c, EXIT_HELD, "%s: claimed by rollout %s (%s), %u s left", name, claim->rollout, claim->holder,
                  claim->left_s);
     else if (claim->n_took_out > 0)

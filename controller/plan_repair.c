@@ -24,8 +24,9 @@ static int32_t upstream_of(struct plan *p, uint16_t lb, const char *name)
     return (int32_t)p->n_upstreams++;
 }
 
-/* Whatever a rollout took out must be found again at its load balancer, else nobody may say that it is mended. */
-static void add_peers(struct plan *p, struct plan_node *n, uint16_t id, const struct survey *s,
+/* Whatever a rollout took out must be found again at its load balancer, else nobody may say that it is mended: false,
+ * and the claim stays to tell of it. */
+static bool add_peers(struct plan *p, struct plan_node *n, uint16_t id, const struct survey *s,
                       const struct agent_claim *claim, struct complaints *c)
 {
     n->first_peer = p->n_peers;
@@ -38,12 +39,12 @@ static void add_peers(struct plan *p, struct plan_node *n, uint16_t id, const st
                      "%s: rollout %s took %s out of upstream %s at load balancer %s, which %s; correct the hosts file",
                      n->name, claim->rollout, t->server, t->upstream, t->lb,
                      lb < 0 ? "the hosts file does not name" : "has no such upstream");
-            continue;
+            return false;
         }
         upstream = upstream_of(p, (uint16_t)lb, t->upstream);
         if (upstream < 0 || n->n_peers == PLAN_NODE_PEERS_MAX) {
             complain(c, EXIT_REFUSED, "%s: its claim names too many peers", n->name);
-            return;
+            return false;
         }
         if (t->was_draining)
             n->prior_drain_mask |= UINT64_C(1) << n->n_peers;
@@ -51,6 +52,7 @@ static void add_peers(struct plan *p, struct plan_node *n, uint16_t id, const st
             (struct plan_peer){.node = id, .upstream = (uint16_t)upstream, .server = plan_keep(p, t->server)};
         n->out_mask |= UINT64_C(1) << n->n_peers++;
     }
+    return true;
 }
 
 static void add_node(struct plan *p, const struct fleet *f, const struct survey *s, const struct survey_node *sn,
@@ -70,7 +72,11 @@ static void add_node(struct plan *p, const struct fleet *f, const struct survey 
     n->claim_fence = claim->fence;
     n->has_target = claim->has_target;
     memcpy(n->target_sha256, claim->target, sizeof n->target_sha256);
-    add_peers(p, n, id, s, claim, c);
+    if (!add_peers(p, n, id, s, claim, c)) {
+        p->n_peers = n->first_peer;
+        memset(n, 0, sizeof *n);
+        p->n_nodes--;
+    }
 }
 
 /* The rest of everything that dead rollouts still hold: leases of our upstreams, claims of our nodes. */
@@ -118,6 +124,9 @@ struct plan *plan_make_repair(const struct fleet *f, const struct options *o, co
         if (!n->good)
             complain(c, n->call == CALL_FINE ? EXIT_REFUSED : EXIT_UNREACHABLE,
                      "node %s: %s; whether a rollout left it out is unknown", f->hosts[n->host].name, n->text);
+        else if (strcmp(n->root.node, f->hosts[n->host].name) != 0)
+            complain(c, EXIT_REFUSED, "%s: the agent there calls itself %s; correct the hosts file or its `node =`",
+                     f->hosts[n->host].name, n->root.node);
         else if (n->status.claim.there)
             add_node(p, f, s, n, c);
     }
