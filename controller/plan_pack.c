@@ -193,6 +193,14 @@ static uint32_t u32(const json_t *object, const char *key)
     return (uint32_t)json_opt_uint(object, key, 0);
 }
 
+/* An index; what is none is one too high for every plan. */
+static uint16_t index_of(const json_t *object, const char *key)
+{
+    uint64_t value = json_opt_uint(object, key, UINT16_MAX);
+
+    return value < UINT16_MAX ? (uint16_t)value : UINT16_MAX;
+}
+
 static void unpack_head(struct plan *p, const json_t *o)
 {
     const json_t *waits = json_opt_array(o, "wait_ms"), *batches = json_opt_array(o, "batches");
@@ -237,7 +245,7 @@ static void unpack_lbs(struct plan *p, const json_t *lbs, const json_t *upstream
     for (uint32_t i = 0; i < p->n_upstreams; i++) {
         const json_t *o = json_array_get(upstreams, i);
 
-        p->upstreams[i] = (struct plan_upstream){.lb = (uint16_t)u32(o, "lb"), .name = keep(p, o, "name")};
+        p->upstreams[i] = (struct plan_upstream){.lb = index_of(o, "lb"), .name = keep(p, o, "name")};
     }
 }
 
@@ -263,8 +271,8 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     for (uint32_t i = 0; i < n->n_peers; i++) {
         const json_t *peer = json_array_get(peers, i);
 
-        p->peers[p->n_peers++] = (struct plan_peer){
-            .node = id, .upstream = (uint16_t)u32(peer, "upstream"), .server = keep(p, peer, "server")};
+        p->peers[p->n_peers++] =
+            (struct plan_peer){.node = id, .upstream = index_of(peer, "upstream"), .server = keep(p, peer, "server")};
     }
 }
 
@@ -280,6 +288,9 @@ static bool sound(const struct plan *p)
     for (uint32_t i = 0; i < p->n_nodes; i++)
         if (p->nodes[i].n_peers > PLAN_NODE_PEERS_MAX)
             return false;
+    for (uint32_t i = 0; i < p->n_batches; i++)
+        if (p->batches[i] == 0)
+            return false; /* nothing would ever begin */
     return p->n_batches > 0 && p->success_threshold > 0 && p->n_nodes <= PLAN_NODES_MAX;
 }
 
