@@ -344,7 +344,8 @@ struct plan *plan_make(const struct fleet *f, const struct options *o, const str
         const struct survey_upstream *u = plan_surveyed_upstream(s, m.p->upstreams[i].lb, m.p->upstreams[i].name);
 
         check_lease(&m, &m.p->upstreams[i], u);
-        check_floor(&m, i, u);
+        if (c->exit_code == 0) /* who holds the lease may be the one who has peers out */
+            check_floor(&m, i, u);
     }
     if (c->exit_code != 0)
         plan_free(&m.p);
