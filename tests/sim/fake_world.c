@@ -394,31 +394,46 @@ static int signals_so_far(int *count)
     return signalled->signal;
 }
 
+/* What a person sees, at the fleet's time instead of the wall's. */
+struct watching {
+    struct fake_fleet *fleet;
+    struct view *view;
+    FILE *lines;
+};
+
 static void show(void *ctx, const struct view *v, const struct event *e)
 {
-    if (ctx != NULL)
-        lines_event(ctx, v, e);
+    struct watching *w = ctx;
+    struct event then = *e;
+
+    (void)v;
+    then.wall_ms = FAKE_WALL_MS + w->fleet->now_ms;
+    view_feed(w->view, &then);
+    if (w->lines != NULL)
+        lines_event(w->lines, w->view, &then);
 }
 
 int fake_rollout(struct fake_world *w, FILE *lines)
 {
     struct store *store = store_memory_open();
     struct view *view = view_new(w->plan);
+    struct watching watching = {.fleet = w->fleet, .view = view_new(w->plan), .lines = lines};
     struct loop loop = {.plan = w->plan,
                         .world = &w->base,
                         .store = store,
                         .view = view,
                         .show = show,
-                        .show_ctx = lines,
+                        .show_ctx = &watching,
                         .signal = signals_so_far};
     int code;
 
     signalled = w->fleet;
     code = loop_run(&loop);
     if (lines != NULL)
-        lines_report(lines, view, "rollout repair --hosts FILE");
+        lines_report(lines, watching.view, "rollout repair --hosts FILE");
     fake_judge_end(w->fleet, code);
     store->ops->close(store);
     view_free(&view);
+    view_free(&watching.view);
     return code;
 }

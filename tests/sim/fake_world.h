@@ -10,8 +10,9 @@
 #include "controller/world.h"
 #include "fake_fleet.h"
 
-#define FAKE_CALLS 256
-#define FAKE_RULES 16
+#define FAKE_WALL_MS 1763913600000 /* what people's clocks show when the fleet's begins: 2025-11-23 16:00:00 UTC */
+#define FAKE_CALLS   256
+#define FAKE_RULES   16
 
 enum fake_fault {
     FAULT_FAIL, /* nobody there, at once: no effect */
