@@ -1,11 +1,12 @@
 #include "command.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lines.h"
 #include "loop.h"
+#include "mend.h"
 #include "signals.h"
 #include "store.h"
 #include "world_net.h"
@@ -29,28 +30,8 @@ int command_interrupted(void)
 {
     int number = signals_seen(NULL);
 
-    (void)fprintf(stderr, "rollout: stopped by %s before anything was changed\n",
-                  number == SIGINT ? "SIGINT" : "SIGTERM");
+    (void)fprintf(stderr, "rollout: stopped by SIG%s before anything was changed\n", sigabbrev_np(number));
     return 128 + number;
-}
-
-/* --state, else the place that the XDG base directory specification gives. */
-static struct store *open_store(const struct options *o, struct err *err)
-{
-    const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    char folder[4096];
-
-    if (o->state != NULL)
-        (void)snprintf(folder, sizeof folder, "%s", o->state);
-    else if (xdg != NULL && xdg[0] == '/')
-        (void)snprintf(folder, sizeof folder, "%s/rollout", xdg);
-    else if (home != NULL && home[0] == '/')
-        (void)snprintf(folder, sizeof folder, "%s/.local/state/rollout", home);
-    else {
-        (void)err_set(err, "no place for the journal: HOME is not set; give --state DIR");
-        return NULL;
-    }
-    return store_sqlite_open(folder, err);
 }
 
 static void show_line(void *ctx, const struct view *v, const struct event *e)
@@ -63,17 +44,22 @@ int command_run(struct session *s, const struct plan *p)
 {
     struct err err = {.text = ""};
     struct loop loop = {.plan = p, .show = show_line, .signal = signals_seen};
-    char mend[1200];
+    char *mend;
     int code;
 
-    loop.store = open_store(s->options, &err);
-    if (loop.store == NULL)
+    loop.store = store_sqlite_open(s->options->state, &err);
+    if (loop.store == NULL) {
+        (void)err_context(&err, "no place for the journal (--state DIR names another)");
         return command_bad(EXIT_CONFIG, &err);
-    (void)snprintf(mend, sizeof mend, "rollout repair --hosts %s --service %s", s->options->hosts, p->service);
+    }
     loop.view = view_new(p);
     loop.world = world_net_open(p, s->calls);
     code = loop_run(&loop);
+    mend = mend_command(s->options, p->service);
     lines_report(stdout, loop.view, mend);
+    if (ferror(stdout))
+        lines_report(stderr, loop.view, mend); /* a node that is out is never left out silently */
+    free(mend);
     loop.world->ops->close(loop.world);
     loop.store->ops->close(loop.store);
     view_free(&loop.view);

@@ -25,6 +25,11 @@ static int name_width(const struct plan *p)
     return width > 40 ? 40 : (int)width;
 }
 
+static const char *plural(uint32_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 static void about_began(FILE *f, const struct plan *p)
 {
     char hex[SHA256_DIGITS + 1];
@@ -32,12 +37,12 @@ static void about_began(FILE *f, const struct plan *p)
     sha256_hex(p->release_sha256, hex);
     (void)fprintf(f, "rollout %s, fence %llu: ", p->rollout, (unsigned long long)p->fence);
     if (p->kind == PLAN_REPAIR)
-        (void)fprintf(f, "repair, service %s, %u nodes", p->service, p->n_nodes);
+        (void)fprintf(f, "repair, service %s, %u node%s", p->service, p->n_nodes, plural(p->n_nodes));
     else if (p->has_release)
-        (void)fprintf(f, "service %s, %u nodes, to release %.12s%s%s", p->service, p->n_nodes, hex,
+        (void)fprintf(f, "service %s, %u node%s, to release %.12s%s%s", p->service, p->n_nodes, plural(p->n_nodes), hex,
                       p->version[0] != '\0' ? ", version " : "", p->version);
     else
-        (void)fprintf(f, "service %s, restart of %u nodes", p->service, p->n_nodes);
+        (void)fprintf(f, "service %s, restart of %u node%s", p->service, p->n_nodes, plural(p->n_nodes));
 }
 
 static void about_step(FILE *f, const struct view *v, const struct event *e)
@@ -55,6 +60,18 @@ static void about_step(FILE *f, const struct view *v, const struct event *e)
         (void)fprintf(f, "waits for %s", row->waits_for);
     if (e->text[0] != '\0')
         (void)fprintf(f, " (%s: %s)", step_row((enum step)e->from)->name, e->text);
+}
+
+/* Of leases that are not ours, and of the end of all that is new. */
+static void about_stop(FILE *f, const struct plan *p, int width, const struct event *e)
+{
+    char limit[32];
+
+    if (e->kind == EVENT_LEASE_WAIT)
+        (void)fprintf(f, "%-*s  at most %s, for a dead rollout's lease to run out: %s", width, "waiting",
+                      duration_format_ms(p->lease_wait_ms, limit, sizeof limit), e->text);
+    else
+        (void)fprintf(f, "%-*s  %s", width, e->kind == EVENT_LEASE_REFUSED ? "refused" : "stopping", e->text);
 }
 
 void lines_event(FILE *f, const struct view *v, const struct event *e)
@@ -77,11 +94,7 @@ void lines_event(FILE *f, const struct view *v, const struct event *e)
         (void)fprintf(f, "%-*s  %-8s  upstream %s is ours", width, p->lbs[p->upstreams[e->upstream].lb].name, "lease",
                       p->upstreams[e->upstream].name);
     } else {
-        (void)fprintf(f, "%-*s  %s", width,
-                      e->kind == EVENT_LEASE_WAIT      ? "waiting"
-                      : e->kind == EVENT_LEASE_REFUSED ? "refused"
-                                                       : "stopping",
-                      e->text);
+        about_stop(f, p, width, e);
     }
     (void)fputc('\n', f);
     (void)fflush(f);
@@ -104,7 +117,7 @@ static void count_outcomes(FILE *f, const struct view *v)
         if (k < n)
             counts[k]++;
     }
-    (void)fprintf(f, "%u nodes", v->plan->n_nodes);
+    (void)fprintf(f, "%u node%s", v->plan->n_nodes, plural(v->plan->n_nodes));
     for (uint32_t k = 0; k < n; k++)
         (void)fprintf(f, "%s %u %s", k == 0 ? ":" : ",", counts[k], names[k]);
     (void)fprintf(f, "; took %s\n", duration_format_ms((uint64_t)(v->now_ms - v->began_ms), took, sizeof took));
@@ -113,10 +126,14 @@ static void count_outcomes(FILE *f, const struct view *v)
 static void name_reason(FILE *f, const struct view *v, uint16_t id)
 {
     const struct view_node *n = &v->nodes[id];
+    const struct node *state = &n->state;
 
-    (void)fprintf(f, "%s: %s; in step %s: %s", v->plan->nodes[id].name, view_outcome(v, id),
-                  step_row((enum step)(n->state.why != WHY_NONE ? n->state.why_step : n->state.step))->name,
-                  n->state.why != WHY_NONE ? why_phrase((enum why)n->state.why) : "the rollout was broken off");
+    (void)fprintf(f, "%s: %s", v->plan->nodes[id].name, view_outcome(v, id));
+    if (state->why != WHY_NONE)
+        (void)fprintf(f, "; in step %s: %s", step_row((enum step)state->why_step)->name,
+                      why_phrase((enum why)state->why));
+    else if (state->step != STEP_DONE)
+        (void)fprintf(f, "; in step %s: the rollout was broken off", step_row((enum step)state->step)->name);
     if (n->text[0] != '\0')
         (void)fprintf(f, " (%s)", n->text);
 }
@@ -140,9 +157,21 @@ static void name_out(FILE *f, const struct view *v, uint16_t id, const char *men
     (void)fprintf(f, ". Act now: %s\n", mend);
 }
 
+/* Nodes that failed say why themselves. */
+static void name_stop(FILE *f, const struct view *v)
+{
+    bool failed = false;
+
+    for (uint32_t i = 0; i < v->plan->n_nodes; i++)
+        failed = failed || v->nodes[i].state.outcome == OUTCOME_FAILED || v->nodes[i].state.step == STEP_OUT;
+    if (v->stopping[0] != '\0' && !failed)
+        (void)fprintf(f, "stopped: %s\n", v->stopping);
+}
+
 void lines_report(FILE *f, const struct view *v, const char *mend)
 {
     count_outcomes(f, v);
+    name_stop(f, v);
     for (uint32_t i = 0; i < v->plan->n_nodes; i++) {
         const struct node *n = &v->nodes[i].state;
 

@@ -1,6 +1,5 @@
 #include "loop.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +67,15 @@ static int end(const struct loop *l, struct run *r, struct turn *t)
     return code;
 }
 
+static void stop_by_signal(struct run *r, const struct plan *p, int number, struct turn *t)
+{
+    char text[ANSWER_TEXT_MAX];
+
+    (void)snprintf(text, sizeof text, "SIG%s came; nodes in motion are brought back first, a second one breaks off",
+                   sigabbrev_np(number));
+    run_stop(r, p, RUN_STOP_PERSON, text, t);
+}
+
 int loop_run(const struct loop *l)
 {
     static struct input inputs[LOOP_INPUTS];
@@ -84,7 +92,7 @@ int loop_run(const struct loop *l)
 
         run_turn(r, l->plan, elapsed_ms, inputs, n, &t);
         if (signals > 0)
-            run_stop(r, l->plan, RUN_STOP_PERSON, number == SIGINT ? "SIGINT came" : "SIGTERM came", &t);
+            stop_by_signal(r, l->plan, number, &t);
         turn_around(l, r, &t);
         wait_ms = run_wait_ms(r, l->plan);
     }

@@ -1,5 +1,6 @@
 /* main.c - rollout: upgrades a fleet behind nginx node by node. Reads the command line, then hands over to a command.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -26,6 +27,23 @@ static void raise_descriptors(void)
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
+}
+
+/* A descriptor that the caller closed would be given to the journal or a connection, and lines written into it. */
+static void keep_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            abort();
+}
+
+/* What was done is done, whether or not it could be told; a plan that nobody can read is none. */
+static int close_output(const struct options *o, int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    (void)fputs("rollout: the standard output took not all of what there was to say\n", stderr);
+    return code == 0 && o->command != COMMAND_ROLL && o->command != COMMAND_REPAIR ? 1 : code;
 }
 
 static int dispatch(struct options *o)
@@ -57,13 +75,13 @@ int main(int argc, char **argv)
     struct err err = {.text = ""};
     int code = EXIT_USAGE;
 
+    keep_standard_descriptors();
     raise_descriptors();
     if (options_parse(argc, argv, environ, &options, &err))
         code = dispatch(&options);
     else
         (void)command_bad(code, &err);
+    code = close_output(&options, code);
     options_free(&options);
-    if (fflush(stdout) != 0 && code == 0)
-        code = 1;
     return code;
 }

@@ -138,6 +138,8 @@ static bool command_find(const char *word, enum command *command, struct err *er
             return true;
         }
     const char *near = nearest_name(word, COMMAND_COUNT, word_name, command_words);
+    if (strpbrk(word, "./"))
+        return err_set(err, "there is no command \"%.64s\"; a hosts file is given as --hosts %.64s", word, word);
     return near ? err_set(err, "there is no command \"%.64s\"; did you mean %s?", word, near)
                 : err_set(err, "there is no command \"%.64s\"; `rollout help` names them", word);
 }
@@ -162,7 +164,11 @@ static bool flag_unknown(const char *token, struct err *err)
 
 static bool flag_refused(int what, char **argv, struct err *err)
 {
-    const char *token = argv[optind - 1];
+    /* Of one dash and many letters getopt has not passed the word over yet. */
+    const char *token =
+        optopt > 0 && optopt < 256 && argv[optind] && argv[optind][0] == '-' && strchr(argv[optind] + 1, optopt)
+            ? argv[optind]
+            : argv[optind - 1];
     if (what == ':' && optopt == 256 + OPT_version)
         return err_set(err, "--version needs a value, the label of the release; "
                             "this program's own version is told by `rollout version`");
@@ -212,7 +218,9 @@ static bool options_command(struct options *o, char **words, bool help, struct e
     if (topic && !command_find(words[1], &o->help_on, err))
         return false;
     if (words[0] && words[1] && (!topic || words[2]))
-        return err_set(err, "one command at a time: \"%.64s\" is one too many", words[topic ? 2 : 1]);
+        return err_set(err,
+                       "one command at a time: \"%.64s\" is one too many; files are given by flags, as --hosts FILE",
+                       words[topic ? 2 : 1]);
     if (help && o->command != COMMAND_HELP) {
         o->help_on = words[0] ? o->command : COMMAND_HELP;
         o->command = COMMAND_HELP;
@@ -220,11 +228,20 @@ static bool options_command(struct options *o, char **words, bool help, struct e
     return true;
 }
 
+static bool flag_misplaced(const struct option_row *row, enum command command, struct err *err)
+{
+    char fit[80] = "";
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (row->commands >> i & 1)
+            snprintf(fit + strlen(fit), sizeof fit - strlen(fit), "%s%s", *fit ? ", " : "", command_words[i]);
+    return err_set(err, "--%s is not for `rollout %s`, only for: %s", row->flag, command_words[command], fit);
+}
+
 static bool options_fit(const struct options *o, uint64_t seen, struct err *err)
 {
     for (size_t i = 0; i < OPT_COUNT; i++)
         if (seen >> i & 1 && !(option_rows[i].commands >> o->command & 1))
-            return err_set(err, "--%s is not for `rollout %s`", option_rows[i].flag, command_words[o->command]);
+            return flag_misplaced(&option_rows[i], o->command, err);
     if (!o->explain && !o->hosts)
         return err_set(err, "--hosts FILE is needed: the Ansible INI inventory with the nodes and load balancers");
     return true;
@@ -240,7 +257,8 @@ bool options_parse(int argc, char **argv, char **env, struct options *o, struct 
         return false;
     if (o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
         return true;
-    return options_env(o, env, err) && options_fit(o, seen, err) && (o->explain || options_state(o, env, err));
+    bool writes = !o->explain && o->command != COMMAND_PLAN;
+    return options_env(o, env, err) && options_fit(o, seen, err) && (!writes || options_state(o, env, err));
 }
 
 void options_free(struct options *o)

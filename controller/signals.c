@@ -10,6 +10,8 @@ static void on_signal(int number)
 {
     struct calls *calls = woken;
 
+    if (number == SIGHUP && last == SIGHUP)
+        return; /* a terminal that goes sends it twice, by the kernel and by the shell: one wish */
     last = number;
     seen = seen + 1;
     if (calls != NULL)
@@ -18,12 +20,14 @@ static void on_signal(int number)
 
 void signals_attach(struct calls *calls)
 {
-    struct sigaction act = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+    struct sigaction act = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN}, before;
 
     woken = calls;
     (void)sigemptyset(&act.sa_mask);
     (void)sigaction(SIGINT, &act, NULL);
     (void)sigaction(SIGTERM, &act, NULL);
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* else nohup's */
+        (void)sigaction(SIGHUP, &act, NULL);
     (void)sigaction(SIGPIPE, &ignore, NULL);
 }
 

@@ -152,13 +152,17 @@ static const struct bad {
 } bads[] = {
     {"", "", "--hosts FILE is needed: the Ansible INI inventory with the nodes and load balancers"},
     {"plam --hosts h", "", "there is no command \"plam\"; did you mean plan?"},
+    {"fleet.ini", "", "there is no command \"fleet.ini\"; a hosts file is given as --hosts fleet.ini"},
     {"frobnicate", "", "there is no command \"frobnicate\"; `rollout help` names them"},
-    {"plan roll --hosts h", "", "one command at a time: \"roll\" is one too many"},
-    {"help plan roll", "", "one command at a time: \"roll\" is one too many"},
+    {"plan roll --hosts h", "",
+     "one command at a time: \"roll\" is one too many; files are given by flags, as --hosts FILE"},
+    {"help plan roll", "",
+     "one command at a time: \"roll\" is one too many; files are given by flags, as --hosts FILE"},
     {"--host h", "", "there is no option --host; did you mean --hosts?"},
     {"--hosts h --drain-timeuot=3s", "", "there is no option --drain-timeuot; did you mean --drain-timeout?"},
     {"--hosts h --max-unavail 3", "", "there is no option --max-unavail; did you mean --max-unavailable?"},
     {"--hosts h --canary 1", "", "there is no option --canary; `rollout help` names them"},
+    {"-hosts h", "", "there is no option -hosts; did you mean --hosts?"},
     {"--hosts h -x", "", "there is no option -x; `rollout help` names them"},
     {"--hosts h --c x", "", "there is no option --c; `rollout help` names them"},
     {"--hosts", "", "--hosts needs a value"},
@@ -166,8 +170,8 @@ static const struct bad {
      "--version needs a value, the label of the release; this program's own version is told by "
      "`rollout version`"},
     {"--hosts h --explain=1", "", "--explain takes no value"},
-    {"--hosts h --detailed-exitcode", "", "--detailed-exitcode is not for `rollout roll`"},
-    {"repair --hosts h --release r", "", "--release is not for `rollout repair`"},
+    {"--hosts h --detailed-exitcode", "", "--detailed-exitcode is not for `rollout roll`, only for: plan"},
+    {"repair --hosts h --release r", "", "--release is not for `rollout repair`, only for: roll, plan"},
     {"--hosts h --batch 0", "",
      "--batch: \"0\" is neither a number from 1 to 1000000 nor a percentage from 1% to 100%"},
     {"--hosts h --batch 1,,2", "",
@@ -213,6 +217,9 @@ static void a_usage_error_says_what_would_be_right(void **state)
     argv[1] = "--hosts=h";
     assert_false(options_parse(2, argv, NULL, &o, &err));
     assert_string_equal(err.text, "--state DIR is needed where neither HOME nor XDG_STATE_HOME is set");
+    options_free(&o);
+    char *plan[] = {"rollout", "plan", "--hosts=h", NULL};
+    assert_true(options_parse(3, plan, NULL, &o, &err)); /* it writes nothing */
     options_free(&o);
 }
 

@@ -1,0 +1,53 @@
+#include "mend.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+/* As one word of a POSIX shell. */
+static void quote(FILE *f, const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+
+    if (*text != '\0' && strspn(text, plain) == strlen(text)) {
+        (void)fputs(text, f);
+        return;
+    }
+    (void)fputc('\'', f);
+    for (; *text != '\0'; text++)
+        if (*text == '\'')
+            (void)fputs("'\\''", f);
+        else
+            (void)fputc(*text, f);
+    (void)fputc('\'', f);
+}
+
+static void flag(FILE *f, enum option_id id, const char *text)
+{
+    (void)fprintf(f, " --%s ", option_rows[id].flag);
+    quote(f, text);
+}
+
+char *mend_command(const struct options *o, const char *service)
+{
+    const struct {
+        enum option_id id;
+        const char *text;
+    } given[] = {{OPT_cert, o->cert}, {OPT_key, o->key}, {OPT_cacert, o->cacert}, {OPT_lb_auth_file, o->lb_auth_file}};
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = mem_must(open_memstream(&text, &size));
+
+    (void)fputs("rollout repair", f);
+    flag(f, OPT_hosts, o->hosts);
+    flag(f, OPT_service, service);
+    for (uint32_t i = 0; i < o->lb.count; i++)
+        flag(f, OPT_lb, o->lb.items[i]);
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        if (given[i].text != NULL && o->source[given[i].id] >= SOURCE_ENV)
+            flag(f, given[i].id, given[i].text);
+    if (fclose(f) != 0)
+        abort(); /* out of memory */
+    return text;
+}
