@@ -81,6 +81,7 @@ struct answer {
     uint64_t up, down, drain;   /* PEERS: by the node's peers: takes new requests / marked down / marked draining */
     uint64_t seen;              /* PEERS: peers that are in their upstream at all */
     uint32_t active;            /* PEERS: requests held, summed */
+    bool ours_out;              /* FLOOR: too few are up, and some of those that are not are ours in motion */
     uint32_t generation;        /* PEERS: changes when an nginx whose `active` is not exact was reloaded */
     char text[ANSWER_TEXT_MAX]; /* for people: why not, or "" */
 };

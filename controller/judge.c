@@ -82,6 +82,8 @@ static struct verdict judge_floor(struct node *n, const struct plan *p, const st
 {
     uint64_t peers = a->seen & ~a->down;
 
+    if (a->ours_out)
+        n->left_ms = p->wait_ms[WAIT_FLOOR]; /* its turn comes: they have limits of their own */
     if (a->kind != ANS_OK || a->seen != all_peers(n, p))
         return again();
     n->generation = a->generation;

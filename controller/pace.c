@@ -87,3 +87,25 @@ bool run_may_drain(const struct run *r, const struct plan *p, uint16_t node, cha
     }
     return true;
 }
+
+static bool shares(const struct plan *p, const struct node *other, uint16_t node)
+{
+    const struct plan_node *a = &p->nodes[other->id], *b = &p->nodes[node];
+
+    for (uint32_t bit = 0; bit < a->n_peers; bit++)
+        for (uint32_t k = 0; k < b->n_peers && (other->out_mask >> bit & 1) != 0; k++)
+            if (p->peers[a->first_peer + bit].upstream == p->peers[b->first_peer + k].upstream)
+                return true;
+    return false;
+}
+
+bool pace_ours_out(const struct run *r, const struct plan *p, uint16_t node)
+{
+    for (uint32_t i = 0; i < r->n_begun; i++) {
+        const struct node *other = run_node(r, run_begun(r)[i]);
+
+        if (other->id != node && node_in_motion(other) && shares(p, other, node))
+            return true;
+    }
+    return false;
+}

@@ -19,4 +19,7 @@ uint32_t pace_batch(const struct plan *, uint32_t done);
  * `text`. */
 bool run_may_drain(const struct run *, const struct plan *, uint16_t node, char *text, size_t size);
 
+/* Another node in motion is out of an upstream of this one. */
+bool pace_ours_out(const struct run *, const struct plan *, uint16_t node);
+
 #endif

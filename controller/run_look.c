@@ -100,8 +100,10 @@ static struct answer look_answer(const struct run *r, const struct plan *p, uint
     if (run_node(r, node)->step == STEP_SILENT && too_old(r, p, node, &a))
         a.kind = ANS_TIMEOUT;
     if (step_row((enum step)run_node(r, node)->step)->ask == ASK_FLOOR &&
-        !run_may_drain(r, p, node, a.text, sizeof a.text))
+        !run_may_drain(r, p, node, a.text, sizeof a.text)) {
         a.kind = ANS_REFUSED;
+        a.ours_out = pace_ours_out(r, p, node);
+    }
     tell_waiting(r, p, node, &a);
     return a;
 }

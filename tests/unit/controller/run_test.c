@@ -216,6 +216,20 @@ static void a_batch_of_two_waits_for_a_floor_of_one(void **state)
     end(&s);
 }
 
+/* The limit of the floor is about others: b's turn comes, however long a takes. */
+static void waiting_for_our_own_is_no_failure(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 4, .lbs = 2});
+
+    (void)state;
+    s.plan->batches[0] = 3;
+    s.fleet->agents[0].job_takes_ms = 45000;
+    s.plan->wait_ms[WAIT_JOB] = 60000;
+    roll(&s);
+    assert_ends(&s, 0, "BBBB");
+    end(&s);
+}
+
 /* A node with two ports in one upstream takes two peers out at once. */
 static void every_port_of_a_node_counts(void **state)
 {
@@ -751,6 +765,7 @@ int main(void)
         cmocka_unit_test(goes_on_when_the_peer_is_back),
         cmocka_unit_test(two_at_a_time),
         cmocka_unit_test(a_batch_of_two_waits_for_a_floor_of_one),
+        cmocka_unit_test(waiting_for_our_own_is_no_failure),
         cmocka_unit_test(every_port_of_a_node_counts),
         cmocka_unit_test(an_old_list_lets_nobody_go),
         cmocka_unit_test(the_first_failure_stops_the_rest),
