@@ -279,6 +279,8 @@ int run_exit_code(const struct run *r, int signal)
     switch ((enum run_stop)r->stop) {
     case RUN_STOP_HELD:
         return 6;
+    case RUN_STOP_REFUSED:
+        return 5;
     case RUN_STOP_UNREACHABLE:
         return 4;
     case RUN_STOP_PERSON:

@@ -26,6 +26,7 @@ enum run_stop {
     RUN_STOP_FAILURE,     /* a node failed */
     RUN_STOP_PERSON,      /* SIGINT, SIGTERM */
     RUN_STOP_HELD,        /* another rollout holds a lease, or took one over from us */
+    RUN_STOP_REFUSED,     /* a load balancer takes no change from us at all */
     RUN_STOP_UNREACHABLE, /* a lease could not be taken because nobody answered */
     RUN_STOP_STORE        /* the journal cannot be written */
 };

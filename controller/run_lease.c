@@ -138,7 +138,7 @@ void lease_answer(struct run *r, const struct plan *p, const struct input *in, s
     } else if (l->state != LEASE_HELD) {
         l->state = LEASE_MAYBE;
         if (r->phase == RUN_LEASING && (in->answer.kind == ANS_REFUSED || r->lease_left_ms == 0))
-            run_stop(r, p, RUN_STOP_UNREACHABLE, text, t);
+            run_stop(r, p, in->answer.kind == ANS_REFUSED ? RUN_STOP_REFUSED : RUN_STOP_UNREACHABLE, text, t);
     }
 }
 
