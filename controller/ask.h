@@ -64,7 +64,7 @@ enum answer_kind {
 
 enum job_state { JOB_NONE, JOB_RUNNING, JOB_DONE, JOB_FAILED };
 
-#define ANSWER_TEXT_MAX 200
+#define ANSWER_TEXT_MAX 320
 
 struct answer {
     enum answer_kind kind;

@@ -63,17 +63,32 @@ static void end(struct calls *calls, struct call *c, enum call_failure failure, 
     r->failure = failure;
     r->took_ms = c->left_at_ms != 0 ? (uint32_t)(now_ms() - c->left_at_ms) : 0;
     if (failure != CALL_FINE)
-        (void)snprintf(r->text, sizeof r->text, "%s: %.90s", c->who, why);
+        (void)snprintf(r->text, sizeof r->text, "%s: %.150s", c->who, why);
     if (r->body == NULL)
         r->body = mem_zero(1, 1);
     put(c, &calls->ended, &calls->ended_end);
+}
+
+/* Where curl's own words leave an operator alone: what to look at. */
+static const char *why_of(const struct call *c, CURLcode rc)
+{
+    const char *why = c->error[0] != '\0' ? c->error : curl_easy_strerror(rc), *scheme = NULL;
+
+    (void)curl_easy_getinfo(c->easy, CURLINFO_SCHEME, &scheme);
+    if (rc == CURLE_PEER_FAILED_VERIFICATION && strstr(why, "verification failed") != NULL)
+        return "its certificate is not trusted: it has run out, or --cacert is not the authority that signed it";
+    if (rc == CURLE_SSL_CONNECT_ERROR && strstr(why, "unexpected TLS packet") != NULL)
+        return "what listens there speaks no TLS; is it another port, or http://?";
+    if (rc == CURLE_GOT_NOTHING && scheme != NULL && strcasecmp(scheme, "http") == 0)
+        return "it closed the connection without an answer; is it another port, or https://?";
+    return why;
 }
 
 static void end_by_curl(struct calls *calls, struct call *c, CURLcode rc)
 {
     long sent_bytes = 0, status = 0;
     char over[64];
-    const char *why = c->error[0] != '\0' ? c->error : curl_easy_strerror(rc);
+    const char *why = why_of(c, rc);
 
     (void)curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
     (void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);

@@ -55,14 +55,14 @@ struct call_result {
     size_t body_bytes; /* whole only when CALL_FINE */
     uint32_t took_ms;  /* from leaving the queue to the end */
     uint32_t age_ms;   /* collected so long after leaving the queue: what the answer says is at most so old */
-    char text[256];    /* not CALL_FINE: "GET lb1 (127.0.0.1:8080): what went wrong", for people; else "" */
+    char text[320];    /* not CALL_FINE: "GET lb1 (127.0.0.1:8080): what went wrong", for people; else "" */
 };
 
 /* connect_limit_ms: for name, connection and TLS of each call together, within its limit. */
 struct calls *calls_open(uint32_t connect_limit_ms, struct err *err);
 
 /* Whose requests go with which profile; peer NULL: all others'. Texts are copied; a later one for a peer replaces the
- * one before. Checks that the files can be read, so that a typing error is found before anything starts. */
+ * one before. Checks that the files can be read and used, so that a typing error is found before anything starts. */
 bool calls_set_profile(struct calls *, const char *peer, const struct call_profile *, struct err *err);
 
 /* Begin a call; copies all it needs. Every call ends in exactly one result, failures too. */

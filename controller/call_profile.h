@@ -13,7 +13,7 @@ struct profile {
 struct profiles {
     struct profile fallback;
     struct profile *rows; /* sorted by peer */
-    size_t n;
+    size_t n, last;       /* last: the row that was set last */
 };
 
 bool profiles_set(struct profiles *, const char *peer, const struct call_profile *, struct err *err);

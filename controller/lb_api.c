@@ -123,6 +123,20 @@ bool lb_api_read_nginx(const char *body, size_t size, uint64_t *generation, stru
     return true;
 }
 
+/* What an operator may look at where the API itself says nothing. */
+static const char *advice(int status, bool said)
+{
+    if (status == 405)
+        return "; does its location say `api write=on;`?";
+    if (said)
+        return "";
+    return status == 400   ? "; does it want a client certificate (--cert), or https://?"
+           : status == 401 ? "; it wants --lb-auth-file"
+           : status == 403 ? "; its location does not let us in"
+           : status == 404 ? "; rollout_api must be the location that says `api`"
+                           : "";
+}
+
 /* Plus' error body: {"error":{"status":N,"text":T,"code":C},...}. */
 static void refusal(int status, const json_t *body, char *text, size_t text_size)
 {
@@ -131,9 +145,18 @@ static void refusal(int status, const json_t *body, char *text, size_t text_size
     const char *code = e != NULL ? json_opt_string(e, "code") : NULL;
 
     if (said != NULL)
-        (void)snprintf(text, text_size, "%s (%d%s%s)", said, status, code != NULL ? " " : "", code != NULL ? code : "");
+        (void)snprintf(text, text_size, "%s (%d%s%s)%s", said, status, code != NULL ? " " : "",
+                       code != NULL ? code : "", advice(status, true));
     else
-        (void)snprintf(text, text_size, "HTTP status %d", status);
+        (void)snprintf(text, text_size, "HTTP status %d%s", status, advice(status, false));
+}
+
+void lb_api_refusal(int status, const char *body, size_t size, char *text, size_t text_size)
+{
+    json_t *o = json_read(body, size, NULL);
+
+    refusal(status, o, text, text_size);
+    json_decref(o);
 }
 
 enum answer_kind lb_api_patch_answer(int status, const char *body, size_t size, const char *server, char *text,

@@ -41,6 +41,9 @@ void lb_api_lease_headers(struct lb_lease_headers *, const struct plan *, uint32
 
 /* ---- answers */
 
+/* Why an answer with no 2xx status refused, for people. */
+void lb_api_refusal(int status, const char *body, size_t size, char *text, size_t text_size);
+
 /* The list of versions -> the highest that both know. An nginx with none of 4 to 9 is false. */
 bool lb_api_read_versions(const char *body, size_t size, uint8_t *version, struct err *);
 

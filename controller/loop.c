@@ -71,8 +71,7 @@ static void stop_by_signal(struct run *r, const struct plan *p, int number, stru
 {
     char text[ANSWER_TEXT_MAX];
 
-    (void)snprintf(text, sizeof text, "SIG%s came; nodes in motion are brought back first, a second one breaks off",
-                   sigabbrev_np(number));
+    (void)snprintf(text, sizeof text, "SIG%s came; a second signal breaks off", sigabbrev_np(number));
     run_stop(r, p, RUN_STOP_PERSON, text, t);
 }
 

@@ -30,16 +30,14 @@ struct surveying {
 
 bool survey_set_profiles(struct calls *calls, const struct fleet *fleet, const struct options *o, struct err *err)
 {
-    struct call_profile p = {.cert_file = o->cert, .key_file = o->key, .ca_file = o->cacert};
-
-    if (!calls_set_profile(calls, NULL, &p, err))
-        return false;
     for (uint32_t i = 0; i < fleet->n_hosts; i++) {
         const struct fleet_host *h = &fleet->hosts[i];
-        p.cert_file = options_host_text(o, fleet, i, OPT_cert);
-        p.key_file = options_host_text(o, fleet, i, OPT_key);
-        p.ca_file = options_host_text(o, fleet, i, OPT_cacert);
-        p.auth_file = h->api_url != NULL ? options_host_text(o, fleet, i, OPT_lb_auth_file) : NULL;
+        struct call_profile p = {.cert_file = options_host_text(o, fleet, i, OPT_cert),
+                                 .key_file = options_host_text(o, fleet, i, OPT_key),
+                                 .ca_file = options_host_text(o, fleet, i, OPT_cacert),
+                                 .auth_file =
+                                     h->api_url != NULL ? options_host_text(o, fleet, i, OPT_lb_auth_file) : NULL};
+
         if (!calls_set_profile(calls, h->name, &p, err))
             return err_context(err, "host %s", h->name);
     }
@@ -165,6 +163,17 @@ static void note(bool *good, char text[ANSWER_TEXT_MAX], bool went_well, const s
     *good = *good && went_well;
 }
 
+/* What nginx says when it refuses is worth more than its status; whose address it was is in the hosts file. */
+static void lb_refusal_text(const struct call_result *r, const char *api, struct err *err)
+{
+    char text[ANSWER_TEXT_MAX];
+
+    if (r->failure != CALL_FINE)
+        return;
+    lb_api_refusal(r->status, r->body, r->body_bytes, text, sizeof text);
+    (void)err_set(err, "%s: %s", api, text);
+}
+
 static void lb_came(struct surveying *s, const struct probe *probe, const struct call_result *r)
 {
     struct survey_lb *lb = &s->survey->lbs[probe->i];
@@ -174,7 +183,8 @@ static void lb_came(struct surveying *s, const struct probe *probe, const struct
 
     lb->call = worse(lb->call, r->failure);
     if (went_well && probe->kind == PROBE_VERSIONS) {
-        went_well = lb_api_read_versions(r->body, r->body_bytes, &lb->api_version, &err);
+        went_well = lb_api_read_versions(r->body, r->body_bytes, &lb->api_version, &err) ||
+                    err_context(&err, "%s is no nginx API", api);
         if (went_well) {
             ask(s, PROBE_NGINX, probe->i, lb->host, lb_api_url_nginx(api, lb->api_version));
             ask(s, PROBE_LIST, probe->i, lb->host, lb_api_url_upstreams(api, lb->api_version));
@@ -183,6 +193,8 @@ static void lb_came(struct surveying *s, const struct probe *probe, const struct
         went_well = lb_api_read_nginx(r->body, r->body_bytes, &lb->generation, &err);
     } else if (went_well) {
         went_well = read_list(s, lb, r, &err);
+    } else {
+        lb_refusal_text(r, api, &err);
     }
     note(&lb->good, lb->text, went_well, &err);
 }

@@ -44,13 +44,16 @@ static void read_start(struct world_net *w, const struct action *a, bool silent)
 /* A whole answer with a good status, or false with why not. */
 static bool read_good(const struct call_result *r, const char *lb, enum answer_kind *kind, struct err *err)
 {
+    char text[ANSWER_TEXT_MAX];
+
     *kind = answer_of_failure(r->failure, false);
     if (r->failure != CALL_FINE)
         return err_set(err, "%s", r->text);
     if (r->status >= 200 && r->status <= 299)
         return true;
     *kind = answer_of_status(r->status);
-    return err_set(err, "load balancer %s: its API answers with HTTP status %d", lb, r->status);
+    lb_api_refusal(r->status, r->body, r->body_bytes, text, sizeof text);
+    return err_set(err, "load balancer %s: %s", lb, text);
 }
 
 static void nginx_came(struct world_net *w, struct part *part, const struct call_result *r)

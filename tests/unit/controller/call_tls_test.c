@@ -17,6 +17,8 @@ struct cert {
     gnutls_x509_privkey_t key;
 };
 
+static long lives_s = 3600; /* of the certificates made from now on */
+
 static struct cert cert_new(const char *name, const struct cert *issuer)
 {
     struct cert c;
@@ -32,7 +34,7 @@ static struct cert cert_new(const char *name, const struct cert *issuer)
     gnutls_x509_crt_set_serial(c.crt, &serial, 1);
     gnutls_x509_crt_set_dn_by_oid(c.crt, GNUTLS_OID_X520_COMMON_NAME, 0, name, (unsigned)strlen(name));
     gnutls_x509_crt_set_activation_time(c.crt, now - 3600);
-    gnutls_x509_crt_set_expiration_time(c.crt, now + 3600);
+    gnutls_x509_crt_set_expiration_time(c.crt, now + lives_s);
     gnutls_x509_crt_set_key(c.crt, c.key);
     gnutls_x509_crt_set_basic_constraints(c.crt, issuer == NULL, -1);
     if (issuer == NULL)
@@ -217,6 +219,41 @@ static void older_tls_than_1_2_is_refused(void **state)
     assert_int_equal(f->answered, 1);
 }
 
+static void assert_refused(struct fix *f, struct call_profile profile, const char *path, const char *text)
+{
+    struct err err = {""};
+
+    assert_false(calls_set_profile(f->calls, "web1", &profile, &err));
+    assert_non_null(strstr(err.text, path));
+    assert_non_null(strstr(err.text, text));
+}
+
+static void what_is_wrong_with_our_own_files_is_said_before_anything_is_contacted(void **state)
+{
+    struct fix *f = *state;
+    struct cert ca, old, none;
+    char pem[64];
+
+    snprintf(pem, sizeof pem, "%s/x.pem", f->folder);
+    ca = cert_new("test CA", NULL);
+    none = cert_new("rollout", &ca);
+    lives_s = -60;
+    old = cert_new("rollout", &ca);
+    lives_s = 3600;
+    put_pem(pem, &none, false);
+    assert_refused(f, (struct call_profile){.cert_file = pem}, pem, "or give --key too");
+    assert_refused(f, (struct call_profile){.cert_file = pem, .key_file = f->client}, pem, "do not match");
+    assert_refused(f, (struct call_profile){.cert_file = f->folder}, f->folder, "--key");
+    put_pem(pem, &old, true);
+    assert_refused(f, (struct call_profile){.cert_file = pem}, pem, "ran out at");
+    assert_refused(f, (struct call_profile){.ca_file = "/dev/null"}, "/dev/null", "holds no CA certificate");
+    assert_int_equal(f->answered, 0);
+    unlink(pem);
+    cert_free(&ca);
+    cert_free(&old);
+    cert_free(&none);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_all, close_all)
@@ -225,6 +262,7 @@ int main(void)
         T(a_certificate_of_another_ca_is_refused_before_anything_is_sent),
         T(our_certificate_is_shown_and_without_it_there_is_no_answer),
         T(older_tls_than_1_2_is_refused),
+        T(what_is_wrong_with_our_own_files_is_said_before_anything_is_contacted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
