@@ -85,6 +85,25 @@ static void one_that_is_no_program_leaves_the_old_one_serving(struct stage *s)
     expect_stop(s, release, "node1");
 }
 
+/* Somebody else restarts it, under the eyes of the health checks: not what the job reported, so nobody vouches for it.
+ */
+static void a_process_that_the_job_did_not_bring_is_not_taken_for_it(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    struct stage_pids before = stage_fleet_pids(f);
+    struct stage_rollout *r = stage_fleet_start(f, (const char *const[]){"--min-healthy-time=5s", NULL});
+
+    stage_rollout_until(s, r, "node1     health", RUN_LIMIT_MS);
+    stage_wait_until(s, first_is_alone, f, 4000, "one process to serve node1");
+    assert_int_equal(kill(stage_server_pid(f->node[0].server), SIGUSR2), 0);
+    stage_rollout_end(s, r, RUN_LIMIT_MS);
+    stage_rollout_expect(
+        s, r, 1, STAGE_SAYS("node1: failed, in rotation", "the process that runs is not the one", "1 not begun"));
+    assert_int_equal(stage_server_pid(f->node[1].server), before.pid[1]);
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
+}
+
 /* The release before cannot come back: the node stays out, and is named. */
 static void a_node_that_cannot_go_back_is_named_with_exit_3(struct stage *s)
 {
@@ -112,6 +131,7 @@ int main(void)
         stage_test(one_that_hangs_leaves_the_old_one_serving),
         stage_test(one_that_never_gets_healthy_is_taken_back),
         stage_test(one_that_is_no_program_leaves_the_old_one_serving),
+        stage_test(a_process_that_the_job_did_not_bring_is_not_taken_for_it),
         stage_test(a_node_that_cannot_go_back_is_named_with_exit_3),
     };
 
