@@ -71,6 +71,8 @@ static void tell_waiting(const struct run *r, const struct plan *p, uint16_t nod
         if (seen->state == PEER_UNKNOWN)
             (void)snprintf(a->text, sizeof a->text, "upstream %s at %s does not list %s",
                            p->upstreams[p->peers[peer].upstream].name, lb, p->peers[peer].server);
+        else if (step == STEP_SILENT && seen->state != PEER_DOWN)
+            (void)snprintf(a->text, sizeof a->text, "%s shows %s not down", lb, p->peers[peer].server);
         else if (seen->active > 0 && (step == STEP_QUIET || step == STEP_SILENT))
             (void)snprintf(a->text, sizeof a->text, "%u request%s, the first of them at %s", a->active,
                            a->active == 1 ? "" : "s", lb);

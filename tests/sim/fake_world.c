@@ -406,7 +406,8 @@ static void show(void *ctx, const struct view *v, const struct event *e)
     struct watching *w = ctx;
     struct event then = *e;
 
-    (void)v;
+    if (e->kind == EVENT_STEP)
+        assert(v->nodes[e->node].state.step == e->state.step); /* the loop has fed its own view before */
     then.wall_ms = FAKE_WALL_MS + w->fleet->now_ms;
     view_feed(w->view, &then);
     if (w->lines != NULL)

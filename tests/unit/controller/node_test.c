@@ -222,7 +222,7 @@ static void tell(struct teller *t, const char *story)
     "time 500       -> rehealth HEALTH\n"                                                                              \
     "health good " who " -> back BACK\n"
 
-enum flag { RESTART = 1, PROCEED = 2, REPAIR = 4, BAKE = 8 };
+enum flag { RESTART = 1, PROCEED = 2, REPAIR = 4, BAKE = 8, LONG = 16 /* healthy for 1500 ms */ };
 
 static const struct {
     const char *name, *story;
@@ -505,6 +505,15 @@ static const struct {
                "time 1         -> health HEALTH\n"
                "health good B1 -> back BACK\n",
      0, OUTCOME_NONE, WHY_NONE, 3},
+    {"three in a row in less than the minimum healthy time",
+     TO_HEALTH "health good B1 -> health -\n"
+               "time 500       -> health HEALTH\n"
+               "health good B1 -> health -\n"
+               "time 500       -> health HEALTH\n"
+               "health good B1 -> health -\n"
+               "time 500       -> health HEALTH\n"
+               "health good B1 -> back BACK\n",
+     LONG, OUTCOME_NONE, WHY_NONE, 3},
     {"an undo that fails",
      TO_HEALTH "health ill B1 -> health -\n"
                "time 6000     -> settle STATUS\n"
@@ -658,6 +667,7 @@ static struct plan *plan_for(unsigned flags)
     struct plan *p = fake_plan((struct fake_shape){.lbs = 2, .restart = (flags & RESTART) != 0});
 
     p->drain_proceed = (flags & PROCEED) != 0;
+    p->min_healthy_ms = (flags & LONG) != 0 ? 1500 : 1000;
     p->wait_ms[WAIT_BAKE] = (flags & BAKE) != 0 ? 3000 : 0;
     if ((flags & REPAIR) != 0)
         fake_plan_repair(p);

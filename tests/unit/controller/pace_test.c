@@ -83,6 +83,7 @@ static const struct {
     {"it is dead itself: nothing is taken away", "xuuu", "----", 1, 0, true, ""},
     {"it is dead itself, and another too", "xxuu", "----", 1, 0, false, "2 of 4 peers up, 2 would be left"},
     {"it is the backup", "buuu", "----", 1, 0, true, ""},
+    {"it is the backup: nothing that counts is taken away", "bxuu", "----", 1, 0, true, ""},
 };
 
 static void the_floor_holds_just_before_each_drain(void **state)

@@ -521,6 +521,25 @@ static void a_renewal_that_fails_is_tried_again(void **state)
     end(&s);
 }
 
+/* One that is on its way when all is done, and refused then, is no news. */
+static void a_renewal_that_comes_too_late_is_no_news(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    only_the_first(&s);
+    s.fleet->agents[0].job_takes_ms = 7200;
+    s.plan->wait_ms[WAIT_JOB] = 10000;
+    fake_world_rule(s.world,
+                    (struct fake_rule){.kind = ACT_LEASE, .place = 0, .nth = 1, .fault = FAULT_LATE, .ms = 1000});
+    fake_when(s.fleet, "a unclaimed", 0, fake_lease_stolen, 0);
+    roll(&s);
+    assert_ends(&s, 0, "BB");
+    assert_null(strstr(s.lines, "refused"));
+    assert_null(strstr(s.lines, "stopping"));
+    end(&s);
+}
+
 /* A renewal on its way when the node is done must not bring the claim back behind the unclaim. */
 static void a_renewal_on_its_way_delays_the_unclaim(void **state)
 {
@@ -654,13 +673,39 @@ static void no_job_on_an_old_list(void **state)
     struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
 
     (void)state;
-    fake_when(s.fleet, "a at lb2/app: down", 0, fake_peer_opened, 0);
     fake_world_rule(
         s.world,
         (struct fake_rule){.kind = ACT_READ_LB, .place = 1, .nth = 7, .times = 1000, .fault = FAULT_LATE, .ms = 600});
     roll(&s);
     assert_ends(&s, 1, "AA");
     assert_int_equal(logged(&s, "job"), 0);
+    end(&s);
+}
+
+static void no_job_where_somebody_puts_it_back(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    fake_when(s.fleet, "a at lb2/app: down", 0, fake_peer_opened, 0);
+    roll(&s);
+    assert_ends(&s, 1, "AA");
+    assert_int_equal(logged(&s, "job"), 0);
+    assert_says(&s, "in step silent: a load balancer did not keep it down (lb1 shows 10.0.0.1:8000 not down)");
+    assert_all_back_but(&s, -1);
+    end(&s);
+}
+
+/* Each node is told why it waits; what could not be read is read again. */
+static void a_load_balancer_that_is_away_for_a_moment(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    fake_world_rule(s.world, (struct fake_rule){.kind = ACT_READ_LB, .place = 1, .times = 3, .fault = FAULT_FAIL});
+    roll(&s);
+    assert_ends(&s, 0, "BB");
+    assert_says(&s, "look      still waits: the network: no answer");
     end(&s);
 }
 
@@ -724,22 +769,23 @@ static void repair_waits_for_a_claim_to_run_out(void **state)
     roll(&s);
     assert_ends(&s, 0, "A");
     assert_before(&s, "lb2/app lease r2", " 10.0");
+    assert_true(s.world->started < 60); /* it asks once a second */
     assert_all_back_but(&s, -1);
     end(&s);
 }
 
 static void repair_of_a_claim_that_took_nothing_out(void **state)
 {
-    struct story s = begin_repair(2);
+    struct story s = begin_repair(1);
 
     (void)state;
-    s.plan->nodes[1].first_peer = s.plan->nodes[1].n_peers = 0;
-    s.plan->nodes[1].out_mask = 0;
-    fake_peer_opened(s.fleet, 2);
-    fake_peer_opened(s.fleet, 3);
+    s.plan->nodes[0].n_peers = 0;
+    s.plan->nodes[0].out_mask = 0;
+    fake_peer_opened(s.fleet, 0);
+    fake_peer_opened(s.fleet, 1);
     roll(&s);
-    assert_ends(&s, 0, "AA");
-    assert_int_equal(logged(&s, "b unclaimed"), 1);
+    assert_ends(&s, 0, "A");
+    assert_int_equal(logged(&s, "a unclaimed"), 1);
     end(&s);
 }
 
@@ -784,6 +830,7 @@ int main(void)
         cmocka_unit_test(a_lost_lease_ends_all_effects),
         cmocka_unit_test(leases_and_claims_are_renewed),
         cmocka_unit_test(a_renewal_that_fails_is_tried_again),
+        cmocka_unit_test(a_renewal_that_comes_too_late_is_no_news),
         cmocka_unit_test(a_renewal_on_its_way_delays_the_unclaim),
         cmocka_unit_test(every_lost_answer_is_asked_again),
         cmocka_unit_test(what_others_took_out_stays_as_it_was),
@@ -792,6 +839,8 @@ int main(void)
         cmocka_unit_test(on_proceed_only_the_timeout_cuts_off),
         cmocka_unit_test(a_drain_that_does_not_end_puts_back),
         cmocka_unit_test(no_job_on_an_old_list),
+        cmocka_unit_test(no_job_where_somebody_puts_it_back),
+        cmocka_unit_test(a_load_balancer_that_is_away_for_a_moment),
         cmocka_unit_test(a_process_that_changed_meanwhile_is_left_alone),
         cmocka_unit_test(repair_puts_back_what_is_well),
         cmocka_unit_test(repair_waits_for_a_claim_to_run_out),
