@@ -28,7 +28,8 @@ int command_repair(struct options *o)
         else if (p->n_nodes > 0)
             code = worse(command_run(&s, p), code);
         else
-            (void)printf("no agent has a claim of a rollout; nothing to repair\n");
+            (void)printf(c.n > 0 ? "nothing to repair at the agents that answered\n"
+                                 : "no agent has a claim of a rollout; nothing to repair\n");
     }
     plan_free(&p);
     complaints_free(&c);

@@ -46,8 +46,9 @@ struct fleet_host {
     const char *agent_url; /* NULL: a load balancer */
     const char *agent_address;
     const char *zone; /* "" = none */
-    const char *peer; /* the node's HOST:PORT at nginx where it cannot be found otherwise; NULL = find it */
-    unsigned line;    /* of the hosts file, where it was first named; 0 = by --lb */
+    const char
+        *peer;     /* HOST:PORT,... of all its peers at nginx where they cannot be found otherwise; NULL = find them */
+    unsigned line; /* of the hosts file, where it was first named; 0 = by --lb */
 };
 
 struct fleet_group {

@@ -59,8 +59,8 @@ static bool ours_read(struct reader *r, const char *key, const char *text, struc
     const struct option_row *row = option_by_key(key);
     if (!row) {
         const char *near = option_nearest_key(key);
-        return err_set(err, "there is no key %.64s%s%s", key, near ? "; did you mean " : "; see `rollout help`",
-                       near ? near : "");
+        return near ? err_set(err, "there is no key %.64s; did you mean %s?", key, near)
+                    : err_set(err, "there is no key %.64s; see `rollout help`", key);
     }
     if (strstr(text, "{{"))
         return err_set(err, "%s: Ansible's templates are not filled in here, write the value out", key);
@@ -106,7 +106,9 @@ static bool host_add(void *ctx, const char *name, struct err *err)
 {
     struct reader *r = ctx;
     if (!fleet_host_name_ok(name))
-        return err_set(err, "\"%.100s\" is no host name: letters, digits, . _ - or an IPv6 address", name);
+        return err_set(
+            err, "\"%.100s\" is no host name: letters, digits, . _ - or an IPv6 address%s", name,
+            name[0] == '{' || name[strlen(name) - 1] == ':' ? "; an inventory in INI form is needed, not YAML" : "");
     uint32_t host = fleet_host_new(r->fleet, name, r->line);
     if (r->fleet->n_hosts > FLEET_HOSTS_MAX)
         return err_set(err, "the fleet is larger than %d hosts", FLEET_HOSTS_MAX);

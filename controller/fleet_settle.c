@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/addr.h"
 #include "fleet_store.h"
 
 static bool groups_declared(const struct fleet *fleet, struct err *err)
@@ -200,6 +201,23 @@ static bool endpoint_set(struct fleet *fleet, uint32_t i, enum option_id id, str
     return true;
 }
 
+/* One or more of HOST:PORT, with commas between. */
+static bool peer_check(const struct fleet *fleet, uint32_t i, const char *list, struct err *err)
+{
+    for (const char *p = list; *p; p += *p == ',') {
+        size_t size = strcspn(p, ",");
+        char item[sizeof((struct addr *)NULL)->host + 16];
+        struct addr parsed;
+        snprintf(item, sizeof item, "%.*s", (int)(size < sizeof item ? size : sizeof item - 1), p);
+        if (!addr_parse(item, &parsed, err)) {
+            err_context(err, "rollout_peer of %.100s", fleet->hosts[i].name);
+            return err_context(err, "%s:%u", fleet->path, fleet_value(fleet, i, OPT_peer)->line);
+        }
+        p += size;
+    }
+    return true;
+}
+
 static bool hosts_fill(struct fleet *fleet, struct err *err)
 {
     struct fleet_store *s = fleet->store;
@@ -213,6 +231,8 @@ static bool hosts_fill(struct fleet *fleet, struct err *err)
             host->zone = zone;
         if (peer)
             host->peer = template_fill(s, peer, host);
+        if (peer && !peer_check(fleet, i, host->peer, err))
+            return false;
         bool lb = fleet_text(fleet, i, OPT_api) != NULL;
         fleet->n_lbs += lb;
         if (!(lb ? endpoint_set(fleet, i, OPT_api, &s->api_urls, &host->api_url, &host->api_address, err)

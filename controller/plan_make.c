@@ -106,6 +106,18 @@ static void learn(struct book *b, const char *address, uint16_t node)
         b->n++;
 }
 
+static void learn_list(struct book *b, const char *list, uint16_t node)
+{
+    for (const char *at = list; *at != '\0'; at += *at == ',' ? 1 : 0) {
+        char item[ADDR_KEY_SIZE];
+        size_t size = strcspn(at, ",");
+
+        (void)snprintf(item, sizeof item, "%.*s", (int)(size < sizeof item ? size : 0), at);
+        learn(b, item, node);
+        at += size;
+    }
+}
+
 static struct book learn_all(const struct fleet *f, const struct survey *s)
 {
     struct book b = {0};
@@ -116,7 +128,7 @@ static struct book learn_all(const struct fleet *f, const struct survey *s)
         for (uint32_t k = 0; peer == NULL && k < s->nodes[i].status.n_listening; k++)
             learn(&b, s->nodes[i].status.listening[k], (uint16_t)i);
         if (peer != NULL)
-            learn(&b, peer, (uint16_t)i);
+            learn_list(&b, peer, (uint16_t)i);
     }
     if (b.n > 0)
         qsort(b.known, b.n, sizeof *b.known, by_key);
@@ -245,6 +257,18 @@ static void match_all(struct making *m)
     check_twice(m);
 }
 
+static void complain_no_peer(const struct making *m, const struct fleet_host *h, const struct agent_status *st)
+{
+    if (h->peer != NULL)
+        complain(m->c, EXIT_REFUSED, "%s: no load balancer has the peer %s that its rollout_peer names", h->name,
+                 h->peer);
+    else
+        complain(m->c, EXIT_REFUSED,
+                 "%s: no load balancer has a peer at an address that its service listens on%s%s; name it by "
+                 "rollout_peer=, or take the host out with --limit",
+                 h->name, st->n_listening > 0 ? ", such as " : "", st->n_listening > 0 ? st->listening[0] : "");
+}
+
 static void add_nodes(struct making *m)
 {
     struct plan *p = m->p;
@@ -268,10 +292,7 @@ static void add_nodes(struct making *m)
             peer++;
         n->n_peers = peer - n->first_peer;
         if (n->n_peers == 0)
-            complain(m->c, EXIT_REFUSED,
-                     "%s: no load balancer has a peer at an address that its service listens on%s%s; name it by "
-                     "rollout_peer=, or take the host out with --limit",
-                     h->name, st->n_listening > 0 ? ", such as " : "", st->n_listening > 0 ? st->listening[0] : "");
+            complain_no_peer(m, h, st);
         if (n->n_peers > PLAN_NODE_PEERS_MAX)
             complain(m->c, EXIT_REFUSED, "%s: %u peers over all load balancers; at most %d", h->name, n->n_peers,
                      PLAN_NODE_PEERS_MAX);

@@ -68,7 +68,7 @@ static bool read_fleet(struct session *s, struct err *err)
         if (!fleet_add_lb(s->fleet, o->lb.items[i], err))
             return err_context(err, "--lb");
     if (!pattern_match(s->fleet, o->limit, &s->nodes, &s->n_nodes, err))
-        return err_context(err, o->limit == NULL ? "%s" : "--limit on %s", o->hosts);
+        return o->limit == NULL ? false : err_context(err, "%s", o->hosts);
     if (s->fleet->n_lbs == 0)
         return err_set(err, "%s: no load balancer: give a host rollout_api=URL, or name one with --lb URL", o->hosts);
     if (s->fleet->n_lbs > PLAN_LBS_MAX)
