@@ -69,6 +69,12 @@ ngx_int_t answer_error(ngx_http_request_t *r, enum api_error error, const char *
     va_start(args, format);
     u_char *end = ngx_vslprintf(text, text + sizeof(text), format, args);
     va_end(args);
+    if (end == text + sizeof(text)) { /* cut: not within a character of several bytes */
+        while (end > text && (end[-1] & 0xC0) == 0x80) {
+            end--;
+        }
+        end -= end > text && end[-1] >= 0xC0;
+    }
 
     json_begin(&out, r->pool);
     json_open(&out, '{');

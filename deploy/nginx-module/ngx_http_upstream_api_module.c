@@ -64,6 +64,23 @@ static char *set_api(ngx_conf_t *cf, ngx_command_t *command, void *conf)
     return cf->args->nelts == 2 ? read_write_option(cf, location, &words[1]) : NGX_CONF_OK;
 }
 
+/* `limit_except` and `if` are nameless locations of their own within ours: the API goes on in them. nginx asks the
+ * former for its handler anew. */
+static char *merge_location_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_core_loc_conf_t *core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    const struct api_location_conf *outer = parent;
+    struct api_location_conf *inner = child;
+
+    if (core->noname && !inner->enabled && outer->enabled) {
+        *inner = *outer;
+        if (core->lmt_excpt && core->handler == NULL) {
+            core->handler = handler_run;
+        }
+    }
+    return NGX_CONF_OK;
+}
+
 static ngx_int_t postconfiguration(ngx_conf_t *cf)
 {
     struct api_main_conf *main = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_api_module);
@@ -140,6 +157,7 @@ static ngx_http_module_t hooks = {
     .create_main_conf = create_main_conf,
     .create_srv_conf = create_upstream_conf,
     .create_loc_conf = create_location_conf,
+    .merge_loc_conf = merge_location_conf,
 };
 
 ngx_module_t ngx_http_upstream_api_module = {

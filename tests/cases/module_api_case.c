@@ -229,6 +229,43 @@ static void a_large_body_is_refused_and_a_spooled_one_is_read(struct stage *s)
     assert_true(stage_json_bool(s, ask(n, "GET", SERVER, NULL)->json, "down"));
 }
 
+static void a_long_name_is_cut_between_its_characters(struct stage *s)
+{
+    struct stage_nginx *n = start(s, NULL);
+    const char *name = "\xc3\xa9";
+
+    for (int i = 0; i < 10; i++)
+        name = stage_text(s, "%s%s", name, name);
+    for (int i = 0; i < 2; i++, name = stage_text(s, "x%s", name)) /* a text that ends in mid-character, and one not */
+        assert_non_null(ask(n, "PATCH", SERVER, stage_text(s, "{\"%s\":1}", name))->json);
+}
+
+/* The directive's location is guarded by `limit_except`, as in the manual of NGINX Plus, or split by an `if`. */
+static void a_guard_within_the_location_leaves_the_api_in_place(struct stage *s)
+{
+    const char *const app[] = {stage_text(s, "127.0.0.1:%u", stage_port(s)), NULL};
+    const struct stage_upstream upstreams[] = {
+        {.name = "fixed", .peers = app, .no_zone = true}, {.name = "app", .peers = app}, {.name = NULL}};
+    struct stage_nginx *n = stage_nginx_start(
+        s, "lb",
+        &(struct stage_nginx_conf){
+            .upstreams = upstreams,
+            .server_extra = "location /open { api write=on; limit_except GET { allow 127.0.0.1; deny all; } }\n"
+                            "location /shut { limit_except GET { deny all; } api write=on; }\n"
+                            "location /if { api write=on; if ($request_method = PATCH) { set $a b; } }\n"});
+    static const struct {
+        const char *path;
+        int get, patch;
+    } rows[] = {{"/open", 200, 200}, {"/shut", 200, 403}, {"/if", 200, 200}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *url = stage_text(s, "%s%s%s", n->url, rows[i].path, SERVER);
+
+        assert_int_equal(stage_http(s, "GET", url, NULL, NULL)->status, rows[i].get);
+        assert_int_equal(stage_http(s, "PATCH", url, NULL, "{\"drain\":true}")->status, rows[i].patch);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +276,8 @@ int main(void)
         stage_test(drain_and_down_lead_from_state_to_state),
         stage_test(a_refused_request_leaves_its_connection_usable),
         stage_test(a_large_body_is_refused_and_a_spooled_one_is_read),
+        stage_test(a_long_name_is_cut_between_its_characters),
+        stage_test(a_guard_within_the_location_leaves_the_api_in_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
