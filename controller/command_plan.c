@@ -28,31 +28,64 @@ static void show_upstreams(const struct plan *p, const struct survey *s)
     }
 }
 
+static bool same_server(const struct plan *p, uint32_t a, uint32_t b)
+{
+    return strcmp(p->peers[a].server, p->peers[b].server) == 0 &&
+           strcmp(p->upstreams[p->peers[a].upstream].name, p->upstreams[p->peers[b].upstream].name) == 0;
+}
+
+/* "10.0.0.1:80 of app at lb1, lb2; ...": a server that several load balancers list is told once. */
+static void show_peers(const struct plan *p, const struct plan_node *n)
+{
+    const char *before = "; takes out ";
+
+    for (uint32_t k = n->first_peer; k < n->first_peer + n->n_peers; k++) {
+        uint32_t first = n->first_peer;
+
+        while (!same_server(p, first, k))
+            first++;
+        if (first < k)
+            continue;
+        (void)printf("%s%s of %s at %s", before, p->peers[k].server, p->upstreams[p->peers[k].upstream].name,
+                     p->lbs[plan_peer_lb(p, k)].name);
+        for (uint32_t more = k + 1; more < n->first_peer + n->n_peers; more++)
+            if (same_server(p, k, more))
+                (void)printf(", %s", p->lbs[plan_peer_lb(p, more)].name);
+        before = "; ";
+    }
+    (void)putchar('\n');
+}
+
 static uint32_t show_nodes(const struct plan *p)
 {
     uint32_t n = 0;
+    char then[13];
 
+    short_hash(p->release_sha256, then);
     for (uint32_t i = 0; i < p->n_nodes; i++) {
         const struct plan_node *node = &p->nodes[i];
-        char now[13], then[13];
+        char now[13];
 
         short_hash(node->surveyed.sha256, now);
-        short_hash(p->release_sha256, then);
-        if (node->at_target)
+        if (node->at_target) {
             (void)printf("%s: runs %s already\n", node->name, now);
-        else if (p->has_release)
-            (void)printf("%s: upgrade %s -> %s", node->name, now, then);
-        else
-            (void)printf("%s: restart %s", node->name, now);
-        if (node->at_target)
             continue;
-        for (uint32_t k = node->first_peer; k < node->first_peer + node->n_peers; k++)
-            (void)printf("%s%s of %s at %s", k == node->first_peer ? "; out of rotation: " : ", ", p->peers[k].server,
-                         p->upstreams[p->peers[k].upstream].name, p->lbs[plan_peer_lb(p, k)].name);
-        (void)putchar('\n');
+        }
+        (void)printf(p->has_release ? "%s: upgrade %s -> %s" : "%s: restart %s", node->name, now, then);
+        show_peers(p, node);
         n++;
     }
     return n;
+}
+
+static void show_sum(const struct plan *p, uint32_t n)
+{
+    char motion[64] = "";
+
+    if (n > 0)
+        (void)snprintf(motion, sizeof motion, ", %s%u at a time", p->n_batches > 1 ? "at first " : "", p->batches[0]);
+    (void)printf("plan: %u of %u nodes to %s%s; nothing was changed\n", n, p->n_nodes,
+                 p->has_release ? "upgrade" : "restart", motion);
 }
 
 int command_plan(struct options *o)
@@ -74,8 +107,7 @@ int command_plan(struct options *o)
 
         show_upstreams(p, s.survey);
         n = show_nodes(p);
-        (void)printf("plan: %u of %u nodes to %s, at most %u in motion at first; nothing was changed\n", n, p->n_nodes,
-                     p->has_release ? "upgrade" : "restart", p->batches[0]);
+        show_sum(p, n);
         code = n > 0 && o->detailed_exitcode ? 2 : 0;
     }
     plan_free(&p);
