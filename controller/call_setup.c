@@ -124,8 +124,10 @@ static void set_peer(struct call *c, const struct call_request *q, const struct 
     SET(c, CURLOPT_SSL_VERIFYPEER, 1L);
     SET(c, CURLOPT_SSL_VERIFYHOST, 2L);
     SET(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (p->ca_file != NULL)
+    if (p->ca_file != NULL) {
         SET(c, CURLOPT_CAINFO, p->ca_file);
+        SET(c, CURLOPT_CAPATH, NULL); /* Debian's libcurl would trust, and read each time, the system's as well */
+    }
     if (p->cert_file != NULL) {
         SET(c, CURLOPT_SSLCERT, p->cert_file);
         SET(c, CURLOPT_SSLKEY, p->key_file != NULL ? p->key_file : p->cert_file);

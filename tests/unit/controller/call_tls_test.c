@@ -1,3 +1,5 @@
+#include <dirent.h>
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -197,6 +199,28 @@ static void a_certificate_of_another_ca_is_refused_before_anything_is_sent(void 
     assert_int_equal(f->answered, 0);
 }
 
+/* Stands before libc's, for the libraries too: GnuTLS looks for a folder of authorities through it. */
+static unsigned folders_opened;
+DIR *opendir(const char *path)
+{
+    DIR *(*real)(const char *);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "opendir");
+    folders_opened++;
+    return real(path);
+}
+
+static void with_a_cacert_the_systems_authorities_are_not_even_looked_at(void **state)
+{
+    struct fix *f = *state;
+
+    folders_opened = 0;
+    assert_int_equal(get(f, "web1", (struct call_profile){.ca_file = f->ca}), CALL_FINE);
+    assert_int_equal(folders_opened, 0);
+    assert_int_equal(get(f, "web1", (struct call_profile){0}), CALL_NOT_SENT);
+    assert_int_not_equal(folders_opened, 0);
+}
+
 static void our_certificate_is_shown_and_without_it_there_is_no_answer(void **state)
 {
     struct fix *f = *state;
@@ -260,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(the_certificate_must_be_of_the_urls_name_wherever_we_connect_to),
         T(a_certificate_of_another_ca_is_refused_before_anything_is_sent),
+        T(with_a_cacert_the_systems_authorities_are_not_even_looked_at),
         T(our_certificate_is_shown_and_without_it_there_is_no_answer),
         T(older_tls_than_1_2_is_refused),
         T(what_is_wrong_with_our_own_files_is_said_before_anything_is_contacted),
