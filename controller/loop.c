@@ -32,6 +32,7 @@ static void settle_events(const struct loop *l, struct run *r, struct turn *t)
 
         (void)snprintf(text, sizeof text, "the journal cannot be written: %s", err.text);
         run_stop(r, l->plan, RUN_STOP_STORE, text, t);
+        run_withhold(r, l->plan, t);
         for (size_t i = before; i < t->n_events; i++)
             t->events[i].wall_ms = now;
     }

@@ -225,7 +225,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
 
 void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char *text, struct turn *t)
 {
-    bool first = r->stop == RUN_GOES;
+    bool first = r->stop == RUN_GOES || (why == RUN_STOP_STORE && r->stop != RUN_STOP_STORE);
 
     if (r->phase == RUN_OVER || (!first && why != RUN_STOP_PERSON))
         return;
@@ -237,6 +237,34 @@ void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char
     }
     if (why == RUN_STOP_PERSON || why == RUN_STOP_STORE)
         turn_round(r, p, t); /* the others come out of a turn, which does it at its end */
+}
+
+/* Begins something new on a node; what brings it back does not. */
+static bool begins(const struct action *a)
+{
+    return a->kind == ACT_ASK && (a->ask == ASK_CLAIM || a->ask == ASK_STAGE || a->ask == ASK_DRAIN ||
+                                  a->ask == ASK_DOWN || a->ask == ASK_JOB);
+}
+
+void run_withhold(struct run *r, const struct plan *p, struct turn *t)
+{
+    const struct answer no = {.kind = ANS_REFUSED, .text = "not sent: the journal cannot be written"};
+    size_t i = 0, n = t->n_actions;
+
+    while (i < n) {
+        struct action a = t->actions[i];
+        struct move m;
+
+        if (!begins(&a)) {
+            i++;
+            continue;
+        }
+        n--;
+        t->n_actions--;
+        memmove(&t->actions[i], &t->actions[i + 1], (t->n_actions - i) * sizeof *t->actions);
+        m = node_answer(state_node(r, a.node), p, &no);
+        state_move(r, p, a.node, &m, t);
+    }
 }
 
 bool run_over(const struct run *r)

@@ -103,6 +103,10 @@ void run_turn(struct run *, const struct plan *, uint32_t elapsed_ms, const stru
 /* Nothing new starts from now on, and nodes that have no job yet turn round (but not where a repair failed on one). */
 void run_stop(struct run *, const struct plan *, enum run_stop, const char *text, struct turn *);
 
+/* The turn's events could not be made durable: its actions that begin something are not to leave, and are answered as
+ * refused; those that bring nodes back stay. */
+void run_withhold(struct run *, const struct plan *, struct turn *);
+
 bool run_over(const struct run *);
 /* Milliseconds until run_turn has something to do without an input; at most 60000. */
 uint32_t run_wait_ms(const struct run *, const struct plan *);

@@ -394,6 +394,23 @@ static int signals_so_far(int *count)
     return signalled->signal;
 }
 
+/* A journal in memory, on a disk that fills up. */
+struct full_store {
+    struct store base;
+    struct store *memory;
+    uint32_t left; /* appends until it is full; 0 = never */
+};
+
+static bool full_append(struct store *base, struct event *events, size_t n, struct err *err)
+{
+    struct full_store *s = (struct full_store *)base;
+
+    if (s->left == 1)
+        return err_set(err, "no space left on device");
+    s->left -= s->left > 0 ? 1 : 0;
+    return s->memory->ops->append(s->memory, events, n, err);
+}
+
 /* What a person sees, at the fleet's time instead of the wall's. */
 struct watching {
     struct fake_fleet *fleet;
@@ -416,12 +433,13 @@ static void show(void *ctx, const struct view *v, const struct event *e)
 
 int fake_rollout(struct fake_world *w, FILE *lines)
 {
-    struct store *store = store_memory_open();
+    static const struct store_ops ops = {.append = full_append};
+    struct full_store store = {.base = {&ops}, .memory = store_memory_open(), .left = w->store_fails};
     struct view *view = view_new(w->plan);
     struct watching watching = {.fleet = w->fleet, .view = view_new(w->plan), .lines = lines};
     struct loop loop = {.plan = w->plan,
                         .world = &w->base,
-                        .store = store,
+                        .store = &store.base,
                         .view = view,
                         .show = show,
                         .show_ctx = &watching,
@@ -433,7 +451,7 @@ int fake_rollout(struct fake_world *w, FILE *lines)
     if (lines != NULL)
         lines_report(lines, watching.view, "rollout repair --hosts FILE");
     fake_judge_end(w->fleet, code);
-    store->ops->close(store);
+    store.memory->ops->close(store.memory);
     view_free(&view);
     view_free(&watching.view);
     return code;

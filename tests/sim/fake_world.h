@@ -53,6 +53,7 @@ struct fake_world {
     uint64_t started;         /* how many calls so far */
     uint32_t idle;            /* collects in a row that brought neither time nor input */
     uint32_t lb_ms, agent_ms; /* one way */
+    uint32_t store_fails;     /* the journal cannot be written from this append on; 0 = it can */
     uint32_t n_calls, n_rules;
     struct fake_call calls[FAKE_CALLS];
     struct fake_rule rules[FAKE_RULES];

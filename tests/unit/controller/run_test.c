@@ -423,6 +423,35 @@ static void a_signal_behind_the_last_node_is_no_interruption(void **state)
     end(&s);
 }
 
+/* The disk is full from the n-th append on, for every n: no intent leaves that is not in the journal, and no node is
+ * left out. */
+static void a_journal_that_cannot_be_written_leaves_no_node_out(void **state)
+{
+    uint32_t n = 0;
+    int code = 1;
+
+    (void)state;
+    while (code != 0) {
+        struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+        s.world->store_fails = ++n;
+        roll(&s);
+        code = s.code;
+        if (code != 0)
+            assert_ends(&s, 1,
+                        s.fleet->agents[0].now.sha256[0] == 'A'   ? "AA"
+                        : s.fleet->agents[1].now.sha256[0] == 'A' ? "BA"
+                                                                  : "BB");
+        if (code != 0)
+            assert_says(&s, "the journal cannot be written: no space left on device");
+        if (n <= 14) /* the append with the step into the job is the 14th */
+            assert_int_equal(logged(&s, "job"), 0);
+        assert_all_back_but(&s, -1);
+        end(&s);
+    }
+    assert_true(n > 30);
+}
+
 /* ---- leases and claims */
 
 static void only_the_first(struct story *s)
@@ -825,6 +854,7 @@ int main(void)
         cmocka_unit_test(a_signal_in_mid_job_finishes_the_node),
         cmocka_unit_test(a_second_signal_breaks_off_and_names_the_node),
         cmocka_unit_test(a_signal_behind_the_last_node_is_no_interruption),
+        cmocka_unit_test(a_journal_that_cannot_be_written_leaves_no_node_out),
         cmocka_unit_test(anothers_lease_is_exit_6_and_nothing_changed),
         cmocka_unit_test(an_unreachable_load_balancer_is_exit_4),
         cmocka_unit_test(a_lost_lease_ends_all_effects),
