@@ -67,19 +67,36 @@ static size_t show(const char *text, const char *margin)
     return (size_t)(from - text);
 }
 
-/* Paths of the stage's folder as $DEMO. */
-static const char *shorten(struct stage *s, const char *text)
+static const char *replace(struct stage *s, const char *text, const char *what, const char *with)
 {
     const char *at;
 
-    while ((at = strstr(text, s->dir)) != NULL)
-        text = stage_text(s, "%.*s$DEMO%s", (int)(at - text), text, at + strlen(s->dir));
+    while ((at = strstr(text, what)) != NULL)
+        text = stage_text(s, "%.*s%s%s", (int)(at - text), text, with, at + strlen(what));
     return text;
 }
 
+/* Paths below the stage's folder begin with $DEMO, others of the tree at its top. */
+static const char *shorten(struct stage *s, const char *text)
+{
+    return replace(s, replace(s, text, s->dir, "$DEMO"), stage_text(s, "%s/", s->root), "");
+}
+
+/* Without the lines that hold one of these words, which say nothing about the rollout. */
 static void show_file(struct stage *s, const char *path)
 {
-    (void)show(shorten(s, stage_read(s, path)), "  ");
+    static const char *const noise[] = {"_temp_path", "_log ", "keepalive_", "daemon ", "pid ", "user ", "worker_"};
+    const char *from = shorten(s, stage_read(s, path)), *end;
+
+    for (; (end = strchr(from, '\n')) != NULL; from = end + 1) {
+        const char *line = stage_text(s, "%.*s", (int)(end - from), from);
+        bool shown = true;
+
+        for (size_t i = 0; i < sizeof noise / sizeof *noise; i++)
+            shown = shown && strstr(line, noise[i]) == NULL;
+        if (shown)
+            (void)printf("    %s\n", line);
+    }
 }
 
 static void show_command(struct stage *s, const struct stage_proc *p)
@@ -92,9 +109,10 @@ static void show_command(struct stage *s, const struct stage_proc *p)
 static void roll(struct demo *d)
 {
     struct stage *s = d->stage;
-    struct stage_rollout *r = stage_fleet_start(
-        d->fleet, (const char *const[]){"--release", stage_server_variant(s, "v2"), "--version", "2",
-                                        "--min-healthy-time", "1s", "--health-interval", "250ms", NULL});
+    struct stage_rollout *r =
+        stage_rollout_start(s, NULL,
+                            (const char *const[]){"--hosts", d->fleet->hosts, "--release",
+                                                  stage_server_variant(s, "v2"), "--version", "2", NULL});
     uint64_t end_ms = stage_now_ms() + stage_limit_ms(s, ROLLOUT_LIMIT_MS);
     size_t shown = 0;
     bool ended;
@@ -104,12 +122,12 @@ static void roll(struct demo *d)
     (void)putchar('\n');
     do {
         ended = stage_proc_ended(s, r->proc) || stage_now_ms() > end_ms;
-        shown += show(stage_rollout_said(s, r) + shown, "rollout| ");
+        shown += show(stage_rollout_said(s, r) + shown, "| ");
         (void)usleep(50000);
     } while (!ended);
     stage_rollout_end(s, r, 1);
-    (void)show(r->err, "rollout| ");
-    say("  exit code %d", r->exit_code);
+    (void)show(r->err, "| ");
+    say("  (exit code %d)", r->exit_code);
     if (r->exit_code != 0)
         wrong(d, "rollout ended with exit code %d", r->exit_code);
 }
@@ -137,6 +155,16 @@ static void restart_hard(struct demo *d)
 
 /* ---- the checks */
 
+/* Run a check; when it found nothing wrong, say what holds. */
+static void holds(struct demo *d, void (*check)(struct demo *), const char *promise)
+{
+    unsigned before = d->n_wrong;
+
+    check(d);
+    if (d->n_wrong == before)
+        say("  ok: %s", promise);
+}
+
 static void check_nodes(struct demo *d)
 {
     for (unsigned i = 0; i < d->fleet->n_nodes; i++) {
@@ -153,7 +181,7 @@ static void check_nodes(struct demo *d)
 }
 
 /* When each node was restarted, by its agent's record of the job. */
-static void read_restarts(struct demo *d, struct restart *restarts)
+static void read_restarts(struct demo *d, struct restart restarts[NODES])
 {
     struct stage *s = d->stage;
 
@@ -167,15 +195,27 @@ static void read_restarts(struct demo *d, struct restart *restarts)
     }
 }
 
-static void check_in_flight(struct demo *d, const struct restart *restarts)
+static void check_in_flight(struct demo *d)
 {
     static const char *const kinds[] = {"post", "sleep"};
+    struct restart restarts[NODES] = {{0, 0}};
 
+    read_restarts(d, restarts);
     for (unsigned i = 0; i < d->fleet->n_nodes; i++)
         for (unsigned k = 0; k < 2; k++)
             if (!stage_load_was_in_flight(d->stage, d->load, kinds[k], restarts[i].began) ||
                 !stage_load_was_in_flight(d->stage, d->load, kinds[k], restarts[i].ended))
                 wrong(d, "no %s request was in flight when %s was restarted", kinds[k], d->fleet->node[i].name);
+}
+
+static void check_load(struct demo *d)
+{
+    if (d->load->failed != 0)
+        wrong(d, "failed requests, the first of them:\n%s", stage_load_failures(d->stage, d->load));
+    if (d->load->answered != d->load->sent)
+        wrong(d, "%" PRIu64 " requests were sent", d->load->sent);
+    if (d->load->sent < REQUESTS_MIN)
+        wrong(d, "less than %d requests", REQUESTS_MIN);
 }
 
 static void check_counts(struct demo *d)
@@ -186,29 +226,20 @@ static void check_counts(struct demo *d)
         stage_server_kill(d->fleet->node[i].server, SIGTERM); /* each process says at its end what it answered */
         answered += stage_server_answered(d->fleet->node[i].server);
     }
-    say("  the client counts %" PRIu64 " answers, the servers %" PRIu64, d->load->answered, answered);
-    if (d->load->failed != 0)
-        wrong(d, "failed requests, the first of them:\n%s", stage_load_failures(d->stage, d->load));
-    if (d->load->answered != d->load->sent)
-        wrong(d, "%" PRIu64 " requests were sent", d->load->sent);
     if (answered != d->load->answered)
-        wrong(d, "the counts differ");
-    if (d->load->sent < REQUESTS_MIN)
-        wrong(d, "less than %d requests", REQUESTS_MIN);
+        wrong(d, "the client counts %" PRIu64 " answers, the servers %" PRIu64, d->load->answered, answered);
 }
 
 static void check(struct demo *d)
 {
-    struct restart restarts[NODES] = {{0, 0}};
     bool rolled = d->n_wrong == 0;
 
     say("\nThe checks:");
-    check_nodes(d);
-    if (rolled) {
-        read_restarts(d, restarts);
-        check_in_flight(d, restarts);
-    }
-    check_counts(d);
+    holds(d, check_nodes, "every node answers version 2 from one process, and is up at both nginx");
+    if (rolled)
+        holds(d, check_in_flight, "a POST and a sleeping request were in flight at each restart");
+    holds(d, check_load, "every request was answered");
+    holds(d, check_counts, "the servers' own counts equal the client's");
 }
 
 static void check_broken(struct demo *d)
@@ -220,18 +251,32 @@ static void check_broken(struct demo *d)
 
 /* ---- the whole */
 
+/* All settings in the file, so that the command is as short as a person would have it. */
+static void write_hosts(struct stage_fleet *f)
+{
+    struct stage *s = f->stage;
+    const char *vars = stage_text(s,
+                                  "rollout_cert=%s\nrollout_key=%s\nrollout_cacert=%s\n"
+                                  "rollout_min_healthy_time=1s\nrollout_health_interval=250ms\n",
+                                  f->controller->cert, f->controller->key, f->controller->ca);
+
+    f->hosts = stage_write(s, "fleet.ini", stage_read(s, stage_fleet_hosts(f, vars)));
+}
+
 static void set_the_stage(struct demo *d)
 {
     struct stage *s = d->stage;
     const struct stage_fleet *f;
 
-    say("Starting two nginx, four demo-servers at version 1 and four agents in $DEMO,\nwhich is %s", s->dir);
+    say("Two nginx, four demo-servers at version 1 and four agents start in DEMO=%s",
+        replace(s, s->dir, stage_text(s, "%s/", s->root), ""));
     f = d->fleet = stage_fleet(s, NODES, LBS);
-    say("\nnginx of lb1, as lb2's but for its ports:\n");
+    write_hosts(d->fleet);
+    say("\nThe nginx of lb1, the part that matters; lb2 is alike:\n");
     show_file(s, f->lb[0]->conf_path);
     say("\nThe agent of node1:\n");
     show_file(s, f->node[0].agent->conf_path);
-    say("\nRunning, of each kind the first:\n");
+    say("\nWhat runs, the first of each kind:\n");
     show_command(s, f->lb[0]->proc);
     show_command(s, f->node[0].server->proc);
     show_command(s, f->node[0].agent->proc);
