@@ -22,10 +22,10 @@ static void say(const char *text)
         fputs(*text == '\\' ? "\\e" : (char[]){*text, '\0'}, stdout);
 }
 
-/* A whole sentence out of a help text, which has no full stop. */
+/* A whole sentence out of a help text, which has no full stop. A URL at its begin stays as it is. */
 static void say_sentence(const char *help)
 {
-    if (*help >= 'a' && *help <= 'z') {
+    if (*help >= 'a' && *help <= 'z' && strncmp(help, "http", 4) != 0) {
         putchar(*help - 'a' + 'A');
         help++;
     }
