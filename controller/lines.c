@@ -183,7 +183,7 @@ void lines_report(FILE *f, const struct view *v, const char *mend)
     for (uint32_t i = 0; i < v->plan->n_nodes; i++) {
         const struct node *n = &v->nodes[i].state;
 
-        if (n->step != STEP_DONE && n->step != STEP_WAIT)
+        if (n->step != STEP_DONE && (n->step != STEP_WAIT || n->out_mask != 0))
             name_out(f, v, (uint16_t)i, mend);
     }
     (void)fflush(f);

@@ -297,6 +297,8 @@ int run_exit_code(const struct run *r, int signal)
 
         if (n->step != STEP_WAIT && n->step != STEP_DONE)
             return 3; /* out, or left in mid-motion: state unknown */
+        if (n->step == STEP_WAIT && n->out_mask != 0 && r->stop != RUN_STOP_HELD)
+            return 3; /* a repair that never came to it; what another rollout holds is that one's to answer for */
         failed = failed || n->outcome == OUTCOME_FAILED;
         done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED;
     }

@@ -200,7 +200,7 @@ void fake_peer_dies(struct fake_fleet *f, uint32_t peer)
     char name[128];
 
     f->peers[peer].dead = true;
-    fake_judge_foreign(f, peer);
+    fake_judge_died(f, peer);
     fake_log(f, "%s dies", peer_name(f, peer, name));
 }
 

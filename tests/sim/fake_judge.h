@@ -42,7 +42,8 @@ void fake_judge_touch(struct fake_fleet *, const struct plan *, uint16_t node, u
 
 /* What others did, and what the controller was told. */
 void fake_judge_claimed(struct fake_fleet *, uint16_t node);
-void fake_judge_foreign(struct fake_fleet *, uint32_t peer);
+void fake_judge_foreign(struct fake_fleet *, uint32_t peer); /* its gate was moved by somebody */
+void fake_judge_died(struct fake_fleet *, uint32_t peer);
 void fake_judge_status_told(struct fake_fleet *, uint16_t node);
 void fake_judge_health_told(struct fake_fleet *, uint16_t node, bool healthy);
 

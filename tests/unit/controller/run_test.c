@@ -818,6 +818,20 @@ static void repair_of_a_claim_that_took_nothing_out(void **state)
     end(&s);
 }
 
+/* Exit codes that say "all in rotation" are not for a repair that never began. */
+static void repair_that_is_stopped_names_what_is_still_out(void **state)
+{
+    struct story s = begin_repair(1);
+
+    (void)state;
+    fake_lb_dies(s.fleet, 1);
+    fake_at(s.fleet, 500, fake_signal, 2);
+    roll(&s);
+    assert_ends(&s, 3, "A");
+    assert_says(&s, "Out or unknown: 10.0.0.1:8000 of upstream app at lb1, 10.0.0.1:8000 of upstream app at lb2. Act");
+    end(&s);
+}
+
 static void repair_leaves_what_went_by_itself(void **state)
 {
     struct story s = begin_repair(2);
@@ -875,6 +889,7 @@ int main(void)
         cmocka_unit_test(repair_puts_back_what_is_well),
         cmocka_unit_test(repair_waits_for_a_claim_to_run_out),
         cmocka_unit_test(repair_of_a_claim_that_took_nothing_out),
+        cmocka_unit_test(repair_that_is_stopped_names_what_is_still_out),
         cmocka_unit_test(repair_leaves_what_went_by_itself),
     };
 
