@@ -71,11 +71,11 @@ void claim_state_clear(struct claim_state *state)
     *state = (struct claim_state){0};
 }
 
-bool claim_id_ok(const char *id)
+bool claim_id_ok(const char *id, size_t max)
 {
     size_t length = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/-");
 
-    return length > 0 && length <= WIRE_ID_MAX && id[length] == '\0';
+    return length > 0 && length <= max && id[length] == '\0';
 }
 
 static bool is_printable(const char *text, size_t max)
@@ -141,7 +141,7 @@ bool claim_from_json(const json_t *body, struct claim *claim, uint64_t *expect, 
         !json_get_uint(body, "fence", &claim->fence, err) || !json_get_uint(body, "ttl", &ttl_s, err) ||
         !json_get_uint(body, "expect", expect, err))
         return false;
-    if (!claim_id_ok(rollout))
+    if (!claim_id_ok(rollout, WIRE_ID_MAX))
         return err_set(err, "\"rollout\" is not 1 to %d of A-Z a-z 0-9 . _ / -", WIRE_ID_MAX);
     if (!is_printable(holder, WIRE_HOLDER_MAX))
         return err_set(err, "\"holder\" is not at most %d printable ASCII characters", WIRE_HOLDER_MAX);

@@ -51,8 +51,8 @@ enum code claim_may_work(const struct claim_state *state, const char *rollout, u
 void claim_put(const struct claim_state *state, const struct claim *wanted, uint64_t now_ms, struct claim_state *next);
 void claim_state_clear(struct claim_state *state); /* gives took_out back */
 
-/* Names on the wire: 1 to WIRE_ID_MAX of [A-Za-z0-9._/-]. */
-bool claim_id_ok(const char *id);
+/* Ids on the wire: 1 to `max` of [A-Za-z0-9._/-]. */
+bool claim_id_ok(const char *id, size_t max);
 
 /* A body of PUT; everything but due_ms is set on success. The claim is to be cleared by claim_clear. */
 bool claim_from_json(const json_t *body, struct claim *claim, uint64_t *expect, struct err *err);

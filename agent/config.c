@@ -58,7 +58,7 @@ static bool open_section(struct reader *r, const char *section, struct err *err)
     if (strncmp(section, "service", 7) != 0 || (section[7] != ' ' && section[7] != '\t'))
         return err_set(err, "the section [%s] is unknown; there are [agent] and [service NAME]", section);
     name = section + 7 + strspn(section + 7, " \t");
-    if (!value_name_ok(name))
+    if (!value_name_ok(name, CONFIG_NAME_MAX))
         return err_set(err, "the service's name \"%s\" is not 1 to %d letters, digits, '.', '_' or '-'", name,
                        CONFIG_NAME_MAX);
     for (unsigned i = 0; i < config->service_count; i++) {
@@ -242,8 +242,8 @@ void config_print_summary(const struct config *config, FILE *to)
         (void)fprintf(to, "allows the controller %s\n", config->allow[i]);
     for (unsigned i = 0; i < config->service_count; i++) {
         const struct service_config *s = &config->services[i];
-        (void)fprintf(to, "service %s: %s, pid file %s, health http://%s%s, restart by signal %d within %u ms\n",
-                      s->name, s->executable, s->pidfile, s->health.host, s->health.path, s->signal,
+        (void)fprintf(to, "service %s: %s, pid file %s, health http://%s%s, restart by SIG%s within %u ms\n", s->name,
+                      s->executable, s->pidfile, s->health.host, s->health.path, sigabbrev_np(s->signal),
                       s->ready_timeout_ms);
     }
 }

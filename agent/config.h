@@ -12,8 +12,9 @@
 #include <sys/socket.h>
 
 #include "common/err.h"
+#include "wire.h"
 
-#define CONFIG_NAME_MAX     64 /* of a node or a service: letters, digits, . _ - */
+#define CONFIG_NAME_MAX     64 /* of a service: letters, digits, . _ - */
 #define CONFIG_SERVICES_MAX 64
 #define CONFIG_ALLOW_MAX    32
 #define CONFIG_ALLOW_TEXT   256
@@ -45,7 +46,7 @@ struct service_config {
 };
 
 struct config {
-    char node[CONFIG_NAME_MAX + 1];
+    char node[WIRE_NODE_MAX + 1];
     struct listen_address listen;
     char tls_cert[PATH_MAX], tls_key[PATH_MAX], tls_ca[PATH_MAX]; /* all "" or none */
     char allow[CONFIG_ALLOW_MAX][CONFIG_ALLOW_TEXT];

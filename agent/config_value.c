@@ -13,11 +13,11 @@
 
 #define DURATION_MAX_MS (3600 * 1000)
 
-bool value_name_ok(const char *name)
+bool value_name_ok(const char *name, size_t max)
 {
     size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
-    return length > 0 && length <= CONFIG_NAME_MAX && name[length] == '\0' && name[0] != '.';
+    return length > 0 && length <= max && name[length] == '\0' && name[0] != '.';
 }
 
 bool value_set_text(const char *text, char *to, size_t size, struct err *err)
@@ -146,9 +146,9 @@ bool value_set(enum value_type type, const char *text, void *to, struct err *err
 {
     switch (type) {
     case VALUE_NODE:
-        return value_name_ok(text)
-                   ? value_set_text(text, to, CONFIG_NAME_MAX + 1, err)
-                   : err_set(err, "\"%s\" is not 1 to %d letters, digits, '.', '_' or '-'", text, CONFIG_NAME_MAX);
+        return value_name_ok(text, WIRE_NODE_MAX)
+                   ? value_set_text(text, to, WIRE_NODE_MAX + 1, err)
+                   : err_set(err, "\"%.64s\" is not 1 to %d letters, digits, '.', '_' or '-'", text, WIRE_NODE_MAX);
     case VALUE_LISTEN:
         return set_listen(text, to, err);
     case VALUE_PATH:

@@ -8,7 +8,7 @@
 #include "common/err.h"
 
 enum value_type {
-    VALUE_NODE,     /* char[CONFIG_NAME_MAX + 1] */
+    VALUE_NODE,     /* char[WIRE_NODE_MAX + 1] */
     VALUE_LISTEN,   /* struct listen_address */
     VALUE_PATH,     /* char[PATH_MAX], absolute */
     VALUE_ALLOW,    /* one more of config.allow; config.c's */
@@ -21,7 +21,7 @@ enum value_type {
 
 bool value_set(enum value_type type, const char *text, void *to, struct err *err);
 bool value_set_text(const char *text, char *to, size_t size, struct err *err);
-bool value_name_ok(const char *name);
+bool value_name_ok(const char *name, size_t max);
 
 /* The known name that `text` is most likely meant to be; NULL when none is near. */
 const char *value_nearest(const char *const *names, size_t count, const char *text);

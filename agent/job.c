@@ -63,9 +63,10 @@ bool job_from_ask(const json_t *body, struct job *job, struct err *err)
     if (!json_get_string(body, "id", &id, err) || !json_get_string(body, "rollout", &rollout, err) ||
         !json_get_uint(body, "fence", &job->fence, err) || !json_get_string(body, "action", &action, err))
         return false;
-    if (!claim_id_ok(id) || !claim_id_ok(rollout))
-        return err_set(err, "\"%s\" is not 1 to %d of A-Z a-z 0-9 . _ / -", claim_id_ok(id) ? "rollout" : "id",
-                       WIRE_ID_MAX);
+    if (!claim_id_ok(id, WIRE_JOB_MAX))
+        return err_set(err, "\"id\" is not 1 to %d of A-Z a-z 0-9 . _ / -", WIRE_JOB_MAX);
+    if (!claim_id_ok(rollout, WIRE_ID_MAX))
+        return err_set(err, "\"rollout\" is not 1 to %d of A-Z a-z 0-9 . _ / -", WIRE_ID_MAX);
     if (!find_text(actions, sizeof actions / sizeof *actions, action, &index))
         return err_set(err, "\"action\" is none of restart, upgrade, rollback");
     job->action = (enum job_action)index;

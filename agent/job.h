@@ -15,7 +15,7 @@ enum job_action { JOB_RESTART, JOB_UPGRADE, JOB_ROLLBACK };
 enum job_state { JOB_RUNNING, JOB_DONE, JOB_FAILED };
 
 struct job {
-    char id[WIRE_ID_MAX + 1], rollout[WIRE_ID_MAX + 1];
+    char id[WIRE_JOB_MAX + 1], rollout[WIRE_ID_MAX + 1];
     uint64_t fence;
     enum job_action action;
     char release[SHA256_DIGITS + 1]; /* "" = null: a restart */

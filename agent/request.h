@@ -19,8 +19,8 @@ struct request {
     struct MHD_Connection *connection;
     struct conn *conn; /* server.c's */
     const struct route *route;
-    struct service *service;  /* of {app}, else NULL */
-    char id[WIRE_ID_MAX + 1]; /* of {id} or {hex}, else "" */
+    struct service *service;   /* of {app}, else NULL */
+    char id[WIRE_JOB_MAX + 1]; /* of {id} or {hex}, else "" */
 
     char *body; /* JSON routes: the whole body, NUL-terminated; owned */
     size_t body_size, body_capacity;

@@ -158,7 +158,8 @@ void route_claim_drop(struct request *rq)
 
     errno = 0;
     fence = fence_text != NULL ? strtoull(fence_text, &end, 10) : 0;
-    if (rollout == NULL || !claim_id_ok(rollout) || fence == 0 || errno != 0 || *end != '\0' || fence_text[0] == '-') {
+    if (rollout == NULL || !claim_id_ok(rollout, WIRE_ID_MAX) || fence == 0 || errno != 0 || *end != '\0' ||
+        fence_text[0] == '-') {
         request_refuse(rq, CODE_BAD_REQUEST, "the query needs rollout=ID and fence=N");
         return;
     }

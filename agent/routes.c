@@ -11,13 +11,13 @@ static const struct route routes[] = {
 #undef ROUTE
 };
 
-static bool take_part(const char *at, size_t length, char part[WIRE_ID_MAX + 1])
+static bool take_part(const char *at, size_t length, char *part, size_t max)
 {
-    if (length == 0 || length > WIRE_ID_MAX)
+    if (length == 0 || length > max)
         return false;
     memcpy(part, at, length);
     part[length] = '\0';
-    return claim_id_ok(part);
+    return claim_id_ok(part, max);
 }
 
 static bool match_path(const char *pattern, const char *path, struct route_match *match)
@@ -27,16 +27,16 @@ static bool match_path(const char *pattern, const char *path, struct route_match
     while (*pattern != '\0') {
         size_t length = strcspn(path, "/");
         if (strncmp(pattern, "{app}", 5) == 0) {
-            if (!take_part(path, length, match->app))
+            if (!take_part(path, length, match->app, WIRE_ID_MAX))
                 return false;
             pattern += 5;
         } else if (strncmp(pattern, "{hex}", 5) == 0) {
-            if (!take_part(path, length, match->id) || !sha256_parse(match->id, digest))
+            if (!take_part(path, length, match->id, WIRE_JOB_MAX) || !sha256_parse(match->id, digest))
                 return false;
             pattern += 5;
         } else if (strncmp(pattern, "{id}", 4) == 0) {
             length = strlen(path);
-            if (!take_part(path, length, match->id))
+            if (!take_part(path, length, match->id, WIRE_JOB_MAX))
                 return false;
             pattern += 4;
         } else if (*pattern++ == *path) {

@@ -20,7 +20,7 @@ struct route {
 struct route_match {
     const struct route *route; /* NULL: none */
     bool path_known;           /* the path is one of ours, but not with this method */
-    char app[WIRE_ID_MAX + 1], id[WIRE_ID_MAX + 1];
+    char app[WIRE_ID_MAX + 1], id[WIRE_JOB_MAX + 1];
 };
 
 /* Pure. A path whose {app} or {id} is too long or holds other characters than wire.h allows matches nothing. HEAD is

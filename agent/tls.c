@@ -44,7 +44,8 @@ static bool try_out(const struct config *config, const struct tls *tls, struct e
                      gnutls_strerror(rc));
     rc = ok ? gnutls_certificate_set_x509_trust_mem(cred, &ca, GNUTLS_X509_FMT_PEM) : 1;
     if (rc <= 0)
-        ok = err_set(err, "tls-ca %s holds no certificate: %s", config->tls_ca, gnutls_strerror(rc));
+        ok = err_set(err, "tls-ca %s holds no certificate%s%s", config->tls_ca, rc < 0 ? ": " : "",
+                     rc < 0 ? gnutls_strerror(rc) : "");
     gnutls_certificate_free_credentials(cred);
     return ok;
 }

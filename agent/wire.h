@@ -55,7 +55,9 @@
 #define WIRE_VERSION       1
 #define WIRE_BODY_MAX      (256 * 1024) /* bytes of any JSON body */
 #define WIRE_WAIT_MAX_MS   25000        /* longest long poll */
-#define WIRE_ID_MAX        128          /* a job or rollout id: [A-Za-z0-9._/-] */
+#define WIRE_ID_MAX        128          /* a rollout's id: [A-Za-z0-9._/-] */
+#define WIRE_NODE_MAX      253          /* a node's name: as long as DNS has them, [A-Za-z0-9._-] */
+#define WIRE_JOB_MAX       448          /* a job's id: a rollout's, a node's name, step and attempt */
 #define WIRE_HOLDER_MAX    128          /* printable ASCII */
 #define WIRE_SHA256_DIGITS 64
 

@@ -55,16 +55,23 @@ static void each_path_leads_to_its_route_and_no_other_path_does(void **state)
 
 static void an_id_longer_than_the_limit_leads_nowhere(void **state)
 {
-    char path[256] = "/v1/services/app/jobs/";
+    char path[512] = "/v1/services/app/jobs/";
     size_t length = strlen(path);
 
     (void)state;
-    memset(path + length, 'a', WIRE_ID_MAX);
-    path[length + WIRE_ID_MAX] = '\0';
+    memset(path + length, 'a', WIRE_JOB_MAX);
+    path[length + WIRE_JOB_MAX] = '\0';
     assert_non_null(routes_find("GET", path).route);
-    path[length + WIRE_ID_MAX] = 'a';
-    path[length + WIRE_ID_MAX + 1] = '\0';
+    path[length + WIRE_JOB_MAX] = 'a';
+    path[length + WIRE_JOB_MAX + 1] = '\0';
     assert_null(routes_find("GET", path).route);
+}
+
+/* Of the longest names that a hosts file and --rollout-id take. */
+static void the_job_of_the_longest_names_has_an_id(void **state)
+{
+    (void)state;
+    assert_true(64 + 1 + WIRE_NODE_MAX + strlen("/rollback/255") <= WIRE_JOB_MAX);
 }
 
 int main(void)
@@ -72,6 +79,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_path_leads_to_its_route_and_no_other_path_does),
         cmocka_unit_test(an_id_longer_than_the_limit_leads_nowhere),
+        cmocka_unit_test(the_job_of_the_longest_names_has_an_id),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
