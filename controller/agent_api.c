@@ -272,7 +272,7 @@ void agent_api_answer(enum ask ask, const struct plan *plan, const struct call_r
 
     *a = (struct answer){.kind = answer_of_failure(r->failure, is_effect(ask))};
     if (r->failure != CALL_FINE) {
-        (void)snprintf(a->text, sizeof a->text, "%.199s", r->text);
+        (void)snprintf(a->text, sizeof a->text, "%s", r->text);
         return;
     }
     if (r->status < 200 || r->status > 299) {
@@ -287,6 +287,6 @@ void agent_api_answer(enum ask ask, const struct plan *plan, const struct call_r
         good = take_health(r, a, &err);
     if (!good) {
         *a = (struct answer){.kind = ANS_BAD};
-        (void)snprintf(a->text, sizeof a->text, "the agent's answer makes no sense: %.150s", err.text);
+        (void)snprintf(a->text, sizeof a->text, "the agent's answer makes no sense: %.250s", err.text);
     }
 }

@@ -135,6 +135,6 @@ void world_agent_result(struct world_net *w, struct part *part, const struct cal
     if (r->failure != CALL_FINE || said.text[0] == '\0')
         (void)snprintf(text, sizeof text, "%s", said.text);
     else
-        (void)snprintf(text, sizeof text, "agent of %.50s: %.130s", n->name, said.text);
+        (void)snprintf(text, sizeof text, "agent of %.50s: %.240s", n->name, said.text);
     part_end(w, part, said.kind, text);
 }

@@ -185,7 +185,7 @@ static void id_search(struct world_net *w, struct part *part, bool searched, enu
 
 static void say(char text[ANSWER_TEXT_MAX], const char *lb, const char *upstream, const char *said)
 {
-    (void)snprintf(text, ANSWER_TEXT_MAX, "load balancer %.40s, upstream %.40s: %.90s", lb, upstream, said);
+    (void)snprintf(text, ANSWER_TEXT_MAX, "load balancer %.40s, upstream %.40s: %.190s", lb, upstream, said);
 }
 
 /* Nginx was reloaded with another order since the list: another server was changed. It must not stay so. */
@@ -230,10 +230,10 @@ static void patch_came(struct world_net *w, struct part *part, const struct call
     if (kind == ANS_OK && part->kind == PART_PATCH)
         a->ok_mask |= UINT64_C(1) << (part->peer - w->plan->nodes[part->work->action.node].first_peer);
     if (r->status == 404)
-        w->lbs[u->lb].good = false; /* its order is not the list's any more */
-    if (kind != ANS_OK)
+        w->lbs[u->lb].good = false;                 /* its order is not the list's any more */
+    if (kind != ANS_OK && part->kind != PART_LEASE) /* who asks for a lease knows where */
         say(text, w->plan->lbs[u->lb].name, u->name, said);
-    part_end(w, part, kind, text);
+    part_end(w, part, kind, part->kind == PART_LEASE ? said : text);
 }
 
 /* ---- what world_work.h promises */
