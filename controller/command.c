@@ -26,12 +26,31 @@ int command_complain(const struct complaints *c)
     return c->exit_code;
 }
 
-int command_interrupted(void)
+/* A signal came before anything was changed. */
+static int interrupted(void)
 {
     int number = signals_seen(NULL);
 
     (void)fprintf(stderr, "rollout: stopped by SIG%s before anything was changed\n", sigabbrev_np(number));
     return 128 + number;
+}
+
+int command_on_fleet(struct options *o, int (*act)(struct session *, struct complaints *))
+{
+    struct session s;
+    struct err err = {.text = ""};
+    struct complaints c = {0};
+    int code;
+
+    if (!session_open(&s, o, &err))
+        code = command_bad(EXIT_CONFIG, &err);
+    else if (!session_survey(&s))
+        code = interrupted();
+    else
+        code = act(&s, &c);
+    complaints_free(&c);
+    session_close(&s);
+    return code;
 }
 
 static void show_line(void *ctx, const struct view *v, const struct event *e)

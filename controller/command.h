@@ -10,12 +10,13 @@ int command_roll(struct options *);
 int command_plan(struct options *);
 int command_repair(struct options *);
 
+/* What they share: read hosts file, options and fleet, let `act` do the rest, close all; or say why not. */
+int command_on_fleet(struct options *, int (*act)(struct session *, struct complaints *));
+
 /* For these: print the reason and return the code. */
 int command_bad(int exit_code, const struct err *);
 /* All complaints, then the exit code of the worst. */
 int command_complain(const struct complaints *);
-/* A signal came before anything was changed: 130 or 143. */
-int command_interrupted(void);
 /* Carry a plan out: journal, loop, lines, report. */
 int command_run(struct session *, const struct plan *);
 

@@ -88,30 +88,21 @@ static void show_sum(const struct plan *p, uint32_t n)
                  p->has_release ? "upgrade" : "restart", motion);
 }
 
+static int plan(struct session *s, struct complaints *c)
+{
+    struct plan *p = plan_make(s->fleet, s->options, s->survey, &s->request, c);
+    uint32_t n;
+
+    if (p == NULL)
+        return command_complain(c);
+    show_upstreams(p, s->survey);
+    n = show_nodes(p);
+    show_sum(p, n);
+    plan_free(&p);
+    return n > 0 && s->options->detailed_exitcode ? 2 : 0;
+}
+
 int command_plan(struct options *o)
 {
-    struct session s;
-    struct err err = {.text = ""};
-    struct complaints c = {0};
-    struct plan *p = NULL;
-    int code = 0;
-
-    if (!session_open(&s, o, &err)) {
-        code = command_bad(EXIT_CONFIG, &err);
-    } else if (!session_survey(&s)) {
-        code = command_interrupted();
-    } else if ((p = plan_make(s.fleet, o, s.survey, &s.request, &c)) == NULL) {
-        code = command_complain(&c);
-    } else {
-        uint32_t n;
-
-        show_upstreams(p, s.survey);
-        n = show_nodes(p);
-        show_sum(p, n);
-        code = n > 0 && o->detailed_exitcode ? 2 : 0;
-    }
-    plan_free(&p);
-    complaints_free(&c);
-    session_close(&s);
-    return code;
+    return command_on_fleet(o, plan);
 }

@@ -12,28 +12,25 @@ static uint32_t to_do(const struct plan *p)
     return n;
 }
 
-int command_roll(struct options *o)
+static int roll(struct session *s, struct complaints *c)
 {
-    struct session s;
-    struct err err = {.text = ""};
-    struct complaints c = {0};
-    struct plan *p = NULL;
+    struct plan *p = plan_make(s->fleet, s->options, s->survey, &s->request, c);
     int code = 0;
 
-    if (!session_open(&s, o, &err)) {
-        code = command_bad(EXIT_CONFIG, &err);
-    } else if (!session_survey(&s)) {
-        code = command_interrupted();
-    } else if ((p = plan_make(s.fleet, o, s.survey, &s.request, &c)) == NULL) {
-        code = command_complain(&c);
+    if (p == NULL) {
+        code = command_complain(c);
         (void)fprintf(stderr, "rollout: nothing was changed\n");
     } else if (to_do(p) == 0) {
-        (void)printf("%u nodes run release %s already; nothing to do\n", p->n_nodes, p->release_file);
+        (void)printf("%u node%s release %s already; nothing to do\n", p->n_nodes, p->n_nodes == 1 ? " runs" : "s run",
+                     p->release_file);
     } else {
-        code = command_run(&s, p);
+        code = command_run(s, p);
     }
     plan_free(&p);
-    complaints_free(&c);
-    session_close(&s);
     return code;
+}
+
+int command_roll(struct options *o)
+{
+    return command_on_fleet(o, roll);
 }
