@@ -17,7 +17,7 @@ const struct run_extra *run_extra(const struct run *, uint32_t);
 struct action *turn_action(struct turn *, enum action_kind);
 
 /* Take what node_*() said into events, actions and the run's books. */
-void state_move(struct run *, const struct plan *, uint16_t node, const struct move *, struct turn *);
+void state_move(struct run *, const struct plan *, uint16_t id, const struct move *, struct turn *);
 
 /* run_lease.c */
 void lease_time(struct run *, uint32_t elapsed_ms);

@@ -129,8 +129,8 @@ void fake_fleet_free(struct fake_fleet **);
 uint32_t fake_fleet_peer(struct fake_fleet *, uint16_t upstream, bool backup);
 
 /* ---- the script: what happens to the fleet, at a time from now, or some time after a line of the log has this text */
-void fake_at(struct fake_fleet *, uint32_t ms, fake_event *, uint32_t which);
-void fake_when(struct fake_fleet *, const char *line, uint32_t later_ms, fake_event *, uint32_t which);
+void fake_at(struct fake_fleet *, uint32_t ms, fake_event *fn, uint32_t which);
+void fake_when(struct fake_fleet *, const char *line, uint32_t later_ms, fake_event *fn, uint32_t which);
 
 fake_event fake_lb_dies, fake_lb_lives, fake_lb_reloads; /* which: lb */
 fake_event fake_agent_dies, fake_agent_lives;            /* which: node */
