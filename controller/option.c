@@ -28,17 +28,6 @@ uint32_t share_of(struct share share, uint32_t total)
     return n < total ? (uint32_t)n : total;
 }
 
-uint32_t share_list_at(const struct share_list *list, uint32_t total, uint32_t done)
-{
-    uint64_t sum = 0;
-    for (uint32_t i = 0;; i++) {
-        uint32_t n = share_of(list->items[i], total);
-        sum += n;
-        if (done < sum || i + 1 >= list->count)
-            return n;
-    }
-}
-
 static bool is_plain(const char *text)
 {
     for (; *text; text++)
@@ -268,14 +257,6 @@ bool option_url(const char *url, char *host, struct err *err)
     if (!url_host(at, colon ? (size_t)(colon - at) : size, name))
         return err_set(err, "\"%.100s\" has no valid host: a name, an address, or an IPv6 address as [ADDR]", url);
     return true;
-}
-
-const struct option_row *option_by_flag(const char *flag)
-{
-    for (size_t i = 0; i < OPT_COUNT; i++)
-        if (option_rows[i].flag && !strcmp(option_rows[i].flag, flag))
-            return &option_rows[i];
-    return NULL;
 }
 
 const struct option_row *option_by_key(const char *key)

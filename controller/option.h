@@ -78,14 +78,11 @@ struct share {
 uint32_t share_of(struct share, uint32_t total);
 
 #define SHARES_MAX 16
+/* --batch 1,5,20%; pace.h says which holds when. */
 struct share_list {
     uint32_t count; /* at least 1 */
     struct share items[SHARES_MAX];
 };
-
-/* The part that holds once `done` of `total` are done: the k-th holds until the sum of it and those before it is done,
- * the last one for ever. 1,5,20%: one, then five at a time, then a fifth of all. */
-uint32_t share_list_at(const struct share_list *, uint32_t total, uint32_t done);
 
 #define URLS_MAX 256
 struct text_list {
@@ -111,8 +108,7 @@ bool option_read(const struct option_row *row, const char *text, union option_va
  * blank. host (256 bytes, or NULL) gets the host, an IPv6 address without its brackets. */
 bool option_url(const char *url, char *host, struct err *err);
 
-const struct option_row *option_by_flag(const char *flag); /* without dashes; NULL = unknown */
-const struct option_row *option_by_key(const char *key);   /* rollout_zone; NULL = unknown */
+const struct option_row *option_by_key(const char *key); /* rollout_zone; NULL = unknown */
 
 /* The nearest known one, or NULL (nearest.h). */
 const char *option_nearest_flag(const char *typed);

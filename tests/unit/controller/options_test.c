@@ -316,10 +316,6 @@ static void shares_are_rounded_down_but_never_to_none(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_int_equal(share_of(rows[i].share, rows[i].total), rows[i].of);
-    struct share_list list = {3, {{1, false}, {5, false}, {20, true}}};
-    static const uint32_t done[] = {0, 1, 5, 6, 7, 99}, at[] = {1, 5, 5, 20, 20, 20};
-    for (size_t i = 0; i < sizeof done / sizeof *done; i++)
-        assert_int_equal(share_list_at(&list, 100, done[i]), at[i]);
 }
 
 static void every_option_has_a_help_line_of_at_most_100_columns(void **state)
