@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cert.h"
+
 #define PEM_MAX (1024 * 1024)
 
 static bool read_pem(const char *path, const char *key, char **text, struct err *err)
@@ -46,6 +48,7 @@ static bool try_out(const struct config *config, const struct tls *tls, struct e
     if (rc <= 0)
         ok = err_set(err, "tls-ca %s holds no certificate%s%s", config->tls_ca, rc < 0 ? ": " : "",
                      rc < 0 ? gnutls_strerror(rc) : "");
+    ok = ok && cert_in_time(cred, config->tls_cert, err);
     gnutls_certificate_free_credentials(cred);
     return ok;
 }

@@ -1,28 +1,6 @@
 #include "call_tls.h"
 
-#include <gnutls/x509.h>
-#include <stdio.h>
-#include <time.h>
-
-/* The first one of the chain, ours. */
-static bool check_time(gnutls_certificate_credentials_t cred, const char *path, struct err *err)
-{
-    gnutls_x509_crt_t *chain = NULL;
-    unsigned n = 0;
-    time_t ends = (time_t)-1;
-    struct tm tm;
-    char day[32];
-
-    if (gnutls_certificate_get_x509_crt(cred, 0, &chain, &n) == 0 && n > 0)
-        ends = gnutls_x509_crt_get_expiration_time(chain[0]);
-    for (unsigned i = 0; i < n; i++)
-        gnutls_x509_crt_deinit(chain[i]);
-    gnutls_free(chain);
-    if (ends == (time_t)-1 || ends > time(NULL))
-        return true;
-    (void)strftime(day, sizeof day, "%Y-%m-%d %H:%M", gmtime_r(&ends, &tm));
-    return err_set(err, "the certificate %s ran out at %s UTC; get a new one", path, day);
-}
+#include "common/cert.h"
 
 static bool check_pair(gnutls_certificate_credentials_t cred, const struct call_profile *p, struct err *err)
 {
@@ -35,7 +13,7 @@ static bool check_pair(gnutls_certificate_credentials_t cred, const struct call_
     if (rc < 0)
         return err_set(err, "the certificate %s and the key %s cannot be used: %s", p->cert_file, key,
                        gnutls_strerror(rc));
-    return check_time(cred, p->cert_file, err);
+    return cert_in_time(cred, p->cert_file, err);
 }
 
 static bool check_authorities(gnutls_certificate_credentials_t cred, const char *path, struct err *err)

@@ -1,0 +1,23 @@
+#include "cert.h"
+
+#include <gnutls/x509.h>
+#include <time.h>
+
+bool cert_in_time(gnutls_certificate_credentials_t cred, const char *path, struct err *err)
+{
+    gnutls_x509_crt_t *chain = NULL;
+    unsigned n = 0;
+    time_t ends = (time_t)-1;
+    struct tm tm;
+    char day[32];
+
+    if (gnutls_certificate_get_x509_crt(cred, 0, &chain, &n) == 0 && n > 0)
+        ends = gnutls_x509_crt_get_expiration_time(chain[0]);
+    for (unsigned i = 0; i < n; i++)
+        gnutls_x509_crt_deinit(chain[i]);
+    gnutls_free(chain);
+    if (ends == (time_t)-1 || ends > time(NULL))
+        return true;
+    (void)strftime(day, sizeof day, "%Y-%m-%d %H:%M", gmtime_r(&ends, &tm));
+    return err_set(err, "the certificate %s ran out at %s UTC; get a new one", path, day);
+}
