@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tests/stage/load.h"
 #include "tests/stage/test.h"
 #include "tests/stage/witness.h"
 
@@ -85,6 +86,24 @@ static void one_that_is_no_program_leaves_the_old_one_serving(struct stage *s)
     expect_stop(s, release, "node1");
 }
 
+/* Upload, drain, handover, ill health and the way back: none of it is felt by a client. */
+static void a_release_that_stays_sick_costs_no_request(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 2);
+    struct stage_load *load = stage_load_start_fleet(f);
+    struct stage_rollout *r = stage_fleet_run(
+        f, RUN_LIMIT_MS,
+        (const char *const[]){"--release", stage_server_variant(s, "sick"), "--healthy-deadline=1s", NULL});
+
+    stage_rollout_expect(s, r, 1, STAGE_SAYS("node1: failed, in rotation"));
+    stage_load_end(s, load);
+    if (load->failed != 0)
+        stage_fail(s, "%lu of %lu requests failed:\n%s", load->failed, load->sent, stage_load_failures(s, load));
+    assert_int_equal(load->answered, load->sent);
+    assert_int_equal(stage_fleet_at_version(f, "1"), 2);
+    assert_true(stage_fleet_all_up(f));
+}
+
 /* Somebody else restarts it, under the eyes of the health checks: not what the job reported, so nobody vouches for it.
  */
 static void a_process_that_the_job_did_not_bring_is_not_taken_for_it(struct stage *s)
@@ -131,6 +150,7 @@ int main(void)
         stage_test(one_that_hangs_leaves_the_old_one_serving),
         stage_test(one_that_never_gets_healthy_is_taken_back),
         stage_test(one_that_is_no_program_leaves_the_old_one_serving),
+        stage_test(a_release_that_stays_sick_costs_no_request),
         stage_test(a_process_that_the_job_did_not_bring_is_not_taken_for_it),
         stage_test(a_node_that_cannot_go_back_is_named_with_exit_3),
     };
