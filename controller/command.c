@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mem.h"
 #include "lines.h"
 #include "loop.h"
 #include "mend.h"
+#include "outlet.h"
 #include "signals.h"
 #include "store.h"
 #include "world_net.h"
@@ -55,14 +57,22 @@ int command_on_fleet(struct options *o, int (*act)(struct session *, struct comp
 
 static void show_line(void *ctx, const struct view *v, const struct event *e)
 {
-    (void)ctx;
-    lines_event(stdout, v, e);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = mem_must(open_memstream(&text, &size));
+
+    lines_event(f, v, e);
+    if (fclose(f) != 0)
+        abort(); /* out of memory */
+    outlet_put(ctx, text, size);
+    free(text);
 }
 
 int command_run(struct session *s, const struct plan *p)
 {
     struct err err = {.text = ""};
-    struct loop loop = {.plan = p, .show = show_line, .signal = signals_seen};
+    struct outlet out = {.to = stdout};
+    struct loop loop = {.plan = p, .show = show_line, .show_ctx = &out, .signal = signals_seen};
     char *mend;
     int code;
 
@@ -74,6 +84,7 @@ int command_run(struct session *s, const struct plan *p)
     loop.view = view_new(p);
     loop.world = world_net_open(p, s->calls);
     code = loop_run(&loop);
+    outlet_end(&out);
     mend = mend_command(s->options, p->service);
     lines_report(stdout, loop.view, mend);
     if (ferror(stdout))
