@@ -56,7 +56,8 @@ static void one_that_dies_while_its_node_drains_leaves_it_named_and_repairable(s
     struct stage_rollout *r;
 
     (void)stage_hold_start(f, 0, 0, HOLD_MS);
-    r = stage_fleet_start(f, (const char *const[]){"--drain-timeout=6s", "--request-timeout=1s", NULL});
+    r = stage_fleet_start(f,
+                          (const char *const[]){"--drain-timeout=6s", "--request-timeout=1s", "--lease-ttl=2s", NULL});
     stage_rollout_until(s, r, "node1     quiet", RUN_LIMIT_MS);
     stage_agent_stop(f->node[0].agent, SIGKILL);
     stage_rollout_end(s, r, RUN_LIMIT_MS);
