@@ -89,7 +89,7 @@ static bool to_number(const char *host, struct in6_addr *v6)
 
 bool addr_key(const char *text, char key[ADDR_KEY_SIZE])
 {
-    struct addr addr;
+    struct addr addr = {.port = 0};
     struct in6_addr number;
     char digits[INET6_ADDRSTRLEN];
 

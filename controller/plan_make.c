@@ -5,6 +5,7 @@
 #include "common/addr.h"
 #include "common/mem.h"
 #include "pace.h"
+#include "peer_book.h"
 
 /* ---- who has answered, and as whom */
 
@@ -77,89 +78,6 @@ static void check_nodes(const struct fleet *f, const struct survey *s, const str
     }
 }
 
-/* ---- whose peer */
-
-/* One address that a node is known by at nginx. */
-struct known {
-    char key[ADDR_KEY_SIZE];
-    uint16_t node;
-};
-
-struct book {
-    struct known *known; /* sorted by key */
-    size_t n;
-};
-
-static int by_key(const void *a, const void *b)
-{
-    const struct known *x = a, *y = b;
-    int order = strcmp(x->key, y->key);
-
-    return order != 0 ? order : (int)x->node - (int)y->node;
-}
-
-static void learn(struct book *b, const char *address, uint16_t node)
-{
-    b->known = mem_grow(b->known, b->n + 1, sizeof *b->known);
-    b->known[b->n].node = node;
-    if (addr_key(address, b->known[b->n].key))
-        b->n++;
-}
-
-static void learn_list(struct book *b, const char *list, uint16_t node)
-{
-    for (const char *at = list; *at != '\0'; at += *at == ',' ? 1 : 0) {
-        char item[ADDR_KEY_SIZE];
-        size_t size = strcspn(at, ",");
-
-        (void)snprintf(item, sizeof item, "%.*s", (int)(size < sizeof item ? size : 0), at);
-        learn(b, item, node);
-        at += size;
-    }
-}
-
-static struct book learn_all(const struct fleet *f, const struct survey *s)
-{
-    struct book b = {0};
-
-    for (uint32_t i = 0; i < s->n_nodes; i++) {
-        const char *peer = f->hosts[s->nodes[i].host].peer;
-
-        for (uint32_t k = 0; peer == NULL && k < s->nodes[i].status.n_listening; k++)
-            learn(&b, s->nodes[i].status.listening[k], (uint16_t)i);
-        if (peer != NULL)
-            learn_list(&b, peer, (uint16_t)i);
-    }
-    if (b.n > 0)
-        qsort(b.known, b.n, sizeof *b.known, by_key);
-    return b;
-}
-
-/* The node of a peer, or -1; *twice: a second node has the same address. */
-static int32_t owner(const struct book *b, const char *address, uint16_t *twice)
-{
-    struct known wanted = {.node = 0};
-    size_t low = 0, high = b->n;
-
-    *twice = UINT16_MAX;
-    if (!addr_key(address, wanted.key))
-        return -1;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-
-        if (strcmp(b->known[middle].key, wanted.key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == b->n || strcmp(b->known[low].key, wanted.key) != 0)
-        return -1;
-    for (size_t i = low + 1; i < b->n && strcmp(b->known[i].key, wanted.key) == 0; i++)
-        if (b->known[i].node != b->known[low].node)
-            *twice = b->known[i].node;
-    return b->known[low].node;
-}
-
 /* ---- upstreams and peers of the plan */
 
 struct making {
@@ -167,7 +85,7 @@ struct making {
     const struct survey *s;
     struct plan *p;
     struct complaints *c;
-    struct book book;
+    struct peer_book *book;
 };
 
 static const char *node_name(const struct making *m, uint32_t node)
@@ -202,10 +120,8 @@ static void match_upstream(struct making *m, uint16_t lb, const struct survey_up
 
     for (uint32_t k = 0; k < u->n_peers; k++) {
         uint16_t twice;
-        int32_t node = owner(&m->book, u->peers[k].server, &twice);
+        int32_t node = peer_book_owner(m->book, lb, u->peers[k].server, u->peers[k].name, &twice);
 
-        if (node < 0)
-            node = owner(&m->book, u->peers[k].name, &twice);
         if (node < 0)
             continue;
         if (twice != UINT16_MAX) {
@@ -257,16 +173,26 @@ static void match_all(struct making *m)
     check_twice(m);
 }
 
-static void complain_no_peer(const struct making *m, const struct fleet_host *h, const struct agent_status *st)
+/* A node must be found where it is; and every peer that its rollout_peer names, or a typing error would leave a port of
+ * it in rotation. */
+static void check_peers(const struct making *m, uint16_t node, const struct plan_node *n)
 {
-    if (h->peer != NULL)
+    const struct fleet_host *h = &m->f->hosts[m->s->nodes[node].host];
+    const struct agent_status *st = &m->s->nodes[node].status;
+    char *unmet = peer_book_unmet(m->book, node);
+
+    if (unmet != NULL)
         complain(m->c, EXIT_REFUSED, "%s: no load balancer has the peer %s that its rollout_peer names", h->name,
-                 h->peer);
-    else
+                 unmet);
+    else if (n->n_peers == 0)
         complain(m->c, EXIT_REFUSED,
                  "%s: no load balancer has a peer at an address that its service listens on%s%s; name it by "
                  "rollout_peer=, or take the host out with --limit",
                  h->name, st->n_listening > 0 ? ", such as " : "", st->n_listening > 0 ? st->listening[0] : "");
+    else if (n->n_peers > PLAN_NODE_PEERS_MAX)
+        complain(m->c, EXIT_REFUSED, "%s: %u peers over all load balancers; at most %d", h->name, n->n_peers,
+                 PLAN_NODE_PEERS_MAX);
+    free(unmet);
 }
 
 static void add_nodes(struct making *m)
@@ -291,11 +217,7 @@ static void add_nodes(struct making *m)
         while (peer < p->n_peers && p->peers[peer].node == i)
             peer++;
         n->n_peers = peer - n->first_peer;
-        if (n->n_peers == 0)
-            complain_no_peer(m, h, st);
-        if (n->n_peers > PLAN_NODE_PEERS_MAX)
-            complain(m->c, EXIT_REFUSED, "%s: %u peers over all load balancers; at most %d", h->name, n->n_peers,
-                     PLAN_NODE_PEERS_MAX);
+        check_peers(m, (uint16_t)i, n);
     }
 }
 
@@ -357,10 +279,10 @@ struct plan *plan_make(const struct fleet *f, const struct options *o, const str
     if (c->exit_code != 0)
         return NULL;
     m.p = plan_begin(f, o, s, q);
-    m.book = learn_all(f, s);
+    m.book = peer_book_new(f, s);
     match_all(&m);
-    free(m.book.known);
     add_nodes(&m);
+    peer_book_free(&m.book);
     for (uint32_t i = 0; c->exit_code == 0 && i < m.p->n_upstreams; i++) {
         const struct survey_upstream *u = plan_surveyed_upstream(s, m.p->upstreams[i].lb, m.p->upstreams[i].name);
 

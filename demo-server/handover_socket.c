@@ -1,6 +1,7 @@
 #include "handover_socket.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -102,6 +103,7 @@ bool handover_socket_resolve(const struct addr *addr, struct addr *numeric, stru
     rc = getaddrinfo(addr->host, NULL, &hints, &list);
     if (rc != 0)
         return err_set(err, "cannot look up the address of %s: %s", addr->host, gai_strerror(rc));
+    assert(list != NULL); /* getaddrinfo(3): one or more */
     best = list;
     for (struct addrinfo *i = list; i != NULL && best->ai_family != AF_INET; i = i->ai_next)
         if (i->ai_family == AF_INET)
