@@ -50,6 +50,27 @@ static uint64_t bytes_received(int fd)
     return info.tcpi_bytes_received;
 }
 
+/* All that came in has been read, and no more will come. */
+static bool has_ended(int fd)
+{
+    char byte;
+
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+void conn_sweep_dead(struct conn *c, int64_t now_ms, uint32_t limit_ms)
+{
+    const struct request *r = &c->request;
+    bool comes_in = r->state == REQUEST_HEAD || r->state == REQUEST_BODY;
+
+    if (c->closing || (!comes_in && r->state != REQUEST_NONE))
+        return;
+    if (!has_ended(c->fd) && !(comes_in && now_ms - r->began_ms >= limit_ms))
+        return;
+    c->closing = true;
+    (void)shutdown(c->fd, SHUT_RD); /* libmicrohttpd reads again, sees the end and closes */
+}
+
 static bool nothing_waits(int fd)
 {
     char byte;

@@ -48,9 +48,10 @@ struct request {
     enum route route;
     struct sleeper sleeper;
     int64_t sleep_ns;
+    int64_t began_ms; /* its first line came in */
     uint64_t body_bytes;
-    struct MHD_PostProcessor *form; /* NULL: the body is no form, or is not wanted */
-    bool form_has_duration;
+    struct MHD_PostProcessor *form;           /* NULL: the body is no form, or is not wanted */
+    bool form_has_duration, form_has_another; /* of several, the first counts, as in Go */
     char duration[FORM_VALUE_MAX];
 };
 
@@ -67,6 +68,11 @@ struct conn {
 
 struct conn *conn_open(struct listener *, struct MHD_Connection *);
 void conn_close(struct conn *);
+
+/* Let go of a connection that will bring no whole request any more: its client has ended its stream (libmicrohttpd
+ * 0.9.75 misses an end that comes in one piece with data, and keeps the connection for ever), or one request has been
+ * coming in for longer than limit_ms. An idle connection has no limit: a proxy may use it in that very moment. */
+void conn_sweep_dead(struct conn *, int64_t now_ms, uint32_t limit_ms);
 
 /* While draining: close the connection if it is idle, nothing has come in for linger_ms, and nothing waits to be read.
  * A client that spoke in time is heard, and its answer closes the connection. */

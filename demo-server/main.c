@@ -43,7 +43,7 @@ static bool serve(char **argv, const struct options *o, struct err *err)
     bool rc = false;
 
     (void)clock_gettime(CLOCK_REALTIME, &started);
-    server = server_new(&started, o->linger_ms, err);
+    server = server_new(&started, o->linger_ms, sizeof listeners / sizeof listeners[0], err);
     if (server == NULL)
         return false;
     handover = handover_new(&options, &server_handover_ops, server, err);

@@ -25,7 +25,7 @@ int64_t request_now_ns(void)
 
 void request_begin(struct conn *c)
 {
-    c->request = (struct request){.state = REQUEST_HEAD, .route = ROUTE_OTHER};
+    c->request = (struct request){.state = REQUEST_HEAD, .route = ROUTE_OTHER, .began_ms = request_now_ns() / 1000000};
 }
 
 /* ---- answers */
@@ -85,11 +85,17 @@ static enum MHD_Result sleep_start(struct conn *c)
 {
     struct request *r = &c->request;
     const char *text = r->duration;
+    size_t size = 0;
     struct err err = {""};
     int64_t now_ns = request_now_ns();
 
     if (!r->form_has_duration)
-        text = MHD_lookup_connection_value(c->mhd, MHD_GET_ARGUMENT_KIND, "duration");
+        (void)MHD_lookup_connection_value_n(c->mhd, MHD_GET_ARGUMENT_KIND, "duration", strlen("duration"), &text,
+                                            &size);
+    if (text != NULL && !r->form_has_duration && strlen(text) < size) { /* %00 */
+        (void)snprintf(r->duration, sizeof r->duration, "%.100s?", text);
+        text = r->duration;
+    }
     if (!duration_parse_go(text != NULL ? text : "", &r->sleep_ns, &err)) {
         char line[sizeof err.text + 1];
 
@@ -128,32 +134,40 @@ static enum MHD_Result form_piece(void *ctx, enum MHD_ValueKind kind, const char
     struct request *r = &c->request;
 
     (void)kind, (void)filename, (void)type, (void)encoding;
-    if (key == NULL || strcmp(key, "duration") != 0 || (offset == 0 && r->form_has_duration))
-        return MHD_YES; /* of several, the first counts, as in Go */
+    if (key == NULL || strcmp(key, "duration") != 0)
+        return MHD_YES;
+    r->form_has_another |= offset == 0 && r->form_has_duration;
+    if (r->form_has_another)
+        return MHD_YES;
     r->form_has_duration = true;
-    if (offset + size < sizeof r->duration)
-        memcpy(r->duration + offset, data, size);
-    else
+    for (size_t i = 0; i < size && offset + i < sizeof r->duration - 1; i++)
+        r->duration[offset + i] = data[i] != '\0' ? data[i] : '?';
+    if (offset + size >= sizeof r->duration)
         r->duration[0] = '?'; /* too long to be any */
     return MHD_YES;
 }
 
 struct head_count {
     unsigned lengths, encodings, hosts;
+    bool unknown_encoding, blank_in_name;
 };
 
 static enum MHD_Result head_piece(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
 {
     struct head_count *n = ctx;
 
-    (void)kind, (void)value;
+    (void)kind;
+    n->unknown_encoding |=
+        strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0 && (value == NULL || strcasecmp(value, "chunked") != 0);
+    n->blank_in_name |= strpbrk(key, " \t") != NULL;
     n->lengths += strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
     n->encodings += strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
     n->hosts += strcasecmp(key, MHD_HTTP_HEADER_HOST) == 0;
     return MHD_YES;
 }
 
-/* What libmicrohttpd 0.9.75 lets through and RFC 9112 (3.2, 6.1, 6.3) does not: where a message ends must be certain.
+/* What libmicrohttpd 0.9.75 lets through and RFC 9112 (3.2, 5.1, 6.1, 6.3) does not: where a message ends must be
+ * certain.
  */
 static const char *head_fault(const struct head_count *n, const char *version)
 {
@@ -165,6 +179,10 @@ static const char *head_fault(const struct head_count *n, const char *version)
         return "both Content-Length and Transfer-Encoding\n";
     if (n->encodings > 1)
         return "more than one Transfer-Encoding\n";
+    if (n->unknown_encoding)
+        return "a Transfer-Encoding other than chunked\n";
+    if (n->blank_in_name)
+        return "a blank in the name of a header\n";
     return n->hosts > 1 ? "more than one Host\n" : NULL;
 }
 
@@ -200,7 +218,7 @@ static enum MHD_Result act(struct conn *c, const char *method)
 static enum MHD_Result head(struct conn *c, const char *url, const char *version)
 {
     struct request *r = &c->request;
-    struct head_count n = {0, 0, 0};
+    struct head_count n = {0};
     const char *fault, *type;
 
     r->route = route_find(url);

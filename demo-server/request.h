@@ -6,6 +6,7 @@
 
 #define REQUEST_BODY_MAX    (1024 * 1024)      /* bytes; a longer body is read to its end, and answered with 413 */
 #define REQUEST_BODY_GIVEUP (16 * 1024 * 1024) /* bytes; then the connection is closed */
+#define REQUEST_LIMIT_MS    60000              /* from its first line to its last byte */
 
 /* The first line of a request has come in. */
 void request_begin(struct conn *);

@@ -3,11 +3,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "conn.h"
@@ -17,6 +20,7 @@
 #define LISTENERS_MAX  8
 #define FDS_SPARE      64   /* of the limit on open files: listeners, epolls, pipes, a successor's start */
 #define CONN_MEMORY    4096 /* bytes for head and answer of a request; more would cost a sleeper a page */
+#define SWEEP_EVERY_MS 1000 /* for connections that are dead and do not know it */
 #define QUEUE_LIMIT_MS 1000 /* for taking in what waits in the accept queues at the end */
 
 struct server {
@@ -26,7 +30,8 @@ struct server {
     int listen_fds[LISTENERS_MAX];
     int epoll_fd;
     uint32_t linger_ms;
-    unsigned conns_max;
+    unsigned conns_max; /* a listener: without it, accept would meet the end of files, and so would a handover */
+    int64_t sweep_at_ms;
 };
 
 static int64_t now_ms(void)
@@ -80,10 +85,26 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **request_c
 
 /* ---- the start */
 
-struct server *server_new(const struct timespec *started, uint32_t linger_ms, struct err *err)
+/* A connection is a file: as many as the system lets us. */
+static unsigned conns_limit(unsigned listeners)
+{
+    struct rlimit files = {1024, 1024};
+    rlim_t spare;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+            (void)getrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (files.rlim_cur > INT_MAX)
+        files.rlim_cur = INT_MAX;
+    spare = files.rlim_cur / 2 < FDS_SPARE ? files.rlim_cur / 2 : FDS_SPARE;
+    return (unsigned)(files.rlim_cur - spare) / listeners;
+}
+
+struct server *server_new(const struct timespec *started, uint32_t linger_ms, unsigned listeners, struct err *err)
 {
     struct server *s = calloc(1, sizeof *s);
-    struct rlimit files;
 
     if (s == NULL) {
         err_set(err, "no memory");
@@ -97,16 +118,18 @@ struct server *server_new(const struct timespec *started, uint32_t linger_ms, st
         free(s);
         return NULL;
     }
-    /* A connection is a file: as many as the system lets us. */
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &files);
-    }
-    s->conns_max = 1024;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0)
-        s->conns_max = files.rlim_cur > INT_MAX ? INT_MAX : (unsigned)files.rlim_cur;
-    s->conns_max = s->conns_max > 2 * FDS_SPARE ? s->conns_max - FDS_SPARE : FDS_SPARE;
+    s->conns_max = conns_limit(listeners);
     return s;
+}
+
+/* Clients whose machine is gone without a word are found out as Go's net does; accepted sockets inherit it. */
+static void keepalive_set(int listen_fd)
+{
+    const int on = 1, idle_s = 15, every_s = 15;
+
+    (void)setsockopt(listen_fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(listen_fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    (void)setsockopt(listen_fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
 }
 
 static bool watch(struct server *s, int fd, unsigned index, struct err *err)
@@ -125,6 +148,7 @@ bool server_add(struct server *s, int listen_fd, const char *name, struct err *e
     assert(s->listener_count < LISTENERS_MAX);
     l->site = &s->site;
     l->name = name;
+    keepalive_set(listen_fd);
     l->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, l, MHD_OPTION_LISTEN_SOCKET, listen_fd,
         MHD_OPTION_CONNECTION_LIMIT, s->conns_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY,
@@ -197,18 +221,32 @@ const struct handover_ops server_handover_ops = {
 
 /* ---- the loop */
 
-/* Until the next sleeper is due, in whole milliseconds rounded up: nobody is woken early. */
-static int sleepers_wait_ms(const struct server *s)
+/* Until the next sleeper is due, in whole milliseconds rounded up: nobody is woken early; or until the next sweep. */
+static int wait_ms(const struct server *s)
 {
     const struct sleeper *first = sleepers_first(&s->site.sleepers);
-    int64_t left_ns;
+    int64_t left_ns = INT64_MAX, sweep_ns = (s->sweep_at_ms - now_ms()) * 1000000;
 
-    if (first == NULL)
+    if (first != NULL)
+        left_ns = first->deadline_ns - request_now_ns();
+    if (s->site.conn_count > 0 && sweep_ns < left_ns)
+        left_ns = sweep_ns;
+    if (left_ns == INT64_MAX)
         return -1;
-    left_ns = first->deadline_ns - request_now_ns();
     if (left_ns <= 0)
         return 0;
     return left_ns > (int64_t)INT_MAX * 1000000 ? INT_MAX : (int)((left_ns + 999999) / 1000000);
+}
+
+static void sweep_dead(struct server *s)
+{
+    const int64_t now = now_ms();
+
+    if (now < s->sweep_at_ms)
+        return;
+    for (struct conn *c = s->site.conns; c != NULL; c = c->next)
+        conn_sweep_dead(c, now, REQUEST_LIMIT_MS);
+    s->sweep_at_ms = now + SWEEP_EVERY_MS;
 }
 
 static bool sleepers_wake(struct server *s)
@@ -225,20 +263,22 @@ static bool sleepers_wake(struct server *s)
     return any;
 }
 
-/* Work that libmicrohttpd has left over makes no file descriptor ready; it is asked. */
+/* Work that libmicrohttpd has left over makes no file descriptor ready; it is asked. What it does not tell: a listener
+ * that was full listens again only when it is run once more after a connection has gone. */
 static bool daemons_run(struct server *s, unsigned ready)
 {
+    const size_t before = s->site.conn_count;
     bool more = false;
 
     for (unsigned i = 0; i < s->listener_count; i++) {
-        MHD_UNSIGNED_LONG_LONG wait_ms;
+        MHD_UNSIGNED_LONG_LONG left_ms;
 
         if ((ready & 1u << i) == 0)
             continue;
         (void)MHD_run(s->listeners[i].daemon);
-        more |= MHD_get_timeout(s->listeners[i].daemon, &wait_ms) == MHD_YES && wait_ms == 0;
+        more |= MHD_get_timeout(s->listeners[i].daemon, &left_ms) == MHD_YES && left_ms == 0;
     }
-    return more;
+    return more || (before >= s->conns_max && s->site.conn_count < before);
 }
 
 bool server_run(struct server *s, struct handover *h, struct err *err)
@@ -250,7 +290,7 @@ bool server_run(struct server *s, struct handover *h, struct err *err)
     if (!watch(s, handover_fd(h), LISTENERS_MAX, err))
         return false;
     while (!handover_ended(h)) {
-        int n = epoll_wait(s->epoll_fd, events, LISTENERS_MAX + 1, more ? 0 : sleepers_wait_ms(s));
+        int n = epoll_wait(s->epoll_fd, events, LISTENERS_MAX + 1, more ? 0 : wait_ms(s));
         unsigned ready = more ? all : 0;
 
         if (n < 0 && errno != EINTR)
@@ -265,6 +305,7 @@ bool server_run(struct server *s, struct handover *h, struct err *err)
         }
         if (sleepers_first(&s->site.sleepers) != NULL && sleepers_wake(s))
             ready = all;
+        sweep_dead(s);
         more = daemons_run(s, ready);
     }
     return true;

@@ -11,8 +11,9 @@
 
 struct server;
 
-/* `started` is what the answers of /sleep/ tell; linger_ms: how long an idle connection is kept while draining. */
-struct server *server_new(const struct timespec *started, uint32_t linger_ms, struct err *);
+/* `started` is what the answers of /sleep/ tell; linger_ms: how long an idle connection is kept while draining.
+ * `listeners`: how many will be added; each takes its share of the limit on open files, and clients beyond it wait. */
+struct server *server_new(const struct timespec *started, uint32_t linger_ms, unsigned listeners, struct err *);
 
 /* What the handover asks of the HTTP side; ctx is the server. */
 extern const struct handover_ops server_handover_ops;

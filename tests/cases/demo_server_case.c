@@ -1,7 +1,11 @@
 /* demo_server_case.c - the seed's program in C answers as the seed's does, and refuses what is uncertain. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/stage/http.h"
 #include "tests/stage/raw.h"
@@ -82,6 +86,7 @@ static void a_bad_duration_gets_400_and_the_reason(struct stage *s)
         {"/sleep/", "empty"},
         {"/sleep/?duration=5", "unit is missing"},
         {"/sleep/?duration=9999999h", "too large"},
+        {"/sleep/?duration=1ms%00", "unknown unit"},
     };
     struct stage_server *v = stage_server_start(s, "one", "v1");
 
@@ -143,6 +148,8 @@ static void a_request_whose_end_or_host_is_uncertain_gets_400_and_its_connection
         "POST /sleep/ HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "GET /healthz HTTP/1.1\r\n\r\n",
         "GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "POST /sleep/ HTTP/1.1\r\nHost: x\r\nContent-Length : 3\r\n\r\nabc",
     };
     struct stage_server *v = stage_server_start(s, "one", "v1");
 
@@ -205,6 +212,76 @@ static void clients_that_leave_while_asleep_harm_nobody(struct stage *s)
     stage_wait_until(s, all_leavers_are_forgotten, v, 5000, "those who left to be forgotten");
 }
 
+/* The last bytes and the end of the client's stream in one piece. */
+static void send_and_end(struct stage *s, int fd, const char *bytes)
+{
+    const int on = 1;
+
+    assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on), 0);
+    stage_raw_send(s, fd, bytes);
+    (void)shutdown(fd, SHUT_WR);
+}
+
+static void a_client_that_ends_with_its_last_bytes_is_answered_and_let_go(struct stage *s)
+{
+    static const struct {
+        const char *sent, *answer;
+    } rows[] = {
+        {"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n\r\nok\n"},
+        {"GET /sleep/?duration=1.5s HTTP/1.1\r\nHost: x\r\n\r\n", "slept for"},
+        {"GET /heal", ""},
+        {"GET /healthz HTTP/1.1\r\nHost: x\r\n", ""},
+        {"POST /sleep/?duration=1ms HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", ""},
+    };
+    struct stage_server *v = stage_server_start(s, "one", "v1");
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int fd = stage_raw_open(s, v->port[0]);
+
+        send_and_end(s, fd, rows[i].sent);
+        if (rows[i].answer[0] != '\0')
+            assert_non_null(strstr(stage_raw_answer(s, fd, 5000), rows[i].answer));
+        assert_true(stage_raw_closes(s, fd, 5000));
+    }
+}
+
+#define CROWD 160
+
+static bool is_healthy(void *ctx)
+{
+    return get(ctx, "/healthz")->status == 200;
+}
+
+static bool another_serves(void *ctx)
+{
+    struct stage_server *v = ctx;
+    pid_t pid = stage_server_pid(v);
+
+    return pid != 0 && pid != v->proc->pid;
+}
+
+static void a_crowd_beyond_the_limit_on_files_waits_and_a_handover_works(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "one", "v1");
+    int fd[CROWD];
+
+    stage_server_kill(v, SIGTERM);
+    const char *shell =
+        stage_text(s, "ulimit -n 128; exec %s -a0 127.0.0.1:%u -a1 127.0.0.1:%u -a2 %s --pidfile %s", v->exe,
+                   v->port[0], v->port[1], stage_text(s, "127.0.0.1:%u", v->port[2]), v->pidfile);
+    const char *const argv[] = {"/bin/sh", "-c", shell, NULL};
+    v->proc = stage_start(s, &(struct stage_spawn){.name = "server-one", .argv = argv, .cwd = v->dir, .may_end = true});
+    stage_wait_until(s, is_healthy, v, 5000, "the server to answer");
+    for (int i = 0; i < CROWD; i++)
+        fd[i] = stage_raw_open(s, v->port[i % 3]);
+    assert_int_equal(kill(stage_server_pid(v), SIGUSR2), 0);
+    stage_wait_until(s, another_serves, v, 5000, "a successor to serve");
+    for (int i = 0; i < CROWD; i++)
+        close(fd[i]);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(stage_http(s, "GET", url(v, i, "/healthz"), NULL, NULL)->status, 200);
+}
+
 static void a_start_that_cannot_work_ends_with_the_reason(struct stage *s)
 {
     struct stage_server *v = stage_server_start(s, "one", "v1");
@@ -233,6 +310,8 @@ int main(void)
         stage_test(a_request_whose_end_or_host_is_uncertain_gets_400_and_its_connection_closed),
         stage_test(a_body_longer_than_a_mebibyte_gets_413),
         stage_test(clients_that_leave_while_asleep_harm_nobody),
+        stage_test(a_client_that_ends_with_its_last_bytes_is_answered_and_let_go),
+        stage_test(a_crowd_beyond_the_limit_on_files_waits_and_a_handover_works),
         stage_test(a_start_that_cannot_work_ends_with_the_reason),
     };
 
