@@ -42,14 +42,21 @@ static void check_agent(const char *name, const struct survey_node *n, bool upgr
                  n->root.node);
 }
 
+/* An id may be a pipeline's, which a second job of it, or the same job again, has too: the holder tells them apart. */
+static bool is_ours(const struct plan_request *q, const char *rollout, const char *holder)
+{
+    return strcmp(rollout, q->rollout) == 0 && strcmp(holder, q->holder) == 0;
+}
+
 /* Also an earlier run of this very rollout: what it took out would be taken for somebody else's, and stay out. */
-static void check_claim(const char *name, const struct agent_status *st, const char *rollout, struct complaints *c)
+static void check_claim(const char *name, const struct agent_status *st, const struct plan_request *q,
+                        struct complaints *c)
 {
     const struct agent_claim *claim = &st->claim;
 
     if (!claim->there)
         return;
-    if (claim->left_s > 0 && strcmp(claim->rollout, rollout) != 0)
+    if (claim->left_s > 0 && !is_ours(q, claim->rollout, claim->holder))
         complain(c, EXIT_HELD, "%s: claimed by rollout %s (%s), %u s left", name, claim->rollout, claim->holder,
                  claim->left_s);
     else if (claim->n_took_out > 0)
@@ -69,7 +76,7 @@ static void check_nodes(const struct fleet *f, const struct survey *s, const str
             continue;
         }
         check_agent(name, n, q->has_release, c);
-        check_claim(name, &n->status, q->rollout, c);
+        check_claim(name, &n->status, q, c);
         if (n->status.ident.pid == 0)
             complain(c, EXIT_REFUSED, "%s: no process of service %s runs there; start it first", name,
                      n->status.service);
@@ -223,7 +230,8 @@ static void add_nodes(struct making *m)
 
 /* ---- leases and the floor */
 
-static void check_lease(const struct making *m, const struct plan_upstream *pu, const struct survey_upstream *u)
+static void check_lease(const struct making *m, const struct plan_request *q, const struct plan_upstream *pu,
+                        const struct survey_upstream *u)
 {
     const char *lb = m->p->lbs[pu->lb].name;
 
@@ -231,7 +239,7 @@ static void check_lease(const struct making *m, const struct plan_upstream *pu, 
         complain(m->c, EXIT_REFUSED,
                  "upstream %s at %s has no lease: this nginx does not run ngx_http_upstream_api_module; load it there",
                  u->name, lb);
-    else if (u->lease.ttl_s > 0 && strcmp(u->lease.id, m->p->rollout) != 0)
+    else if (u->lease.ttl_s > 0 && !is_ours(q, u->lease.id, u->lease.holder))
         complain(m->c, EXIT_HELD, "upstream %s at %s: held by rollout %s (%s), %u s left", u->name, lb, u->lease.id,
                  u->lease.holder, u->lease.ttl_s);
 }
@@ -286,7 +294,7 @@ struct plan *plan_make(const struct fleet *f, const struct options *o, const str
     for (uint32_t i = 0; c->exit_code == 0 && i < m.p->n_upstreams; i++) {
         const struct survey_upstream *u = plan_surveyed_upstream(s, m.p->upstreams[i].lb, m.p->upstreams[i].name);
 
-        check_lease(&m, &m.p->upstreams[i], u);
+        check_lease(&m, q, &m.p->upstreams[i], u);
         if (c->exit_code == 0) /* who holds the lease may be the one who has peers out */
             check_floor(&m, i, u);
     }

@@ -13,12 +13,12 @@ uint32_t lease_left_s(const struct lease *lease, uint64_t now_ms)
 
 enum lease_verdict lease_judge(const struct lease *lease, const struct lease_ask *ask, uint64_t now_ms)
 {
-    bool same_id = strcmp(lease->id, ask->id) == 0;
+    bool same = strcmp(lease->id, ask->id) == 0 && strcmp(lease->holder, ask->holder) == 0;
 
-    if (!same_id && lease_left_s(lease, now_ms) > 0) {
+    if (!same && lease_left_s(lease, now_ms) > 0) {
         return LEASE_HELD;
     }
-    if (ask->fence < lease->fence || (ask->fence == lease->fence && !same_id)) {
+    if (ask->fence < lease->fence || (ask->fence == lease->fence && !same)) {
         return LEASE_STALE;
     }
     return LEASE_GRANTED;

@@ -1,8 +1,9 @@
 /* lease.h - who may change an upstream: the rule of Rollout-Fence, Rollout-Id, Rollout-Ttl and Rollout-Holder.
  *
- * One lease an upstream. It is held by a rollout (id) until its time has run out or it was given back (ttl 0). The
- * fence is a number that only rises: a lease is granted only to the highest one seen, and a fence belongs to the id
- * that brought it first. Pure: time comes in, and the caller holds the lock. */
+ * One lease an upstream. It is held by one controller (id and holder) until its time has run out or it was given back
+ * (ttl 0). The id alone does not tell two apart: it may be a pipeline's, and two of its jobs at work. The fence is a
+ * number that only rises: a lease is granted only to the highest one seen, and a fence belongs to the controller that
+ * brought it first. Pure: time comes in, and the caller holds the lock. */
 #ifndef API_LEASE_H
 #define API_LEASE_H
 
@@ -32,8 +33,8 @@ struct lease_ask {
 
 enum lease_verdict {
     LEASE_GRANTED,
-    LEASE_HELD,  /* by another id, whose time has not run out */
-    LEASE_STALE, /* a higher fence was seen, or this one is another id's */
+    LEASE_HELD,  /* by another controller, whose time has not run out */
+    LEASE_STALE, /* a higher fence was seen, or this one is another controller's */
 };
 
 /* Seconds left, rounded up: 0 only when nobody holds it. */

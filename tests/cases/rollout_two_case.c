@@ -69,11 +69,32 @@ static void of_two_that_start_at_the_same_moment_one_works(struct stage *s)
     }
 }
 
+/* A pipeline's id is that of all its jobs. */
+static void two_jobs_of_a_pipeline_with_one_id_are_two(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 4, 1);
+    struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
+    struct stage_rollout *first =
+        stage_fleet_start(f, (const char *const[]){"--rollout-id=ci", "--limit=node1", "--max-unavailable=2", NULL});
+
+    stage_rollout_until(s, first, "node1     quiet", RUN_LIMIT_MS);
+    stage_rollout_expect(
+        s,
+        stage_fleet_run(f, RUN_LIMIT_MS,
+                        (const char *const[]){"--rollout-id=ci", "--limit=node2", "--max-unavailable=2", NULL}),
+        6, STAGE_SAYS("rollout ci", holder_of(s, first)));
+    assert_false(stage_hold_answered(hold));
+    stage_rollout_end(s, first, RUN_LIMIT_MS);
+    stage_rollout_expect(s, first, 0, STAGE_SAYS("1 restarted"));
+    assert_true(stage_fleet_all_up(f));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(the_second_ends_with_6_and_names_the_first),
         stage_test(nodes_of_their_own_do_not_make_it_two_fleets),
+        stage_test(two_jobs_of_a_pipeline_with_one_id_are_two),
         stage_test(of_two_that_start_at_the_same_moment_one_works),
     };
 

@@ -187,7 +187,12 @@ static void left_out_by_an_earlier_run(struct scene *s)
 {
     left_out(s);
     s->nodes[1].status.claim.rollout = "r1";
-    s->nodes[1].status.claim.left_s = 20;
+}
+/* Two jobs of a pipeline, with its id. */
+static void claimed_by_another_of_our_id(struct scene *s)
+{
+    claimed(s);
+    s->nodes[1].status.claim.rollout = "r1";
 }
 static void leased(struct scene *s)
 {
@@ -196,6 +201,11 @@ static void leased(struct scene *s)
     l->ttl_s = 12;
     (void)snprintf(l->id, sizeof l->id, "r0");
     (void)snprintf(l->holder, sizeof l->holder, "bob@ci");
+}
+static void leased_by_another_of_our_id(struct scene *s)
+{
+    leased(s);
+    (void)snprintf(s->upstreams[1][0].lease.id, sizeof s->upstreams[1][0].lease.id, "r1");
 }
 static void no_lease_member(struct scene *s)
 {
@@ -258,6 +268,7 @@ static void our_own_claim(struct scene *s)
 {
     claimed(s);
     s->nodes[1].status.claim.rollout = "r1";
+    s->nodes[1].status.claim.holder = "ann@ci";
 }
 static void a_lease_that_ran_out(struct scene *s)
 {
@@ -290,6 +301,8 @@ static const struct {
     {left_out, NULL, 5, "b: left out by rollout r0 (bob@ci), which is dead; put it back first: rollout repair"},
     {left_out_by_an_earlier_run, NULL, 5, "b: left out by rollout r1 (bob@ci)"},
     {leased, NULL, 6, "upstream app at lb2: held by rollout r0 (bob@ci), 12 s left"},
+    {claimed_by_another_of_our_id, NULL, 6, "b: claimed by rollout r1 (bob@ci), 20 s left"},
+    {leased_by_another_of_our_id, NULL, 6, "upstream app at lb2: held by rollout r1 (bob@ci), 12 s left"},
     {no_lease_member, NULL, 5, "upstream app at lb2 has no lease: this nginx does not run "},
     {no_peer, NULL, 5,
      "b: no load balancer has a peer at an address that its service listens on, such as 10.9.9.9:80; name it by "

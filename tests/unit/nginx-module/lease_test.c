@@ -9,16 +9,23 @@
 
 #include "deploy/nginx-module/lease.h"
 
-static enum lease_verdict ask(struct lease *lease, uint64_t fence, const char *id, uint32_t ttl_s, uint64_t now_ms)
+static enum lease_verdict ask_as(struct lease *lease, const char *holder, uint64_t fence, const char *id,
+                                 uint32_t ttl_s, uint64_t now_ms)
 {
     struct lease_ask a = {.fence = fence, .ttl_s = ttl_s};
     enum lease_verdict verdict;
 
     assert_true(lease_read_id(&a, id, strlen(id)));
+    assert_true(lease_read_holder(&a, holder, strlen(holder)));
     verdict = lease_judge(lease, &a, now_ms);
     if (verdict == LEASE_GRANTED)
         lease_store(lease, &a, now_ms);
     return verdict;
+}
+
+static enum lease_verdict ask(struct lease *lease, uint64_t fence, const char *id, uint32_t ttl_s, uint64_t now_ms)
+{
+    return ask_as(lease, "ann", fence, id, ttl_s, now_ms);
 }
 
 static void another_waits_until_the_time_has_run_out_to_the_millisecond(void **state)
@@ -49,6 +56,21 @@ static void a_fence_never_falls_and_belongs_to_one_id(void **state)
     assert_int_equal(ask(&lease, 8, "a", 0, 2), LEASE_STALE);
     assert_int_equal(lease.fence, 9);
     assert_int_equal(lease_left_s(&lease, 2), 9);
+}
+
+/* Two jobs of a pipeline with its id, at the same moment: both have seen the same fences. */
+static void one_id_at_two_holders_is_two(void **state)
+{
+    struct lease lease = {0};
+
+    (void)state;
+    assert_int_equal(ask_as(&lease, "job 1", 5, "ci", 10, 0), LEASE_GRANTED);
+    assert_int_equal(ask_as(&lease, "job 2", 5, "ci", 10, 1), LEASE_HELD);
+    assert_int_equal(ask_as(&lease, "job 2", 6, "ci", 10, 1), LEASE_HELD);
+    assert_int_equal(ask_as(&lease, "job 1", 5, "ci", 10, 2), LEASE_GRANTED);
+    assert_int_equal(ask_as(&lease, "job 2", 5, "ci", 10, 20000), LEASE_STALE);
+    assert_int_equal(ask_as(&lease, "job 2", 6, "ci", 10, 20000), LEASE_GRANTED);
+    assert_int_equal(ask_as(&lease, "job 1", 5, "ci", 10, 20001), LEASE_HELD);
 }
 
 static void given_back_is_free_at_once(void **state)
@@ -110,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_waits_until_the_time_has_run_out_to_the_millisecond),
         cmocka_unit_test(a_fence_never_falls_and_belongs_to_one_id),
+        cmocka_unit_test(one_id_at_two_holders_is_two),
         cmocka_unit_test(given_back_is_free_at_once),
         cmocka_unit_test(texts_are_read_strictly),
     };
