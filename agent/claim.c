@@ -94,9 +94,9 @@ static bool take_target(const json_t *target, struct claim *claim, struct err *e
     const char *sha256 = json_opt_string(target, "sha256"), *version = json_opt_string(target, "version");
     uint8_t digest[SHA256_BYTES];
 
-    if (sha256 != NULL && !sha256_parse(sha256, digest))
+    if (!json_opt_is(target, "sha256", JSON_STRING) || (sha256 != NULL && !sha256_parse(sha256, digest)))
         return err_set(err, "\"target.sha256\" is not 64 lower-case hex digits");
-    if (version != NULL && !is_printable(version, CLAIM_VERSION_MAX))
+    if (!json_opt_is(target, "version", JSON_STRING) || (version != NULL && !is_printable(version, CLAIM_VERSION_MAX)))
         return err_set(err, "\"target.version\" is not at most %d printable ASCII characters", CLAIM_VERSION_MAX);
     if (sha256 != NULL)
         (void)snprintf(claim->target_sha256, sizeof claim->target_sha256, "%s", sha256);
@@ -151,8 +151,12 @@ bool claim_from_json(const json_t *body, struct claim *claim, uint64_t *expect, 
         return err_set(err, "\"ttl\" is not 1 to %d seconds", CLAIM_TTL_MAX_S);
     if (took_out == NULL)
         return err_set(err, "\"took_out\" is missing or no list");
-    if (before != NULL && !ident_from_json(before, &ident))
+    if (!json_opt_is(body, "before", JSON_OBJECT) || (before != NULL && !ident_from_json(before, &ident)))
         return err_set(err, "\"before\" names no process");
+    if (!json_opt_is(body, "target", JSON_OBJECT))
+        return err_set(err, "\"target\" is no object");
+    if (!json_is_shallow(took_out, CLAIM_DEPTH_MAX) || !json_is_shallow(before, CLAIM_DEPTH_MAX))
+        return err_set(err, "\"took_out\" or \"before\" is nested deeper than %d levels", CLAIM_DEPTH_MAX);
     if (!check_took_out(took_out, err) || !take_target(json_opt_object(body, "target"), claim, err))
         return false;
     (void)snprintf(claim->rollout, sizeof claim->rollout, "%s", rollout);

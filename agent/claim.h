@@ -15,6 +15,7 @@
 #define CLAIM_TTL_MAX_S    (7 * 24 * 3600)
 #define CLAIM_VERSION_MAX  128
 #define CLAIM_TOOK_OUT_MAX 1024
+#define CLAIM_DEPTH_MAX    12 /* of took_out and before: they are kept and shown within other JSON, which has a limit */
 
 struct claim {
     bool held; /* false: there is none, and nothing else here means anything */

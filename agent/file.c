@@ -84,6 +84,8 @@ bool file_write_all(int fd, const void *bytes, size_t size, struct err *err)
     return true;
 }
 
+#define JSON_FILE_MAX (4 * 1024 * 1024) /* a claim's body is at most WIRE_BODY_MAX; jobs are pruned */
+
 bool file_write_json(const char *path, const json_t *json, struct err *err)
 {
     char aside[PATH_MAX];
@@ -93,6 +95,10 @@ bool file_write_json(const char *path, const json_t *json, struct err *err)
 
     if (text == NULL)
         return err_set(err, "cannot write %s: out of memory", path);
+    if (strlen(text) >= JSON_FILE_MAX) { /* it could not be read back */
+        err_set(err, "cannot write %s: more than %d bytes", path, JSON_FILE_MAX);
+        goto out;
+    }
     if ((size_t)snprintf(aside, sizeof aside, "%s.new", path) >= sizeof aside) {
         err_set(err, "the path %s is too long", path);
         goto out;
@@ -114,8 +120,6 @@ out:
     free(text);
     return rc;
 }
-
-#define JSON_FILE_MAX (4 * 1024 * 1024) /* a claim's body is at most WIRE_BODY_MAX; jobs are pruned */
 
 bool file_read_json(const char *path, json_t **json, struct err *err)
 {

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "common/json.h"
 #include "probe.h"
 #include "request.h"
 
@@ -37,8 +38,8 @@ static void conclude(struct health_wait *wait, bool healthy, unsigned status, co
         loop_timer_start(rq->agent->loop, &wait->timer, REPEAT_MS, check, wait);
         return;
     }
-    answer = json_pack("{s:b, s:i, s:s, s:o, s:I}", "healthy", healthy, "status", (int)status, "text", text, "ident",
-                       ident_to_json(&wait->before), "elapsed_ms", (json_int_t)(now_ms - wait->started_ms));
+    answer = json_pack("{s:b, s:i, s:o, s:o, s:I}", "healthy", healthy, "status", (int)status, "text", json_text(text),
+                       "ident", ident_to_json(&wait->before), "elapsed_ms", (json_int_t)(now_ms - wait->started_ms));
     cancel(rq);
     request_answer(rq, MHD_HTTP_OK, answer);
 }

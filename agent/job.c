@@ -39,6 +39,11 @@ struct job *jobs_last(struct jobs *jobs)
     return jobs->count > 0 ? &jobs->list[jobs->count - 1] : NULL;
 }
 
+bool jobs_have_room(const struct jobs *jobs, uint64_t fence)
+{
+    return jobs->count < JOBS_KEPT || jobs->list[0].fence < fence;
+}
+
 struct job *jobs_add(struct jobs *jobs, const struct job *job)
 {
     if (jobs->count == JOBS_KEPT)
@@ -70,6 +75,8 @@ bool job_from_ask(const json_t *body, struct job *job, struct err *err)
     if (!find_text(actions, sizeof actions / sizeof *actions, action, &index))
         return err_set(err, "\"action\" is none of restart, upgrade, rollback");
     job->action = (enum job_action)index;
+    if (!json_opt_is(body, "release", JSON_STRING))
+        return err_set(err, "\"release\" is no string");
     if (job->action == JOB_RESTART && release != NULL)
         return err_set(err, "a restart takes no \"release\"");
     if (job->action != JOB_RESTART && (release == NULL || !sha256_parse(release, digest)))
@@ -82,10 +89,10 @@ bool job_from_ask(const json_t *body, struct job *job, struct err *err)
 
 json_t *job_to_json(const struct job *job)
 {
-    return json_pack("{s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:f, s:I}", "id", job->id, "rollout",
+    return json_pack("{s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:o, s:b, s:b, s:o, s:o, s:f, s:I}", "id", job->id, "rollout",
                      job->rollout, "fence", (json_int_t)job->fence, "action", actions[job->action], "release",
                      job->release[0] != '\0' ? json_string(job->release) : json_null(), "state", states[job->state],
-                     "code", code_text(job->code), "text", job->text, "touched", job->touched, "restored",
+                     "code", code_text(job->code), "text", json_text(job->text), "touched", job->touched, "restored",
                      job->restored, "before", ident_to_json(&job->before), "after", ident_to_json(&job->after),
                      "started", job->started_unix_s, "elapsed_ms", (json_int_t)job->elapsed_ms);
 }

@@ -9,7 +9,7 @@
 #include "common/err.h"
 #include "ident.h"
 
-#define JOBS_KEPT 64 /* older ones are forgotten; their fence is too low to be asked for again */
+#define JOBS_KEPT 64 /* older ones are forgotten, once their fence is too low to be asked for again */
 
 enum job_action { JOB_RESTART, JOB_UPGRADE, JOB_ROLLBACK };
 enum job_state { JOB_RUNNING, JOB_DONE, JOB_FAILED };
@@ -36,7 +36,9 @@ struct jobs {
 };
 
 struct job *jobs_find(struct jobs *jobs, const char *id);
-struct job *jobs_last(struct jobs *jobs);                       /* NULL: none yet */
+struct job *jobs_last(struct jobs *jobs); /* NULL: none yet */
+/* Whether a job under this fence, the highest by now, may be added: not while the oldest could be asked for again. */
+bool jobs_have_room(const struct jobs *jobs, uint64_t fence);
 struct job *jobs_add(struct jobs *jobs, const struct job *job); /* forgets the oldest where the list is full */
 bool job_same_ask(const struct job *a, const struct job *b);    /* id, rollout, action and release */
 

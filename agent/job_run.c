@@ -239,7 +239,7 @@ static bool swap(struct service *service, struct err *err)
     if (memcmp(run->wanted, installed, sizeof installed) == 0)
         return true;
     sha256_hex(installed, hex);
-    if (!release_keep(service->releases, service->config->executable, hex, err))
+    if (!release_keep(service->releases, service->config->executable, hex, &service->hashes, err))
         return err_context(err, "the old executable cannot be kept");
     (void)snprintf(job->previous, sizeof job->previous, "%s", hex);
     if (!save(service, err)) {

@@ -1,5 +1,6 @@
 #include "probe.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,12 +41,12 @@ static const char *find_header(const char *head, const char *end, const char *na
 static bool join_chunks(const char *at, const char *end, char *body, size_t *used)
 {
     while (at < end) {
-        char *line_end;
-        unsigned long size = strtoul(at, &line_end, 16);
-        const char *data = strstr(line_end, "\r\n");
+        const char *data = strstr(at, "\r\n");
+        unsigned long size;
 
-        if (line_end == at || data == NULL)
+        if (!isxdigit((unsigned char)*at) || data == NULL)
             return false;
+        size = strtoul(at, NULL, 16);
         if (size == 0)
             return true;
         data += 2;
@@ -53,7 +54,7 @@ static bool join_chunks(const char *at, const char *end, char *body, size_t *use
         take = take < PROBE_BODY_MAX - *used ? take : PROBE_BODY_MAX - *used;
         memcpy(body + *used, data, take);
         *used += take;
-        if (*used == PROBE_BODY_MAX || have < size + 2)
+        if (*used == PROBE_BODY_MAX || have < 2 || size > have - 2)
             return *used == PROBE_BODY_MAX;
         at = data + size + 2;
     }

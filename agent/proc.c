@@ -29,24 +29,17 @@ bool proc_is_alive(const struct proc_stat *stat)
 /* The kernel prints each 32-bit word of the address as this machine reads it: v4 has one, v6 four. */
 static bool parse_address(const char *hex, struct tcp_addr *addr)
 {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     size_t digits = strspn(hex, "0123456789ABCDEF");
+    uint32_t words[4];
 
     if ((digits != 8 && digits != 32) || hex[digits] != ':')
         return false;
-    *addr = (struct tcp_addr){.v6 = digits == 32};
     for (size_t i = 0; i < digits / 8; i++) {
         char word_hex[9] = "";
         memcpy(word_hex, hex + 8 * i, 8);
-        uint32_t word = (uint32_t)strtoul(word_hex, NULL, 16);
-        memcpy(addr->ip + 4 * i, &word, 4);
+        words[i] = (uint32_t)strtoul(word_hex, NULL, 16);
     }
-    addr->port = (uint16_t)strtoul(hex + digits + 1, NULL, 16);
-    if (addr->v6 && memcmp(addr->ip, mapped, sizeof mapped) == 0) {
-        addr->v6 = false;
-        memmove(addr->ip, addr->ip + 12, 4);
-        memset(addr->ip + 4, 0, 12);
-    }
+    tcp_addr_set(addr, digits == 32, words, (uint16_t)strtoul(hex + digits + 1, NULL, 16));
     return true;
 }
 
@@ -83,6 +76,19 @@ bool proc_parse_pid(const char *text, uint32_t *pid)
     value = strtoul(text, NULL, 10);
     *pid = (uint32_t)value;
     return value > 0 && value <= INT32_MAX;
+}
+
+void tcp_addr_set(struct tcp_addr *addr, bool v6, const void *ip, uint16_t port)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+    *addr = (struct tcp_addr){.v6 = v6, .port = port};
+    memcpy(addr->ip, ip, v6 ? 16 : 4);
+    if (!v6 || memcmp(addr->ip, mapped, sizeof mapped) != 0)
+        return;
+    addr->v6 = false;
+    memmove(addr->ip, addr->ip + 12, 4);
+    memset(addr->ip + 4, 0, 12);
 }
 
 bool tcp_addr_is_any(const struct tcp_addr *addr)

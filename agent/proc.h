@@ -39,6 +39,8 @@ bool proc_parse_socket_link(const char *link, uint64_t *inode);
 /* One pid of a pid file: digits, blanks around them. */
 bool proc_parse_pid(const char *text, uint32_t *pid);
 
+/* From bytes in network order, 16 of v6 or 4; v4-mapped becomes v4. */
+void tcp_addr_set(struct tcp_addr *addr, bool v6, const void *ip, uint16_t port);
 bool tcp_addr_is_any(const struct tcp_addr *addr);
 bool tcp_addr_same(const struct tcp_addr *a, const struct tcp_addr *b);
 #define TCP_ADDR_TEXT 56

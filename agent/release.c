@@ -40,6 +40,16 @@ bool release_exists(const char *folder, const char *hex, uint64_t *size_bytes)
     return true;
 }
 
+bool release_is_whole(const char *folder, const char *hex, struct hash_cache *hashes)
+{
+    char path[PATH_MAX];
+    uint8_t wanted[SHA256_BYTES], digest[SHA256_BYTES];
+
+    release_path(folder, hex, path);
+    return release_exists(folder, hex, NULL) && sha256_parse(hex, wanted) && hash_cached(hashes, path, digest, NULL) &&
+           memcmp(digest, wanted, sizeof wanted) == 0;
+}
+
 json_t *release_list(const char *folder)
 {
     json_t *list = json_array();
@@ -160,7 +170,7 @@ void release_abandon(struct release_upload **upload)
         free_upload(upload);
 }
 
-bool release_keep(const char *folder, const char *from, const char *hex, struct err *err)
+bool release_keep(const char *folder, const char *from, const char *hex, struct hash_cache *hashes, struct err *err)
 {
     struct release_upload *up;
     char block[64 * 1024];
@@ -168,7 +178,7 @@ bool release_keep(const char *folder, const char *from, const char *hex, struct 
     ssize_t n = 0;
     int fd;
 
-    if (release_exists(folder, hex, NULL))
+    if (release_is_whole(folder, hex, hashes))
         return true;
     fd = open(from, O_RDONLY | O_CLOEXEC);
     if (fd < 0)

@@ -9,10 +9,13 @@
 #include "code.h"
 #include "common/err.h"
 #include "common/sha256.h"
+#include "ident.h"
 
 /* The path of a release, whether it is there or not. */
 void release_path(const char *folder, const char *hex, char path[PATH_MAX]);
 bool release_exists(const char *folder, const char *hex, uint64_t *size_bytes);
+/* It is there, and still has the hash of its name. */
+bool release_is_whole(const char *folder, const char *hex, struct hash_cache *hashes);
 
 /* [{"sha256","size"},...], a new reference. */
 json_t *release_list(const char *folder);
@@ -30,7 +33,7 @@ enum code release_add(struct release_upload *upload, const void *bytes, size_t s
 enum code release_end(struct release_upload **upload, uint64_t *size_bytes, struct err *err);
 void release_abandon(struct release_upload **upload);
 
-/* Put a copy of a file into the store under its hash, unless it is there. */
-bool release_keep(const char *folder, const char *from, const char *hex, struct err *err);
+/* Put a copy of a file into the store under its hash, unless it is there whole. */
+bool release_keep(const char *folder, const char *from, const char *hex, struct hash_cache *hashes, struct err *err);
 
 #endif

@@ -42,7 +42,7 @@ void request_refuse(struct request *rq, enum code code, const char *format, ...)
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
     request_answer(rq, code_http_status(code),
-                   json_pack("{s:{s:s, s:s}}", "error", "code", code_text(code), "text", text));
+                   json_pack("{s:{s:s, s:o}}", "error", "code", code_text(code), "text", json_text(text)));
 }
 
 void request_suspend(struct request *rq, void (*cancel)(struct request *), void *wait)
@@ -90,7 +90,7 @@ json_t *request_json(struct request *rq)
 
 struct framing {
     unsigned lengths, hosts;
-    bool encoded;
+    bool encoded, odd; /* odd: an encoding that is not chunked, or a name with a blank */
 };
 
 static enum MHD_Result count_header(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
@@ -98,20 +98,22 @@ static enum MHD_Result count_header(void *ctx, enum MHD_ValueKind kind, const ch
     struct framing *framing = ctx;
 
     (void)kind;
-    (void)value;
+    framing->odd |= strpbrk(key, " \t") != NULL;
+    framing->odd |= strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0 &&
+                    (framing->encoded || value == NULL || strcasecmp(value, "chunked") != 0);
     framing->lengths += strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
     framing->hosts += strcasecmp(key, MHD_HTTP_HEADER_HOST) == 0;
     framing->encoded |= strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
     return MHD_YES;
 }
 
-/* RFC 9112, 3.2 and 6.3: what a proxy in front might read differently is refused. */
+/* RFC 9112, 3.2, 5.1, 6.1 and 6.3: what a proxy in front might read differently is refused. */
 static bool framing_is_plain(struct MHD_Connection *connection)
 {
     struct framing framing = {0};
 
     (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_header, &framing);
-    return framing.lengths <= 1 && framing.hosts == 1 && !(framing.encoded && framing.lengths > 0);
+    return framing.lengths <= 1 && framing.hosts == 1 && !framing.odd && !(framing.encoded && framing.lengths > 0);
 }
 
 static uint64_t content_length(const struct request *rq)
@@ -140,7 +142,7 @@ static void begin_upload(struct request *rq)
         return;
     }
     conn_allow_ms(rq->conn, CONN_UPLOAD_MS + (length > 0 ? length : max_bytes) / 1024);
-    if (release_exists(rq->service->releases, rq->id, NULL))
+    if (release_is_whole(rq->service->releases, rq->id, &rq->service->hashes))
         return; /* the bytes are let through; the answer is 200 */
     rq->upload = release_begin(rq->service->releases, rq->id, max_bytes, &err);
     if (rq->upload == NULL)
@@ -160,7 +162,8 @@ static void begin(struct request *rq, const char *url, const char *method)
     }
     if (!framing_is_plain(rq->connection)) {
         request_refuse(rq, CODE_BAD_REQUEST,
-                       "one Host, and at most one of Content-Length and Transfer-Encoding are needed");
+                       "one Host, at most one of Content-Length and Transfer-Encoding: chunked, and names without "
+                       "blanks are needed");
         return;
     }
     rq->close = false;
@@ -278,7 +281,10 @@ enum MHD_Result server_on_request(void *ctx, struct MHD_Connection *connection, 
     }
     if (rq->status == 0 && !rq->body_done) {
         rq->body_done = true;
-        rq->route->run(rq);
+        if (server->stopping)
+            request_refuse(rq, CODE_INTERNAL, "the agent stops");
+        else
+            rq->route->run(rq);
     }
     return rq->suspended ? MHD_YES : send_answer(rq);
 }

@@ -1,4 +1,5 @@
 /* Releases, jobs and health. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,8 +67,11 @@ static void start_job(struct request *rq, const struct job *ask)
         refuse_job(rq, code);
     else if (service_is_busy(service))
         request_refuse(rq, CODE_BUSY, "the job %s is running", service->run.job->id);
-    else if (ask->action != JOB_RESTART && !release_exists(service->releases, ask->release, NULL))
+    else if (ask->action != JOB_RESTART && !release_is_whole(service->releases, ask->release, &service->hashes))
         request_refuse(rq, CODE_NO_RELEASE, "the release %s is not here: PUT it first", ask->release);
+    else if (!jobs_have_room(&service->jobs, ask->fence))
+        request_refuse(rq, CODE_BAD_REQUEST, "the fence %" PRIu64 " has had %d jobs here: use a higher one", ask->fence,
+                       JOBS_KEPT);
     else if (!job_run_start(service, ask, &err))
         request_refuse(rq, CODE_INTERNAL, "%s", err.text);
     else

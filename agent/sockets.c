@@ -10,86 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-struct inodes {
-    uint64_t *list;
-    size_t count, capacity;
-};
-
-static void add_inode(struct inodes *inodes, uint64_t inode)
-{
-    if (inodes->count == inodes->capacity) {
-        inodes->capacity = inodes->capacity == 0 ? 64 : 2 * inodes->capacity;
-        inodes->list = reallocarray(inodes->list, inodes->capacity, sizeof *inodes->list);
-        if (inodes->list == NULL)
-            abort();
-    }
-    inodes->list[inodes->count++] = inode;
-}
+#include "tcp_table.h"
 
 static int compare_inodes(const void *a, const void *b)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    uint64_t x = ((const struct proc_tcp *)a)->inode, y = ((const struct proc_tcp *)b)->inode;
 
     return (x > y) - (x < y);
 }
-
-static bool owns(const struct inodes *inodes, uint64_t inode)
-{
-    return inodes->count > 0 &&
-           bsearch(&inode, inodes->list, inodes->count, sizeof *inodes->list, compare_inodes) != NULL;
-}
-
-static bool read_inodes(uint32_t pid, struct inodes *inodes, struct err *err)
-{
-    char path[64], link[128];
-    struct dirent *entry;
-    DIR *dir;
-
-    (void)snprintf(path, sizeof path, "/proc/%u/fd", pid);
-    dir = opendir(path);
-    if (dir == NULL)
-        return err_set(err, "cannot see the sockets of process %u (%s: %s): run the agent as root or as its user", pid,
-                       path, strerror(errno));
-    while ((entry = readdir(dir)) != NULL) {
-        uint64_t inode;
-        ssize_t length = readlinkat(dirfd(dir), entry->d_name, link, sizeof link - 1);
-        if (length <= 0)
-            continue;
-        link[length] = '\0';
-        if (proc_parse_socket_link(link, &inode))
-            add_inode(inodes, inode);
-    }
-    (void)closedir(dir);
-    if (inodes->count > 0)
-        qsort(inodes->list, inodes->count, sizeof *inodes->list, compare_inodes);
-    return true;
-}
-
-typedef void tcp_row_fn(void *ctx, const struct proc_tcp *row);
-
-static void each_tcp(uint32_t pid, tcp_row_fn *fn, void *ctx)
-{
-    static const char *const tables[] = {"tcp", "tcp6"}; /* a kernel without IPv6 has no tcp6 */
-    char path[64], line[512];
-
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        (void)snprintf(path, sizeof path, "/proc/%u/net/%s", pid, tables[i]);
-        FILE *file = fopen(path, "re");
-        if (file == NULL)
-            continue;
-        while (fgets(line, sizeof line, file) != NULL) {
-            struct proc_tcp row;
-            if (proc_parse_tcp(line, &row))
-                fn(ctx, &row);
-        }
-        (void)fclose(file);
-    }
-}
-
-struct scan {
-    const struct inodes *inodes;
-    struct sockets *sockets;
-};
 
 static bool listens_on(const struct sockets *sockets, const struct tcp_addr *addr)
 {
@@ -100,46 +28,83 @@ static bool listens_on(const struct sockets *sockets, const struct tcp_addr *add
     return false;
 }
 
-static void take_listening(void *ctx, const struct proc_tcp *row)
+static void take_listening(struct sockets *sockets, const struct tcp_rows *listeners, uint64_t inode)
 {
-    struct scan *scan = ctx;
+    const struct proc_tcp key = {.inode = inode};
+    const struct proc_tcp *row =
+        bsearch(&key, listeners->list, listeners->count, sizeof *listeners->list, compare_inodes);
 
-    if (row->state == PROC_TCP_LISTEN && owns(scan->inodes, row->inode) && !listens_on(scan->sockets, &row->local) &&
-        scan->sockets->count < SOCKETS_LISTEN_MAX)
-        scan->sockets->listening[scan->sockets->count++] = row->local;
+    if (row != NULL && !listens_on(sockets, &row->local) && sockets->count < SOCKETS_LISTEN_MAX)
+        sockets->listening[sockets->count++] = row->local;
 }
 
-static void count_connection(void *ctx, const struct proc_tcp *row)
+/* Those of the listeners that the process has open. */
+static bool read_fds(uint32_t pid, const struct tcp_rows *listeners, struct sockets *sockets, struct err *err)
 {
-    struct sockets *sockets = ((struct scan *)ctx)->sockets;
+    char path[64], link[128];
+    struct dirent *entry;
+    DIR *dir;
 
-    if (row->state != PROC_TCP_ESTABLISHED)
-        return;
-    for (size_t i = 0; i < sockets->count; i++) {
-        const struct tcp_addr *l = &sockets->listening[i];
-        if (l->port != row->local.port)
+    (void)snprintf(path, sizeof path, "/proc/%u/fd", pid);
+    dir = opendir(path);
+    if (dir == NULL)
+        return err_set(err, "cannot see the sockets of process %u (%s: %s): run the agent as root or as its user", pid,
+                       path, strerror(errno));
+    while (listeners->count > 0 && (entry = readdir(dir)) != NULL) {
+        uint64_t inode;
+        ssize_t length = readlinkat(dirfd(dir), entry->d_name, link, sizeof link - 1);
+        if (length <= 0)
             continue;
-        if (tcp_addr_same(l, &row->local) || (tcp_addr_is_any(l) && (l->v6 || !row->local.v6))) {
-            sockets->connections++;
-            return;
-        }
+        link[length] = '\0';
+        if (proc_parse_socket_link(link, &inode))
+            take_listening(sockets, listeners, inode);
     }
+    (void)closedir(dir);
+    return true;
 }
 
 bool sockets_read(uint32_t pid, struct sockets *sockets, struct err *err)
 {
-    struct inodes inodes = {0};
-    struct scan scan = {&inodes, sockets};
+    const struct tcp_ask ask = {.state = PROC_TCP_LISTEN};
+    struct tcp_rows listeners = {0};
     bool ok;
 
     *sockets = (struct sockets){0};
-    ok = read_inodes(pid, &inodes, err);
-    if (ok) {
-        each_tcp(pid, take_listening, &scan);
-        if (sockets->count > 0)
-            each_tcp(pid, count_connection, &scan);
+    ok = tcp_table_read(pid, &ask, &listeners, err);
+    if (ok && listeners.count > 0)
+        qsort(listeners.list, listeners.count, sizeof *listeners.list, compare_inodes);
+    ok = ok && read_fds(pid, &listeners, sockets, err);
+    free(listeners.list);
+    return ok;
+}
+
+static bool is_connected_to(const struct sockets *sockets, const struct tcp_addr *local)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        const struct tcp_addr *l = &sockets->listening[i];
+        if (l->port == local->port && (tcp_addr_same(l, local) || (tcp_addr_is_any(l) && (l->v6 || !local->v6))))
+            return true;
     }
-    free(inodes.list);
+    return false;
+}
+
+bool sockets_count(uint32_t pid, struct sockets *sockets, struct err *err)
+{
+    uint16_t ports[SOCKETS_LISTEN_MAX];
+    struct tcp_ask ask = {.state = PROC_TCP_ESTABLISHED, .ports = ports};
+    struct tcp_rows rows = {0};
+    bool ok;
+
+    _Static_assert(SOCKETS_LISTEN_MAX <= DIAG_PORTS_MAX, "a port each");
+    sockets->connections = 0;
+    if (sockets->count == 0)
+        return true;
+    for (size_t i = 0; i < sockets->count; i++)
+        ports[ask.port_count++] = sockets->listening[i].port;
+    ok = tcp_table_read(pid, &ask, &rows, err);
+    for (size_t i = 0; ok && i < rows.count; i++)
+        sockets->connections += is_connected_to(sockets, &rows.list[i].local);
+    free(rows.list);
     return ok;
 }
 

@@ -1,5 +1,6 @@
-/* sockets.h - what a process listens on, and how many clients are connected there. From /proc/PID/net/tcp{,6} (so it is
- * the process's own network namespace) and the socket inodes in /proc/PID/fd; that needs the service's user or root. */
+/* sockets.h - what a process listens on, and how many clients are connected there, in the process's own network
+ * namespace (tcp_table.h). Whose a listener is say the socket inodes in /proc/PID/fd; that needs the service's user or
+ * root. */
 #ifndef AGENT_SOCKETS_H
 #define AGENT_SOCKETS_H
 
@@ -13,10 +14,13 @@
 struct sockets {
     size_t count;
     struct tcp_addr listening[SOCKETS_LISTEN_MAX]; /* as bound; a wildcard stands for itself */
-    unsigned connections;                          /* established ones to those addresses, of any process */
+    unsigned connections; /* established ones to those addresses, of any process; see sockets_count */
 };
 
+/* What it listens on; connections are 0. */
 bool sockets_read(uint32_t pid, struct sockets *sockets, struct err *err);
+/* The connections to what sockets_read found: the dearer half, only for who wants to know. */
+bool sockets_count(uint32_t pid, struct sockets *sockets, struct err *err);
 
 /* Whether all of `wanted` is among `have`. */
 bool sockets_cover(const struct sockets *have, const struct sockets *wanted);

@@ -31,8 +31,9 @@ json_t *status_to_json(struct service *service)
 
     if (service_installed(service, sha256, NULL))
         sha256_hex(sha256, installed);
-    if (running)
-        (void)sockets_read(ident.pid, &sockets, NULL);
+    /* Connections that could not be counted are not 0: then nothing is said to listen either. */
+    if (running && !(sockets_read(ident.pid, &sockets, NULL) && sockets_count(ident.pid, &sockets, NULL)))
+        sockets = (struct sockets){0};
     return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:o}", "service",
                      service->config->name, "node", service->agent->config.node, "boot_id", service->agent->boot_id,
                      "running", running, "ident", ident_to_json(&ident), "installed", text_or_null(installed),

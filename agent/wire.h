@@ -41,6 +41,7 @@
  *                                       again: the same job, 200, nothing is done twice. Needs a live claim of that
  *                                       rollout with that very fence: none 409 no_claim, another 412 fence_stale.
  *                                       Another job runs: 409 busy. A release that is not here: 409 no_release.
+ *                                       The 65th job under one fence: 400, since the first would be forgotten.
  *   GET    /v1/services/APP/jobs/ID[?wait=DURATION]    JOB; with wait: as soon as the job ends, at most that long
  *   GET    /v1/services/APP/health[?wait=DURATION]     {"healthy":BOOL,"status":HTTP_STATUS|0,"text":SENTENCE,
  *                                       "ident":IDENT|null,"elapsed_ms":N}: one check over a fresh connection; with

@@ -1,5 +1,6 @@
 #include "common/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define JSON_TEXT_DEPTH_MAX 32
@@ -109,6 +110,13 @@ json_t *json_opt_array(const json_t *object, const char *key)
     return json_is_array(member) ? member : NULL;
 }
 
+bool json_opt_is(const json_t *object, const char *key, json_type type)
+{
+    const json_t *member = json_object_get(object, key);
+
+    return member == NULL || json_is_null(member) || json_typeof(member) == type;
+}
+
 uint64_t json_opt_uint(const json_t *object, const char *key, uint64_t otherwise)
 {
     json_t *member = json_object_get(object, key);
@@ -123,4 +131,44 @@ bool json_opt_bool(const json_t *object, const char *key, bool otherwise)
     json_t *member = json_object_get(object, key);
 
     return json_is_boolean(member) ? json_is_true(member) : otherwise;
+}
+
+bool json_is_shallow(json_t *json, unsigned levels)
+{
+    const char *key;
+    json_t *member;
+    size_t i;
+
+    if (!json_is_array(json) && !json_is_object(json))
+        return true;
+    if (levels == 0)
+        return false;
+    json_array_foreach(json, i, member)
+    {
+        if (!json_is_shallow(member, levels - 1))
+            return false;
+    }
+    json_object_foreach(json, key, member)
+    {
+        if (!json_is_shallow(member, levels - 1))
+            return false;
+    }
+    return true;
+}
+
+json_t *json_text(const char *text)
+{
+    json_t *json = json_string(text);
+    char *plain;
+
+    if (json != NULL)
+        return json;
+    plain = strdup(text);
+    for (char *c = plain; c != NULL && *c != '\0'; c++) {
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    }
+    json = json_string(plain != NULL ? plain : "");
+    free(plain);
+    return json;
 }

@@ -21,7 +21,15 @@ bool json_get_bool(const json_t *object, const char *key, bool *value, struct er
 const char *json_opt_string(const json_t *object, const char *key);
 json_t *json_opt_object(const json_t *object, const char *key);
 json_t *json_opt_array(const json_t *object, const char *key);
+/* Whether it is missing, null, or of that type: an optional member of another type is a mistake, not an absence. */
+bool json_opt_is(const json_t *object, const char *key, json_type type);
 uint64_t json_opt_uint(const json_t *object, const char *key, uint64_t otherwise);
 bool json_opt_bool(const json_t *object, const char *key, bool otherwise);
+
+/* Arrays and objects within it at most `levels` deep, itself included. */
+bool json_is_shallow(json_t *json, unsigned levels);
+
+/* A text for people as a JSON string; where it is no UTF-8 (a path is bytes), with a ? for each byte beyond ASCII. */
+json_t *json_text(const char *text);
 
 #endif

@@ -144,6 +144,38 @@ static void a_release_of_another_hash_is_not_kept(struct stage *s)
     assert_status(put_release(a, file_hex(s, file), file), 201);
 }
 
+/* Neither is taken on its name: what was uploaded, and what an upgrade must be able to go back to. */
+static void a_release_that_rotted_in_the_store_is_taken_anew(struct stage *s)
+{
+    struct stage_server *v;
+    struct stage_agent *a = claimed_agent(s, &v, QUICK);
+    const char *old = file_hex(s, v->exe), *file = stage_server_variant(s, "exit"), *new = file_hex(s, file);
+
+    assert_status(put_release(a, new, file), 201);
+    (void)stage_write(s, stage_text(s, "%s/app/releases/%s", a->state_dir, new), "rotten");
+    (void)stage_write(s, stage_text(s, "%s/app/releases/%s", a->state_dir, old), "rotten");
+    assert_refused(post_job(a, "r/1", "r", 1, "upgrade", new), 409, "no_release");
+    assert_status(put_release(a, new, file), 201);
+    assert_end(s, run_job(a, "r/1", "upgrade", new), "failed", "no_successor", true, true);
+    assert_string_equal(file_hex(s, v->exe), old);
+}
+
+#define MANY 64 /* as many jobs as the agent remembers */
+
+static void an_id_is_remembered_as_long_as_its_fence_counts(struct stage *s)
+{
+    struct stage_server *v;
+    struct stage_agent *a = claimed_agent(s, &v, NULL);
+
+    stage_server_kill(v, SIGKILL); /* jobs that end at once */
+    for (int i = 0; i < MANY; i++)
+        assert_end(s, run_job(a, stage_text(s, "r/%d", i), "restart", NULL), "failed", "not_running", false, false);
+    assert_refused(post_job(a, "r/more", "r", 1, "restart", NULL), 400, "bad_request");
+    assert_status(post_job(a, "r/0", "r", 1, "restart", NULL), 200);
+    assert_status(put_claim(a, "r", 2, 1, 600), 200);
+    assert_status(post_job(a, "r/more", "r", 2, "restart", NULL), 202);
+}
+
 static void a_second_job_waits_for_the_first_one(struct stage *s)
 {
     struct stage_server *v;
@@ -188,6 +220,8 @@ int main(void)
         stage_test(a_release_that_hangs_leaves_the_old_one_and_its_file),
         stage_test(a_job_without_the_claim_its_fence_or_its_release_is_refused),
         stage_test(a_release_of_another_hash_is_not_kept),
+        stage_test(a_release_that_rotted_in_the_store_is_taken_anew),
+        stage_test(an_id_is_remembered_as_long_as_its_fence_counts),
         stage_test(a_second_job_waits_for_the_first_one),
         stage_test(an_agent_killed_in_mid_job_puts_the_old_file_back_and_says_interrupted),
     };

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "tests/cases/agent_client.h"
+#include "tests/stage/raw.h"
 
 static void the_status_names_process_executable_version_and_addresses(struct stage *s)
 {
@@ -96,12 +97,58 @@ static void check_reads_everything_and_touches_nothing(struct stage *s)
     assert_int_equal(r.exit_code, 64);
 }
 
+static void a_head_whose_end_is_uncertain_is_refused_and_its_connection_closed(struct stage *s)
+{
+    static const char *const heads[] = {
+        "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+        "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "Transfer-Encoding: gzip\r\n\r\n",
+        "Content-Length : 2\r\n\r\n{}",
+        "Host: y\r\nContent-Length: 2\r\n\r\n{}",
+    };
+    struct stage_server *v = stage_server_start(s, "n1", "v1");
+    struct stage_agent *a = stage_agent_start(s, "n1", v, true, NULL);
+
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        int fd = stage_raw_open(s, a->port);
+
+        stage_raw_send(s, fd, stage_text(s, "PUT " APP "/claim HTTP/1.1\r\nHost: x\r\n%s", heads[i]));
+        assert_int_equal(strncmp(stage_raw_answer(s, fd, 5000), "HTTP/1.1 400", 12), 0);
+        assert_true(stage_raw_closes(s, fd, 5000));
+    }
+}
+
+static bool says_that_it_stops(void *ctx)
+{
+    struct stage_agent *a = ctx;
+
+    return strstr(stage_read(a->stage, a->proc->out_path), "event=stopping") != NULL;
+}
+
+static void an_agent_that_stops_begins_nothing_new(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "n1", "v1");
+    struct stage_agent *a = stage_agent_start(s, "n1", v, true, NULL);
+    int slow = stage_raw_open(s, a->port), late = stage_raw_open(s, a->port);
+
+    stage_server_kill(v, SIGKILL); /* so that a check waits */
+    stage_raw_send(s, slow, "PUT " APP "/claim HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+    stage_raw_send(s, late, "GET /v1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    (void)stage_raw_answer(s, late, 5000); /* both are known to the agent */
+    stage_proc_signal(s, a->proc, SIGTERM);
+    stage_wait_until(s, says_that_it_stops, a, 5000, "the agent to stop");
+    stage_raw_send(s, late, "GET " APP "/health?wait=25s HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_int_equal(stage_proc_wait(s, a->proc, 5000), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(the_status_names_process_executable_version_and_addresses),
         stage_test(health_is_of_the_process_that_was_there_before_and_after),
         stage_test(a_stale_pid_file_or_one_of_another_program_is_nothing_that_runs),
+        stage_test(a_head_whose_end_is_uncertain_is_refused_and_its_connection_closed),
+        stage_test(an_agent_that_stops_begins_nothing_new),
         stage_test(check_reads_everything_and_touches_nothing),
     };
 

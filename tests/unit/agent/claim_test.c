@@ -130,7 +130,16 @@ static void a_claim_that_is_not_whole_is_refused_and_the_member_is_named(void **
         {"ttl", "9999999", "\"ttl\""},
         {"holder", "\"a\\nb\"", "\"holder\""},
         {"target", "{\"sha256\":\"abc\"}", "target.sha256"},
+        {"target", "{\"sha256\":5}", "target.sha256"},
+        {"target", "{\"version\":[]}", "target.version"},
+        {"target", "5", "\"target\""},
         {"before", "{\"pid\":0}", "\"before\""},
+        {"before", "[]", "\"before\""},
+        /* what was kept within deeper JSON could not be read back */
+        {"took_out",
+         "[{\"lb\":\"l\",\"upstream\":\"u\",\"server\":\"s\",\"prior\":{\"down\":false,\"drain\":false},"
+         "\"later\":[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]}]",
+         "\"took_out\""},
         {"took_out", NULL, "\"took_out\""},
         {"took_out", "[{}]", "\"took_out\"[0]"},
         {"took_out", "[{\"lb\":\"l\",\"upstream\":\"u\",\"server\":\"s\"}]", "\"prior\""},

@@ -31,6 +31,8 @@ static void an_answer_is_read_in_any_of_the_forms_a_service_may_send(void **stat
         {OK "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", false, true, 200, "abc"},
         {OK "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1", false, false, 200, "ab"},
         {OK "Transfer-Encoding: chunked\r\n\r\nzz\r\n", true, true, 200, ""},
+        {OK "Transfer-Encoding: chunked\r\n\r\n-1\r\nab\r\n0\r\n\r\n", false, false, 200, ""},
+        {OK "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nab\r\n", false, false, 200, "ab\r\n"},
         {"HTTP/1.0 503 Busy\r\nContent-Length: 0\r\n\r\n", false, true, 503, ""},
         {"SSH-2.0-OpenSSH\r\n\r\n", true, true, 0, ""},
         {"HTTP/1.1 99 No\r\n\r\n", true, true, 0, ""},

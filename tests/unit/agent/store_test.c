@@ -180,6 +180,22 @@ static void jobs_come_back_from_the_disk_as_they_were(void **state)
     free(jobs);
 }
 
+/* Its text names a path, and paths are bytes. */
+static void a_job_whose_text_is_no_utf8_is_kept_too(void **state)
+{
+    struct place *place = *state;
+    struct job job = {.id = "1", .rollout = "r", .fence = 3, .text = "caf\xe9 is gone"};
+    struct jobs *jobs = calloc(2, sizeof *jobs);
+    struct err err = {""};
+
+    (void)jobs_add(&jobs[0], &job);
+    assert_true(jobs_save(at(place, "jobs.json"), &jobs[0], &err));
+    assert_true(jobs_load(place->path, &jobs[1], &err));
+    assert_non_null(jobs_find(&jobs[1], "1"));
+    assert_string_equal(jobs_last(&jobs[1])->text, "caf? is gone");
+    free(jobs);
+}
+
 static void an_ask_that_makes_no_sense_is_refused(void **state)
 {
     static const struct {
@@ -192,6 +208,7 @@ static void an_ask_that_makes_no_sense_is_refused(void **state)
         {"{\"id\":\"a\",\"rollout\":\"r\",\"fence\":1,\"action\":\"upgrade\"}", "\"release\""},
         {"{\"id\":\"a\",\"rollout\":\"r\",\"fence\":1,\"action\":\"upgrade\",\"release\":\"../x\"}", "\"release\""},
         {"{\"id\":\"a\",\"rollout\":\"r\",\"fence\":1,\"action\":\"restart\",\"release\":\"" ABC "\"}", "\"release\""},
+        {"{\"id\":\"a\",\"rollout\":\"r\",\"fence\":1,\"action\":\"restart\",\"release\":5}", "\"release\""},
     };
 
     (void)state;
@@ -215,6 +232,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_that_is_not_what_its_name_says_is_never_installed, make_place,
                                         drop_place),
         cmocka_unit_test_setup_teardown(jobs_come_back_from_the_disk_as_they_were, make_place, drop_place),
+        cmocka_unit_test_setup_teardown(a_job_whose_text_is_no_utf8_is_kept_too, make_place, drop_place),
         cmocka_unit_test(an_ask_that_makes_no_sense_is_refused),
     };
 
