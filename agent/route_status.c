@@ -9,10 +9,12 @@
 #include "request.h"
 #include "status.h"
 
-/* A status is answered once the versions that are being asked for have come. */
+/* A status is answered once the versions that are being asked for have come, or with what is known by then: a service
+ * that does not answer must not make the agent look dead to its controller. */
 struct status_wait {
     struct request *rq;
     unsigned pending;
+    struct loop_timer timer;
     struct waiter waiters[]; /* one a service */
 };
 
@@ -42,20 +44,25 @@ static void cancel_wait(struct request *rq)
 
     for (unsigned i = 0; i < rq->agent->config.service_count; i++)
         waiter_remove(&rq->agent->services[i].version.waiters, &wait->waiters[i]);
+    loop_timer_stop(rq->agent->loop, &wait->timer);
     free(wait);
     rq->wait = NULL;
+}
+
+static void answer_now(void *ctx)
+{
+    struct request *rq = ((struct status_wait *)ctx)->rq;
+
+    cancel_wait(rq);
+    request_answer(rq, MHD_HTTP_OK, build(rq));
 }
 
 static void on_version(void *ctx)
 {
     struct status_wait *wait = ctx;
-    struct request *rq = wait->rq;
 
-    if (--wait->pending > 0)
-        return;
-    free(wait);
-    rq->wait = NULL;
-    request_answer(rq, MHD_HTTP_OK, build(rq));
+    if (--wait->pending == 0)
+        answer_now(wait);
 }
 
 static void answer_status(struct request *rq)
@@ -75,6 +82,7 @@ static void answer_status(struct request *rq)
             wait->pending++;
     }
     if (wait->pending > 0) {
+        loop_timer_start(rq->agent->loop, &wait->timer, VERSION_WAIT_MS, answer_now, wait);
         request_suspend(rq, cancel_wait, wait);
         return;
     }

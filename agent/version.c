@@ -53,6 +53,8 @@ bool version_want(struct service *service, const struct ident *ident, struct wai
         v->probe = probe_start(service->agent->loop, &service->config->version, service->config->health_timeout_ms,
                                on_answer, service);
     }
+    if (loop_now_ms() - v->asked_ms >= VERSION_WAIT_MS)
+        return false;
     waiter_add(&v->waiters, w);
     return true;
 }

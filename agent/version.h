@@ -8,6 +8,7 @@
 #include "probe.h"
 
 #define VERSION_TEXT_MAX 128
+#define VERSION_WAIT_MS  300 /* since it was asked for: who wants it waits no longer */
 
 struct service;
 
@@ -19,7 +20,8 @@ struct version {
     struct waiter *waiters;
 };
 
-/* True: `w` is woken once the version is known, or known not to be had. False: there is nothing to wait for. */
+/* True: `w` is woken once the version is known, or known not to be had; the caller limits its wait. False: there is
+ * nothing to wait for, or it has been waited for long enough. */
 bool version_want(struct service *service, const struct ident *ident, struct waiter *w);
 /* "" when it is not known for this very process. */
 const char *version_of(const struct service *service, const struct ident *ident);

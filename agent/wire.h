@@ -20,8 +20,9 @@
  *             "version":TEXT|null,"listening":["ADDR:PORT",...],"connections":N,"releases":[{"sha256":HEX,"size":N}],
  *             "claim":CLAIM|null,"fence":HIGHEST,"job":JOB|null}
  *            installed: SHA-256 of the file at the configured path. version: what the service answers at its version
- *            URL. listening: a wildcard address is expanded to every address of the node's interfaces, loopback
- *            included; IPv6 as [ADDR]:PORT. connections: established TCP connections to those addresses.
+ *            URL, null when it does not do so soon. listening: a wildcard address is expanded to every address of the
+ * node's interfaces, loopback included; IPv6 as [ADDR]:PORT. connections: established TCP connections to those
+ * addresses.
  *
  *   GET    /v1                          {"version":1,"agent":TEXT,"node":NAME,"features":["claim","restart","upgrade",
  *                                        "rollback","health","release"]}

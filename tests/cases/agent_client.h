@@ -15,6 +15,26 @@ static inline struct stage_answer *get_status(struct stage_agent *a)
     return stage_agent_http(a, "GET", APP, NULL);
 }
 
+struct version_wait {
+    struct stage_agent *agent;
+    const char *version;
+};
+
+static inline bool has_version(void *ctx)
+{
+    const struct version_wait *wait = ctx;
+    const json_t *version = stage_json_find(get_status(wait->agent)->json, "version");
+
+    return json_is_string(version) && strcmp(json_string_value(version), wait->version) == 0;
+}
+
+/* A status does not wait long for the version: on a busy machine it comes with a later one. */
+static inline void wait_version(struct stage_agent *a, const char *version)
+{
+    stage_wait_until(a->stage, has_version, &(struct version_wait){a, version}, 10000,
+                     stage_text(a->stage, "version %s in the status", version));
+}
+
 static inline struct stage_answer *put_claim(struct stage_agent *a, const char *rollout, int fence, int expect,
                                              int ttl_s)
 {

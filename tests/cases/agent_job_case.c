@@ -76,7 +76,7 @@ static void an_upgrade_installs_runs_and_keeps_the_way_back(struct stage *s)
     assert_string_equal(stage_json_string(s, r->json, "after.sha256"), new);
     assert_string_equal(file_hex(s, v->exe), new);
     assert_string_equal(stage_server_version(v), "2");
-    assert_string_equal(stage_json_string(s, get_status(a)->json, "version"), "2");
+    wait_version(a, "2");
     r = run_job(a, "r/n1/rollback/1", "rollback", old);
     assert_end(s, r, "done", "ok", true, false);
     assert_string_equal(file_hex(s, v->exe), old);

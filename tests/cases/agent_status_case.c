@@ -1,6 +1,7 @@
 /* agent_status_case.c - what the agent says of a service is what runs. */
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/cases/agent_client.h"
@@ -10,9 +11,11 @@ static void the_status_names_process_executable_version_and_addresses(struct sta
 {
     struct stage_server *v = stage_server_start(s, "n1", "v1");
     struct stage_agent *a = stage_agent_start(s, "n1", v, true, NULL);
-    struct stage_answer *r = get_status(a);
     const char *hex = file_hex(s, v->exe);
+    struct stage_answer *r;
 
+    wait_version(a, "1");
+    r = get_status(a);
     assert_status(r, 200);
     assert_string_equal(stage_json_string(s, r->json, "node"), "n1");
     assert_true(stage_json_bool(s, r->json, "running"));
@@ -35,6 +38,34 @@ static void the_status_names_process_executable_version_and_addresses(struct sta
     assert_string_equal(stage_json_string(s, r->json, "services.0.service"), "app");
     assert_refused(stage_agent_http(a, "GET", "/v1/services/other", NULL), 404, "not_found");
     assert_refused(stage_agent_http(a, "POST", "/v1", NULL), 405, "method_not_allowed");
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void a_service_that_hangs_does_not_hold_up_its_status(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "n1", "v1");
+    struct stage_agent *a = stage_agent_start(s, "n1", v, true, "health-timeout = 20s\n");
+    pid_t pid = stage_server_pid(v);
+    uint64_t from_ms = now_ms();
+    struct stage_answer *r;
+
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    for (int i = 0; i < 3; i++) {
+        r = get_status(a);
+        assert_status(r, 200);
+        assert_true(stage_json_bool(s, r->json, "running"));
+        assert_true(json_is_null(stage_json(s, r->json, "version")));
+    }
+    assert_true(now_ms() - from_ms < 10000);
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    wait_version(a, "1");
 }
 
 static void health_is_of_the_process_that_was_there_before_and_after(struct stage *s)
@@ -145,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(the_status_names_process_executable_version_and_addresses),
+        stage_test(a_service_that_hangs_does_not_hold_up_its_status),
         stage_test(health_is_of_the_process_that_was_there_before_and_after),
         stage_test(a_stale_pid_file_or_one_of_another_program_is_nothing_that_runs),
         stage_test(a_head_whose_end_is_uncertain_is_refused_and_its_connection_closed),
