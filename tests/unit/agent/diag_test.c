@@ -33,16 +33,15 @@ static void put(struct datagram *d, uint16_t type, uint16_t flags, uint32_t seq,
 
 static void put_row(struct datagram *d, bool v6, const uint8_t ip[16], uint16_t port, uint32_t inode)
 {
-    struct {
-        struct inet_diag_msg message;
-        uint8_t attribute[5]; /* what stands behind is not ours, and needs padding */
-    } body = {.message = {.idiag_family = v6 ? AF_INET6 : AF_INET,
-                          .idiag_state = PROC_TCP_LISTEN,
-                          .id.idiag_sport = (uint16_t)(port >> 8 | port << 8),
-                          .idiag_inode = inode}};
+    struct inet_diag_msg message = {.idiag_family = v6 ? AF_INET6 : AF_INET,
+                                    .idiag_state = PROC_TCP_LISTEN,
+                                    .id.idiag_sport = (uint16_t)(port >> 8 | port << 8),
+                                    .idiag_inode = inode};
+    uint8_t body[sizeof message + 5] = {0}; /* what stands behind is not ours, and needs padding */
 
-    memcpy(body.message.id.idiag_src, ip, v6 ? 16 : 4);
-    put(d, SOCK_DIAG_BY_FAMILY, 0, SEQ, &body, sizeof body);
+    memcpy(message.id.idiag_src, ip, v6 ? 16 : 4);
+    memcpy(body, &message, sizeof message);
+    put(d, SOCK_DIAG_BY_FAMILY, 0, SEQ, body, sizeof body);
 }
 
 static void put_end(struct datagram *d, uint16_t type, int32_t code)

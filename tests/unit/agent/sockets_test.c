@@ -210,7 +210,7 @@ static void listen_in_another_network(int to_parent, int from_parent)
 static void a_process_in_another_network_is_seen_there(void **state)
 {
     int up[2], down[2];
-    struct sockets sockets;
+    struct sockets sockets = {0};
     struct err err = {""};
     uint16_t port;
     pid_t pid;
