@@ -221,6 +221,31 @@ static enum code signal_process(struct service *service, struct err *err)
     return errno == ESRCH ? CODE_JOB_DIED : CODE_INTERNAL;
 }
 
+/* Where somebody replaced the file under the process, what runs is in no file: it is kept before an upgrade, so that
+ * there is a way back, and a restart, which would change the release, is refused. */
+static enum code keep_what_runs(struct service *service, struct err *err)
+{
+    const struct job *job = service->run.job;
+    uint8_t installed[SHA256_BYTES];
+    char hex[SHA256_DIGITS + 1], from[32];
+
+    if (!service_installed(service, installed, err))
+        return CODE_JOB_SWAP_FAILED;
+    if (memcmp(installed, job->before.sha256, sizeof installed) == 0 || job->action == JOB_ROLLBACK)
+        return CODE_JOB_OK;
+    if (job->action == JOB_RESTART) {
+        err_set(err, "%s is not the executable that process %u runs; a restart would change the release",
+                service->config->executable, job->before.pid);
+        return CODE_JOB_WRONG_EXECUTABLE;
+    }
+    sha256_hex(job->before.sha256, hex);
+    (void)snprintf(from, sizeof from, "/proc/%u/exe", job->before.pid);
+    if (release_keep(service->releases, from, hex, &service->hashes, err))
+        return CODE_JOB_OK;
+    (void)err_context(err, "the running executable cannot be kept");
+    return CODE_JOB_SWAP_FAILED;
+}
+
 /* Where the wanted executable is there already nothing is swapped. */
 static bool swap(struct service *service, struct err *err)
 {
@@ -264,6 +289,8 @@ static void begin(void *ctx)
     struct err err = {""};
     enum code code = open_process(service, &err);
 
+    if (code == CODE_JOB_OK)
+        code = keep_what_runs(service, &err);
     if (code == CODE_JOB_OK && !swap(service, &err))
         code = CODE_JOB_SWAP_FAILED;
     if (code == CODE_JOB_OK)

@@ -80,6 +80,12 @@ static void check_nodes(const struct fleet *f, const struct survey *s, const str
         if (n->status.ident.pid == 0)
             complain(c, EXIT_REFUSED, "%s: no process of service %s runs there; start it first", name,
                      n->status.service);
+        else if (!q->has_release && n->status.has_installed &&
+                 memcmp(n->status.installed, n->status.ident.sha256, sizeof n->status.installed) != 0)
+            complain(c, EXIT_REFUSED,
+                     "%s: the installed executable of service %s is not the one that runs, so a restart would change "
+                     "the release; give it as --release, or put the old one back",
+                     name, n->status.service);
         if (n->status.job.id != NULL && n->status.job.state == JOB_RUNNING)
             complain(c, EXIT_REFUSED, "%s: its agent is at work on job %s; wait for its end", name, n->status.job.id);
     }

@@ -1,6 +1,9 @@
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "agent_api.h"
 #include "agent_read.h"
@@ -28,7 +31,15 @@ static void call_agent(struct world_net *w, struct part *part, const char *metho
 static void upload(struct world_net *w, struct part *part)
 {
     const struct plan_node *n = &w->plan->nodes[part->work->action.node];
-    char *url = agent_api_url_release(w->plan, part->work->action.node);
+    char *url, text[ANSWER_TEXT_MAX];
+
+    if (access(w->plan->release_file, R_OK) != 0) { /* asking again brings no file back */
+        (void)snprintf(text, sizeof text, "cannot read the release: %.200s: %s", w->plan->release_file,
+                       strerror(errno));
+        part_end(w, part, ANS_REFUSED, text);
+        return;
+    }
+    url = agent_api_url_release(w->plan, part->work->action.node);
     struct call_request q = {.method = "PUT",
                              .peer = n->name,
                              .url = url,

@@ -190,6 +190,34 @@ static void a_second_job_waits_for_the_first_one(struct stage *s)
     assert_end(s, wait_job(a, "r/2"), "done", "ok", true, false);
 }
 
+/* Somebody put another file in place: a restart would bring it up, unasked. */
+static void a_restart_brings_no_other_executable_than_the_one_that_runs(struct stage *s)
+{
+    struct stage_server *v;
+    struct stage_agent *a = claimed_agent(s, &v, NULL);
+    pid_t before = stage_server_pid(v);
+
+    stage_server_install(v, "v2");
+    assert_end(s, run_job(a, "r/1", "restart", NULL), "failed", "wrong_executable", false, false);
+    assert_int_equal(stage_server_pid(v), before);
+    assert_string_equal(file_hex(s, v->exe), file_hex(s, stage_server_variant(s, "v2")));
+}
+
+/* It is in no file any more, only running: yet there is a way back to it. */
+static void what_runs_is_kept_before_an_upgrade(struct stage *s)
+{
+    struct stage_server *v;
+    struct stage_agent *a = claimed_agent(s, &v, NULL);
+    const char *old = file_hex(s, v->exe), *file = stage_server_variant(s, "sick"), *hex = file_hex(s, file);
+
+    stage_server_install(v, "v2");
+    assert_status(put_release(a, hex, file), 201);
+    assert_end(s, run_job(a, "r/1", "upgrade", hex), "done", "ok", true, false);
+    assert_end(s, run_job(a, "r/2", "rollback", old), "done", "ok", true, false);
+    assert_string_equal(stage_server_version(v), "1");
+    assert_string_equal(file_hex(s, v->exe), old);
+}
+
 static void an_agent_killed_in_mid_job_puts_the_old_file_back_and_says_interrupted(struct stage *s)
 {
     struct stage_server *v;
@@ -223,6 +251,8 @@ int main(void)
         stage_test(a_release_that_rotted_in_the_store_is_taken_anew),
         stage_test(an_id_is_remembered_as_long_as_its_fence_counts),
         stage_test(a_second_job_waits_for_the_first_one),
+        stage_test(a_restart_brings_no_other_executable_than_the_one_that_runs),
+        stage_test(what_runs_is_kept_before_an_upgrade),
         stage_test(an_agent_killed_in_mid_job_puts_the_old_file_back_and_says_interrupted),
     };
 

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/stage/load.h"
 #include "tests/stage/test.h"
@@ -123,6 +124,52 @@ static void a_process_that_the_job_did_not_bring_is_not_taken_for_it(struct stag
     assert_true(stage_fleet_is_free(f));
 }
 
+/* What ran is in no file any more when the rollout begins; it serves again all the same. */
+static void one_over_a_file_that_somebody_replaced_is_taken_back(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    struct stage_rollout *r;
+
+    stage_server_install(f->node[0].server, "v2");
+    r = stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"--limit=node1", NULL});
+    stage_rollout_expect(s, r, 5, STAGE_SAYS("node1: the installed executable", "nothing was changed"));
+    r = stage_fleet_run(
+        f, RUN_LIMIT_MS,
+        (const char *const[]){"--release", stage_server_variant(s, "sick"), "--healthy-deadline", "2s", NULL});
+    stage_rollout_expect(s, r, 1, STAGE_SAYS("node1: failed, in rotation", "1 not begun"));
+    assert_int_equal(stage_fleet_at_version(f, "1"), 2);
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
+}
+
+/* What the plan names by its hash is what comes to a node, or nothing. */
+static void a_file_that_goes_or_changes_under_the_rollout_stops_it(struct stage *s)
+{
+    static const struct {
+        const char *variant, *says; /* NULL: the file goes */
+    } rows[] = {{NULL, "cannot read the release"}, {"exit", "hash_mismatch"}};
+    struct stage_fleet *f = stage_fleet(s, 3, 1);
+
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *file = stage_copy(s, stage_server_variant(s, "v2"), "release");
+        struct stage_rollout *r =
+            stage_fleet_start(f, (const char *const[]){"--release", file, "--min-healthy-time=500ms",
+                                                       i == 0 ? "--limit=node1,node2" : "--limit=node2,node3", NULL});
+
+        stage_rollout_until(s, r, stage_text(s, "node%u     health", i + 1), RUN_LIMIT_MS);
+        if (rows[i].variant == NULL)
+            assert_int_equal(unlink(file), 0);
+        else
+            (void)stage_copy(s, stage_server_variant(s, rows[i].variant), "release");
+        stage_rollout_end(s, r, RUN_LIMIT_MS);
+        stage_rollout_expect(
+            s, r, 1, STAGE_SAYS("1 upgraded", stage_text(s, "node%u: failed, in rotation", i + 2), rows[i].says));
+        assert_int_equal(stage_fleet_at_version(f, "2"), i + 1);
+        assert_true(stage_fleet_all_up(f));
+        assert_true(stage_fleet_is_free(f));
+    }
+}
+
 /* The release before cannot come back: the node stays out, and is named. */
 static void a_node_that_cannot_go_back_is_named_with_exit_3(struct stage *s)
 {
@@ -152,6 +199,8 @@ int main(void)
         stage_test(one_that_is_no_program_leaves_the_old_one_serving),
         stage_test(a_release_that_stays_sick_costs_no_request),
         stage_test(a_process_that_the_job_did_not_bring_is_not_taken_for_it),
+        stage_test(one_over_a_file_that_somebody_replaced_is_taken_back),
+        stage_test(a_file_that_goes_or_changes_under_the_rollout_stops_it),
         stage_test(a_node_that_cannot_go_back_is_named_with_exit_3),
     };
 

@@ -167,6 +167,16 @@ static void nothing_runs(struct scene *s)
 {
     s->nodes[1].status.ident.pid = 0;
 }
+static void another_file_is_installed(struct scene *s)
+{
+    s->nodes[1].status.has_installed = true;
+    s->nodes[1].status.installed[0] = 'C';
+}
+static void another_file_and_no_release(struct scene *s)
+{
+    another_file_is_installed(s);
+    s->request.has_release = false;
+}
 static void a_job_runs(struct scene *s)
 {
     s->nodes[1].status.job.id = "r0/b/job/1";
@@ -296,6 +306,8 @@ static const struct {
     {agent_too_old, NULL, 5, "b: its agent speaks version 0 of the contract, this rollout 1; upgrade the older"},
     {agent_cannot_upgrade, NULL, 5, "b: its agent (rollout-agent 0.1.0) cannot do upgrade; upgrade the agent"},
     {nothing_runs, NULL, 5, "b: no process of service app runs there; start it first"},
+    {another_file_and_no_release, NULL, 5, "b: the installed executable of service app is not the one that runs, so"},
+    {another_file_is_installed, NULL, 0, NULL},
     {a_job_runs, NULL, 5, "b: its agent is at work on job r0/b/job/1; wait for its end"},
     {claimed, NULL, 6, "b: claimed by rollout r0 (bob@ci), 20 s left"},
     {left_out, NULL, 5, "b: left out by rollout r0 (bob@ci), which is dead; put it back first: rollout repair"},
