@@ -128,7 +128,7 @@ static void a_request_asleep_through_a_handover_is_answered_by_the_old_process(s
 
 static void idle_connections_are_heard_within_the_linger_and_then_closed(struct stage *s)
 {
-    struct stage_server *v = start_with(s, LIST("--linger", "1500ms"), NULL);
+    struct stage_server *v = start_with(s, LIST("--linger", "3s"), NULL);
     int speaks, silent, halfway;
 
     stage_wait_until(s, is_serving, v, 5000, "the server");
@@ -144,8 +144,8 @@ static void idle_connections_are_heard_within_the_linger_and_then_closed(struct 
     stage_raw_send(s, halfway, "GET /ver");
     stage_raw_send(s, speaks, "GET /version HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_non_null(strstr(stage_raw_answer(s, speaks, 5000), "\r\n\r\n1\n"));
-    assert_true(stage_raw_closes(s, speaks, 1000));
-    assert_true(stage_raw_closes(s, silent, 5000));
+    assert_true(stage_raw_closes(s, speaks, 10000));
+    assert_true(stage_raw_closes(s, silent, 15000));
     /* Half a request came in during the linger: it gets a linger of its own. */
     stage_raw_send(s, halfway, "sion HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_non_null(strstr(stage_raw_answer(s, halfway, 5000), "\r\n\r\n1\n"));
@@ -234,7 +234,7 @@ static void install_bad(struct stage_server *v, const struct bad_row *row)
 
 static void a_bad_executable_leaves_the_old_one_serving_and_its_reason_in_the_log(struct stage *s)
 {
-    struct stage_server *v = start_with(s, LIST("--upgrade-timeout", "1500ms"), NULL);
+    struct stage_server *v = start_with(s, LIST("--upgrade-timeout", "3s"), NULL);
     pid_t old;
 
     stage_wait_until(s, is_serving, v, 5000, "the server");
@@ -304,7 +304,7 @@ static void a_second_sigterm_ends_at_once(struct stage *s)
     wait_for_log(v, "event=upgrade-refused", 1); /* not any more */
     assert_int_equal(kill(pid, SIGTERM), 0);
     stage_wait_until(s, none_is_left, v, 5000, "the server to be gone");
-    assert_true(stage_raw_closes(s, asleep, 1000));
+    assert_true(stage_raw_closes(s, asleep, 10000));
     wait_for_log(v, "1 requests were cut short", 1);
 }
 
@@ -319,7 +319,7 @@ static void the_drain_limit_cuts_what_is_left_and_says_how_much(struct stage *s)
     (void)hand_over(v);
     stage_wait_until(s, one_is_left, v, 5000, "the old process to be gone");
     wait_for_log(v, "the drain limit is over; 1 requests were cut short", 1);
-    assert_true(stage_raw_closes(s, asleep, 1000));
+    assert_true(stage_raw_closes(s, asleep, 10000));
     assert_string_equal(stage_server_version(v), "1");
 }
 

@@ -7,7 +7,7 @@
 #include "tests/stage/witness.h"
 
 #define RUN_LIMIT_MS 60000
-#define HOLD_MS      4000
+#define HOLD_MS      500 /* once released */
 
 static void restart_agent(struct stage_agent *a)
 {
@@ -18,12 +18,13 @@ static void restart_agent(struct stage_agent *a)
 static void one_that_is_restarted_while_its_node_drains_costs_nothing(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
+    struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
     struct stage_rollout *r;
 
-    (void)stage_hold_start(f, 0, 0, HOLD_MS);
     r = stage_fleet_start(f, (const char *const[]){"--drain-timeout=30s", NULL});
     stage_rollout_until(s, r, "node1     quiet", RUN_LIMIT_MS);
     restart_agent(f->node[0].agent);
+    stage_hold_release(hold);
     stage_rollout_end(s, r, RUN_LIMIT_MS);
     stage_rollout_expect(s, r, 0, STAGE_SAYS("2 restarted"));
     assert_true(stage_fleet_all_up(f));
@@ -53,13 +54,14 @@ static void one_that_dies_while_its_node_drains_leaves_it_named_and_repairable(s
 {
     struct stage_fleet *f = stage_fleet(s, 2, 2);
     struct stage_pids before = stage_fleet_pids(f);
+    struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
     struct stage_rollout *r;
 
-    (void)stage_hold_start(f, 0, 0, HOLD_MS);
     r = stage_fleet_start(f,
-                          (const char *const[]){"--drain-timeout=6s", "--request-timeout=1s", "--lease-ttl=2s", NULL});
+                          (const char *const[]){"--drain-timeout=10s", "--request-timeout=3s", "--lease-ttl=2s", NULL});
     stage_rollout_until(s, r, "node1     quiet", RUN_LIMIT_MS);
     stage_agent_stop(f->node[0].agent, SIGKILL);
+    stage_hold_release(hold);
     stage_rollout_end(s, r, RUN_LIMIT_MS);
     stage_rollout_expect(s, r, 3,
                          STAGE_SAYS("node1: OUT OF ROTATION", "upstream app at lb1", "upstream app at lb2",
@@ -79,12 +81,13 @@ static void one_that_dies_before_its_turn_stops_the_rollout_and_its_node_serves_
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
     struct stage_pids before = stage_fleet_pids(f);
+    struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
     struct stage_rollout *r;
 
-    (void)stage_hold_start(f, 0, 0, HOLD_MS);
-    r = stage_fleet_start(f, (const char *const[]){"--drain-timeout=30s", "--request-timeout=1s", NULL});
+    r = stage_fleet_start(f, (const char *const[]){"--drain-timeout=30s", "--request-timeout=3s", NULL});
     stage_rollout_until(s, r, "node1     quiet", RUN_LIMIT_MS);
     stage_agent_stop(f->node[1].agent, SIGKILL);
+    stage_hold_release(hold);
     stage_rollout_end(s, r, RUN_LIMIT_MS);
     stage_rollout_expect(s, r, 1, STAGE_SAYS("1 restarted", "node2: failed, in rotation", "its agent did not answer"));
     assert_int_equal(stage_server_pid(f->node[1].server), before.pid[1]);

@@ -55,7 +55,7 @@ static void expect_stop(struct stage *s, const char *release, const char *text)
     const char *file = installed(f, 0);
     struct stage_rollout *r =
         stage_fleet_run(f, RUN_LIMIT_MS,
-                        (const char *const[]){"--release", release, "--healthy-deadline", "2s", "--success-threshold",
+                        (const char *const[]){"--release", release, "--healthy-deadline", "5s", "--success-threshold",
                                               "2", "--job-timeout", "20s", NULL});
 
     stage_rollout_expect(s, r, 1,
@@ -94,7 +94,7 @@ static void a_release_that_stays_sick_costs_no_request(struct stage *s)
     struct stage_load *load = stage_load_start_fleet(f);
     struct stage_rollout *r = stage_fleet_run(
         f, RUN_LIMIT_MS,
-        (const char *const[]){"--release", stage_server_variant(s, "sick"), "--healthy-deadline=1s", NULL});
+        (const char *const[]){"--release", stage_server_variant(s, "sick"), "--healthy-deadline=5s", NULL});
 
     stage_rollout_expect(s, r, 1, STAGE_SAYS("node1: failed, in rotation"));
     stage_load_end(s, load);
@@ -177,7 +177,7 @@ static void a_node_that_cannot_go_back_is_named_with_exit_3(struct stage *s)
     struct stage_pids before = stage_fleet_pids(f);
     struct stage_rollout *r =
         stage_fleet_start(f, (const char *const[]){"--release", stage_server_variant(s, "sick"), "--healthy-deadline",
-                                                   "3s", "--request-timeout", "500ms", "--job-timeout", "1s", NULL});
+                                                   "5s", "--request-timeout", "2s", "--job-timeout", "6s", NULL});
 
     stage_rollout_until(s, r, "node1     health", RUN_LIMIT_MS);
     stage_agent_stop(f->node[0].agent, SIGKILL);

@@ -7,6 +7,7 @@
 #include "tests/stage/witness.h"
 
 #define RUN_LIMIT_MS 60000
+#define HOLD_MS      2000 /* once released */
 
 static const char *pid_text(struct stage *s, pid_t pid)
 {
@@ -34,9 +35,12 @@ static void a_node_is_not_restarted_before_its_requests_ended(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 2);
     struct stage_pids before = stage_fleet_pids(f);
-    struct stage_hold *holds[] = {stage_hold_start(f, 0, 0, 3000), stage_hold_start(f, 1, 0, 4000)};
+    struct stage_hold *holds[] = {stage_hold_start(f, 0, 0, 1000), stage_hold_start(f, 1, 0, 2000)};
     struct stage_rollout *r = stage_fleet_start(f, NULL);
 
+    stage_rollout_until(s, r, "node1     quiet", RUN_LIMIT_MS);
+    stage_hold_release(holds[0]);
+    stage_hold_release(holds[1]);
     stage_rollout_until(s, r, "node1     job", RUN_LIMIT_MS);
     assert_true(stage_hold_answered(holds[0]));
     assert_true(stage_hold_answered(holds[1]));
@@ -49,7 +53,7 @@ static void a_node_that_drains_gets_nothing_new(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 2);
     struct stage_pids before = stage_fleet_pids(f);
-    struct stage_hold *hold = stage_hold_start(f, 0, 0, 6000);
+    struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
     struct stage_rollout *r = stage_fleet_start(f, (const char *const[]){"--drain-timeout=30s", NULL});
 
     stage_rollout_until(s, r, "node1     quiet", RUN_LIMIT_MS);
@@ -72,13 +76,14 @@ static void a_reload_in_mid_drain_does_not_end_the_wait(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
     struct stage_pids before = stage_fleet_pids(f);
-    struct stage_hold *hold = stage_hold_start(f, 0, 0, 6000);
+    struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
     struct stage_rollout *r = stage_fleet_start(f, (const char *const[]){"--drain-timeout=30s", NULL});
 
     stage_rollout_until(s, r, "node1     quiet", RUN_LIMIT_MS);
     stage_nginx_reload(f->lb[0]);
     assert_false(stage_hold_answered(hold));
     assert_string_equal(stage_fleet_peer_state(f, 0, 0), "draining");
+    stage_hold_release(hold);
     stage_rollout_until(s, r, "node1     job", RUN_LIMIT_MS);
     assert_true(stage_hold_answered(hold));
     assert_answered_by(hold, before.pid[0]);
@@ -90,11 +95,13 @@ static void a_request_of_a_worker_from_before_a_reload_is_waited_for(struct stag
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
     struct stage_pids before = stage_fleet_pids(f);
-    struct stage_hold *hold = stage_hold_start(f, 0, 0, 6000);
+    struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
     struct stage_rollout *r;
 
     stage_nginx_reload(f->lb[0]);
     r = stage_fleet_start(f, (const char *const[]){"--drain-timeout=30s", NULL});
+    stage_rollout_until(s, r, "node1     quiet", RUN_LIMIT_MS);
+    stage_hold_release(hold);
     stage_rollout_until(s, r, "node1     job", RUN_LIMIT_MS);
     assert_true(stage_hold_answered(hold));
     assert_answered_by(hold, before.pid[0]);
@@ -107,7 +114,7 @@ static void past_the_drain_timeout_the_node_goes_back_untouched(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 2);
     struct stage_pids before = stage_fleet_pids(f);
-    struct stage_hold *hold = stage_hold_start(f, 0, 0, 6000);
+    struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
     struct stage_rollout *r = stage_fleet_run(
         f, RUN_LIMIT_MS, (const char *const[]){"--release", stage_server_variant(s, "v2"), "--drain-timeout=1s", NULL});
 
@@ -126,7 +133,7 @@ static void with_proceed_the_rollout_goes_on_and_the_old_process_answers_still(s
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
     struct stage_pids before = stage_fleet_pids(f);
-    struct stage_hold *hold = stage_hold_start(f, 0, 0, 8000);
+    struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
     struct stage_rollout *r =
         stage_fleet_start(f, (const char *const[]){"--drain-timeout=1s", "--on-drain-timeout=proceed", NULL});
 

@@ -7,7 +7,7 @@
 #include "tests/stage/witness.h"
 
 #define RUN_LIMIT_MS 60000
-#define HOLD_MS      4000
+#define HOLD_MS      500 /* once released */
 
 static struct stage_rollout *repair(struct stage_fleet *f)
 {
@@ -24,7 +24,7 @@ static void kill_controller(struct stage *s, struct stage_rollout *r)
 }
 
 /* A rollout of node1 and node2, killed once node1 is in `step`; its id is dead-1. */
-static struct stage_fleet *killed_in(struct stage *s, const char *step, const char *release, uint32_t hold_ms)
+static struct stage_fleet *killed_in(struct stage *s, const char *step, const char *release, struct stage_hold **hold)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 2);
     const char *const args[] = {"--rollout-id=dead-1",
@@ -36,8 +36,8 @@ static struct stage_fleet *killed_in(struct stage *s, const char *step, const ch
                                 NULL};
     struct stage_rollout *r;
 
-    if (hold_ms > 0)
-        (void)stage_hold_start(f, 0, 0, hold_ms);
+    if (hold != NULL)
+        *hold = stage_hold_start(f, 0, 0, HOLD_MS);
     r = stage_fleet_start(f, args);
     stage_rollout_until(s, r, stage_text(s, "node1     %s", step), RUN_LIMIT_MS);
     kill_controller(s, r);
@@ -57,7 +57,8 @@ static void expect_mended(struct stage_fleet *f, const char *version)
 
 static void one_killed_while_a_node_drains_is_mended(struct stage *s)
 {
-    struct stage_fleet *f = killed_in(s, "quiet", stage_server_variant(s, "v2"), HOLD_MS);
+    struct stage_hold *hold;
+    struct stage_fleet *f = killed_in(s, "quiet", stage_server_variant(s, "v2"), &hold);
     struct stage_pids before = stage_fleet_pids(f);
 
     expect_mended(f, "1");
@@ -66,21 +67,21 @@ static void one_killed_while_a_node_drains_is_mended(struct stage *s)
 
 static void one_killed_with_a_node_down_is_mended(struct stage *s)
 {
-    struct stage_fleet *f = killed_in(s, "silent", NULL, 0);
+    struct stage_fleet *f = killed_in(s, "silent", NULL, NULL);
 
     expect_mended(f, "1");
 }
 
 static void one_killed_while_the_job_runs_is_mended(struct stage *s)
 {
-    struct stage_fleet *f = killed_in(s, "handover", stage_server_variant(s, "hang"), 0);
+    struct stage_fleet *f = killed_in(s, "handover", stage_server_variant(s, "hang"), NULL);
 
     expect_mended(f, "1");
 }
 
 static void one_killed_before_its_node_is_healthy_is_mended_to_the_release(struct stage *s)
 {
-    struct stage_fleet *f = killed_in(s, "health", stage_server_variant(s, "v2"), 0);
+    struct stage_fleet *f = killed_in(s, "health", stage_server_variant(s, "v2"), NULL);
 
     expect_mended(f, "2");
 }
@@ -88,7 +89,7 @@ static void one_killed_before_its_node_is_healthy_is_mended_to_the_release(struc
 /* What the dead rollout brought is sick: it stays out, and is named. */
 static void a_node_that_is_not_healthy_is_not_put_back(struct stage *s)
 {
-    struct stage_fleet *f = killed_in(s, "health", stage_server_variant(s, "sick"), 0);
+    struct stage_fleet *f = killed_in(s, "health", stage_server_variant(s, "sick"), NULL);
     struct stage_rollout *r = stage_fleet_run(
         f, RUN_LIMIT_MS, (const char *const[]){"repair", "--lease-ttl=2s", "--healthy-deadline=2s", NULL});
 
@@ -101,7 +102,8 @@ static void a_node_that_is_not_healthy_is_not_put_back(struct stage *s)
 /* First its lease is in the way, then what it left out. */
 static void nothing_rolls_before_the_repair(struct stage *s)
 {
-    struct stage_fleet *f = killed_in(s, "quiet", NULL, HOLD_MS);
+    struct stage_hold *hold;
+    struct stage_fleet *f = killed_in(s, "quiet", NULL, &hold);
     struct stage_rollout *r = stage_fleet_run(f, RUN_LIMIT_MS, NULL);
     struct stage_pids before = stage_fleet_pids(f);
 
@@ -114,6 +116,7 @@ static void nothing_rolls_before_the_repair(struct stage *s)
                          STAGE_SAYS("node1: left out by rollout dead-1", "rollout repair", "nothing was changed"));
     assert_int_equal(stage_fleet_same_pids(f, &before), 2);
     expect_mended(f, "1");
+    stage_hold_release(hold);
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, NULL), 0, STAGE_SAYS("2 restarted"));
 }
 
@@ -129,7 +132,7 @@ static void a_fleet_with_nothing_to_repair_is_left_alone(struct stage *s)
 static void a_living_rollout_is_not_repaired(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
-    struct stage_hold *hold = stage_hold_start(f, 0, 0, 8000);
+    struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
     struct stage_rollout *living = stage_fleet_start(
         f, (const char *const[]){"--rollout-id=living-1", "--lease-ttl=2s", "--drain-timeout=30s", NULL});
 
@@ -138,6 +141,7 @@ static void a_living_rollout_is_not_repaired(struct stage *s)
     assert_false(stage_hold_answered(hold));
     assert_string_equal(stage_fleet_peer_state(f, 0, 0), "draining");
     assert_string_equal(stage_json_string(s, stage_fleet_claim(f, 0), "rollout"), "living-1");
+    stage_hold_release(hold);
     stage_rollout_end(s, living, RUN_LIMIT_MS);
     stage_rollout_expect(s, living, 0, STAGE_SAYS("2 restarted"));
     assert_true(stage_fleet_all_up(f));

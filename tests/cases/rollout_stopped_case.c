@@ -9,7 +9,7 @@
 #include "tests/stage/witness.h"
 
 #define RUN_LIMIT_MS 60000
-#define HOLD_MS      5000
+#define HOLD_MS      500 /* once released */
 
 struct stopped {
     struct stage_fleet *fleet;
@@ -41,6 +41,7 @@ static void expect_undone(struct stopped *t, int signal)
     assert_int_equal(stage_fleet_same_pids(t->fleet, &t->before), 2);
     assert_true(stage_fleet_all_up(t->fleet));
     assert_true(stage_fleet_is_free(t->fleet));
+    stage_hold_release(t->hold);
     stage_rollout_expect(s, stage_fleet_run(t->fleet, RUN_LIMIT_MS, NULL), 0, STAGE_SAYS("2 restarted"));
 }
 

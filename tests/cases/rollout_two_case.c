@@ -7,7 +7,7 @@
 
 #define RUN_LIMIT_MS 60000
 #define ROUNDS       4
-#define HOLD_MS      8000
+#define HOLD_MS      500 /* once released */
 
 static const char *holder_of(struct stage *s, const struct stage_rollout *r)
 {
@@ -24,6 +24,7 @@ static void the_second_ends_with_6_and_names_the_first(struct stage *s)
     second = stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"--rollout-id=second", NULL});
     assert_false(stage_hold_answered(hold));
     stage_rollout_expect(s, second, 6, STAGE_SAYS("rollout first", holder_of(s, first), "nothing was changed"));
+    stage_hold_release(hold);
     stage_rollout_end(s, first, RUN_LIMIT_MS);
     stage_rollout_expect(s, first, 0, STAGE_SAYS("2 restarted"));
     assert_true(stage_fleet_all_up(f));
@@ -44,6 +45,7 @@ static void nodes_of_their_own_do_not_make_it_two_fleets(struct stage *s)
                          STAGE_SAYS("rollout first", holder_of(s, first)));
     assert_false(stage_hold_answered(hold));
     assert_int_equal(stage_server_pid(f->node[1].server), before.pid[1]);
+    stage_hold_release(hold);
     stage_rollout_end(s, first, RUN_LIMIT_MS);
     stage_rollout_expect(s, first, 0, STAGE_SAYS("1 restarted"));
 }
@@ -84,6 +86,7 @@ static void two_jobs_of_a_pipeline_with_one_id_are_two(struct stage *s)
                         (const char *const[]){"--rollout-id=ci", "--limit=node2", "--max-unavailable=2", NULL}),
         6, STAGE_SAYS("rollout ci", holder_of(s, first)));
     assert_false(stage_hold_answered(hold));
+    stage_hold_release(hold);
     stage_rollout_end(s, first, RUN_LIMIT_MS);
     stage_rollout_expect(s, first, 0, STAGE_SAYS("1 restarted"));
     assert_true(stage_fleet_all_up(f));

@@ -34,7 +34,11 @@ static void write_proxy(FILE *f, const struct stage_nginx *n, const struct stage
     if (conf->upstreams == NULL || conf->upstreams[0].name == NULL)
         (void)fputs("        location / { return 204; }\n", f);
     else
-        (void)fprintf(f, "        location / { proxy_pass http://%s; }\n", conf->upstreams[0].name);
+        (void)fprintf(f,
+                      "        location / { proxy_pass http://%s; }\n"
+                      "        location /hold/ { proxy_pass http://%s/sleep/; proxy_request_buffering off; "
+                      "client_body_timeout 1h; }\n", /* see witness.h */
+                      conf->upstreams[0].name, conf->upstreams[0].name);
     for (const struct stage_upstream *u = conf->upstreams; u != NULL && u->name != NULL; u++)
         (void)fprintf(f, "        location /%s/ { proxy_pass http://%s/; }\n", u->name, u->name);
     (void)fputs("    }\n", f);

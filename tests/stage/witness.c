@@ -9,8 +9,8 @@
 #include "tests/stage/http.h"
 #include "tests/stage/raw.h"
 
-#define HOLD_READY_MS 5000
-#define HOLD_LATE_MS  15000
+#define HOLD_READY_MS 15000
+#define HOLD_LATE_MS  30000
 
 /* ---- processes */
 
@@ -136,7 +136,7 @@ const char *stage_fleet_picture(struct stage_fleet *f)
     return text;
 }
 
-/* ---- a request that sleeps */
+/* ---- a request that is held */
 
 /* Peers with equal weights are asked in turn: once the node before has answered, the wanted one is next. */
 static void turn_to(struct stage_fleet *f, unsigned lb, unsigned node)
@@ -172,13 +172,24 @@ struct stage_hold *stage_hold_start(struct stage_fleet *f, unsigned lb, unsigned
         turn_to(f, lb, node);
     h->stage = s;
     h->fd = stage_raw_open(s, f->lb[lb]->port);
-    h->until_ms = stage_now_ms() + sleep_ms;
-    stage_raw_send(
-        s, h->fd,
-        stage_text(s, "GET /sleep/?duration=%ums HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n", sleep_ms));
+    h->sleep_ms = sleep_ms;
+    stage_raw_send(s, h->fd,
+                   stage_text(s,
+                              "POST /hold/?duration=%ums HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
+                              "Content-Length: 1\r\n\r\n",
+                              sleep_ms));
     stage_wait_until(s, is_held, &w, HOLD_READY_MS,
-                     stage_text(s, "a sleeping request to reach %s through %s", f->node[node].name, f->lb[lb]->name));
+                     stage_text(s, "a request to reach %s through %s", f->node[node].name, f->lb[lb]->name));
     return h;
+}
+
+void stage_hold_release(struct stage_hold *h)
+{
+    if (h->released)
+        return;
+    h->released = true;
+    h->until_ms = stage_now_ms() + h->sleep_ms;
+    stage_raw_send(h->stage, h->fd, "x");
 }
 
 bool stage_hold_answered(const struct stage_hold *h)
@@ -190,9 +201,11 @@ bool stage_hold_answered(const struct stage_hold *h)
 
 const char *stage_hold_end(struct stage_hold *h)
 {
-    uint64_t now_ms = stage_now_ms();
-    uint64_t left_ms = h->until_ms > now_ms ? h->until_ms - now_ms : 0;
+    uint64_t now_ms, left_ms;
 
+    stage_hold_release(h);
+    now_ms = stage_now_ms();
+    left_ms = h->until_ms > now_ms ? h->until_ms - now_ms : 0;
     return stage_raw_answer(h->stage, h->fd, (uint32_t)left_ms + HOLD_LATE_MS);
 }
 

@@ -23,15 +23,20 @@ void stage_fleet_wait_state(struct stage_fleet *f, unsigned lb, unsigned node, c
 /* All that a rollout could change, as one text to compare: pids, peers, claims, leases. */
 const char *stage_fleet_picture(struct stage_fleet *f);
 
-/* ---- a request that sleeps at a node, sent through a load balancer; nobody else may send through it meanwhile */
+/* ---- a request that is held at a node, sent through a load balancer; nobody else may send through it meanwhile
+ * The node waits for the last byte of its body for as long as the test likes, then sleeps, then answers. */
 struct stage_hold {
     struct stage *stage;
     int fd;
-    uint64_t until_ms; /* stage_now_ms: it cannot be answered before */
+    bool released;
+    uint32_t sleep_ms;
+    uint64_t until_ms; /* stage_now_ms, once released: it cannot be answered before */
 };
 struct stage_hold *stage_hold_start(struct stage_fleet *f, unsigned lb, unsigned node, uint32_t sleep_ms);
+void stage_hold_release(struct stage_hold *h);        /* the last byte; from now on it sleeps */
 bool stage_hold_answered(const struct stage_hold *h); /* looks, never waits */
-const char *stage_hold_end(struct stage_hold *h);     /* its whole answer, waited for; "" where it was cut off */
+const char *
+stage_hold_end(struct stage_hold *h); /* its whole answer, released and waited for; "" where it was cut off */
 
 /* ---- the end of a rollout: another exit code than this, or one of the texts (NULL-terminated) said neither on stdout
  * nor on stderr, fails the stage with all that it said. */
