@@ -1,5 +1,7 @@
 #include "tests/stage/nginx.h"
 
+#include <dirent.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,22 +180,63 @@ struct reload {
     unsigned n_before;
 };
 
-/* A worker that was not there before, and the port answers: accepting is by then the new ones' matter. */
-static bool has_new_worker(void *ctx)
+/* Of the socket that listens on a port of 127.0.0.1; 0: none. */
+static unsigned long listening_inode(uint16_t port)
+{
+    FILE *f = fopen("/proc/net/tcp", "re"); /* those that listen come first */
+    char line[512];
+    unsigned at, state;
+    unsigned long inode = 0, found = 0;
+
+    while (f != NULL && found == 0 && fgets(line, sizeof line, f) != NULL)
+        if (sscanf(line, " %*u: %*[0-9A-F]:%4x %*s %2x %*s %*s %*s %*s %*s %lu", &at, &state, &inode) == 3 &&
+            at == port && state == TCP_LISTEN)
+            found = inode;
+    if (f != NULL)
+        (void)fclose(f);
+    return found;
+}
+
+static bool holds_socket(pid_t pid, unsigned long inode)
+{
+    char path[64], want[64], link[64];
+    DIR *dir;
+    struct dirent *e;
+    bool found = false;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/fd", pid);
+    (void)snprintf(want, sizeof want, "socket:[%lu]", inode);
+    dir = opendir(path); /* none: it is gone */
+    while (dir != NULL && !found && (e = readdir(dir)) != NULL) {
+        ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof link - 1);
+
+        link[n > 0 ? n : 0] = '\0';
+        found = strcmp(link, want) == 0;
+    }
+    if (dir != NULL)
+        (void)closedir(dir);
+    return found;
+}
+
+/* A worker that was not there before, no other that still accepts, and the port answers. */
+static bool has_reloaded(void *ctx)
 {
     struct reload *r = ctx;
+    unsigned long web = listening_inode(r->n->port), api = listening_inode(r->n->api_port);
     pid_t now[64];
     unsigned n_now = stage_nginx_workers(r->n, now, 64);
+    bool any_new = false;
 
     for (unsigned i = 0; i < n_now && i < 64; i++) {
         bool old = false;
 
         for (unsigned j = 0; j < r->n_before; j++)
             old = old || now[i] == r->before[j];
-        if (!old)
-            return answers(r->n);
+        if (old && (holds_socket(now[i], web) || holds_socket(now[i], api)))
+            return false;
+        any_new = any_new || !old;
     }
-    return false;
+    return any_new && answers(r->n);
 }
 
 void stage_nginx_reload(struct stage_nginx *n)
@@ -203,9 +246,9 @@ void stage_nginx_reload(struct stage_nginx *n)
     r.n_before = stage_nginx_workers(n, r.before, 64);
     if (kill(n->proc->pid, SIGHUP) != 0)
         stage_fail(n->stage, "cannot signal nginx %s", n->name);
-    if (!stage_comes_true(n->stage, has_new_worker, &r, NGINX_READY_MS))
-        stage_fail_log(n->stage, n->error_log, "nginx %s started no new worker within %u ms of its SIGHUP", n->name,
-                       stage_limit_ms(n->stage, NGINX_READY_MS));
+    if (!stage_comes_true(n->stage, has_reloaded, &r, NGINX_READY_MS))
+        stage_fail_log(n->stage, n->error_log, "nginx %s was not served by new workers alone %u ms after its SIGHUP",
+                       n->name, stage_limit_ms(n->stage, NGINX_READY_MS));
 }
 
 void stage_nginx_stop(struct stage_nginx *n, int signal)

@@ -38,7 +38,8 @@ struct stage_nginx {
 /* Start it, wait until it answers. The conf is copied into its file; the struct may go. */
 struct stage_nginx *stage_nginx_start(struct stage *s, const char *name, const struct stage_nginx_conf *conf);
 void stage_nginx_write(struct stage_nginx *n, const struct stage_nginx_conf *conf); /* a new conf for the next reload */
-void stage_nginx_reload(struct stage_nginx *n); /* SIGHUP; back when new workers serve (old ones may still drain) */
+void stage_nginx_reload(
+    struct stage_nginx *n); /* SIGHUP; back when new workers alone accept (old ones may still drain) */
 void stage_nginx_stop(struct stage_nginx *n, int signal); /* master and workers gone; SIGKILL kills each by pid */
 void stage_nginx_again(struct stage_nginx *n);            /* start it again on the same ports */
 unsigned stage_nginx_workers(struct stage_nginx *n, pid_t *pids, unsigned capacity); /* living ones, draining too */

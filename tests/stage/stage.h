@@ -9,7 +9,7 @@
  * Closing ends every descendant by pid and reaps it, also those that were handed over and whose parent is gone (the
  * process is their subreaper). If the process itself dies, whatever the way, a watchdog child kills the stage's process
  * group. It is a problem, and fails the test, when a part ended by itself, died of a fatal signal or of a sanitizer's
- * report, or was still there after SIGTERM and 10 s.
+ * report, or was still there after SIGTERM and 30 s.
  *
  * Limits are for a release build; under ASan they are four times as long. */
 #ifndef STAGE_STAGE_H

@@ -7,7 +7,7 @@
 #include "tests/stage/proc.h"
 
 #define STAGE_PORTS_MAX  128
-#define STAGE_CLOSE_MS   10000 /* how long a part may take to end after SIGTERM */
+#define STAGE_CLOSE_MS   30000 /* how long a part may take to end after SIGTERM */
 #define STAGE_SAN_EXIT   99    /* exit code of a sanitizer's report */
 #define STAGE_POLL_US    10000
 #define STAGE_TAIL_LINES 20
