@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "handover_unix.h"
+
 union any_addr {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -44,7 +46,7 @@ static bool name_read(struct handover_socket *s, struct err *err)
     else if (a.any.sa_family == AF_INET6 && inet_ntop(AF_INET6, &a.v6.sin6_addr, host, sizeof host) != NULL)
         (void)snprintf(s->addr, sizeof s->addr, "[%s]:%u", host, ntohs(a.v6.sin6_port));
     else if (a.any.sa_family == AF_UNIX)
-        (void)snprintf(s->addr, sizeof s->addr, "unix:%.108s", a.un.sun_path);
+        handover_unix_text(&a.un, size, s->addr, sizeof s->addr);
     else
         return err_set(err, "socket %d is of an unknown address family (%d)", s->fd, a.any.sa_family);
     return true;
@@ -63,11 +65,25 @@ bool handover_socket_adopt(struct handover_socket *s, struct err *err)
     return name_read(s, err) && flags_set(s->fd, err);
 }
 
+bool handover_addr_parse(const char *text, struct addr *addr, struct err *err)
+{
+    if (!handover_unix_is(text))
+        return addr_parse(text, addr, err);
+    if (!handover_unix_check(text, err))
+        return false;
+    *addr = (struct addr){.port = 0};
+    (void)snprintf(addr->host, sizeof addr->host, "%s", text);
+    return true;
+}
+
 static void text_of(const struct addr *a, unsigned port, char text[HANDOVER_ADDR_MAX])
 {
     bool v6 = strchr(a->host, ':') != NULL;
 
-    (void)snprintf(text, HANDOVER_ADDR_MAX, "%s%.100s%s:%u", v6 ? "[" : "", a->host, v6 ? "]" : "", port);
+    if (handover_unix_is(a->host))
+        (void)snprintf(text, HANDOVER_ADDR_MAX, "%.*s", HANDOVER_ADDR_MAX - 1, a->host);
+    else
+        (void)snprintf(text, HANDOVER_ADDR_MAX, "%s%.100s%s:%u", v6 ? "[" : "", a->host, v6 ? "]" : "", port);
 }
 
 int handover_socket_match(const struct handover_socket *sockets, size_t count, const char *name,
@@ -80,7 +96,7 @@ int handover_socket_match(const struct handover_socket *sockets, size_t count, c
         unsigned port = wanted->port;
         struct addr has;
 
-        if (sockets[i].fd < 0 || !addr_parse(sockets[i].addr, &has, NULL))
+        if (sockets[i].fd < 0 || !handover_addr_parse(sockets[i].addr, &has, NULL))
             continue;
         if (port == 0 && strcmp(sockets[i].name, name) == 0)
             port = has.port;
@@ -98,7 +114,7 @@ bool handover_socket_resolve(const struct addr *addr, struct addr *numeric, stru
     int rc;
 
     *numeric = *addr;
-    if (addr->host[0] == '\0')
+    if (addr->host[0] == '\0' || handover_unix_is(addr->host))
         return true;
     rc = getaddrinfo(addr->host, NULL, &hints, &list);
     if (rc != 0)
@@ -137,6 +153,10 @@ bool handover_socket_open(struct handover_socket *s, const struct addr *numeric,
     socklen_t size;
     char text[HANDOVER_ADDR_MAX];
 
+    if (handover_unix_is(numeric->host)) {
+        s->fd = handover_unix_open(numeric->host, err);
+        return s->fd >= 0 && name_read(s, err);
+    }
     text_of(numeric, numeric->port, text);
     s->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (s->fd < 0 && everywhere && errno == EAFNOSUPPORT) { /* a kernel without IPv6 */

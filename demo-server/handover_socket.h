@@ -16,6 +16,9 @@ struct handover_socket {
     char addr[HANDOVER_ADDR_MAX]; /* "127.0.0.1:80", "[::]:80", "unix:PATH" */
 };
 
+/* As addr_parse; "unix:/PATH" and "unix:@NAME" besides, which stand whole in `host`, with port 0. */
+bool handover_addr_parse(const char *text, struct addr *, struct err *);
+
 /* Fill in `addr` of an inherited socket and make it close-on-exec and non-blocking (never the reverse: the file
  * description is shared with other processes). False: it is no listening stream socket. */
 bool handover_socket_adopt(struct handover_socket *, struct err *);

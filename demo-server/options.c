@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "common/duration.h"
+#include "handover_socket.h"
 
 enum kind { KIND_ADDR, KIND_TEXT, KIND_DURATION };
 
@@ -28,7 +29,7 @@ static bool value_read(const struct option_row *row, const char *text, struct op
 
     switch (row->kind) {
     case KIND_ADDR:
-        return addr_parse(text, member, err) || err_context(err, "-%s", row->name);
+        return handover_addr_parse(text, member, err) || err_context(err, "-%s", row->name);
     case KIND_DURATION:
         return duration_parse_ms(text, member, err) || err_context(err, "-%s", row->name);
     case KIND_TEXT:
