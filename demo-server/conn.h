@@ -24,12 +24,17 @@ struct site {
     struct conn *conns;
     size_t conn_count;
     bool draining; /* every answer closes its connection */
+    bool stopping; /* and there is no successor */
+    bool adopting; /* the connection that opens is a predecessor's */
+    uint32_t linger_ms;
+    int nobody_fd;             /* a socket whose other end is closed */
+    struct handover *handover; /* borrowed; set once the server runs */
 };
 
 /* One of the three addresses; the name is what its answers begin with. */
 struct listener {
     struct site *site;
-    const char *name;
+    const char *name, *flag; /* "Zero  ", "a0" */
     struct MHD_Daemon *daemon;
 };
 
@@ -62,6 +67,9 @@ struct conn {
     int fd;
     int64_t silent_since_ms; /* while draining: the last time that anything happened here */
     uint64_t bytes_received; /* TCP's count at that time */
+    uint64_t bytes_taken;    /* TCP's count of what requests were made of: all that was read, or there is part of one */
+    bool untold;             /* a chunked body: how many bytes it was is not known */
+    bool spoke;              /* it has begun a request */
     bool closing;            /* it has been told to go */
     struct request request;
 };
@@ -74,9 +82,15 @@ void conn_close(struct conn *);
  * coming in for longer than limit_ms. An idle connection has no limit: a proxy may use it in that very moment. */
 void conn_sweep_dead(struct conn *, int64_t now_ms, uint32_t limit_ms);
 
-/* While draining: close the connection if it is idle, nothing has come in for linger_ms, and nothing waits to be read.
- * A client that spoke in time is heard, and its answer closes the connection. */
-void conn_sweep(struct conn *, int64_t now_ms, uint32_t linger_ms);
+/* While draining, of a connection that is idle. With a successor: pass it on, so that its client notices nothing; where
+ * that cannot be (part of a request has been read, a Unix socket's client), keep it until it speaks. Without: keep it
+ * for linger_ms of silence, and close it when nothing waits to be read. So goes also one that has never said a word.
+ * A client that speaks in time is heard, and its answer closes the connection. */
+void conn_sweep(struct conn *, int64_t now_ms);
+
+/* The head of a request is whole, or a piece of its body has come. */
+void conn_count_head(struct conn *);
+void conn_count_body(struct conn *, size_t bytes);
 
 /* End it with whatever is on it. True where a request was cut short. */
 bool conn_cut(struct conn *);

@@ -15,11 +15,14 @@
 
 #include "handover_child.h"
 #include "handover_env.h"
+#include "handover_init.h"
 #include "handover_notify.h"
+#include "handover_older.h"
 #include "handover_pidfile.h"
 #include "handover_socket.h"
 
 #define SWEEP_MS 50
+#define PASS_MS  1 /* the channel was full */
 
 enum phase { STARTING, SERVING, DRAINING };
 
@@ -32,10 +35,12 @@ struct handover {
     sigset_t mask_before; /* what the successor gets */
     int epoll_fd, signal_fd, timer_fd;
     int ready_fd; /* -1: no predecessor waits for our word */
+    bool init;    /* pid 1 is a reaper of ours */
     struct handover_sockets sockets;
+    struct handover_older older;
     enum phase phase;
     struct handover_child child; /* on its way while SERVING; the one that serves while DRAINING, if succeeded */
-    bool succeeded, told_to_stop;
+    bool succeeded, told_to_stop, pass_waits;
     int64_t drain_deadline_ms;
 };
 
@@ -63,10 +68,11 @@ static bool watch(struct handover *h, int fd)
 static void timer_set(struct handover *h)
 {
     int64_t at = h->child.pid != 0 ? h->child.deadline_ms : INT64_MAX;
+    int64_t sweep_at = handover_now_ms() + (h->pass_waits ? PASS_MS : SWEEP_MS);
     struct itimerspec when = {{0, 0}, {0, 0}};
 
-    if (h->phase == DRAINING && handover_now_ms() + SWEEP_MS < at)
-        at = handover_now_ms() + SWEEP_MS;
+    if (h->phase == DRAINING && sweep_at < at)
+        at = sweep_at;
     if (at != INT64_MAX) {
         when.it_value.tv_sec = at / 1000;
         when.it_value.tv_nsec = at % 1000 * 1000000 + 1; /* never 0, which would disarm it */
@@ -80,12 +86,51 @@ static void drain_start(struct handover *h)
     h->drain_deadline_ms = handover_now_ms() + h->options.drain_timeout_ms;
     h->ops.quiesce(h->ctx, !h->succeeded);
     handover_sockets_close_listeners(&h->sockets);
+    if (h->succeeded) /* it has copies, and takes what comes */
+        handover_older_let_go(&h->older);
+    else
+        handover_older_close(&h->older, h->ops.adopt, h->ctx);
     if (!h->succeeded)
         handover_notify("STOPPING=1");
     say(h, "draining", "%zu connections are open", h->ops.left(h->ctx));
 }
 
 /* ---- the successor */
+
+/* A sentence, where this is not the time for an upgrade. */
+static bool upgrade_refused(struct handover *h)
+{
+    struct err why = {""};
+
+    handover_older_look(&h->older, h->ops.adopt, h->ctx); /* one may be gone by now */
+    if (h->phase != SERVING)
+        err_set(&why, "this process is %s", h->phase == DRAINING ? "stopping" : "still starting");
+    else if (h->child.pid != 0)
+        err_set(&why, "an upgrade is under way, its process is %ld", (long)h->child.pid);
+    else if (h->older.count == HANDOVER_OLDER_MAX)
+        err_set(&why, "%u older processes still answer requests; their drain limit ends them", h->older.count);
+    else
+        return false;
+    say(h, "upgrade-refused", "%s", why.text);
+    /* While another process is on its way, its fate is what the file is to tell. */
+    if (h->options.pidfile != NULL && h->child.pid == 0 && !h->succeeded)
+        handover_pidfile_tell(h->options.pidfile, "refused %s", why.text);
+    return true;
+}
+
+static void upgrade_failed(struct handover *h, const char *why)
+{
+    struct err err = {""};
+    const char *pidfile = h->options.pidfile;
+
+    say(h, "upgrade-failed", "%s; this process goes on", why);
+    if (pidfile == NULL)
+        return;
+    handover_pidfile_tell(pidfile, "failed %s", why);
+    /* It may have taken the pid file in the moment between serving and saying so. */
+    if (handover_pidfile_read(pidfile) != getpid() && !handover_pidfile_write(pidfile, getpid(), &err))
+        say(h, "error", "%s", err.text);
+}
 
 static void upgrade_start(struct handover *h)
 {
@@ -97,48 +142,31 @@ static void upgrade_start(struct handover *h)
                                    .fds = fds,
                                    .names = names,
                                    .count = h->sockets.listener_count,
+                                   .older_fds = h->older.fds,
+                                   .older = h->older.count,
+                                   .init = h->init,
                                    .mask = &h->mask_before};
-    struct err err = {""};
+    struct err err = h->path_err;
 
-    if (h->phase != SERVING) {
-        say(h, "upgrade-refused", "this process is %s", h->phase == DRAINING ? "stopping" : "still starting");
+    if (upgrade_refused(h))
         return;
-    }
-    if (h->child.pid != 0) {
-        say(h, "upgrade-refused", "an upgrade is under way, its process is %ld", (long)h->child.pid);
-        return;
-    }
-    if (h->path[0] == '\0') {
-        say(h, "upgrade-failed", "%s", h->path_err.text);
-        return;
-    }
+    spawn.older = h->older.count;
     for (unsigned i = 0; i < h->sockets.listener_count; i++) {
         fds[i] = h->sockets.listeners[i].fd;
         names[i] = h->sockets.listeners[i].name;
     }
-    if (!handover_child_start(&h->child, &spawn, h->options.upgrade_timeout_ms, &err)) {
-        say(h, "upgrade-failed", "%s", err.text);
+    if (h->path[0] == '\0' || !handover_child_start(&h->child, &spawn, h->options.upgrade_timeout_ms, &err)) {
+        upgrade_failed(h, err.text);
         return;
     }
-    if (!watch(h, h->child.pipe_fd)) { /* without it, the timer and SIGCHLD would tell, but late */
-        handover_child_end(&h->child, SIGKILL, "cannot watch the readiness pipe");
+    if (!watch(h, h->child.channel_fd)) { /* without it, the timer and SIGCHLD would tell, but late */
+        handover_child_end(&h->child, SIGKILL, "cannot watch the channel to the new process");
         return;
     }
-    handover_notify("RELOADING=1");
+    handover_notify_reloading();
+    if (h->options.pidfile != NULL)
+        handover_pidfile_tell(h->options.pidfile, "running %ld", (long)h->child.pid);
     say(h, "upgrade", "started %s as process %ld", h->path, (long)h->child.pid);
-}
-
-static void upgrade_failed(struct handover *h)
-{
-    struct err err = {""};
-    const char *pidfile = h->options.pidfile;
-
-    say(h, "upgrade-failed", "%s; this process goes on", h->child.why);
-    /* It may have taken the pid file in the moment between serving and saying so. */
-    if (pidfile != NULL && handover_pidfile_read(pidfile) != getpid() &&
-        !handover_pidfile_write(pidfile, getpid(), &err))
-        say(h, "error", "%s", err.text);
-    handover_notify("READY=1");
 }
 
 static void child_look(struct handover *h)
@@ -152,14 +180,18 @@ static void child_look(struct handover *h)
         if (h->phase == SERVING) {
             h->succeeded = true;
             say(h, "upgraded", "process %ld serves", (long)pid);
+            if (h->options.pidfile != NULL)
+                handover_pidfile_tell(h->options.pidfile, "done %ld", (long)pid);
             drain_start(h);
         }
         break;
     case HANDOVER_CHILD_GONE:
-        if (h->succeeded)
+        if (h->succeeded) {
             say(h, "successor-ended", "process %ld: %s", (long)pid, h->child.why);
-        else if (h->phase == SERVING)
-            upgrade_failed(h);
+        } else if (h->phase == SERVING) {
+            upgrade_failed(h, h->child.why);
+            handover_notify("READY=1");
+        }
         break;
     }
 }
@@ -168,12 +200,12 @@ static void child_look(struct handover *h)
 
 static void give_up(struct handover *h, const char *why)
 {
-    size_t cut = h->ops.abandon(h->ctx);
+    size_t open = h->ops.left(h->ctx), cut = h->ops.abandon(h->ctx);
 
     if (!h->succeeded)
         handover_child_kill(&h->child);
     h->drain_deadline_ms = INT64_MAX;
-    say(h, "drain-cut", "%s; %zu requests were cut short", why, cut);
+    say(h, "drain-cut", "%s; %zu connections were closed, %zu requests were cut short", why, open, cut);
 }
 
 static void stop(struct handover *h, const char *signal_name)
@@ -210,12 +242,31 @@ void handover_wake(struct handover *h)
     signals_read(h);
     (void)!read(h->timer_fd, &ticks, sizeof ticks);
     child_look(h);
+    if (h->phase == SERVING)
+        handover_older_look(&h->older, h->ops.adopt, h->ctx);
     if (h->phase == DRAINING) {
+        h->pass_waits = false;
         h->ops.sweep(h->ctx);
         if (handover_now_ms() >= h->drain_deadline_ms)
             give_up(h, "the drain limit is over");
     }
     timer_set(h);
+}
+
+enum handover_passed handover_pass(struct handover *h, const char *name, int fd)
+{
+    if (!h->succeeded)
+        return HANDOVER_PASS_NEVER;
+    switch (handover_child_pass(&h->child, name, fd)) {
+    case HANDOVER_CHANNEL_DONE:
+        return HANDOVER_PASSED;
+    case HANDOVER_CHANNEL_LATER:
+        h->pass_waits = true;
+        return HANDOVER_PASS_LATER;
+    case HANDOVER_CHANNEL_END:
+        break;
+    }
+    return HANDOVER_PASS_NEVER;
 }
 
 int handover_fd(const struct handover *h)
@@ -241,11 +292,9 @@ static bool inherit(struct handover *h, struct err *err)
             return err_set(err, "HANDOVER_READY_FD=%d is not open", env.ready_fd);
         h->ready_fd = env.ready_fd;
     }
-    (void)unsetenv("LISTEN_FDS");
-    (void)unsetenv("LISTEN_PID");
-    (void)unsetenv("LISTEN_FDNAMES");
-    (void)unsetenv("HANDOVER_READY_FD");
-    return true;
+    h->init = env.init;
+    handover_env_clear();
+    return handover_older_inherit(&h->older, &env, err);
 }
 
 /* SIGCHLD as default: a parent that ignored it would have the kernel reap our children unseen. */
@@ -282,7 +331,7 @@ struct handover *handover_new(const struct handover_options *options, const stru
     h->options = *options;
     h->ops = *ops;
     h->ctx = ctx;
-    h->epoll_fd = h->signal_fd = h->timer_fd = h->ready_fd = h->child.pipe_fd = -1;
+    h->epoll_fd = h->signal_fd = h->timer_fd = h->ready_fd = h->child.channel_fd = -1;
     if (!handover_spawn_path(options->argv[0], h->path, sizeof h->path, &h->path_err))
         h->path[0] = '\0';
     if (!inherit(h, err) || !signals_take(h, err))
@@ -303,23 +352,40 @@ int handover_listen(struct handover *h, const char *name, const struct addr *add
     return s->fd;
 }
 
+/* The predecessor is told which listeners' connections are welcome, and stays known by its end of the channel. */
+static void predecessor_tell(struct handover *h)
+{
+    char word[HANDOVER_WORD_MAX] = {HANDOVER_READY};
+    size_t at = 1;
+    pid_t group = getpgid(getppid());
+
+    for (unsigned i = 0; i < h->sockets.listener_count && h->ops.adopt != NULL; i++)
+        at += (size_t)snprintf(word + at, sizeof word - at, "%s%s", i > 0 ? ":" : "", h->sockets.listeners[i].name);
+    /* Back into its group, which we left so that we could be ended with our children. */
+    if (getpgrp() == getpid() && group > 0)
+        (void)setpgid(0, group);
+    if (write(h->ready_fd, word, at) != (ssize_t)at) /* it is gone: then we are the one that serves */
+        say(h, "error", "cannot tell the predecessor: %s", strerror(errno));
+    if (h->older.count < HANDOVER_OLDER_MAX && watch(h, h->ready_fd))
+        handover_older_add(&h->older, h->ready_fd);
+    else
+        (void)close(h->ready_fd);
+    h->ready_fd = -1;
+}
+
 bool handover_ready(struct handover *h, struct err *err)
 {
-    static const char word = HANDOVER_READY;
-    char lines[64];
-
     if (h->options.pidfile != NULL && !handover_pidfile_write(h->options.pidfile, getpid(), err))
         return false;
     handover_sockets_close_inherited(&h->sockets);
     h->phase = SERVING;
-    (void)snprintf(lines, sizeof lines, "READY=1\nMAINPID=%ld", (long)getpid());
-    handover_notify(lines);
-    if (h->ready_fd >= 0) {
-        if (write(h->ready_fd, &word, 1) != 1) /* it is gone: then we are the one that serves */
-            say(h, "error", "cannot tell the predecessor: %s", strerror(errno));
-        (void)close(h->ready_fd);
-        h->ready_fd = -1;
-    }
+    handover_notify_ready(!h->init); /* pid 1 stays what the manager knows */
+    if (h->init)
+        handover_init_tell();
+    for (unsigned i = 0; i < h->older.count; i++)
+        (void)watch(h, h->older.fds[i]);
+    if (h->ready_fd >= 0)
+        predecessor_tell(h);
     return true;
 }
 
@@ -335,6 +401,9 @@ void handover_free(struct handover **handover)
         if (h->options.pidfile != NULL && h->phase != STARTING)
             handover_pidfile_remove(h->options.pidfile, getpid());
     }
+    if (h->child.channel_fd >= 0)
+        (void)close(h->child.channel_fd);
+    handover_older_let_go(&h->older);
     handover_sockets_close_inherited(&h->sockets);
     handover_sockets_close_listeners(&h->sockets);
     fds[0] = h->epoll_fd;

@@ -13,15 +13,20 @@
  *
  * SIGUSR2: the executable that argv[0] named at the start (its path, not its inode) is started with the same arguments,
  * environment and working directory; the listeners are its fd 3.., announced as systemd does (LISTEN_FDS, LISTEN_PID,
- * LISTEN_FDNAMES); the number in HANDOVER_READY_FD is a pipe into which it writes one byte once it serves. Only then
- * does this process accept no more, let its connections end, and leave the loop. A successor that cannot be executed,
- * exits, closes the pipe or is not ready within upgrade_timeout_ms is killed and reaped; this process has never stopped
- * serving, logs why, and takes the next SIGUSR2. One at a time: a SIGUSR2 meanwhile is refused.
+ * LISTEN_FDNAMES); the number in HANDOVER_READY_FD is a channel (handover_channel.h) into which it writes one byte once
+ * it serves. Only then does this process accept no more, let its connections end, and leave the loop. A successor that
+ * cannot be executed, exits, closes the channel or is not ready within upgrade_timeout_ms is killed, with its children,
+ * and reaped; this process has never stopped serving, logs why, and takes the next SIGUSR2. One at a time: a SIGUSR2
+ * meanwhile is refused. A successor takes the next one while its predecessor still drains; three processes at most, so
+ * with two that drain it is refused.
  * SIGTERM and SIGINT: drain and leave; a second one: leave at once.
+ *
+ * Connections that are idle when the successor serves are passed to it (handover_pass): their clients notice nothing.
  *
  * The pid file names a process that serves: it is replaced (renamed over) by the new process once that serves, before
  * it reports so; a predecessor whose successor failed after that puts its own pid back. A process that leaves for a
- * successor does not touch it, one that leaves without removes it if it is its own. */
+ * successor does not touch it, one that leaves without removes it if it is its own. PIDFILE.upgrade beside it tells how
+ * the last SIGUSR2 went (handover_pidfile.h). As pid 1: handover_init.h. */
 #ifndef DEMO_SERVER_HANDOVER_H
 #define DEMO_SERVER_HANDOVER_H
 
@@ -50,6 +55,9 @@ struct handover_ops {
     void (*sweep)(void *ctx);
     /* The drain limit is over, or somebody insists: end them all; how many requests were cut short. */
     size_t (*abandon)(void *ctx);
+    /* A connection of the predecessor's, idle, that came by the listener of that name; its descriptor is the server's
+     * from now on. NULL: this server takes none, predecessors keep theirs until they end. */
+    void (*adopt)(void *ctx, const char *listener, int fd);
     /* A happening (one word) and a sentence for people. */
     void (*log)(void *ctx, const char *event, const char *text);
 };
@@ -67,6 +75,12 @@ int handover_listen(struct handover *, const char *name, const struct addr *, st
 /* This process serves. Inherited sockets that nobody asked for are closed. False with the reason: the pid file could
  * not be written; the predecessor goes on serving when this process then exits. */
 bool handover_ready(struct handover *, struct err *);
+
+/* While draining: give the successor a connection on which nothing is under way and of which nothing was read that was
+ * not answered. PASSED: it has its own descriptor, the caller closes this one without a shutdown. LATER: try again at
+ * the next sweep. NEVER: there is none that takes it. */
+enum handover_passed { HANDOVER_PASSED, HANDOVER_PASS_LATER, HANDOVER_PASS_NEVER };
+enum handover_passed handover_pass(struct handover *, const char *listener, int fd);
 
 int handover_fd(const struct handover *);
 void handover_wake(struct handover *);

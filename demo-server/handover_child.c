@@ -8,9 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EXIT_GRACE_MS                                                                                                  \
-    1000 /* between the end of the pipe and the end of the process: long enough to learn its status                    \
-          */
+/* Between the end of the channel and the end of the process: long enough to learn its status. */
+#define EXIT_GRACE_MS 1000
 
 int64_t handover_now_ms(void)
 {
@@ -20,21 +19,28 @@ int64_t handover_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void pipe_close(struct handover_child *c)
+static void channel_close(struct handover_child *c)
 {
-    if (c->pipe_fd >= 0)
-        (void)close(c->pipe_fd);
-    c->pipe_fd = -1;
+    if (c->channel_fd >= 0)
+        (void)close(c->channel_fd);
+    c->channel_fd = -1;
 }
 
 bool handover_child_start(struct handover_child *c, const struct handover_spawn *spawn, uint32_t limit_ms,
                           struct err *err)
 {
-    *c = (struct handover_child){.pipe_fd = -1, .deadline_ms = handover_now_ms() + limit_ms};
-    if (handover_spawn(spawn, &c->pid, &c->pipe_fd, err))
+    *c = (struct handover_child){.channel_fd = -1, .deadline_ms = handover_now_ms() + limit_ms};
+    if (handover_spawn(spawn, &c->pid, &c->channel_fd, err))
         return true;
     c->pid = 0;
     return false;
+}
+
+/* To its group as well: a script's children hold our sockets open. */
+static void signal_send(const struct handover_child *c, int signal)
+{
+    if (kill(-c->pid, signal) != 0 || getpgid(c->pid) != c->pid)
+        (void)kill(c->pid, signal);
 }
 
 void handover_child_end(struct handover_child *c, int signal, const char *why)
@@ -44,16 +50,16 @@ void handover_child_end(struct handover_child *c, int signal, const char *why)
     if (!c->doomed)
         (void)snprintf(c->why, sizeof c->why, "%s", why);
     c->doomed = true;
-    pipe_close(c);
-    (void)kill(c->pid, signal);
+    channel_close(c);
+    signal_send(c, signal);
 }
 
 void handover_child_kill(struct handover_child *c)
 {
     if (c->pid == 0)
         return;
-    pipe_close(c);
-    (void)kill(c->pid, SIGKILL);
+    channel_close(c);
+    signal_send(c, SIGKILL);
     while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     c->pid = 0;
@@ -62,42 +68,53 @@ void handover_child_kill(struct handover_child *c)
 /* True where it is reaped. */
 static bool reap(struct handover_child *c)
 {
-    int status;
-    pid_t pid = waitpid(c->pid, &status, WNOHANG);
-    const char *when = c->deadline_ms == INT64_MAX ? "" : " before it was ready";
+    siginfo_t info = {.si_pid = 0};
+    const char *when = c->ready ? "" : " before it was ready";
 
-    if (pid == 0 || (pid < 0 && errno != ECHILD))
+    /* Looked at first and reaped after: until then its group cannot become anybody else's. */
+    if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
+        if (errno != ECHILD)
+            return false;
+    } else if (info.si_pid == 0) {
         return false;
-    if (!c->doomed && pid > 0 && WIFSIGNALED(status))
-        (void)snprintf(c->why, sizeof c->why, "the new process was ended by signal %d (%s)%s", WTERMSIG(status),
-                       strsignal(WTERMSIG(status)), when);
+    } else {
+        if (!c->ready)
+            (void)kill(-c->pid, SIGKILL);
+        (void)waitpid(c->pid, NULL, WNOHANG);
+    }
+    if (!c->doomed && info.si_pid != 0 && info.si_code != CLD_EXITED)
+        (void)snprintf(c->why, sizeof c->why, "the new process was ended by signal %d (%s)%s", info.si_status,
+                       strsignal(info.si_status), when);
     else if (!c->doomed)
         (void)snprintf(c->why, sizeof c->why, "the new process exited with status %d%s",
-                       pid > 0 ? WEXITSTATUS(status) : -1, when);
-    pipe_close(c);
+                       info.si_pid != 0 ? info.si_status : -1, when);
+    channel_close(c);
     c->pid = 0;
     return true;
 }
 
 /* True where it says that it serves. */
-static bool pipe_look(struct handover_child *c, const char *path)
+static bool channel_look(struct handover_child *c, const char *path)
 {
-    char word[1 + sizeof(int)];
-    ssize_t n = read(c->pipe_fd, word, sizeof word);
+    char word[HANDOVER_WORD_MAX];
+    ssize_t n = read(c->channel_fd, word, sizeof word - 1);
     int failed;
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
-    pipe_close(c);
-    if (n >= 1 && word[0] == HANDOVER_READY)
+    if (n >= 1 && word[0] == HANDOVER_READY) {
+        word[n] = '\0';
+        memcpy(c->takes, word + 1, (size_t)n);
         return true;
-    if (n == sizeof word && word[0] == HANDOVER_EXEC_FAILED) {
+    }
+    channel_close(c);
+    if (n == 1 + (ssize_t)sizeof failed && word[0] == HANDOVER_EXEC_FAILED) {
         memcpy(&failed, word + 1, sizeof failed);
         (void)snprintf(c->why, sizeof c->why, "cannot execute %.200s: %s", path, strerror(failed));
         c->doomed = true;
         return false;
     }
-    /* It exits, or has closed its pipe without a word: the exit status tells which, a moment later. */
+    /* It exits, or has closed its channel without a word: the exit status tells which, a moment later. */
     if (c->deadline_ms > handover_now_ms() + EXIT_GRACE_MS)
         c->deadline_ms = handover_now_ms() + EXIT_GRACE_MS;
     return false;
@@ -107,8 +124,11 @@ enum handover_child_state handover_child_look(struct handover_child *c, const ch
 {
     if (c->pid == 0)
         return HANDOVER_CHILD_WAIT;
-    if (c->pipe_fd >= 0 && pipe_look(c, path)) {
+    if (!c->ready && c->channel_fd >= 0 && channel_look(c, path)) {
         c->deadline_ms = INT64_MAX;
+        c->ready = true;
+        if (c->takes[0] == '\0')
+            channel_close(c);
         if (reap(c)) /* it said so and died at once */
             return HANDOVER_CHILD_GONE;
         return HANDOVER_CHILD_READY;
@@ -118,8 +138,21 @@ enum handover_child_state handover_child_look(struct handover_child *c, const ch
     if (handover_now_ms() >= c->deadline_ms) {
         c->deadline_ms = handover_now_ms() + EXIT_GRACE_MS; /* killed again, should that ever be needed */
         handover_child_end(c, SIGKILL,
-                           c->pipe_fd >= 0 ? "the new process was not ready within the upgrade timeout; it was killed"
-                                           : "the new process closed its readiness pipe without a word; it was killed");
+                           c->channel_fd >= 0
+                               ? "the new process was not ready within the upgrade timeout; it was killed"
+                               : "the new process closed its readiness channel without a word; it was killed");
     }
     return HANDOVER_CHILD_WAIT;
+}
+
+enum handover_channel_result handover_child_pass(struct handover_child *c, const char *name, int fd)
+{
+    enum handover_channel_result rc;
+
+    if (c->channel_fd < 0 || !handover_channel_names(c->takes, name))
+        return HANDOVER_CHANNEL_END;
+    rc = handover_channel_send(c->channel_fd, name, fd);
+    if (rc == HANDOVER_CHANNEL_END)
+        channel_close(c);
+    return rc;
 }

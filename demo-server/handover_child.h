@@ -7,14 +7,17 @@
 #include <sys/types.h>
 
 #include "common/err.h"
+#include "handover_channel.h"
 #include "handover_spawn.h"
 
 struct handover_child {
     pid_t pid;           /* 0: there is none */
-    int pipe_fd;         /* -1: it has said what it had to say */
+    int channel_fd;      /* -1: it has said what it had to say, and takes no connections */
+    bool ready;          /* it serves */
     int64_t deadline_ms; /* then it is killed, on handover_now_ms's clock; INT64_MAX: it serves, no limit any more */
     bool doomed;         /* it is not to become ready any more, `why` says why */
     char why[300];
+    char takes[HANDOVER_WORD_MAX]; /* the listeners whose connections it takes, see handover_channel.h */
 };
 
 enum handover_child_state {
@@ -27,13 +30,17 @@ int64_t handover_now_ms(void);
 
 bool handover_child_start(struct handover_child *, const struct handover_spawn *, uint32_t limit_ms, struct err *);
 
-/* Look at pipe, exit status and clock, and do what is due. Never blocks. Call it when any of them may have changed. */
+/* Look at channel, exit status and clock, and do what is due. Never blocks. Call it when any of them may have changed.
+ */
 enum handover_child_state handover_child_look(struct handover_child *, const char *path);
 
-/* Have it ended with `signal`; its deadline still stands. */
+/* Have it ended with `signal`, and all that it started and that stayed in its group; its deadline still stands. */
 void handover_child_end(struct handover_child *, int signal, const char *why);
 
-/* Kill and reap, now. */
+/* One that is not ready: kill and reap it, now. */
 void handover_child_kill(struct handover_child *);
+
+/* Give one that serves a copy of a connection. END: it takes none of that listener, or none any more. */
+enum handover_channel_result handover_child_pass(struct handover_child *, const char *name, int fd);
 
 #endif

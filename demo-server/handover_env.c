@@ -6,7 +6,8 @@
 
 #define PID_DIGITS 20
 
-static const char *const our_names[] = {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "HANDOVER_READY_FD"};
+static const char *const our_names[] = {"LISTEN_FDS",        "LISTEN_PID",     "LISTEN_FDNAMES",
+                                        "HANDOVER_READY_FD", "HANDOVER_OLDER", "HANDOVER_INIT"};
 enum { OUR_NAMES = sizeof our_names / sizeof our_names[0] };
 
 static const char *value_of(char *const *environment, const char *name)
@@ -28,6 +29,12 @@ bool handover_env_is_ours(const char *entry)
             return true;
     }
     return false;
+}
+
+void handover_env_clear(void)
+{
+    for (size_t i = 0; i < OUR_NAMES; i++)
+        (void)unsetenv(our_names[i]);
 }
 
 /* Digits only, at most nine of them. */
@@ -65,10 +72,12 @@ bool handover_env_read(char *const *environment, pid_t self, struct handover_env
 {
     const char *fds = value_of(environment, "LISTEN_FDS"), *pid = value_of(environment, "LISTEN_PID");
     const char *names = value_of(environment, "LISTEN_FDNAMES"), *ready = value_of(environment, "HANDOVER_READY_FD");
+    const char *older = value_of(environment, "HANDOVER_OLDER"), *init = value_of(environment, "HANDOVER_INIT");
     long number;
 
     memset(env, 0, sizeof *env);
     env->ready_fd = -1;
+    env->init = init != NULL && strcmp(init, "1") == 0;
     if (fds == NULL || pid == NULL)
         return true;
     if (!number_read(pid, &number))
@@ -86,18 +95,31 @@ bool handover_env_read(char *const *environment, pid_t self, struct handover_env
                            env->count);
         env->ready_fd = (int)number;
     }
+    if (ready != NULL && older != NULL) {
+        if (!number_read(older, &number) || number >= HANDOVER_OLDER_MAX)
+            return err_set(err, "HANDOVER_OLDER=%.40s is no number of channels from 0 to %d", older,
+                           HANDOVER_OLDER_MAX - 1);
+        env->older = (unsigned)number;
+    }
     return true;
 }
 
-char **handover_env_make(char *const *environment, unsigned count, const char *const *names, char **pid_at)
+/* A variable more, at *text, which moves behind it. */
+static void put(char **made, size_t *used, char **text, const char *end, const char *name, unsigned value)
+{
+    made[(*used)++] = *text;
+    *text += snprintf(*text, (size_t)(end - *text), "%s=%u", name, value) + 1;
+}
+
+char **handover_env_make(char *const *environment, const struct handover_env_next *next, char **pid_at)
 {
     size_t entries = 0, text_bytes = 256 + PID_DIGITS, used = 0;
     char **made, *text, *end;
 
     while (environment[entries] != NULL)
         entries++;
-    for (unsigned i = 0; i < count; i++)
-        text_bytes += strlen(names[i]) + 1;
+    for (unsigned i = 0; i < next->count; i++)
+        text_bytes += strlen(next->names[i]) + 1;
     made = calloc(1, (entries + OUR_NAMES + 1) * sizeof made[0] + text_bytes);
     if (made == NULL)
         return NULL;
@@ -107,15 +129,17 @@ char **handover_env_make(char *const *environment, unsigned count, const char *c
         if (!handover_env_is_ours(environment[i]))
             made[used++] = environment[i];
 
-    made[used++] = text;
-    text += snprintf(text, (size_t)(end - text), "LISTEN_FDS=%u", count) + 1;
+    put(made, &used, &text, end, "LISTEN_FDS", next->count);
     made[used++] = text;
     text += snprintf(text, (size_t)(end - text), "LISTEN_FDNAMES=");
-    for (unsigned i = 0; i < count; i++)
-        text += snprintf(text, (size_t)(end - text), "%s%s", i > 0 ? ":" : "", names[i]);
+    for (unsigned i = 0; i < next->count; i++)
+        text += snprintf(text, (size_t)(end - text), "%s%s", i > 0 ? ":" : "", next->names[i]);
     text++;
-    made[used++] = text;
-    text += snprintf(text, (size_t)(end - text), "HANDOVER_READY_FD=%u", HANDOVER_FD_FIRST + count) + 1;
+    put(made, &used, &text, end, "HANDOVER_READY_FD", HANDOVER_FD_FIRST + next->count);
+    if (next->older > 0)
+        put(made, &used, &text, end, "HANDOVER_OLDER", next->older);
+    if (next->init)
+        put(made, &used, &text, end, "HANDOVER_INIT", 1);
     made[used++] = text;
     text += snprintf(text, (size_t)(end - text), "LISTEN_PID=");
     *pid_at = text;

@@ -1,10 +1,13 @@
 #include "handover_notify.h"
 
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 void handover_notify(const char *lines)
@@ -25,4 +28,24 @@ void handover_notify(const char *lines)
     (void)sendto(fd, lines, strlen(lines), MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&to,
                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
     (void)close(fd);
+}
+
+void handover_notify_ready(bool main_pid)
+{
+    char lines[64] = "READY=1";
+
+    if (main_pid)
+        (void)snprintf(lines, sizeof lines, "READY=1\nMAINPID=%ld", (long)getpid());
+    handover_notify(lines);
+}
+
+void handover_notify_reloading(void)
+{
+    char lines[80];
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)snprintf(lines, sizeof lines, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+                   (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+    handover_notify(lines);
 }

@@ -1,4 +1,9 @@
-/* handover_pidfile.h - a file with one process id and a newline, replaced as a whole. */
+/* handover_pidfile.h - a file with one process id and a newline, replaced as a whole; and beside it, PIDFILE.upgrade, a
+ * line about the last SIGUSR2, for those who cannot read the log:
+ *   running 4712            the process on its way
+ *   done 4712               it serves
+ *   failed SENTENCE         this process goes on serving
+ *   refused SENTENCE        nothing was started */
 #ifndef DEMO_SERVER_HANDOVER_PIDFILE_H
 #define DEMO_SERVER_HANDOVER_PIDFILE_H
 
@@ -12,5 +17,8 @@ bool handover_pidfile_write(const char *path, pid_t pid, struct err *);
 pid_t handover_pidfile_read(const char *path);
 /* Remove it if it still names `pid`. */
 void handover_pidfile_remove(const char *path, pid_t pid);
+
+/* Replace PIDFILE.upgrade. Its failure stops nothing. */
+void handover_pidfile_tell(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

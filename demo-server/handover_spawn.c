@@ -6,78 +6,87 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "handover_channel.h"
 #include "handover_env.h"
 
-/* Runs in the child, between fork and execve: only calls that are safe there. `moved` are copies of the sockets and, at
- * last, of the pipe's write end, all above their places, so that no dup2 hits one that is still needed. */
-static void child_run(const struct handover_spawn *s, const int *moved, char **environment, char *pid_at)
+#define MOVED_MAX (HANDOVER_FDS_MAX + 1 + HANDOVER_OLDER_MAX)
+
+/* Runs in the child, between fork and execve: only calls that are safe there. `moved` are copies of the sockets, of the
+ * channel's end and of the older channels, all above their places, so that no dup2 hits one that is still needed. */
+static void child_run(const struct handover_spawn *s, const int *moved, unsigned count, char **environment,
+                      char *pid_at)
 {
-    int pipe_at = HANDOVER_FD_FIRST + (int)s->count;
+    int channel = HANDOVER_FD_FIRST + (int)s->count;
     char word[1 + sizeof(int)] = {HANDOVER_EXEC_FAILED};
     struct sigaction plain = {.sa_handler = SIG_DFL};
     int failed;
 
-    for (unsigned i = 0; i <= s->count; i++)
+    (void)setpgid(0, 0);
+    for (unsigned i = 0; i < count; i++)
         if (dup2(moved[i], HANDOVER_FD_FIRST + (int)i) < 0)
             _exit(127);
     /* Nothing else goes along, whoever opened it; an old kernel leaves it to close-on-exec, which all of ours have. */
-    (void)close_range((unsigned)pipe_at + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    (void)close_range(HANDOVER_FD_FIRST + count, ~0U, CLOSE_RANGE_CLOEXEC);
     handover_env_set_pid(pid_at, getpid());
     (void)sigaction(SIGPIPE, &plain, NULL);
     (void)sigprocmask(SIG_SETMASK, s->mask, NULL);
     (void)execve(s->path, s->argv, environment);
     failed = errno;
     memcpy(word + 1, &failed, sizeof failed);
-    (void)!write(pipe_at, word, sizeof word);
+    (void)!write(channel, word, sizeof word);
     _exit(127);
 }
 
-static bool fds_move(const struct handover_spawn *s, int pipe_write, int *moved, struct err *err)
+static bool fds_move(const struct handover_spawn *s, int channel, int *moved, unsigned count, struct err *err)
 {
-    int above = HANDOVER_FD_FIRST + (int)s->count + 1;
+    for (unsigned i = 0; i < count; i++) {
+        int fd = i < s->count ? s->fds[i] : i == s->count ? channel : s->older_fds[i - s->count - 1];
 
-    for (unsigned i = 0; i <= s->count; i++) {
-        moved[i] = fcntl(i < s->count ? s->fds[i] : pipe_write, F_DUPFD_CLOEXEC, above);
+        moved[i] = fcntl(fd, F_DUPFD_CLOEXEC, HANDOVER_FD_FIRST + (int)count);
         if (moved[i] < 0)
             return err_set(err, "cannot copy a socket for the new process: %s", strerror(errno));
     }
     return true;
 }
 
-bool handover_spawn(const struct handover_spawn *s, pid_t *pid, int *pipe_fd, struct err *err)
+bool handover_spawn(const struct handover_spawn *s, pid_t *pid, int *channel_fd, struct err *err)
 {
-    int ends[2] = {-1, -1}, moved[HANDOVER_FDS_MAX + 1];
+    const struct handover_env_next next = {s->names, s->count, s->older, s->init};
+    const unsigned count = s->count + 1 + s->older;
+    int ends[2] = {-1, -1}, moved[MOVED_MAX];
     char **environment, *pid_at;
     bool rc = false;
 
-    for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++)
+    for (size_t i = 0; i < MOVED_MAX; i++)
         moved[i] = -1;
-    environment = handover_env_make(s->environment, s->count, s->names, &pid_at);
+    environment = handover_env_make(s->environment, &next, &pid_at);
     if (environment == NULL) {
         err_set(err, "no memory for the new process's environment");
         goto out;
     }
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
-        err_set(err, "cannot make the readiness pipe: %s", strerror(errno));
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+        err_set(err, "cannot make the channel to the new process: %s", strerror(errno));
         goto out;
     }
-    if (!fds_move(s, ends[1], moved, err))
+    if (!fds_move(s, ends[1], moved, count, err))
         goto out;
     *pid = fork();
     if (*pid == 0)
-        child_run(s, moved, environment, pid_at);
+        child_run(s, moved, count, environment, pid_at);
     if (*pid < 0) {
         err_set(err, "cannot fork: %s", strerror(errno));
         goto out;
     }
-    *pipe_fd = ends[0];
+    (void)setpgid(*pid, *pid); /* whoever comes first; too late after the execve, and then done already */
+    *channel_fd = ends[0];
     ends[0] = -1;
     rc = true;
 out:
-    for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++)
+    for (size_t i = 0; i < MOVED_MAX; i++)
         if (moved[i] >= 0)
             (void)close(moved[i]);
     for (int i = 0; i < 2; i++)

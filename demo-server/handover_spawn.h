@@ -1,4 +1,5 @@
-/* handover_spawn.h - start a successor with sockets, and a pipe on which it says that it serves. */
+/* handover_spawn.h - start a successor with sockets, and a channel (handover_channel.h) on which it says that it
+ * serves. It leads a process group of its own until it does, so that it can be ended with all that it started. */
 #ifndef DEMO_SERVER_HANDOVER_SPAWN_H
 #define DEMO_SERVER_HANDOVER_SPAWN_H
 
@@ -15,16 +16,14 @@ struct handover_spawn {
     const int *fds;           /* become 3, 4, ... */
     const char *const *names;
     unsigned count;
+    const int *older_fds; /* channels to older processes, behind the sockets and the new channel */
+    unsigned older;
+    bool init;            /* pid 1 is ours */
     const sigset_t *mask; /* the successor's signal mask */
 };
 
-/* What is read from the pipe: one byte HANDOVER_READY from a successor that serves, or HANDOVER_EXEC_FAILED with an
- * errno (an int) behind it where there was nothing to execute; an end without a word means that it died or gave up. */
-#define HANDOVER_READY       'R'
-#define HANDOVER_EXEC_FAILED 'E'
-
-/* Returns with the child's pid and the non-blocking read end of the pipe. Not known yet: whether execve works. */
-bool handover_spawn(const struct handover_spawn *, pid_t *pid, int *pipe_fd, struct err *);
+/* Returns with the child's pid and our non-blocking end of the channel. Not known yet: whether execve works. */
+bool handover_spawn(const struct handover_spawn *, pid_t *pid, int *channel_fd, struct err *);
 
 /* The absolute path that argv[0] means here and now: with a slash from the working directory, else by PATH. Links are
  * not followed, so that a release switched by a link is found. */

@@ -6,6 +6,7 @@
 
 #include "common/err.h"
 #include "handover.h"
+#include "handover_init.h"
 #include "log.h"
 #include "options.h"
 #include "routes.h"
@@ -56,7 +57,7 @@ static bool serve(char **argv, const struct options *o, struct err *err)
             err_context(err, "-%s", listeners[i].flag);
             goto out;
         }
-        if (!server_add(server, fd, listeners[i].name, err))
+        if (!server_add(server, fd, listeners[i].flag, listeners[i].name, err))
             goto out;
     }
     if (!handover_ready(handover, err))
@@ -89,6 +90,7 @@ int main(int argc, char **argv)
         printf("%s\n", version_text);
         return 0;
     }
+    handover_init_begin();
     version_start();
     if (!serve(argv, &options, &err)) {
         (void)fprintf(stderr, "demo-server: %s\n", err.text);

@@ -25,6 +25,7 @@ int64_t request_now_ns(void)
 
 void request_begin(struct conn *c)
 {
+    c->spoke = true;
     c->request = (struct request){.state = REQUEST_HEAD, .route = ROUTE_OTHER, .began_ms = request_now_ns() / 1000000};
 }
 
@@ -221,6 +222,7 @@ static enum MHD_Result head(struct conn *c, const char *url, const char *version
     struct head_count n = {0};
     const char *fault, *type;
 
+    conn_count_head(c);
     r->route = route_find(url);
     (void)MHD_get_connection_values(c->mhd, MHD_HEADER_KIND, head_piece, &n);
     fault = head_fault(&n, version);
@@ -250,6 +252,7 @@ enum MHD_Result request_feed(struct conn *c, const char *url, const char *method
             return act(c, method);
         }
         r->body_bytes += *size;
+        conn_count_body(c, *size);
         if (r->form != NULL && r->body_bytes <= REQUEST_BODY_MAX)
             (void)MHD_post_process(r->form, upload, *size);
         *size = 0;

@@ -29,7 +29,6 @@ struct server {
     unsigned listener_count;
     int listen_fds[LISTENERS_MAX];
     int epoll_fd;
-    uint32_t linger_ms;
     unsigned conns_max; /* a listener: without it, accept would meet the end of files, and so would a handover */
     int64_t sweep_at_ms;
 };
@@ -85,6 +84,16 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **request_c
 
 /* ---- the start */
 
+static int nobody_open(void)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+        return -1;
+    (void)close(ends[1]);
+    return ends[0];
+}
+
 /* A connection is a file: as many as the system lets us. */
 static unsigned conns_limit(unsigned listeners)
 {
@@ -111,10 +120,11 @@ struct server *server_new(const struct timespec *started, uint32_t linger_ms, un
         return NULL;
     }
     s->site.started = *started;
-    s->linger_ms = linger_ms;
+    s->site.linger_ms = linger_ms;
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (s->epoll_fd < 0) {
-        err_set(err, "cannot make an epoll: %s", strerror(errno));
+    s->site.nobody_fd = nobody_open();
+    if (s->epoll_fd < 0 || s->site.nobody_fd < 0) {
+        err_set(err, "cannot make an epoll and a socket: %s", strerror(errno));
         free(s);
         return NULL;
     }
@@ -140,7 +150,7 @@ static bool watch(struct server *s, int fd, unsigned index, struct err *err)
            err_set(err, "cannot watch file descriptor %d: %s", fd, strerror(errno));
 }
 
-bool server_add(struct server *s, int listen_fd, const char *name, struct err *err)
+bool server_add(struct server *s, int listen_fd, const char *flag, const char *name, struct err *err)
 {
     struct listener *l = &s->listeners[s->listener_count];
     const union MHD_DaemonInfo *info;
@@ -148,6 +158,7 @@ bool server_add(struct server *s, int listen_fd, const char *name, struct err *e
     assert(s->listener_count < LISTENERS_MAX);
     l->site = &s->site;
     l->name = name;
+    l->flag = flag;
     keepalive_set(listen_fd);
     l->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, l, MHD_OPTION_LISTEN_SOCKET, listen_fd,
@@ -167,6 +178,15 @@ bool server_add(struct server *s, int listen_fd, const char *name, struct err *e
 
 /* ---- the handover's side */
 
+static void on_sweep(void *ctx)
+{
+    struct server *s = ctx;
+    int64_t now = now_ms();
+
+    for (struct conn *c = s->site.conns; c != NULL; c = c->next)
+        conn_sweep(c, now);
+}
+
 static void on_quiesce(void *ctx, bool last)
 {
     struct server *s = ctx;
@@ -180,8 +200,24 @@ static void on_quiesce(void *ctx, bool last)
         (void)MHD_quiesce_daemon(s->listeners[i].daemon);
     }
     s->site.draining = true;
-    for (struct conn *c = s->site.conns; c != NULL; c = c->next)
-        conn_sweep(c, now_ms(), s->linger_ms);
+    s->site.stopping = last;
+    on_sweep(s);
+}
+
+static void on_adopt(void *ctx, const char *flag, int fd)
+{
+    struct server *s = ctx;
+    struct sockaddr_storage from;
+    socklen_t size = sizeof from;
+
+    for (unsigned i = 0; i < s->listener_count; i++)
+        if (strcmp(s->listeners[i].flag, flag) == 0 && getpeername(fd, (struct sockaddr *)&from, &size) == 0) {
+            s->site.adopting = true;
+            (void)MHD_add_connection(s->listeners[i].daemon, fd, (struct sockaddr *)&from, size);
+            s->site.adopting = false;
+            return; /* where that failed, it is closed already */
+        }
+    (void)close(fd); /* its client has left */
 }
 
 static size_t on_left(void *ctx)
@@ -189,15 +225,6 @@ static size_t on_left(void *ctx)
     const struct server *s = ctx;
 
     return s->site.conn_count;
-}
-
-static void on_sweep(void *ctx)
-{
-    struct server *s = ctx;
-    int64_t now = now_ms();
-
-    for (struct conn *c = s->site.conns; c != NULL; c = c->next)
-        conn_sweep(c, now, s->linger_ms);
 }
 
 static size_t on_abandon(void *ctx)
@@ -217,7 +244,7 @@ static void on_log(void *ctx, const char *event, const char *text)
 }
 
 const struct handover_ops server_handover_ops = {
-    .quiesce = on_quiesce, .left = on_left, .sweep = on_sweep, .abandon = on_abandon, .log = on_log};
+    .quiesce = on_quiesce, .left = on_left, .sweep = on_sweep, .abandon = on_abandon, .adopt = on_adopt, .log = on_log};
 
 /* ---- the loop */
 
@@ -287,6 +314,7 @@ bool server_run(struct server *s, struct handover *h, struct err *err)
     struct epoll_event events[LISTENERS_MAX + 1];
     bool more = true;
 
+    s->site.handover = h;
     if (!watch(s, handover_fd(h), LISTENERS_MAX, err))
         return false;
     while (!handover_ended(h)) {
@@ -327,6 +355,7 @@ void server_free(struct server **server)
         MHD_stop_daemon(s->listeners[i].daemon);
     sleepers_clear(&s->site.sleepers);
     (void)close(s->epoll_fd);
+    (void)close(s->site.nobody_fd);
     free(s);
     *server = NULL;
 }

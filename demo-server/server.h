@@ -19,7 +19,7 @@ struct server *server_new(const struct timespec *started, uint32_t linger_ms, un
 extern const struct handover_ops server_handover_ops;
 
 /* Serve on a listening, non-blocking socket that stays the caller's. `name` is borrowed. */
-bool server_add(struct server *, int listen_fd, const char *name, struct err *);
+bool server_add(struct server *, int listen_fd, const char *flag, const char *name, struct err *);
 
 /* Until the handover has ended. */
 bool server_run(struct server *, struct handover *, struct err *);

@@ -53,7 +53,7 @@ static void sockets_meant_for_another_process_are_ignored(void **state)
 static void a_wrong_announcement_is_refused_with_its_reason(void **state)
 {
     static const struct {
-        char *env[5];
+        char *env[6];
         const char *why;
     } rows[] = {
         {{"LISTEN_FDS=x", "LISTEN_PID=4711"}, "LISTEN_FDS=x is no number"},
@@ -64,6 +64,8 @@ static void a_wrong_announcement_is_refused_with_its_reason(void **state)
         {{"LISTEN_FDS=1", "LISTEN_PID=4711", "LISTEN_FDNAMES=a:b"}, "more names"},
         {{"LISTEN_FDS=2", "LISTEN_PID=4711", "HANDOVER_READY_FD=4"}, "behind the 2 sockets"},
         {{"LISTEN_FDS=2", "LISTEN_PID=4711", "HANDOVER_READY_FD=x"}, "HANDOVER_READY_FD=x"},
+        {{"LISTEN_FDS=1", "LISTEN_PID=4711", "HANDOVER_READY_FD=4", "HANDOVER_OLDER=2"},
+         "HANDOVER_OLDER=2 is no number"},
     };
 
     (void)state;
@@ -79,10 +81,12 @@ static void a_wrong_announcement_is_refused_with_its_reason(void **state)
 
 static void a_successor_gets_the_environment_unchanged_and_reads_its_sockets(void **state)
 {
-    char *env[] = {"A=1", "LISTEN_FDS=9", "B=", "LISTEN_PID=1", "LISTEN_FDNAMES=x", "HANDOVER_READY_FD=9", "C=3", NULL};
+    char *env[] = {"A=1", "LISTEN_FDS=9",     "B=", "LISTEN_PID=1", "LISTEN_FDNAMES=x", "HANDOVER_READY_FD=9",
+                   "C=3", "HANDOVER_OLDER=9", NULL};
     const char *names[] = {"a0", "a1"};
+    const struct handover_env_next next = {names, 2, 1, true};
     struct handover_env got;
-    char *pid_at, **made = handover_env_make(env, 2, names, &pid_at);
+    char *pid_at, **made = handover_env_make(env, &next, &pid_at);
 
     (void)state;
     assert_non_null(made);
@@ -90,24 +94,27 @@ static void a_successor_gets_the_environment_unchanged_and_reads_its_sockets(voi
     assert_string_equal(made[0], "A=1");
     assert_string_equal(made[1], "B=");
     assert_string_equal(made[2], "C=3");
-    for (size_t i = 3; i < 7; i++)
+    for (size_t i = 3; i < 9; i++)
         assert_true(handover_env_is_ours(made[i]));
-    assert_null(made[7]);
+    assert_null(made[9]);
     assert_true(handover_env_read(made, SELF, &got, NULL));
     assert_int_equal(got.count, 2);
     assert_int_equal(got.ready_fd, HANDOVER_FD_FIRST + 2);
     assert_string_equal(got.names[1], "a1");
+    assert_int_equal(got.older, 1);
+    assert_true(got.init);
     free(made);
 }
 
 static void any_pid_is_written_whole(void **state)
 {
     static const pid_t pids[] = {1, 10, 4711, 4194304, INT32_MAX};
+    const struct handover_env_next next = {NULL, 0, 0, false};
     char *none[] = {NULL}, want[32];
 
     (void)state;
     for (size_t i = 0; i < COUNT(pids); i++) {
-        char *pid_at, **made = handover_env_make(none, 0, NULL, &pid_at);
+        char *pid_at, **made = handover_env_make(none, &next, &pid_at);
 
         handover_env_set_pid(pid_at, pids[i]);
         (void)snprintf(want, sizeof want, "LISTEN_PID=%d", pids[i]);

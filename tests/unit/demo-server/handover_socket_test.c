@@ -37,13 +37,16 @@ static void a_listener_finds_its_socket_by_address_not_by_place(void **state)
         {"any2", "127.0.0.1:0", -1},
         {"any", "127.0.0.2:0", -1},
         {"a0", "127.0.0.1:9", -1},
+        {"a0", "unix:/run/x", 5},
+        {"a0", "unix:/run/y", -1},
+        {"a0", "unix:@/run/x", -1},
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct addr wanted;
 
-        assert_true(addr_parse(rows[i].addr, &wanted, NULL));
+        assert_true(handover_addr_parse(rows[i].addr, &wanted, NULL));
         if (handover_socket_match(sockets, COUNT(sockets), rows[i].name, &wanted) != rows[i].found)
             fail_msg("%s %s", rows[i].name, rows[i].addr);
     }
@@ -109,9 +112,66 @@ static void names_become_numbers(void **state)
     assert_int_equal(numeric.port, 80);
 }
 
+static void a_unix_address_is_an_absolute_path_or_a_name_and_short_enough(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } bad[] = {
+        {"unix:", "write unix:/PATH"},
+        {"unix:run/x", "write unix:/PATH"},
+        {"unix:/", "write unix:/PATH"},
+        {"unix:/"
+         "123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678",
+         "at most 107 bytes"},
+        {"127.0.0.1", "the port is missing"},
+    };
+    struct addr addr;
+
+    (void)state;
+    assert_true(handover_addr_parse("unix:/run/x", &addr, NULL));
+    assert_string_equal(addr.host, "unix:/run/x");
+    assert_true(handover_addr_parse("unix:@x", &addr, NULL));
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        struct err err = {""};
+
+        assert_false(handover_addr_parse(bad[i].text, &addr, &err));
+        if (strstr(err.text, bad[i].why) == NULL)
+            fail_msg("%s", err.text);
+    }
+}
+
+static void a_unix_socket_replaces_a_dead_ones_file_and_no_other(void **state)
+{
+    char path[64], text[72];
+    struct handover_socket s = {.fd = -1}, second = {.fd = -1};
+    struct err err = {""};
+    struct addr addr;
+    FILE *file;
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "/tmp/handover_socket_test.%d", getpid());
+    (void)snprintf(text, sizeof text, "unix:%s", path);
+    assert_true(handover_addr_parse(text, &addr, NULL));
+    assert_true(handover_socket_open(&s, &addr, NULL));
+    assert_string_equal(s.addr, text);
+    assert_false(handover_socket_open(&second, &addr, &err)); /* somebody listens */
+    assert_non_null(strstr(err.text, "Address already in use"));
+    (void)close(s.fd);
+    assert_true(handover_socket_open(&second, &addr, NULL));
+    (void)close(second.fd);
+    (void)unlink(path);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    (void)fclose(file);
+    assert_false(handover_socket_open(&s, &addr, NULL));
+    assert_int_equal(unlink(path), 0); /* it is still there */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_unix_address_is_an_absolute_path_or_a_name_and_short_enough),
+        cmocka_unit_test(a_unix_socket_replaces_a_dead_ones_file_and_no_other),
         cmocka_unit_test(a_listener_finds_its_socket_by_address_not_by_place),
         cmocka_unit_test(an_inherited_socket_is_described_and_made_safe),
         cmocka_unit_test(what_is_no_listening_socket_is_refused),

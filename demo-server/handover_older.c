@@ -1,0 +1,83 @@
+#include "handover_older.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "handover_channel.h"
+
+#define TAKE_MAX 256 /* connections a look: the server's own work comes in between */
+
+bool handover_older_inherit(struct handover_older *o, const struct handover_env *env, struct err *err)
+{
+    for (unsigned i = 0; i < env->older; i++) {
+        int fd = env->ready_fd + 1 + (int)i;
+
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+            return err_set(err, "HANDOVER_OLDER=%u, but file descriptor %d is not open", env->older, fd);
+        handover_older_add(o, fd);
+    }
+    return true;
+}
+
+void handover_older_add(struct handover_older *o, int fd)
+{
+    assert(o->count < HANDOVER_OLDER_MAX);
+    o->fds[o->count++] = fd;
+}
+
+/* False where it has ended. */
+static bool take(int channel, unsigned most, handover_adopt_fn *adopt, void *ctx)
+{
+    char name[HANDOVER_NAME_MAX];
+
+    for (unsigned n = 0; n < most; n++) {
+        int fd;
+
+        switch (handover_channel_receive(channel, name, &fd)) {
+        case HANDOVER_CHANNEL_DONE:
+            if (fd >= 0 && adopt != NULL)
+                adopt(ctx, name, fd);
+            else if (fd >= 0)
+                (void)close(fd);
+            break;
+        case HANDOVER_CHANNEL_LATER:
+            return true;
+        case HANDOVER_CHANNEL_END:
+            return false;
+        }
+    }
+    return true;
+}
+
+void handover_older_look(struct handover_older *o, handover_adopt_fn *adopt, void *ctx)
+{
+    unsigned left = 0;
+
+    for (unsigned i = 0; i < o->count; i++) {
+        if (take(o->fds[i], TAKE_MAX, adopt, ctx))
+            o->fds[left++] = o->fds[i];
+        else
+            (void)close(o->fds[i]);
+    }
+    o->count = left;
+}
+
+void handover_older_let_go(struct handover_older *o)
+{
+    while (o->count > 0)
+        (void)close(o->fds[--o->count]);
+}
+
+void handover_older_close(struct handover_older *o, handover_adopt_fn *adopt, void *ctx)
+{
+    for (unsigned i = 0; i < o->count; i++) {
+        (void)shutdown(o->fds[i], SHUT_RD); /* sending fails from here on; what was sent is still there */
+        (void)take(o->fds[i], ~0U, adopt, ctx);
+        (void)close(o->fds[i]);
+    }
+    o->count = 0;
+}

@@ -1,0 +1,102 @@
+/* handover_steps.h - what the cases of the handover do and wait for. Included by one case each. */
+#ifndef CASES_HANDOVER_STEPS_H
+#define CASES_HANDOVER_STEPS_H
+
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/stage/http.h"
+#include "tests/stage/raw.h"
+#include "tests/stage/server.h"
+#include "tests/stage/test.h"
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
+
+static inline bool is_serving(void *ctx)
+{
+    return stage_server_pid(ctx) != 0;
+}
+
+/* A server with further flags and further variables in its environment (NULL-terminated; env may be NULL). */
+static inline struct stage_server *start_with(struct stage *s, const char *const *flags, const char *const *env)
+{
+    struct stage_server *v = stage_server_start(s, "one", "v1");
+    const char *argv[24] = {v->exe, "--pidfile", v->pidfile};
+    unsigned n = 3;
+
+    stage_server_kill(v, SIGTERM); /* the same ports and folder, started anew */
+    for (int i = 0; i < 3; i++) {
+        argv[n++] = stage_text(s, "-a%d", i);
+        argv[n++] = stage_text(s, "127.0.0.1:%u", v->port[i]);
+    }
+    for (; *flags != NULL; flags++)
+        argv[n++] = *flags;
+    v->proc = stage_start(
+        s, &(struct stage_spawn){.name = "server-one", .argv = argv, .cwd = v->dir, .may_end = true, .env = env});
+    v->log = v->proc->out_path;
+    stage_wait_until(s, is_serving, v, 10000, "the server");
+    return v;
+}
+
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+struct want {
+    struct stage_server *server;
+    pid_t old;        /* not this one any more */
+    const char *text; /* in the log */
+    unsigned times;
+};
+
+static inline bool another_serves(void *ctx)
+{
+    const struct want *w = ctx;
+    pid_t pid = stage_server_pid(w->server);
+
+    return pid != 0 && pid != w->old;
+}
+
+static inline bool log_says(void *ctx)
+{
+    const struct want *w = ctx;
+    unsigned n = 0;
+
+    for (const char *at = stage_read(w->server->stage, w->server->log); (at = strstr(at, w->text)) != NULL; at++)
+        n++;
+    return n >= w->times;
+}
+
+static inline void wait_for_log(struct stage_server *v, const char *text, unsigned times)
+{
+    struct want w = {.server = v, .text = text, .times = times};
+
+    stage_wait_until(v->stage, log_says, &w, 10000, stage_text(v->stage, "\"%s\" in the log", text));
+}
+
+static inline bool one_is_left(void *ctx)
+{
+    return stage_server_count(ctx) == 1;
+}
+
+static inline bool none_is_left(void *ctx)
+{
+    return stage_server_count(ctx) == 0;
+}
+
+static inline void wait_for_one(struct stage_server *v)
+{
+    stage_wait_until(v->stage, one_is_left, v, 10000, "the old process to be gone");
+}
+
+/* SIGUSR2, and wait until another process serves; the new pid. */
+static inline pid_t hand_over(struct stage_server *v)
+{
+    struct want w = {.server = v, .old = stage_server_pid(v)};
+
+    assert_int_equal(kill(w.old, SIGUSR2), 0);
+    stage_wait_until(v->stage, another_serves, &w, 10000, "another process to serve");
+    return stage_server_pid(v);
+}
+
+#endif
