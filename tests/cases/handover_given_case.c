@@ -1,0 +1,305 @@
+/* handover_given_case.c - what is around the server: a supervisor that passes sockets, a service manager that is told,
+ * a container whose pid 1 it is.
+ *
+ * The program is its own supervisor:
+ *     handover_given_case --given exec|stay ADDRESS,ADDRESS NAMES COMMAND...
+ * listens on the addresses, announces them to COMMAND as systemd does, and becomes it, or stays its parent. */
+#include "tests/cases/handover_steps.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+/* ---- the supervisor */
+
+static int listen_on(const char *address)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+    a.sin_port = htons((uint16_t)strtoul(address, NULL, 10));
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    return bind(fd, (const struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 64) == 0 ? fd : -1;
+}
+
+static int supervise(char **argv)
+{
+    bool stays = strcmp(argv[0], "stay") == 0;
+    int fd[8], n = 0, status = 0;
+    char text[32];
+    pid_t pid;
+
+    for (char *save = NULL, *at = strtok_r(argv[1], ",", &save); at != NULL; at = strtok_r(NULL, ",", &save))
+        if ((fd[n++] = listen_on(at)) < 0)
+            return 3;
+    pid = stays ? fork() : 0;
+    if (pid == 0) {
+        for (int i = 0; i < n; i++)
+            (void)fcntl(fd[i], F_DUPFD, 20 + i);
+        for (int i = 0; i < n; i++)
+            (void)dup2(20 + i, 3 + i);
+        (void)close_range(3U + (unsigned)n, ~0U, 0);
+        (void)snprintf(text, sizeof text, "%d", n);
+        (void)setenv("LISTEN_FDS", text, 1);
+        (void)snprintf(text, sizeof text, "%d", getpid());
+        (void)setenv("LISTEN_PID", text, 1);
+        (void)setenv("LISTEN_FDNAMES", argv[2], 1);
+        (void)execv(argv[3], argv + 3);
+        _exit(127);
+    }
+    while (waitpid(pid, &status, 0) != pid) /* a SIGTERM would end this */
+        ;
+    for (;;)
+        (void)pause(); /* a supervisor lives on */
+}
+
+static struct stage_proc *start_given(struct stage_server *v, const char *mode, const char *ports, const char *names,
+                                      const char *const *flags)
+{
+    static char self[4096];
+    const char *argv[24] = {self, "--given", mode, ports, names, v->exe, "--pidfile", v->pidfile};
+    unsigned n = 8;
+
+    assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    stage_server_kill(v, SIGTERM);
+    for (; *flags != NULL; flags++)
+        argv[n++] = *flags;
+    v->proc =
+        stage_start(v->stage, &(struct stage_spawn){.name = "given", .argv = argv, .cwd = v->dir, .may_end = true});
+    v->log = v->proc->out_path;
+    stage_wait_until(v->stage, is_serving, v, 10000, "the server");
+    return v->proc;
+}
+
+static const char *address_text(struct stage *s, uint16_t port)
+{
+    return stage_text(s, "127.0.0.1:%u", port);
+}
+
+static void sockets_that_a_supervisor_passes_are_found_by_address_and_it_is_never_signalled(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "one", "v1");
+    struct stage_proc *supervisor;
+    int waiting;
+
+    /* In another order and under other names; the second listener is bound anew; the last is wanted by nobody. */
+    uint16_t spare = stage_port(s);
+    supervisor = start_given(v, "stay", stage_text(s, "%u,%u,%u", v->port[2], spare, v->port[0]), "x::http",
+                             LIST("-a0", address_text(s, v->port[0]), "-a1", address_text(s, v->port[1]), "-a2",
+                                  address_text(s, v->port[2])));
+    assert_non_null(strstr(stage_read(s, v->log), stage_text(s, "a0 on 127.0.0.1:%u, inherited", v->port[0])));
+    assert_non_null(strstr(stage_read(s, v->log), stage_text(s, "a1 on 127.0.0.1:%u, bound", v->port[1])));
+    assert_non_null(strstr(stage_read(s, v->log), stage_text(s, "a2 on 127.0.0.1:%u, inherited", v->port[2])));
+    assert_string_equal(stage_server_version(v), "1");
+    stage_server_install(v, "v2");
+    (void)hand_over(v);
+    assert_string_equal(stage_server_version(v), "2");
+    waiting = stage_raw_open(s, v->port[2]);
+    stage_raw_send(s, waiting, GET("/version"));
+    assert_non_null(strstr(stage_raw_answer(s, waiting, 5000), "\r\n\r\n2\n"));
+    wait_for_log(v, "event=exit", 1);
+    assert_false(stage_proc_ended(s, supervisor));
+    /* The supervisor itself still has the spare one open; the server does not. */
+    assert_null(strstr(stage_read(s, v->log), stage_text(s, "127.0.0.1:%u", spare)));
+    stage_server_kill(v, SIGTERM);
+    stage_proc_stop(s, supervisor, SIGKILL, 5000);
+}
+
+static void a_listener_that_nobody_wants_is_closed_and_port_0_is_found_by_name(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "one", "v1");
+
+    (void)start_given(v, "exec", stage_text(s, "%u,%u", v->port[0], v->port[1]), "a2:other",
+                      LIST("-a0", "127.0.0.1:0", "-a1", "127.0.0.1:0", "-a2", "127.0.0.1:0"));
+    assert_non_null(strstr(stage_read(s, v->log), stage_text(s, "a2 on 127.0.0.1:%u, inherited", v->port[0])));
+    assert_true(stage_raw_refused(v->port[1]));
+    assert_string_equal(stage_server_version(v), "1");
+    (void)hand_over(v); /* the ports that the kernel chose stay */
+    assert_string_equal(stage_server_version(v), "1");
+    wait_for_one(v);
+    stage_server_kill(v, SIGTERM);
+}
+
+static void a_wrong_announcement_ends_the_start_with_its_reason(struct stage *s)
+{
+    static const struct {
+        const char *script, *why;
+    } rows[] = {
+        {"LISTEN_PID=$$ LISTEN_FDS=x", "LISTEN_FDS=x is no number of sockets from 0 to 64"},
+        {"LISTEN_PID=$$ LISTEN_FDS=-1", "LISTEN_FDS=-1 is no number"},
+        {"LISTEN_PID=$$ LISTEN_FDS=65", "LISTEN_FDS=65 is no number"},
+        {"LISTEN_PID=x LISTEN_FDS=1", "LISTEN_PID=x is no process id"},
+        {"LISTEN_PID=$$ LISTEN_FDS=1", "file descriptor 3 is no socket"},
+        {"LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=a:b", "more names"},
+        {"LISTEN_PID=$$ LISTEN_FDS=0 HANDOVER_READY_FD=9", "HANDOVER_READY_FD=9 is not open"},
+    };
+    const char *exe = stage_server_variant(s, "v1");
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *script =
+            stage_text(s, "%s exec \"$0\" -a0 127.0.0.1:0 -a1 127.0.0.1:0 -a2 127.0.0.1:0 3</dev/null", rows[i].script);
+        struct stage_run r = stage_run(s, 5000, (const char *const[]){"/bin/sh", "-c", script, exe, NULL});
+
+        if (r.exit_code != 1 || strstr(r.err, rows[i].why) == NULL)
+            fail_msg("%s: exit code %d, %s", rows[i].script, r.exit_code, r.err);
+    }
+}
+
+/* ---- the service manager */
+
+static const char *heard(struct stage *s, int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    char text[256];
+    ssize_t n;
+
+    if (poll(&p, 1, 10000) != 1)
+        stage_fail(s, "the service manager has heard nothing for 10 s");
+    n = recv(fd, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    return stage_text(s, "%s", text);
+}
+
+static void the_service_manager_is_told_of_every_turn(struct stage *s)
+{
+    char folder[] = "/tmp/handover.XXXXXX";
+    struct sockaddr_un here = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct stage_server *v;
+    const char *text;
+
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(here.sun_path, sizeof here.sun_path, "%s/n", folder);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&here, sizeof here), 0);
+    v = start_with(s, LIST("--linger", "0"), LIST(stage_text(s, "NOTIFY_SOCKET=%s", here.sun_path)));
+    assert_string_equal(heard(s, fd), stage_text(s, "READY=1\nMAINPID=%d", stage_server_pid(v)));
+    (void)hand_over(v);
+    text = heard(s, fd);
+    assert_int_equal(strncmp(text, "RELOADING=1\nMONOTONIC_USEC=", 27), 0);
+    assert_string_equal(heard(s, fd), stage_text(s, "READY=1\nMAINPID=%d", stage_server_pid(v)));
+    stage_server_install(v, "exit");
+    assert_int_equal(kill(stage_server_pid(v), SIGUSR2), 0);
+    assert_int_equal(strncmp(heard(s, fd), "RELOADING=1", 11), 0);
+    assert_string_equal(heard(s, fd), "READY=1");
+    stage_server_kill(v, SIGTERM);
+    assert_string_equal(heard(s, fd), "STOPPING=1");
+    (void)close(fd);
+    (void)unlink(here.sun_path);
+    (void)rmdir(folder);
+}
+
+/* ---- the container */
+
+/* The process below unshare(1): pid 1 of its namespace, under the id that it has here. */
+static pid_t pid_one(struct stage *s, const struct stage_proc *unshare)
+{
+    struct stage_kin kin[STAGE_KIN_MAX];
+    unsigned n = stage_kin(s, kin, STAGE_KIN_MAX);
+
+    for (unsigned i = 0; i < n; i++)
+        if (kin[i].ppid == unshare->pid)
+            return kin[i].pid;
+    return 0;
+}
+
+static bool answers_as_2(void *ctx)
+{
+    return strcmp(stage_server_version(ctx), "2") == 0;
+}
+
+static bool answers(void *ctx)
+{
+    return stage_server_version(ctx)[0] != '\0';
+}
+
+static bool three_are_left(void *ctx) /* unshare, pid 1 and one server */
+{
+    return stage_server_count(ctx) == 3;
+}
+
+static struct stage_server *start_contained(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "one", "v1");
+    const char *argv[24] = {"/usr/bin/unshare", "-p", "--fork", "--mount-proc", v->exe, "--pidfile", v->pidfile};
+    unsigned n = 7;
+
+    stage_server_kill(v, SIGTERM);
+    if (geteuid() != 0) {
+        argv[1] = "-rp"; /* in a user namespace of its own, where the system allows that */
+        if (stage_run(s, 5000, LIST("/usr/bin/unshare", "-rp", "--fork", "--mount-proc", "/bin/true")).exit_code != 0)
+            skip();
+    }
+    for (int i = 0; i < 3; i++) {
+        argv[n++] = stage_text(s, "-a%d", i);
+        argv[n++] = address_text(s, v->port[i]);
+    }
+    v->proc = stage_start(s, &(struct stage_spawn){.name = "contained", .argv = argv, .cwd = v->dir, .may_end = true});
+    v->log = v->proc->out_path;
+    stage_wait_until(s, answers, v, 10000, "the contained server");
+    return v;
+}
+
+static void as_pid_1_it_stays_as_a_reaper_and_there_is_one_server(struct stage *s)
+{
+    struct stage_server *v = start_contained(s);
+    pid_t one = pid_one(s, v->proc);
+    struct stage_kin kin[STAGE_KIN_MAX];
+    int asleep = stage_raw_open(s, v->port[0]);
+    unsigned n;
+
+    stage_wait_until(s, three_are_left, v, 5000, "pid 1 and one server");
+    stage_raw_send(s, asleep, GET("/sleep/?duration=1500ms"));
+    stage_server_install(v, "v2");
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(kill(one, SIGUSR2), 0);
+        (void)usleep(2000);
+    }
+    stage_wait_until(s, answers_as_2, v, 10000, "version 2");
+    assert_non_null(strstr(stage_raw_answer(s, asleep, 5000), "slept for 1500000000"));
+    stage_wait_until(s, three_are_left, v, 10000, "pid 1 and one server");
+    n = stage_kin(s, kin, STAGE_KIN_MAX);
+    for (unsigned i = 0; i < n; i++)
+        assert_false(kin[i].zombie);
+    /* The successor is the one that gets the signals now. */
+    stage_server_install(v, "v1");
+    assert_int_equal(kill(one, SIGUSR2), 0);
+    wait_for_log(v, "event=upgraded", 2);
+    assert_int_equal(kill(one, SIGTERM), 0);
+    assert_int_equal(stage_proc_wait(s, v->proc, 10000), 0);
+    wait_for_log(v, "event=exit", 3);
+}
+
+static void pid_1_exits_as_the_server_that_served_last_did(struct stage *s)
+{
+    struct stage_server *v = start_contained(s);
+    struct stage_kin kin[STAGE_KIN_MAX];
+    pid_t one = pid_one(s, v->proc);
+    unsigned n = stage_kin(s, kin, STAGE_KIN_MAX);
+
+    for (unsigned i = 0; i < n; i++)
+        if (kin[i].ppid == one)
+            assert_int_equal(kill(kin[i].pid, SIGKILL), 0);
+    assert_int_equal(stage_proc_wait(s, v->proc, 10000), 128 + SIGKILL);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        stage_test(sockets_that_a_supervisor_passes_are_found_by_address_and_it_is_never_signalled),
+        stage_test(a_listener_that_nobody_wants_is_closed_and_port_0_is_found_by_name),
+        stage_test(a_wrong_announcement_ends_the_start_with_its_reason),
+        stage_test(the_service_manager_is_told_of_every_turn),
+        stage_test(as_pid_1_it_stays_as_a_reaper_and_there_is_one_server),
+        stage_test(pid_1_exits_as_the_server_that_served_last_did),
+    };
+
+    if (argc > 5 && strcmp(argv[1], "--given") == 0)
+        return supervise(argv + 2);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
