@@ -36,7 +36,7 @@ module: $(MODULE)
 # ---- objects: a folder, an archive; main.c stays outside, so that tests link the rest
 lib_srcs = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))
 lib_objs = $(patsubst %.c,$(O)/%.o,$(call lib_srcs,$(1)))
-LIBS := common agent controller demo-server tests/stage tests/load tests/sim
+LIBS := common agent controller demo-server tests/stage tests/load tests/sim tests/bench
 define archive
 $(O)/$(1).a: $(call lib_objs,$(1))
 	@mkdir -p $$(@D)
@@ -69,6 +69,10 @@ $(B)/demo-server-%: demo-server/version.c demo-server/version.h $(O)/demo-server
 $(B)/tests/load/load: $(O)/tests/load/main.o $(O)/tests/load.a $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,jansson)
+
+$(B)/tests/bench/hammer: $(O)/tests/bench/main.o $(O)/tests/bench.a $(O)/common.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 # ---- the nginx module, built against the installed nginx-dev as Debian builds its own
 $(MODULE): $(wildcard deploy/nginx-module/*.c deploy/nginx-module/*.h deploy/nginx-module/*.def) $(addprefix deploy/nginx-module/,build config exports.map)
@@ -124,6 +128,14 @@ check-valgrind: deps-lint
 	@tests/run -w "valgrind -q --error-exitcode=99 --leak-check=full" $(B) $(UNITS)
 prove-tests: deps
 	@tests/prove/run
+
+# ---- beside gracehttp and nginx: packages of the set `bench`, not needed by any test. ROUNDS, ZERO and GRACE_LISTING are
+# tests/bench/handover's.
+.PHONY: bench-handover
+bench-handover: deps
+	@deploy/packaging/deps bench || echo "bench-handover: not all of what it compares with is here; it goes on without"
+	@$(SUBMAKE) -s $(B)/demo-server $(B)/tests/bench/hammer
+	@tests/bench/handover $(B)
 
 # ---- the demo, and the same without a drain
 DEMO := $(B)/deploy/demo/demo
@@ -190,6 +202,7 @@ help:
 	@echo 'make lint         layout, shell scripts, cppcheck, clang-tidy; ends with N passed, N failed'
 	@echo 'make check-asan   make test with ASan and UBSan;  make check-valgrind: the unit tests below valgrind'
 	@echo 'make prove-tests  breaks each promise in a copy; the test that it names must fail'
+	@echo 'make bench-handover  the demo server beside gracehttp and nginx: speed, failures under restarts, memory'
 	@echo 'make              the three programs and the nginx module, below build/release'
 	@echo 'make install      to DESTDIR and PREFIX (/usr);  make uninstall removes what it put there'
 	@echo 'make deps         installs what is missing of deploy/packaging/build-deps; test, demo and lint do so themselves'

@@ -107,14 +107,13 @@ static bool nothing_waits(int fd)
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-void conn_count_head(struct conn *c)
+void conn_count_head(struct conn *c, bool encoded)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 
     if (info != NULL)
         c->bytes_taken += info->header_size;
-    if (MHD_lookup_connection_value(c->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL)
-        c->untold = true;
+    c->untold |= encoded;
 }
 
 void conn_count_body(struct conn *c, size_t bytes)

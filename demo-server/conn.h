@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "gotime.h"
 #include "routes.h"
 #include "sleepers.h"
 
@@ -18,7 +19,7 @@
 
 /* What all connections share. Owned by the server. */
 struct site {
-    struct timespec started; /* wall clock */
+    char started[GOTIME_MAX]; /* as every answer tells it */
     struct sleepers sleepers;
     struct counts counts;
     struct conn *conns;
@@ -88,8 +89,8 @@ void conn_sweep_dead(struct conn *, int64_t now_ms, uint32_t limit_ms);
  * A client that speaks in time is heard, and its answer closes the connection. */
 void conn_sweep(struct conn *, int64_t now_ms);
 
-/* The head of a request is whole, or a piece of its body has come. */
-void conn_count_head(struct conn *);
+/* The head of a request is whole, or a piece of its body has come. `encoded`: the body is chunked. */
+void conn_count_head(struct conn *, bool encoded);
 void conn_count_body(struct conn *, size_t bytes);
 
 /* End it with whatever is on it. True where a request was cut short. */

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "common/duration.h"
-#include "gotime.h"
 #include "version.h"
 
 #define FORM_TYPE         "application/x-www-form-urlencoded"
@@ -58,24 +57,22 @@ static enum MHD_Result answer_text(struct conn *c, unsigned status, const char *
 static enum MHD_Result answer_stats(struct conn *c)
 {
     const struct site *site = c->listener->site;
-    char counts[512], json[1024], started[GOTIME_MAX];
+    char counts[512], json[1024];
 
     (void)snprintf(json, sizeof json,
                    "{\"pid\":%ld,\"started\":\"%s\",\"version\":\"%s\",\"draining\":%s,\"sleeping\":%zu,"
                    "\"connections\":%zu,\"answered\":%s,\"aborted\":%" PRIu64 "}\n",
-                   (long)getpid(), gotime_format(&site->started, started), version_text,
-                   site->draining ? "true" : "false", site->sleepers.count, site->conn_count,
-                   counts_json(&site->counts, counts, sizeof counts), site->counts.aborted);
+                   (long)getpid(), site->started, version_text, site->draining ? "true" : "false", site->sleepers.count,
+                   site->conn_count, counts_json(&site->counts, counts, sizeof counts), site->counts.aborted);
     return answer(c, MHD_HTTP_OK, "application/json", json);
 }
 
 static enum MHD_Result answer_slept(struct conn *c)
 {
-    char started[GOTIME_MAX], text[256];
+    char text[256];
 
     (void)snprintf(text, sizeof text, "%s started at %s slept for %" PRId64 " nanoseconds from pid %ld.\n",
-                   c->listener->name, gotime_format(&c->listener->site->started, started), c->request.sleep_ns,
-                   (long)getpid());
+                   c->listener->name, c->listener->site->started, c->request.sleep_ns, (long)getpid());
     return answer_text(c, MHD_HTTP_OK, text);
 }
 
@@ -222,9 +219,9 @@ static enum MHD_Result head(struct conn *c, const char *url, const char *version
     struct head_count n = {0};
     const char *fault, *type;
 
-    conn_count_head(c);
     r->route = route_find(url);
     (void)MHD_get_connection_values(c->mhd, MHD_HEADER_KIND, head_piece, &n);
+    conn_count_head(c, n.encodings > 0);
     fault = head_fault(&n, version);
     if (fault != NULL)
         return answer_text(c, MHD_HTTP_BAD_REQUEST, fault);

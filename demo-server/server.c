@@ -119,7 +119,7 @@ struct server *server_new(const struct timespec *started, uint32_t linger_ms, un
         err_set(err, "no memory");
         return NULL;
     }
-    s->site.started = *started;
+    (void)gotime_format(started, s->site.started);
     s->site.linger_ms = linger_ms;
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->site.nobody_fd = nobody_open();
