@@ -19,7 +19,8 @@
 
 /* What all connections share. Owned by the server. */
 struct site {
-    char started[GOTIME_MAX]; /* as every answer tells it */
+    char started[GOTIME_MAX]; /* as every answer tells it; made once, as the pid */
+    long pid;
     struct sleepers sleepers;
     struct counts counts;
     struct conn *conns;

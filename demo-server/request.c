@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "common/duration.h"
 #include "version.h"
@@ -62,7 +61,7 @@ static enum MHD_Result answer_stats(struct conn *c)
     (void)snprintf(json, sizeof json,
                    "{\"pid\":%ld,\"started\":\"%s\",\"version\":\"%s\",\"draining\":%s,\"sleeping\":%zu,"
                    "\"connections\":%zu,\"answered\":%s,\"aborted\":%" PRIu64 "}\n",
-                   (long)getpid(), site->started, version_text, site->draining ? "true" : "false", site->sleepers.count,
+                   site->pid, site->started, version_text, site->draining ? "true" : "false", site->sleepers.count,
                    site->conn_count, counts_json(&site->counts, counts, sizeof counts), site->counts.aborted);
     return answer(c, MHD_HTTP_OK, "application/json", json);
 }
@@ -72,7 +71,7 @@ static enum MHD_Result answer_slept(struct conn *c)
     char text[256];
 
     (void)snprintf(text, sizeof text, "%s started at %s slept for %" PRId64 " nanoseconds from pid %ld.\n",
-                   c->listener->name, c->listener->site->started, c->request.sleep_ns, (long)getpid());
+                   c->listener->name, c->listener->site->started, c->request.sleep_ns, c->listener->site->pid);
     return answer_text(c, MHD_HTTP_OK, text);
 }
 

@@ -120,6 +120,7 @@ struct server *server_new(const struct timespec *started, uint32_t linger_ms, un
         return NULL;
     }
     (void)gotime_format(started, s->site.started);
+    s->site.pid = getpid();
     s->site.linger_ms = linger_ms;
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->site.nobody_fd = nobody_open();
