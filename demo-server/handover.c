@@ -253,11 +253,11 @@ void handover_wake(struct handover *h)
     timer_set(h);
 }
 
-enum handover_passed handover_pass(struct handover *h, const char *name, int fd)
+enum handover_passed handover_pass(struct handover *h, const char *listener, int fd)
 {
     if (!h->succeeded)
         return HANDOVER_PASS_NEVER;
-    switch (handover_child_pass(&h->child, name, fd)) {
+    switch (handover_child_pass(&h->child, listener, fd)) {
     case HANDOVER_CHANNEL_DONE:
         return HANDOVER_PASSED;
     case HANDOVER_CHANNEL_LATER:

@@ -222,8 +222,10 @@ bool hammer_run(const struct hammer_options *o, struct hammer_result *r, struct 
     double cpu = o->cpu_pid != 0 ? bench_cpu_seconds(o->cpu_pid) : 0;
 
     memset(r, 0, sizeof *r);
-    if (h.lanes == NULL || h.epoll_fd < 0)
+    if (h.lanes == NULL || h.epoll_fd < 0) {
+        free(h.lanes);
         return err_set(err, "no memory, or no epoll");
+    }
     for (unsigned i = 0; i < o->connections; i++) {
         h.lanes[i].fd = -1;
         lane_send(&h, &h.lanes[i]);
