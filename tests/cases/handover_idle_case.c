@@ -123,7 +123,7 @@ static void a_unix_socket_is_handed_over_and_its_clients_are_kept_until_they_spe
     (void)hand_over(v);
     wait_for_log(v, "event=draining", 2);
     assert_non_null(strstr(ask(s, unix_open(s, path), GET("/version")), "\r\n\r\n2\n"));
-    assert_true(stage_raw_closes(s, silent, 5000)); /* it never sent a byte, and holds nothing up */
+    assert_true(stage_raw_closes(s, silent, 15000)); /* it never sent a byte, and holds nothing up */
     assert_non_null(strstr(ask(s, idle, GET("/version")), "Connection: close"));
     wait_for_one(v);
     stage_server_kill(v, SIGTERM);
@@ -133,7 +133,7 @@ static void a_unix_socket_is_handed_over_and_its_clients_are_kept_until_they_spe
 
 static void without_a_successor_idle_connections_are_heard_within_the_linger_and_then_closed(struct stage *s)
 {
-    struct stage_server *v = start_with(s, LIST("--linger", "1500ms"), NULL);
+    struct stage_server *v = start_with(s, LIST("--linger", "3s"), NULL);
     int speaks = stage_raw_open(s, v->port[0]), silent = stage_raw_open(s, v->port[0]),
         halfway = stage_raw_open(s, v->port[0]);
 
@@ -144,8 +144,8 @@ static void without_a_successor_idle_connections_are_heard_within_the_linger_and
 
     stage_raw_send(s, halfway, "GET /ver");
     assert_non_null(strstr(ask(s, speaks, GET("/version")), "\r\n\r\n1\n"));
-    assert_true(stage_raw_closes(s, speaks, 1000));
-    assert_true(stage_raw_closes(s, silent, 5000));
+    assert_true(stage_raw_closes(s, speaks, 10000));
+    assert_true(stage_raw_closes(s, silent, 15000));
     /* Half a request came in during the linger: it gets a linger of its own. */
     assert_non_null(strstr(ask(s, halfway, "sion HTTP/1.1\r\nHost: x\r\n\r\n"), "\r\n\r\n1\n"));
     stage_wait_until(s, none_is_left, v, 5000, "the server to be gone");
@@ -169,7 +169,7 @@ static void a_successor_that_takes_no_connections_leaves_them_to_the_old_process
     wait_for_log(v, "event=draining", 2);
     assert_non_null(strstr(ask(s, speaks, GET("/version")), "Connection: close"));
     wait_for_log(v, "the drain limit is over; 1 connections were closed, 0 requests were cut short", 1);
-    assert_true(stage_raw_closes(s, silent, 1000));
+    assert_true(stage_raw_closes(s, silent, 10000));
 }
 
 int main(void)
