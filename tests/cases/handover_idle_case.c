@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define IDLE 60
+#define IDLE 600 /* more than a channel holds */
 
 static const char *ask(struct stage *s, int fd, const char *bytes)
 {
