@@ -111,10 +111,10 @@ static bool upgrade_refused(struct handover *h)
         err_set(&why, "%u older processes still answer requests; their drain limit ends them", h->older.count);
     else
         return false;
-    say(h, "upgrade-refused", "%s", why.text);
     /* While another process is on its way, its fate is what the file is to tell. */
     if (h->options.pidfile != NULL && h->child.pid == 0 && !h->succeeded)
         handover_pidfile_tell(h->options.pidfile, "refused %s", why.text);
+    say(h, "upgrade-refused", "%s", why.text);
     return true;
 }
 
@@ -123,12 +123,12 @@ static void upgrade_failed(struct handover *h, const char *why)
     struct err err = {""};
     const char *pidfile = h->options.pidfile;
 
+    if (pidfile != NULL)
+        handover_pidfile_tell(pidfile, "failed %s", why);
     say(h, "upgrade-failed", "%s; this process goes on", why);
-    if (pidfile == NULL)
-        return;
-    handover_pidfile_tell(pidfile, "failed %s", why);
     /* It may have taken the pid file in the moment between serving and saying so. */
-    if (handover_pidfile_read(pidfile) != getpid() && !handover_pidfile_write(pidfile, getpid(), &err))
+    if (pidfile != NULL && handover_pidfile_read(pidfile) != getpid() &&
+        !handover_pidfile_write(pidfile, getpid(), &err))
         say(h, "error", "%s", err.text);
 }
 
@@ -179,9 +179,9 @@ static void child_look(struct handover *h)
     case HANDOVER_CHILD_READY:
         if (h->phase == SERVING) {
             h->succeeded = true;
-            say(h, "upgraded", "process %ld serves", (long)pid);
             if (h->options.pidfile != NULL)
                 handover_pidfile_tell(h->options.pidfile, "done %ld", (long)pid);
+            say(h, "upgraded", "process %ld serves", (long)pid);
             drain_start(h);
         }
         break;
