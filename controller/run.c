@@ -157,6 +157,8 @@ static void take_due(struct run *r, const struct plan *p, struct turn *t)
         struct move m = node_due(state_node(r, id), p);
         uint32_t before = r->n_begun;
 
+        if (m.moved) /* a limit is over */
+            look_tell_last(r, p, id, m.from, m.text);
         state_move(r, p, id, &m, t);
         i += r->n_begun == before ? 1 : 0; /* a node that is done gives its place to the last */
     }

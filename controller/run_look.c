@@ -57,26 +57,35 @@ static struct answer peers_answer(const struct run *r, const struct plan *p, uin
     return a;
 }
 
-/* For people: what a node still waits for while it drains. */
-static void tell_waiting(const struct run *r, const struct plan *p, uint16_t node, struct answer *a)
+/* For people: what a node in this step still waits for. "" stays where there is nothing to tell. */
+static void tell_waiting(const struct run *r, const struct plan *p, uint16_t node, enum step step,
+                         char text[ANSWER_TEXT_MAX])
 {
     const struct plan_node *pn = &p->nodes[node];
-    uint8_t step = run_node(r, node)->step;
+    const char *busy = NULL;
+    uint32_t active = 0;
 
-    for (uint32_t i = 0; i < pn->n_peers && a->text[0] == '\0'; i++) {
+    for (uint32_t i = 0; i < pn->n_peers; i++) {
         uint32_t peer = pn->first_peer + i;
         const struct seen_peer *seen = run_peer(r, peer);
-        const char *lb = p->lbs[plan_peer_lb(p, peer)].name;
+        const char *server = p->peers[peer].server, *lb = p->lbs[plan_peer_lb(p, peer)].name;
+        bool down = seen->state == PEER_DOWN, ours = (run_node(r, node)->peers_mask >> i & 1) != 0;
 
         if (seen->state == PEER_UNKNOWN)
-            (void)snprintf(a->text, sizeof a->text, "upstream %s at %s does not list %s",
-                           p->upstreams[p->peers[peer].upstream].name, lb, p->peers[peer].server);
-        else if (step == STEP_SILENT && seen->state != PEER_DOWN)
-            (void)snprintf(a->text, sizeof a->text, "%s shows %s not down", lb, p->peers[peer].server);
-        else if (seen->active > 0 && (step == STEP_QUIET || step == STEP_SILENT))
-            (void)snprintf(a->text, sizeof a->text, "%u request%s, the first of them at %s", a->active,
-                           a->active == 1 ? "" : "s", lb);
+            (void)snprintf(text, ANSWER_TEXT_MAX, "upstream %s at %s does not list %s",
+                           p->upstreams[p->peers[peer].upstream].name, lb, server);
+        else if (step == STEP_SILENT && !down)
+            (void)snprintf(text, ANSWER_TEXT_MAX, "%s shows %s not down", lb, server);
+        else if (step == STEP_QUIET && ours && !down && seen->state != PEER_DRAINING)
+            (void)snprintf(text, ANSWER_TEXT_MAX, "%s shows %s in use again; somebody else put it back", lb, server);
+        if (text[0] != '\0')
+            return;
+        busy = active == 0 ? lb : busy;
+        active += seen->active;
     }
+    if (active > 0 && (step == STEP_QUIET || step == STEP_SILENT))
+        (void)snprintf(text, ANSWER_TEXT_MAX, "%u request%s, the first of them at %s", active, active == 1 ? "" : "s",
+                       busy);
 }
 
 /* I2: what is believed just before a job was read at most 1 s ago, at each load balancer. */
@@ -106,8 +115,18 @@ static struct answer look_answer(const struct run *r, const struct plan *p, uint
         a.kind = ANS_REFUSED;
         a.ours_out = pace_ours_out(r, p, node);
     }
-    tell_waiting(r, p, node, &a);
+    if (a.text[0] == '\0')
+        tell_waiting(r, p, node, (enum step)run_node(r, node)->step, a.text);
     return a;
+}
+
+void look_tell_last(const struct run *r, const struct plan *p, uint16_t node, enum step step,
+                    char text[ANSWER_TEXT_MAX])
+{
+    struct answer old = {0};
+
+    if (step_row(step)->ask == ASK_PEERS && !too_old(r, p, node, &old))
+        tell_waiting(r, p, node, step, text);
 }
 
 /* Answer all that wait and may see now; where the load balancer could not be read, tell them so. */

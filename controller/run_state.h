@@ -31,5 +31,8 @@ void look_time(struct run *, uint32_t elapsed_ms);
 void look_input(struct run *, const struct plan *, const struct input *, struct turn *);
 void look_drive(struct run *, const struct plan *, struct turn *);
 uint32_t look_wait_ms(const struct run *, const struct plan *);
+/* For people: what a node whose limit is over in this step waited for last at the load balancers; so far only what it
+ * waited for first was told. "" stays where that is not known. */
+void look_tell_last(const struct run *, const struct plan *, uint16_t node, enum step, char text[ANSWER_TEXT_MAX]);
 
 #endif

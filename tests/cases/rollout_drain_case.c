@@ -129,6 +129,27 @@ static void past_the_drain_timeout_the_node_goes_back_untouched(struct stage *s)
     assert_answered_by(hold, before.pid[0]);
 }
 
+/* The requests have ended, but it is not out any more: that is what is told. */
+static void a_peer_that_somebody_puts_back_in_mid_drain_is_named(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 2);
+    struct stage_pids before = stage_fleet_pids(f);
+    struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
+    struct stage_rollout *r = stage_fleet_start(f, (const char *const[]){"--drain-timeout=2s", NULL});
+    const char *server = stage_text(s, "%s/9/http/upstreams/app/servers/%d", f->lb[1]->api,
+                                    (int)stage_json_int(s, stage_fleet_peer(f, 1, 0), "id"));
+
+    stage_rollout_until(s, r, "node1     quiet     still waits: 1 request", RUN_LIMIT_MS);
+    assert_int_equal(stage_http(s, "PATCH", server, NULL, "{\"drain\":false}")->status, 200);
+    stage_hold_release(hold);
+    stage_rollout_end(s, r, RUN_LIMIT_MS);
+    stage_rollout_expect(
+        s, r, 1,
+        STAGE_SAYS("node1: failed, in rotation", stage_text(s, "lb2 shows %s in use", f->node[0].server->peer)));
+    assert_int_equal(stage_fleet_same_pids(f, &before), 2);
+    assert_true(stage_fleet_all_up(f));
+}
+
 static void with_proceed_the_rollout_goes_on_and_the_old_process_answers_still(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
@@ -152,6 +173,7 @@ int main(void)
         stage_test(a_reload_in_mid_drain_does_not_end_the_wait),
         stage_test(a_request_of_a_worker_from_before_a_reload_is_waited_for),
         stage_test(past_the_drain_timeout_the_node_goes_back_untouched),
+        stage_test(a_peer_that_somebody_puts_back_in_mid_drain_is_named),
         stage_test(with_proceed_the_rollout_goes_on_and_the_old_process_answers_still),
     };
 

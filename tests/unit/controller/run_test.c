@@ -691,7 +691,7 @@ static void a_drain_that_does_not_end_puts_back(void **state)
     roll(&s);
     assert_ends(&s, 1, "AA");
     assert_says(&s, "a: failed, in rotation; in step quiet: requests to it did not end within the drain timeout "
-                    "(2 requests, the first of them at lb1)");
+                    "(1 request, the first of them at lb1)");
     assert_all_back_but(&s, -1);
     end(&s);
 }
