@@ -157,6 +157,29 @@ static void name_out(FILE *f, const struct view *v, uint16_t id, const char *men
     (void)fprintf(f, ". Act now: %s\n", mend);
 }
 
+/* What somebody else took out stays out; a rollout that went well must not hide it. */
+static void name_left_alone(FILE *f, const struct view *v, uint16_t id)
+{
+    const struct plan *p = v->plan;
+    const struct node *n = &v->nodes[id].state;
+    const char *before = ": was out before, by somebody else, and is so still: ";
+
+    if (p->kind != PLAN_ROLL || n->step != STEP_DONE || !n->claimed)
+        return;
+    for (uint32_t i = 0; i < p->nodes[id].n_peers; i++) {
+        uint32_t peer = p->nodes[id].first_peer + i;
+
+        if ((n->peers_mask >> i & 1) != 0 && (n->prior_drain_mask >> i & 1) == 0)
+            continue;
+        (void)fprintf(f, "%s%s%s of upstream %s at %s", before[0] == ':' ? p->nodes[id].name : "", before,
+                      p->peers[peer].server, p->upstreams[p->peers[peer].upstream].name,
+                      p->lbs[plan_peer_lb(p, peer)].name);
+        before = ", ";
+    }
+    if (before[0] == ',')
+        (void)fputc('\n', f);
+}
+
 /* Nodes that failed say why themselves. */
 static void name_stop(FILE *f, const struct view *v)
 {
@@ -172,6 +195,8 @@ void lines_report(FILE *f, const struct view *v, const char *mend)
 {
     count_outcomes(f, v);
     name_stop(f, v);
+    for (uint32_t i = 0; i < v->plan->n_nodes; i++)
+        name_left_alone(f, v, (uint16_t)i);
     for (uint32_t i = 0; i < v->plan->n_nodes; i++) {
         const struct node *n = &v->nodes[i].state;
 

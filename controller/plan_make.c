@@ -250,8 +250,17 @@ static void check_lease(const struct making *m, const struct plan_request *q, co
                  u->lease.holder, u->lease.ttl_s);
 }
 
-/* The most peers that one node to be rolled takes out of an upstream at once: its ports there. */
-static uint32_t most_at_once(const struct plan *p, uint32_t upstream)
+static bool shown_up(const struct survey_upstream *u, const char *server)
+{
+    for (uint32_t k = 0; k < u->n_peers; k++)
+        if (strcmp(u->peers[k].server, server) == 0)
+            return u->peers[k].state == PEER_UP && !u->peers[k].backup;
+    return false;
+}
+
+/* The most peers that one node to be rolled takes out of an upstream at once: its ports there. Told what is `seen`,
+ * those alone that are not out already; else that is asked of nobody, for it takes long. */
+static uint32_t most_at_once(const struct plan *p, uint32_t upstream, const struct survey_upstream *seen)
 {
     uint32_t most = 0, own = 0;
 
@@ -260,7 +269,9 @@ static uint32_t most_at_once(const struct plan *p, uint32_t upstream)
 
         if (peer->upstream != upstream || p->nodes[peer->node].at_target)
             continue;
-        own = own > 0 && peer[-1].node == peer->node && peer[-1].upstream == upstream ? own + 1 : 1;
+        if (i == 0 || peer[-1].node != peer->node || peer[-1].upstream != upstream)
+            own = 0;
+        own += seen == NULL || shown_up(seen, peer->server) ? 1 : 0;
         most = own > most ? own : most;
     }
     return most;
@@ -268,13 +279,15 @@ static uint32_t most_at_once(const struct plan *p, uint32_t upstream)
 
 static void check_floor(const struct making *m, uint32_t upstream, const struct survey_upstream *u)
 {
-    uint32_t configured = 0, up = 0, floor, most = most_at_once(m->p, upstream);
+    uint32_t configured = 0, up = 0, floor, most = most_at_once(m->p, upstream, NULL);
 
     for (uint32_t k = 0; k < u->n_peers; k++) {
         configured += u->peers[k].backup ? 0 : 1;
         up += !u->peers[k].backup && u->peers[k].state == PEER_UP ? 1 : 0;
     }
     floor = pace_floor(m->p, configured);
+    if (up < floor + most)
+        most = most_at_once(m->p, upstream, u);
     if (most > 0 && up < floor + most)
         complain(
             m->c, EXIT_REFUSED,

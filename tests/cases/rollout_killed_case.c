@@ -2,6 +2,7 @@
  * from an empty disk, finds the node by its claim and puts it back. */
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tests/stage/test.h"
 #include "tests/stage/witness.h"
@@ -129,6 +130,27 @@ static void a_fleet_with_nothing_to_repair_is_left_alone(struct stage *s)
     assert_string_equal(stage_fleet_picture(f), before);
 }
 
+/* The claim went with the agent's disk: nobody may say whose it is, but it is not passed over in silence. */
+static void what_no_claim_tells_of_is_named(struct stage *s)
+{
+    struct stage_fleet *f = killed_in(s, "health", NULL, 0);
+    const char *state = f->node[0].agent->state_dir, *peer = f->node[0].server->peer;
+    struct stage_rollout *r;
+
+    stage_agent_stop(f->node[0].agent, SIGKILL);
+    assert_int_equal(stage_run(s, 5000, (const char *const[]){"/bin/rm", "-r", state, NULL}).exit_code, 0);
+    assert_int_equal(mkdir(state, 0755), 0);
+    stage_agent_again(f->node[0].agent);
+    stage_rollout_expect(s, repair(f), 0,
+                         STAGE_SAYS("nothing to repair",
+                                    stage_text(s, "node1: %s of upstream app at lb1 is down", peer),
+                                    stage_text(s, "node1: %s of upstream app at lb2 is down", peer)));
+    stage_fleet_wait_lapse(f, 10000);
+    r = stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"--limit=node1", NULL});
+    stage_rollout_expect(s, r, 0, STAGE_SAYS("1 restarted", "node1: was out before", peer, "at lb1", "at lb2"));
+    assert_string_equal(stage_fleet_peer_state(f, 0, 0), "down");
+}
+
 static void a_living_rollout_is_not_repaired(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
@@ -158,6 +180,7 @@ int main(void)
         stage_test(a_node_that_is_not_healthy_is_not_put_back),
         stage_test(nothing_rolls_before_the_repair),
         stage_test(a_fleet_with_nothing_to_repair_is_left_alone),
+        stage_test(what_no_claim_tells_of_is_named),
         stage_test(a_living_rollout_is_not_repaired),
     };
 

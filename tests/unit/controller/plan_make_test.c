@@ -238,6 +238,11 @@ static void one_is_down_already(struct scene *s)
 {
     s->peers[0][2].state = PEER_UNAVAIL;
 }
+static void what_is_out_already_alone(struct scene *s)
+{
+    s->survey.n_nodes = 1;
+    s->peers[0][0].state = s->peers[1][0].state = PEER_DOWN;
+}
 static void one_counts_as_backup(struct scene *s)
 {
     s->upstreams[0][0].n_peers = s->upstreams[1][0].n_peers = 2;
@@ -325,6 +330,7 @@ static const struct {
     {one_is_down_already, NULL, 5,
      "upstream app at lb1: 3 of 4 peers are up and the floor is 3, so none may be taken out"},
     {one_is_down_already, "--max-unavailable=2", 0, NULL},
+    {what_is_out_already_alone, NULL, 0, NULL},
     {one_counts_as_backup, NULL, 5, "upstream app at lb1: 1 of 1 peers are up and the floor is 1"},
     {two_ports_a_node, NULL, 5,
      "upstream app at lb1: 8 of 8 peers are up and the floor is 7, so none may be taken out (a node has 2 there)"},

@@ -646,6 +646,7 @@ static void what_others_take_out_meanwhile_stays_out(void **state)
     assert_ends(&s, 0, "BBBB");
     assert_int_equal(logged(&s, "a at lb1/app:"), 0);
     assert_int_equal(logged(&s, "a claim"), 2); /* the second says that it is lb2's peer alone that is ours */
+    assert_says(&s, "a: was out before, by somebody else, and is so still: 10.0.0.1:8000 of upstream app at lb1\n");
     end(&s);
 }
 
