@@ -79,9 +79,13 @@ static void make_folder(struct stage *s)
 {
     const char *tmp = stage_text(s, "%s/tmp", s->build);
     char *dir;
+    int tmp_fd;
 
     if (mkdir(tmp, 0755) != 0 && errno != EEXIST)
         stage_fail(s, "cannot make the folder %s: %s", tmp, strerror(errno));
+    /* locked until ours is: another run of this test would take it for left behind */
+    tmp_fd = open(tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    (void)flock(tmp_fd, LOCK_EX);
     remove_older(s, tmp);
     dir = (char *)(uintptr_t)stage_text(s, "%s/%s.XXXXXX", tmp, s->name);
     if (mkdtemp(dir) == NULL)
@@ -89,6 +93,7 @@ static void make_folder(struct stage *s)
     s->dir = dir;
     s->state->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     (void)flock(s->state->dir_fd, LOCK_EX | LOCK_NB);
+    (void)close(tmp_fd);
 }
 
 static void close_at_exit(void)
