@@ -34,21 +34,13 @@ static struct layout layout_of(const struct run *r)
     return l;
 }
 
-/* The parts: one accessor each for us, one that only reads for others. */
+/* The parts: for each an accessor for us, and one that only reads for others. */
 #define PART(name, type, field, count)                                                                                 \
     struct type *state_##name(struct run *r, uint32_t i)                                                               \
     {                                                                                                                  \
         assert(i < r->count);                                                                                          \
         return (struct type *)(void *)((char *)r + layout_of(r).field) + i;                                            \
-    }
-PART(lb, run_lb, lbs, n_lbs)
-PART(lease, run_lease, leases, n_upstreams)
-PART(upstream, seen_upstream, upstreams, n_upstreams)
-PART(peer, seen_peer, peers, n_peers)
-PART(node, node, nodes, n_nodes)
-PART(extra, run_extra, extras, n_nodes)
-#undef PART
-#define PART(name, type, field, count)                                                                                 \
+    }                                                                                                                  \
     const struct type *run_##name(const struct run *r, uint32_t i)                                                     \
     {                                                                                                                  \
         assert(i < r->count);                                                                                          \
