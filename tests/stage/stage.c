@@ -183,14 +183,19 @@ static void fail_now(struct stage *s)
     exit(1);
 }
 
+__attribute__((format(printf, 2, 0))) static void say(const char *front, const char *format, va_list args)
+{
+    (void)fputs(front, stderr);
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+}
+
 void stage_fail(struct stage *s, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    (void)fputs("stage: ", stderr);
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
+    say("stage: ", format, args);
     va_end(args);
     fail_now(s);
     abort();
@@ -202,9 +207,7 @@ void stage_fail_log(struct stage *s, const char *log, const char *format, ...)
 
     stage_tail(s, log);
     va_start(args, format);
-    (void)fputs("stage: ", stderr);
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
+    say("stage: ", format, args);
     va_end(args);
     fail_now(s);
     abort();
@@ -215,9 +218,7 @@ void stage_problem(struct stage *s, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    (void)fputs("stage: problem: ", stderr);
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
+    say("stage: problem: ", format, args);
     va_end(args);
     s->state->n_problems++;
 }
