@@ -1,10 +1,9 @@
 #include "balance.h"
 
-#include "module.h"
 #include "workers.h"
 
 struct balance_peer {
-    struct balance *balance;
+    const struct balance *balance;
     struct shared_peer *counted; /* NULL: no peer is held */
     void *data;                  /* what follows is the balancer's own */
     ngx_event_get_peer_pt get;
@@ -84,17 +83,16 @@ static void balance_save_session(ngx_peer_connection_t *pc, void *data)
     bp->save_session(pc, bp->data);
 }
 
-static ngx_int_t balance_init(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *conf)
+void balance_begin(const struct balance *balance)
 {
-    struct balance *balance = ngx_http_conf_upstream_srv_conf(conf, ngx_http_upstream_api_module);
-    ngx_peer_connection_t *pc = &r->upstream->peer;
-    struct balance_peer *bp = ngx_pcalloc(r->pool, sizeof(*bp));
+    view_follow(balance->view);
+}
+
+ngx_int_t balance_wrap(const struct balance *balance, ngx_peer_connection_t *pc, ngx_pool_t *pool)
+{
+    struct balance_peer *bp = ngx_pcalloc(pool, sizeof(*bp));
 
     if (bp == NULL) {
-        return NGX_ERROR;
-    }
-    view_follow(balance->view); /* before the balancer reads how many tries there are */
-    if (balance->init(r, conf) != NGX_OK) {
         return NGX_ERROR;
     }
     bp->balance = balance;
@@ -111,10 +109,4 @@ static ngx_int_t balance_init(ngx_http_request_t *r, ngx_http_upstream_srv_conf_
     pc->set_session = bp->set_session != NULL ? balance_set_session : NULL;
     pc->save_session = bp->save_session != NULL ? balance_save_session : NULL;
     return NGX_OK;
-}
-
-void balance_wrap(struct balance *balance, ngx_http_upstream_srv_conf_t *conf)
-{
-    balance->init = conf->peer.init;
-    conf->peer.init = balance_init;
 }

@@ -1,4 +1,5 @@
-/* balance.h - our place in nginx's selection of a peer: around whatever balancer the upstream has.
+/* balance.h - our place in nginx's selection of a peer: around whatever balancer the upstream has, of http or of
+ * stream.
  *
  * Before a selection we follow changes made by workers of other generations; after it we count the request at its peer
  * until it is given back. */
@@ -7,14 +8,17 @@
 
 #include "view.h"
 
-/* A part of the module's configuration of an upstream. */
+/* One upstream's, for the life of its configuration. */
 struct balance {
-    ngx_http_upstream_init_peer_pt init; /* of the upstream's own balancer */
     struct view *view;
-    struct view_upstream *upstream; /* set once the view is built */
+    const struct view_upstream *upstream;
 };
 
-/* In postconfiguration, when every balancer is in place. */
-void balance_wrap(struct balance *balance, ngx_http_upstream_srv_conf_t *conf);
+/* First in a peer.init of ours, before the balancer's own looks at how many tries there are. */
+void balance_begin(const struct balance *balance);
+
+/* Last in it: puts itself around what the balancer has put into `pc`. Memory from the pool of the request or session.
+ */
+ngx_int_t balance_wrap(const struct balance *balance, ngx_peer_connection_t *pc, ngx_pool_t *pool);
 
 #endif

@@ -1,6 +1,7 @@
 #include "handler.h"
 
 #include "answer.h"
+#include "http_upstreams.h"
 #include "module.h"
 #include "patch.h"
 #include "render.h"
@@ -104,7 +105,7 @@ static ngx_int_t get_upstreams(ngx_http_request_t *r, const struct handler_targe
     for (ngx_uint_t u = 0; good && u < target->view->upstreams_n; u++) {
         const struct view_upstream *upstream = &target->view->upstreams[u];
 
-        json_text(&out, upstream->conf->host.data, upstream->conf->host.len);
+        json_text(&out, upstream->source.name.data, upstream->source.name.len);
         json_colon(&out);
         good = render_upstream(&out, target->view, upstream);
     }
@@ -149,20 +150,6 @@ static const struct {
 
 /* ---- what is asked for */
 
-static bool is_static_upstream(ngx_http_request_t *r, const struct route_part *name)
-{
-    ngx_http_upstream_main_conf_t *main = ngx_http_get_module_main_conf(r, ngx_http_upstream_module);
-    ngx_http_upstream_srv_conf_t **confs = main->upstreams.elts;
-
-    for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
-        if (confs[i]->host.len == name->size_bytes &&
-            ngx_memcmp(confs[i]->host.data, name->bytes, name->size_bytes) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* NGX_OK with the target set, or an answer has been given and *rc is what to return. */
 static ngx_int_t find_target(ngx_http_request_t *r, const struct route_part stars[2], struct handler_target *target,
                              ngx_int_t *rc)
@@ -172,8 +159,9 @@ static ngx_int_t find_target(ngx_http_request_t *r, const struct route_part star
     }
     target->upstream = view_find(target->view, stars[0].bytes, stars[0].size_bytes);
     if (target->upstream == NULL) {
-        *rc = is_static_upstream(r, &stars[0]) ? answer_error(r, ERROR_UPSTREAM_STATIC, "upstream is static")
-                                               : answer_error(r, ERROR_UPSTREAM_NOT_FOUND, "upstream not found");
+        *rc = http_upstreams_has(r, stars[0].bytes, stars[0].size_bytes)
+                  ? answer_error(r, ERROR_UPSTREAM_STATIC, "upstream is static")
+                  : answer_error(r, ERROR_UPSTREAM_NOT_FOUND, "upstream not found");
         return NGX_DECLINED;
     }
     if (stars[1].bytes == NULL) {
@@ -221,7 +209,7 @@ static ngx_int_t run_route(ngx_http_request_t *r, enum route route, const struct
 {
     struct api_main_conf *main = ngx_http_get_module_main_conf(r, ngx_http_upstream_api_module);
     struct api_location_conf *location = ngx_http_get_module_loc_conf(r, ngx_http_upstream_api_module);
-    struct handler_target target = {.view = &main->view};
+    struct handler_target target = {.view = &main->views[SHARED_HTTP]};
     bool may_patch = location->write && handlers[route].patch != NULL;
     handler_fn run = choose(r, route, may_patch);
     ngx_int_t rc;

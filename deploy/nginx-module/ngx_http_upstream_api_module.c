@@ -1,18 +1,13 @@
 /* Configuration and life cycle: the directive `api [write=on|off]`, the zone, and the hooks at load and worker start.
  */
-#include "balance.h"
 #include "handler.h"
+#include "http_upstreams.h"
 #include "module.h"
 #include "workers.h"
 
 static void *create_main_conf(ngx_conf_t *cf)
 {
     return ngx_pcalloc(cf->pool, sizeof(struct api_main_conf));
-}
-
-static void *create_upstream_conf(ngx_conf_t *cf)
-{
-    return ngx_pcalloc(cf->pool, sizeof(struct balance));
 }
 
 static void *create_location_conf(ngx_conf_t *cf)
@@ -81,23 +76,6 @@ static char *merge_location_conf(ngx_conf_t *cf, void *parent, void *child)
     return NGX_CONF_OK;
 }
 
-static ngx_int_t postconfiguration(ngx_conf_t *cf)
-{
-    struct api_main_conf *main = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_api_module);
-    ngx_http_upstream_main_conf_t *upstreams = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
-    ngx_http_upstream_srv_conf_t **confs = upstreams->upstreams.elts;
-
-    if (main->zone == NULL) {
-        return NGX_OK;
-    }
-    for (ngx_uint_t i = 0; i < upstreams->upstreams.nelts; i++) {
-        if (confs[i]->srv_conf != NULL && confs[i]->shm_zone != NULL) {
-            balance_wrap(ngx_http_conf_upstream_srv_conf(confs[i], ngx_http_upstream_api_module), confs[i]);
-        }
-    }
-    return NGX_OK;
-}
-
 /* Runs under `nginx -t` too: touches nothing but memory. */
 static ngx_int_t init_module(ngx_cycle_t *cycle)
 {
@@ -106,17 +84,12 @@ static ngx_int_t init_module(ngx_cycle_t *cycle)
     if (main == NULL || main->zone == NULL) {
         return NGX_OK;
     }
-    if (view_build(&main->view, main->zone, cycle) != NGX_OK) {
-        return NGX_ERROR;
+    for (enum shared_kind kind = 0; kind < SHARED_KINDS; kind++) {
+        main->views[kind].kind = kind;
+        main->views[kind].zone = main->zone;
     }
-    for (ngx_uint_t u = 0; u < main->view.upstreams_n; u++) {
-        struct view_upstream *upstream = &main->view.upstreams[u];
-        struct balance *balance = ngx_http_conf_upstream_srv_conf(upstream->conf, ngx_http_upstream_api_module);
-
-        balance->view = &main->view;
-        balance->upstream = upstream;
-    }
-    return NGX_OK;
+    view_generation_begin(main->zone, cycle);
+    return http_upstreams_build(&main->views[SHARED_HTTP], cycle);
 }
 
 static struct api_main_conf *conf_in_worker(ngx_cycle_t *cycle)
@@ -132,7 +105,7 @@ static ngx_int_t init_process(ngx_cycle_t *cycle)
     struct api_main_conf *main = conf_in_worker(cycle);
 
     if (main != NULL) {
-        workers_join(main->zone, main->view.generation);
+        workers_join(main->zone, main->views[SHARED_HTTP].generation);
     }
     return NGX_OK;
 }
@@ -153,9 +126,8 @@ static ngx_command_t commands[] = {
 };
 
 static ngx_http_module_t hooks = {
-    .postconfiguration = postconfiguration,
     .create_main_conf = create_main_conf,
-    .create_srv_conf = create_upstream_conf,
+    .create_srv_conf = http_upstreams_create_conf,
     .create_loc_conf = create_location_conf,
     .merge_loc_conf = merge_location_conf,
 };

@@ -57,7 +57,7 @@ SAME(max_fails, number_is(&member->text, server->peer->max_fails))
 SAME(fail_timeout, seconds_are(&member->text, server->peer->fail_timeout))
 SAME(slow_start, seconds_are(&member->text, (time_t)(server->peer->slow_start / 1000)))
 SAME(route, member->text.size_bytes == 0)
-SAME(backup, member->truth == (server->upstream->peers[server->id].group != server->upstream->conf->peer.data))
+SAME(backup, member->truth == (view_is_backup(server->upstream, server->id)))
 
 static const struct {
     const char *name;

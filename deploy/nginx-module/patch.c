@@ -93,7 +93,7 @@ static ngx_int_t answer_bad_param(ngx_http_request_t *r, enum params_result resu
 static ngx_int_t answer_refused(ngx_http_request_t *r, enum view_verdict verdict, const struct patch *patch,
                                 const struct lease *lease)
 {
-    ngx_str_t *name = &patch->target.upstream->conf->host;
+    ngx_str_t *name = &patch->target.upstream->source.name;
 
     switch (verdict) {
     case VIEW_HELD:

@@ -10,11 +10,6 @@ static const char *state_of(const struct snapshot_peer *peer)
     return peer->down != 0 ? "down" : peer->unavail ? "unavail" : "up";
 }
 
-static bool is_backup(const struct view_upstream *upstream, ngx_uint_t id)
-{
-    return upstream->peers[id].group != upstream->conf->peer.data;
-}
-
 static void put_status(struct json_out *out, const struct view_upstream *upstream, const struct snapshot *snapshot,
                        ngx_uint_t id)
 {
@@ -24,7 +19,7 @@ static void put_status(struct json_out *out, const struct view_upstream *upstrea
     json_member_uint(out, "id", id);
     json_member_text(out, "server", &peer->name);
     json_member_text(out, "name", &peer->server);
-    json_member_bool(out, "backup", is_backup(upstream, id));
+    json_member_bool(out, "backup", view_is_backup(upstream, id));
     json_member_uint(out, "weight", (uint64_t)peer->weight);
     json_member_word(out, "state", state_of(&snapshot->peers[id]));
     json_member_uint(out, "active", snapshot->peers[id].active);
@@ -61,7 +56,7 @@ bool render_upstream(struct json_out *out, const struct view *view, const struct
     }
     json_close(out, ']');
     json_member_uint(out, "zombies", 0);
-    json_member_text(out, "zone", &upstream->conf->shm_zone->shm.name);
+    json_member_text(out, "zone", &upstream->source.zone);
     put_lease(out, &snapshot);
     json_close(out, '}');
     return !out->failed;
@@ -89,7 +84,7 @@ static void put_config(struct json_out *out, const struct view_upstream *upstrea
     put_seconds(out, "fail_timeout", peer->fail_timeout);
     put_seconds(out, "slow_start", (time_t)(peer->slow_start / 1000));
     json_member_word(out, "route", "");
-    json_member_bool(out, "backup", is_backup(upstream, id));
+    json_member_bool(out, "backup", view_is_backup(upstream, id));
     json_member_bool(out, "down", snapshot->peers[id].down != 0 && snapshot->peers[id].down != SHARED_DRAIN);
     if (snapshot->peers[id].down == SHARED_DRAIN) {
         json_member_bool(out, "drain", true);

@@ -60,7 +60,7 @@ static void zone_free(ngx_shm_zone_t *zone, void *p)
     ngx_slab_free_locked((ngx_slab_pool_t *)zone->shm.addr, p);
 }
 
-struct shared_upstream *shared_upstream_get(ngx_shm_zone_t *zone, const ngx_str_t *name)
+struct shared_upstream *shared_upstream_get(ngx_shm_zone_t *zone, enum shared_kind kind, const ngx_str_t *name)
 {
     struct shared *shared = shared_of(zone);
     struct shared_upstream *upstream;
@@ -68,7 +68,8 @@ struct shared_upstream *shared_upstream_get(ngx_shm_zone_t *zone, const ngx_str_
     SHARED_EACH(q, &shared->upstreams)
     {
         upstream = ngx_queue_data(q, struct shared_upstream, link);
-        if (upstream->name_size_bytes == name->len && ngx_memcmp(upstream->name, name->data, name->len) == 0) {
+        if (upstream->kind == kind && upstream->name_size_bytes == name->len &&
+            ngx_memcmp(upstream->name, name->data, name->len) == 0) {
             return upstream;
         }
     }
@@ -77,6 +78,7 @@ struct shared_upstream *shared_upstream_get(ngx_shm_zone_t *zone, const ngx_str_
         return NULL;
     }
     ngx_queue_init(&upstream->peers);
+    upstream->kind = (uint8_t)kind;
     upstream->name_size_bytes = name->len;
     ngx_memcpy(upstream->name, name->data, name->len);
     ngx_queue_insert_tail(&shared->upstreams, &upstream->link);

@@ -16,10 +16,17 @@
 #include "lease.h"
 
 /* A zone of another layout is another zone: count up when a struct of this file changes. */
-#define SHARED_ZONE_NAME "upstream_api_1"
+#define SHARED_ZONE_NAME "upstream_api_2"
 /* Fixed, since a zone of another size would be a new one after a reload. Untouched pages cost nothing; one upstream is
  * some 0.5 kB, one peer 0.1 kB, one worker 4 bytes a peer. */
 #define SHARED_ZONE_SIZE_BYTES (8 * 1024 * 1024)
+
+/* http and stream have an API and a name space each. */
+enum shared_kind {
+    SHARED_HTTP,
+    SHARED_STREAM,
+    SHARED_KINDS,
+};
 
 /* What was asked for a peer through the API. */
 enum wanted {
@@ -29,6 +36,14 @@ enum wanted {
     WANTED_DOWN,
 };
 
+/* Numbers of a peer that a PATCH may set, beside `wanted`. */
+enum shared_param {
+#define PEER_PARAM(name, field) SHARED_##name,
+#include "peer_param.def"
+#undef PEER_PARAM
+    SHARED_PARAMS
+};
+
 struct shared_peer {
     ngx_queue_t link;         /* of shared_upstream.peers */
     uint32_t index;           /* of this peer in every worker's counts */
@@ -36,6 +51,9 @@ struct shared_peer {
     uint64_t seen_generation; /* the last configuration that had it */
     uint8_t configured_down;  /* bool: `down` in that configuration */
     uint8_t wanted;           /* enum wanted */
+    uint8_t params_wanted;    /* bits of enum shared_param: which of the next are wanted otherwise than configured */
+    int64_t param_wanted[SHARED_PARAMS];
+    int64_t param_configured[SHARED_PARAMS]; /* in that configuration */
     size_t address_size_bytes;
     u_char address[];
 };
@@ -46,6 +64,7 @@ struct shared_upstream {
     uint64_t seen_generation;
     uint64_t counted_since; /* workers of an older generation do not count this upstream's requests */
     struct lease lease;
+    uint8_t kind; /* enum shared_kind */
     size_t name_size_bytes;
     u_char name[];
 };
@@ -82,7 +101,7 @@ void shared_lock(ngx_shm_zone_t *zone);
 void shared_unlock(ngx_shm_zone_t *zone);
 
 /* All below: the lock is held. NULL = the zone is full. */
-struct shared_upstream *shared_upstream_get(ngx_shm_zone_t *zone, const ngx_str_t *name);
+struct shared_upstream *shared_upstream_get(ngx_shm_zone_t *zone, enum shared_kind kind, const ngx_str_t *name);
 struct shared_peer *shared_peer_get(ngx_shm_zone_t *zone, struct shared_upstream *upstream, const ngx_str_t *address,
                                     uint32_t ordinal);
 /* Frees what no configuration from `oldest_generation` on has had: no living worker can point to it. An upstream that

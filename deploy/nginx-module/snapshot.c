@@ -57,7 +57,7 @@ bool snapshot_take(struct snapshot *snapshot, const struct view *view, const str
     if (snapshot->peers == NULL) {
         return false;
     }
-    for (ngx_http_upstream_rr_peers_t *group = upstream->conf->peer.data; group != NULL; group = group->next) {
+    for (ngx_http_upstream_rr_peers_t *group = upstream->source.groups; group != NULL; group = group->next) {
         take_group(snapshot, upstream, group);
     }
     if (upstream->shared != NULL) {

@@ -80,13 +80,18 @@ void view_follow(struct view *view)
 struct view_upstream *view_find(const struct view *view, const char *name, size_t size_bytes)
 {
     for (ngx_uint_t u = 0; u < view->upstreams_n; u++) {
-        ngx_str_t *host = &view->upstreams[u].conf->host;
+        const ngx_str_t *have = &view->upstreams[u].source.name;
 
-        if (host->len == size_bytes && ngx_memcmp(host->data, name, size_bytes) == 0) {
+        if (have->len == size_bytes && ngx_memcmp(have->data, name, size_bytes) == 0) {
             return &view->upstreams[u];
         }
     }
     return NULL;
+}
+
+bool view_is_backup(const struct view_upstream *upstream, ngx_uint_t id)
+{
+    return upstream->peers[id].group != upstream->source.groups;
 }
 
 /* The last word wins; `down` over `drain` where both are true. Either one false ends what it names; down:false ends a
@@ -159,12 +164,12 @@ static uint32_t ordinal_of(const struct view_upstream *upstream, ngx_uint_t i)
     return ordinal;
 }
 
-static ngx_int_t upstream_build(struct view_upstream *upstream, ngx_http_upstream_srv_conf_t *conf, ngx_pool_t *pool)
+static ngx_int_t upstream_build(struct view_upstream *upstream, const struct view_source *source, ngx_pool_t *pool)
 {
     ngx_uint_t n = 0;
 
-    upstream->conf = conf;
-    for (ngx_http_upstream_rr_peers_t *group = conf->peer.data; group != NULL; group = group->next) {
+    upstream->source = *source;
+    for (ngx_http_upstream_rr_peers_t *group = source->groups; group != NULL; group = group->next) {
         for (ngx_http_upstream_rr_peer_t *peer = group->peer; peer != NULL; peer = peer->next) {
             n++;
         }
@@ -173,7 +178,7 @@ static ngx_int_t upstream_build(struct view_upstream *upstream, ngx_http_upstrea
     if (upstream->peers == NULL) {
         return NGX_ERROR;
     }
-    for (ngx_http_upstream_rr_peers_t *group = conf->peer.data; group != NULL; group = group->next) {
+    for (ngx_http_upstream_rr_peers_t *group = source->groups; group != NULL; group = group->next) {
         for (ngx_http_upstream_rr_peer_t *peer = group->peer; peer != NULL; peer = peer->next) {
             upstream->peers[upstream->peers_n++] = (struct view_peer){.group = group, .peer = peer};
         }
@@ -199,12 +204,13 @@ static void peer_register(ngx_shm_zone_t *zone, const struct view_upstream *upst
 }
 
 /* Under the lock. False = the zone is full. */
-static bool upstream_register(ngx_shm_zone_t *zone, struct view_upstream *upstream)
+static bool upstream_register(const struct view *view, struct view_upstream *upstream)
 {
+    ngx_shm_zone_t *zone = view->zone;
     uint64_t generation = shared_of(zone)->generation;
     bool good = true;
 
-    upstream->shared = shared_upstream_get(zone, &upstream->conf->host);
+    upstream->shared = shared_upstream_get(zone, view->kind, &upstream->source.name);
     if (upstream->shared == NULL) {
         return false;
     }
@@ -219,52 +225,50 @@ static bool upstream_register(ngx_shm_zone_t *zone, struct view_upstream *upstre
     return good;
 }
 
-static void generation_begin(struct shared *shared)
+void view_generation_begin(ngx_shm_zone_t *zone, const ngx_cycle_t *cycle)
 {
+    struct shared *shared = shared_of(zone);
     ngx_time_t *now = ngx_timeofday();
 
-    shared->generation++;
-    shared->load_s = now->sec;
-    shared->load_ms = now->msec;
-}
-
-ngx_int_t view_build(struct view *view, ngx_shm_zone_t *zone, ngx_cycle_t *cycle)
-{
-    ngx_http_upstream_main_conf_t *main = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_upstream_module);
-    ngx_http_upstream_srv_conf_t **confs = main->upstreams.elts;
-    struct shared *shared = shared_of(zone);
-    bool good = true;
-
-    view->zone = zone;
-    view->upstreams = ngx_pcalloc(cycle->pool, (main->upstreams.nelts + 1) * sizeof(view->upstreams[0]));
-    if (view->upstreams == NULL) {
-        return NGX_ERROR;
-    }
-    for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
-        if (confs[i]->srv_conf != NULL && confs[i]->shm_zone != NULL &&
-            upstream_build(&view->upstreams[view->upstreams_n++], confs[i], cycle->pool) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
     if (shared->generation == 0) {
         workers_note_uncounted(zone, cycle);
     }
     workers_reap(zone);
     shared_lock(zone);
-    generation_begin(shared);
+    shared_forget(zone, workers_oldest_generation(zone));
+    shared->generation++;
+    shared->load_s = now->sec;
+    shared->load_ms = now->msec;
+    shared_unlock(zone);
+}
+
+ngx_int_t view_build(struct view *view, const struct view_source *sources, ngx_uint_t sources_n, ngx_cycle_t *cycle)
+{
+    struct shared *shared = shared_of(view->zone);
+    bool good = true;
+
+    view->upstreams = ngx_pcalloc(cycle->pool, (sources_n + 1) * sizeof(view->upstreams[0]));
+    if (view->upstreams == NULL) {
+        return NGX_ERROR;
+    }
+    for (ngx_uint_t i = 0; i < sources_n; i++) {
+        if (upstream_build(&view->upstreams[view->upstreams_n++], &sources[i], cycle->pool) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+    shared_lock(view->zone);
     view->generation = shared->generation;
     for (ngx_uint_t u = 0; u < view->upstreams_n; u++) {
-        good = upstream_register(zone, &view->upstreams[u]) && good;
+        good = upstream_register(view, &view->upstreams[u]) && good;
     }
-    shared_forget(zone, workers_oldest_generation(zone));
     shared->version++;
     apply(view);
     view->followed = shared->version;
-    shared_unlock(zone);
+    shared_unlock(view->zone);
     if (!good) {
         ngx_log_error(NGX_LOG_ALERT, cycle->log, 0,
                       "upstream_api: the shared zone of %uz bytes is full; some servers cannot be changed",
-                      zone->shm.size);
+                      view->zone->shm.size);
     }
     return NGX_OK;
 }

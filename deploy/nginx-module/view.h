@@ -1,11 +1,14 @@
-/* view.h - one configuration's upstreams beside their entries in the shared zone.
+/* view.h - one configuration's upstreams, of http or of stream, beside their entries in the shared zone.
  *
  * Built once a configuration, in the master; workers inherit it. It holds nginx's own peers (in that configuration's
  * upstream zones) and what is wanted of them (in ours), and brings the one in line with the other: when it is built, on
  * a PATCH, and, in workers of other generations, before they select a peer or answer (view_follow).
  *
  * On nginx before 1.27.3 the peers of a zone are fixed, so the pointers stay good and an id is a place in the array:
- * the primary servers in the order of the configuration, then the backup ones. */
+ * the primary servers in the order of the configuration, then the backup ones.
+ *
+ * nginx keeps the peers of stream upstreams in structs of their own names and of the same layout (its two headers
+ * differ in prefixes only; stream/ checks it at compile time). So http's names stand for both here. */
 #ifndef API_VIEW_H
 #define API_VIEW_H
 
@@ -22,16 +25,24 @@ struct view_peer {
     struct shared_peer *shared; /* NULL: the shared zone is full; the peer stays as configured */
 };
 
+/* An upstream as nginx made it. */
+struct view_source {
+    ngx_str_t name;
+    ngx_str_t zone;                       /* the name of its `zone` */
+    ngx_http_upstream_rr_peers_t *groups; /* in that zone: the primary servers, then the backup ones, if any */
+};
+
 struct view_upstream {
-    ngx_http_upstream_srv_conf_t *conf;
+    struct view_source source;
     struct shared_upstream *shared; /* NULL: as above */
     struct view_peer *peers;
     ngx_uint_t peers_n;
 };
 
 struct view {
-    ngx_shm_zone_t *zone;
-    struct view_upstream *upstreams; /* those with a `zone` only */
+    enum shared_kind kind;
+    ngx_shm_zone_t *zone;            /* ours */
+    struct view_upstream *upstreams; /* those with a `zone` only; in the order of their sources */
     ngx_uint_t upstreams_n;
     uint64_t generation; /* of this configuration */
     ngx_uint_t followed; /* the shared version that our peers show; of this process */
@@ -52,8 +63,15 @@ enum view_verdict {
     VIEW_STALE,
 };
 
-/* In init_module. Counts the generation up, registers upstreams and peers, applies what is wanted of them. */
-ngx_int_t view_build(struct view *view, ngx_shm_zone_t *zone, ngx_cycle_t *cycle);
+/* In init_module, once a configuration, before its views are built: counts the generation up, and forgets what no
+ * living worker's configuration has. */
+void view_generation_begin(ngx_shm_zone_t *zone, const ngx_cycle_t *cycle);
+
+/* In init_module. view->kind and view->zone are set. Registers upstreams and peers, applies what is wanted of them.
+ * `sources` is only read. */
+ngx_int_t view_build(struct view *view, const struct view_source *sources, ngx_uint_t sources_n, ngx_cycle_t *cycle);
+
+bool view_is_backup(const struct view_upstream *upstream, ngx_uint_t id);
 
 /* The upstream with that name. NULL = none with a zone. */
 struct view_upstream *view_find(const struct view *view, const char *name, size_t size_bytes);

@@ -1,0 +1,81 @@
+#include "http_upstreams.h"
+
+#include "balance.h"
+#include "module.h"
+
+/* A part of the module's configuration of an upstream. */
+struct http_balance {
+    struct balance balance;
+    ngx_http_upstream_init_peer_pt init; /* of the upstream's own balancer */
+};
+
+void *http_upstreams_create_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(struct http_balance));
+}
+
+static struct http_balance *balance_of(ngx_http_upstream_srv_conf_t *conf)
+{
+    return ngx_http_conf_upstream_srv_conf(conf, ngx_http_upstream_api_module);
+}
+
+static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *conf)
+{
+    const struct http_balance *hb = balance_of(conf);
+
+    balance_begin(&hb->balance);
+    if (hb->init(r, conf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    return balance_wrap(&hb->balance, &r->upstream->peer, r->pool);
+}
+
+/* Those that can be changed: made by an `upstream` block, with a `zone`. */
+static bool is_ours(const ngx_http_upstream_srv_conf_t *conf)
+{
+    return conf->srv_conf != NULL && conf->shm_zone != NULL;
+}
+
+ngx_int_t http_upstreams_build(struct view *view, ngx_cycle_t *cycle)
+{
+    ngx_http_upstream_main_conf_t *main = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_upstream_module);
+    ngx_http_upstream_srv_conf_t **confs = main->upstreams.elts;
+    struct view_source *sources = ngx_pcalloc(cycle->pool, (main->upstreams.nelts + 1) * sizeof(sources[0]));
+    ngx_uint_t n = 0;
+
+    if (sources == NULL) {
+        return NGX_ERROR;
+    }
+    for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
+        if (is_ours(confs[i])) {
+            sources[n++] = (struct view_source){confs[i]->host, confs[i]->shm_zone->shm.name, confs[i]->peer.data};
+        }
+    }
+    if (view_build(view, sources, n, cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    n = 0;
+    for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
+        if (is_ours(confs[i])) {
+            struct http_balance *hb = balance_of(confs[i]);
+
+            hb->balance = (struct balance){view, &view->upstreams[n++]};
+            hb->init = confs[i]->peer.init;
+            confs[i]->peer.init = init_peer;
+        }
+    }
+    return NGX_OK;
+}
+
+bool http_upstreams_has(ngx_http_request_t *r, const char *name, size_t size_bytes)
+{
+    ngx_http_upstream_main_conf_t *main = ngx_http_get_module_main_conf(r, ngx_http_upstream_module);
+    ngx_http_upstream_srv_conf_t **confs = main->upstreams.elts;
+
+    for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
+        if (confs[i]->host.len == size_bytes && ngx_memcmp(confs[i]->host.data, name, size_bytes) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
