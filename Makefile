@@ -25,13 +25,13 @@ ALL_CFLAGS = -std=gnu11 $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -DROLLOUT_VERSION
 ALL_LDFLAGS = $(OPT) $(LDHARDEN) $(LDFLAGS)
 
 PROGRAMS := $(B)/rollout $(B)/rollout-agent $(B)/demo-server
-MODULE   := $(B)/nginx-module/ngx_http_upstream_api_module.so
+MODULES  := $(patsubst %,$(B)/nginx-module/ngx_%_upstream_api_module.so,http stream)
 
 .PHONY: all
 all: programs module
 .PHONY: programs module
 programs: $(PROGRAMS)
-module: $(MODULE)
+module: $(MODULES)
 
 # ---- objects: a folder, an archive; main.c stays outside, so that tests link the rest
 lib_srcs = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))
@@ -74,8 +74,9 @@ $(B)/tests/bench/hammer: $(O)/tests/bench/main.o $(O)/tests/bench.a $(O)/common.
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
-# ---- the nginx module, built against the installed nginx-dev as Debian builds its own
-$(MODULE): $(wildcard deploy/nginx-module/*.c deploy/nginx-module/*.h deploy/nginx-module/*.def) $(addprefix deploy/nginx-module/,build config exports.map)
+# ---- the nginx modules, built against the installed nginx-dev as Debian builds its own
+MODULE_FILES := $(foreach d,deploy/nginx-module deploy/nginx-module/stream,$(wildcard $(d)/*.c $(d)/*.h $(d)/*.def) $(d)/config $(d)/exports.map)
+$(MODULES) &: $(MODULE_FILES) deploy/nginx-module/build
 	FLAVOUR=$(FLAVOUR) deploy/nginx-module/build $(B)/nginx-module
 
 # ---- tests: tests/unit/FOLDER/*_test.c is linked with FOLDER's archive, tests/cases/*_case.c with the stage
@@ -173,14 +174,15 @@ DOC_DIR     = $(PREFIX)/share/doc/rollout
 SERVICES   := $(notdir $(wildcard deploy/systemd/*.service))
 man_section = $(patsubst .%,%,$(suffix $(1)))
 INSTALLED   = $(PREFIX)/bin/rollout $(PREFIX)/sbin/rollout-agent $(PREFIX)/bin/demo-server \
-              $(MODULES_DIR)/$(notdir $(MODULE)) $(DOC_DIR)/rollout-agent.conf $(addprefix $(SYSTEMD_DIR)/,$(SERVICES)) \
+              $(addprefix $(MODULES_DIR)/,$(notdir $(MODULES))) $(DOC_DIR)/rollout-agent.conf $(addprefix $(SYSTEMD_DIR)/,$(SERVICES)) \
               $(foreach m,$(notdir $(MAN)),$(MAN_DIR)/man$(call man_section,$(m))/$(m))
 .PHONY: install uninstall
 install: all man
 	install -D -m 755 $(B)/rollout $(DESTDIR)$(PREFIX)/bin/rollout
 	install -D -m 755 $(B)/rollout-agent $(DESTDIR)$(PREFIX)/sbin/rollout-agent
 	install -D -m 755 $(B)/demo-server $(DESTDIR)$(PREFIX)/bin/demo-server
-	install -D -m 644 $(MODULE) $(DESTDIR)$(MODULES_DIR)/$(notdir $(MODULE))
+	install -d $(DESTDIR)$(MODULES_DIR)
+	install -m 644 $(MODULES) $(DESTDIR)$(MODULES_DIR)
 	install -D -m 644 deploy/packaging/rollout-agent.conf $(DESTDIR)$(DOC_DIR)/rollout-agent.conf
 	$(foreach m,$(notdir $(MAN)),install -D -m 644 $(B)/man/$(m) $(DESTDIR)$(MAN_DIR)/man$(call man_section,$(m))/$(m) &&) :
 	install -d $(DESTDIR)$(SYSTEMD_DIR)
@@ -203,7 +205,7 @@ help:
 	@echo 'make check-asan   make test with ASan and UBSan;  make check-valgrind: the unit tests below valgrind'
 	@echo 'make prove-tests  breaks each promise in a copy; the test that it names must fail'
 	@echo 'make bench-handover  the demo server beside gracehttp and nginx: speed, failures under restarts, memory'
-	@echo 'make              the three programs and the nginx module, below build/release'
+	@echo 'make              the three programs and the nginx modules, below build/release'
 	@echo 'make install      to DESTDIR and PREFIX (/usr);  make uninstall removes what it put there'
 	@echo 'make deps         installs what is missing of deploy/packaging/build-deps; test, demo and lint do so themselves'
 	@echo 'make fresh-root   demo and test in a minimal Debian 12 (by hand: root, debootstrap)'

@@ -47,24 +47,16 @@ ngx_int_t http_upstreams_build(struct view *view, ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
     for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
-        if (is_ours(confs[i])) {
-            sources[n++] = (struct view_source){confs[i]->host, confs[i]->shm_zone->shm.name, confs[i]->peer.data};
-        }
-    }
-    if (view_build(view, sources, n, cycle) != NGX_OK) {
-        return NGX_ERROR;
-    }
-    n = 0;
-    for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
-        if (is_ours(confs[i])) {
-            struct http_balance *hb = balance_of(confs[i]);
+        struct http_balance *hb = is_ours(confs[i]) ? balance_of(confs[i]) : NULL;
 
-            hb->balance = (struct balance){view, &view->upstreams[n++]};
+        if (hb != NULL) {
+            sources[n++] =
+                (struct view_source){confs[i]->host, confs[i]->shm_zone->shm.name, confs[i]->peer.data, &hb->balance};
             hb->init = confs[i]->peer.init;
             confs[i]->peer.init = init_peer;
         }
     }
-    return NGX_OK;
+    return view_build(view, sources, n, cycle);
 }
 
 bool http_upstreams_has(ngx_http_request_t *r, const char *name, size_t size_bytes)

@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "balance.h"
 #include "workers.h"
 
 #if nginx_version >= 1027003
@@ -252,9 +253,12 @@ ngx_int_t view_build(struct view *view, const struct view_source *sources, ngx_u
         return NGX_ERROR;
     }
     for (ngx_uint_t i = 0; i < sources_n; i++) {
-        if (upstream_build(&view->upstreams[view->upstreams_n++], &sources[i], cycle->pool) != NGX_OK) {
+        struct view_upstream *upstream = &view->upstreams[view->upstreams_n++];
+
+        if (upstream_build(upstream, &sources[i], cycle->pool) != NGX_OK) {
             return NGX_ERROR;
         }
+        *sources[i].balance = (struct balance){view, upstream};
     }
     shared_lock(view->zone);
     view->generation = shared->generation;

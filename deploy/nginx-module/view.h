@@ -19,6 +19,8 @@
 
 #include "shared.h"
 
+struct balance; /* balance.h */
+
 struct view_peer {
     ngx_http_upstream_rr_peers_t *group; /* primary or backup */
     ngx_http_upstream_rr_peer_t *peer;
@@ -30,6 +32,7 @@ struct view_source {
     ngx_str_t name;
     ngx_str_t zone;                       /* the name of its `zone` */
     ngx_http_upstream_rr_peers_t *groups; /* in that zone: the primary servers, then the backup ones, if any */
+    struct balance *balance;              /* to be told which upstream of the view it belongs to */
 };
 
 struct view_upstream {
