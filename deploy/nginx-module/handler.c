@@ -1,7 +1,6 @@
 #include "handler.h"
 
 #include "answer.h"
-#include "http_upstreams.h"
 #include "module.h"
 #include "patch.h"
 #include "render.h"
@@ -41,13 +40,13 @@ static ngx_int_t answer_words(ngx_http_request_t *r, const char *const *words)
 
 static ngx_int_t get_root(ngx_http_request_t *r, const struct handler_target *target)
 {
-    static const char *const words[] = {"nginx", "http", NULL};
+    static const char *const words[] = {"nginx", "http", "stream", NULL};
 
     (void)target;
     return answer_words(r, words);
 }
 
-static ngx_int_t get_http(ngx_http_request_t *r, const struct handler_target *target)
+static ngx_int_t get_kind(ngx_http_request_t *r, const struct handler_target *target)
 {
     static const char *const words[] = {"upstreams", NULL};
 
@@ -141,9 +140,10 @@ static ngx_int_t get_server(ngx_http_request_t *r, const struct handler_target *
 typedef ngx_int_t (*handler_fn)(ngx_http_request_t *r, const struct handler_target *target);
 
 static const struct {
+    enum shared_kind kind;
     handler_fn get, patch;
 } handlers[] = {
-#define ROUTE(name, path, get, patch) [ROUTE_##name] = {get, patch},
+#define ROUTE(name, path, kind, get, patch) [ROUTE_##name] = {SHARED_##kind, get, patch},
 #include "route.def"
 #undef ROUTE
 };
@@ -159,7 +159,7 @@ static ngx_int_t find_target(ngx_http_request_t *r, const struct route_part star
     }
     target->upstream = view_find(target->view, stars[0].bytes, stars[0].size_bytes);
     if (target->upstream == NULL) {
-        *rc = http_upstreams_has(r, stars[0].bytes, stars[0].size_bytes)
+        *rc = view_is_static(target->view, stars[0].bytes, stars[0].size_bytes)
                   ? answer_error(r, ERROR_UPSTREAM_STATIC, "upstream is static")
                   : answer_error(r, ERROR_UPSTREAM_NOT_FOUND, "upstream not found");
         return NGX_DECLINED;
@@ -209,7 +209,7 @@ static ngx_int_t run_route(ngx_http_request_t *r, enum route route, const struct
 {
     struct api_main_conf *main = ngx_http_get_module_main_conf(r, ngx_http_upstream_api_module);
     struct api_location_conf *location = ngx_http_get_module_loc_conf(r, ngx_http_upstream_api_module);
-    struct handler_target target = {.view = &main->views[SHARED_HTTP]};
+    struct handler_target target = {.view = &main->views[handlers[route].kind]};
     bool may_patch = location->write && handlers[route].patch != NULL;
     handler_fn run = choose(r, route, may_patch);
     ngx_int_t rc;

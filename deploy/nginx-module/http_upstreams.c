@@ -30,10 +30,18 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
     return balance_wrap(&hb->balance, &r->upstream->peer, r->pool);
 }
 
-/* Those that can be changed: made by an `upstream` block, with a `zone`. */
-static bool is_ours(const ngx_http_upstream_srv_conf_t *conf)
+/* Only an `upstream` block with a `zone` has something that can be changed. */
+static struct view_source source_of(ngx_http_upstream_srv_conf_t *conf)
 {
-    return conf->srv_conf != NULL && conf->shm_zone != NULL;
+    struct http_balance *hb;
+
+    if (conf->srv_conf == NULL || conf->shm_zone == NULL) {
+        return (struct view_source){.name = conf->host};
+    }
+    hb = balance_of(conf);
+    hb->init = conf->peer.init;
+    conf->peer.init = init_peer;
+    return (struct view_source){conf->host, conf->shm_zone->shm.name, conf->peer.data, &hb->balance};
 }
 
 ngx_int_t http_upstreams_build(struct view *view, ngx_cycle_t *cycle)
@@ -41,33 +49,12 @@ ngx_int_t http_upstreams_build(struct view *view, ngx_cycle_t *cycle)
     ngx_http_upstream_main_conf_t *main = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_upstream_module);
     ngx_http_upstream_srv_conf_t **confs = main->upstreams.elts;
     struct view_source *sources = ngx_pcalloc(cycle->pool, (main->upstreams.nelts + 1) * sizeof(sources[0]));
-    ngx_uint_t n = 0;
 
     if (sources == NULL) {
         return NGX_ERROR;
     }
     for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
-        struct http_balance *hb = is_ours(confs[i]) ? balance_of(confs[i]) : NULL;
-
-        if (hb != NULL) {
-            sources[n++] =
-                (struct view_source){confs[i]->host, confs[i]->shm_zone->shm.name, confs[i]->peer.data, &hb->balance};
-            hb->init = confs[i]->peer.init;
-            confs[i]->peer.init = init_peer;
-        }
+        sources[i] = source_of(confs[i]);
     }
-    return view_build(view, sources, n, cycle);
-}
-
-bool http_upstreams_has(ngx_http_request_t *r, const char *name, size_t size_bytes)
-{
-    ngx_http_upstream_main_conf_t *main = ngx_http_get_module_main_conf(r, ngx_http_upstream_module);
-    ngx_http_upstream_srv_conf_t **confs = main->upstreams.elts;
-
-    for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
-        if (confs[i]->host.len == size_bytes && ngx_memcmp(confs[i]->host.data, name, size_bytes) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return view_build(view, sources, main->upstreams.nelts, cycle);
 }

@@ -11,7 +11,4 @@ void *http_upstreams_create_conf(ngx_conf_t *cf);
 /* In init_module, when every balancer is in place: builds the view and wraps the balancers. */
 ngx_int_t http_upstreams_build(struct view *view, ngx_cycle_t *cycle);
 
-/* Whether the http block has an upstream of that name, with or without a `zone`. */
-bool http_upstreams_has(ngx_http_request_t *r, const char *name, size_t size_bytes);
-
 #endif

@@ -61,11 +61,14 @@ SAME(backup, member->truth == (view_is_backup(server->upstream, server->id)))
 
 static const struct {
     const char *name;
+    bool http_only;
     enum body_type type;
     bool (*take)(const struct body_member *member, const struct server *server, struct view_change *change);
 } params[] = {
-#define PARAM(name, type, take) {name, type, take},
+#define PARAM(name, type, take)      {name, false, type, take},
+#define HTTP_PARAM(name, type, take) {name, true, type, take},
 #include "params.def"
+#undef HTTP_PARAM
 #undef PARAM
 };
 
@@ -73,7 +76,8 @@ static enum params_result read_one(const struct body_member *member, const struc
                                    struct view_change *change)
 {
     for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
-        if (!body_text_is(&member->name, params[i].name)) {
+        if (!body_text_is(&member->name, params[i].name) ||
+            (params[i].http_only && server->upstream->kind != SHARED_HTTP)) {
             continue;
         }
         if (member->type != params[i].type) {

@@ -83,7 +83,9 @@ static void put_config(struct json_out *out, const struct view_upstream *upstrea
     json_member_uint(out, "max_fails", peer->max_fails);
     put_seconds(out, "fail_timeout", peer->fail_timeout);
     put_seconds(out, "slow_start", (time_t)(peer->slow_start / 1000));
-    json_member_word(out, "route", "");
+    if (upstream->kind == SHARED_HTTP) {
+        json_member_word(out, "route", "");
+    }
     json_member_bool(out, "backup", view_is_backup(upstream, id));
     json_member_bool(out, "down", snapshot->peers[id].down != 0 && snapshot->peers[id].down != SHARED_DRAIN);
     if (snapshot->peers[id].down == SHARED_DRAIN) {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const char *const paths[] = {
-#define ROUTE(name, path, get, patch) [ROUTE_##name] = path,
+#define ROUTE(name, path, kind, get, patch) [ROUTE_##name] = path,
 #include "route.def"
 #undef ROUTE
 };

@@ -8,7 +8,7 @@
 #define ROUTE_VERSION_MAX 9
 
 enum route {
-#define ROUTE(name, path, get, patch) ROUTE_##name,
+#define ROUTE(name, path, kind, get, patch) ROUTE_##name,
 #include "route.def"
 #undef ROUTE
     ROUTE_VERSIONS,        /* the bare location: which versions there are */

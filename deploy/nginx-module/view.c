@@ -78,16 +78,29 @@ void view_follow(struct view *view)
     shared_unlock(view->zone);
 }
 
+static bool is_called(const struct view_source *source, const char *name, size_t size_bytes)
+{
+    return source->name.len == size_bytes && ngx_memcmp(source->name.data, name, size_bytes) == 0;
+}
+
 struct view_upstream *view_find(const struct view *view, const char *name, size_t size_bytes)
 {
     for (ngx_uint_t u = 0; u < view->upstreams_n; u++) {
-        const ngx_str_t *have = &view->upstreams[u].source.name;
-
-        if (have->len == size_bytes && ngx_memcmp(have->data, name, size_bytes) == 0) {
+        if (is_called(&view->upstreams[u].source, name, size_bytes)) {
             return &view->upstreams[u];
         }
     }
     return NULL;
+}
+
+bool view_is_static(const struct view *view, const char *name, size_t size_bytes)
+{
+    for (ngx_uint_t i = 0; i < view->sources_n; i++) {
+        if (view->sources[i].groups == NULL && is_called(&view->sources[i], name, size_bytes)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool view_is_backup(const struct view_upstream *upstream, ngx_uint_t id)
@@ -205,13 +218,12 @@ static void peer_register(ngx_shm_zone_t *zone, const struct view_upstream *upst
 }
 
 /* Under the lock. False = the zone is full. */
-static bool upstream_register(const struct view *view, struct view_upstream *upstream)
+static bool upstream_register(ngx_shm_zone_t *zone, struct view_upstream *upstream)
 {
-    ngx_shm_zone_t *zone = view->zone;
     uint64_t generation = shared_of(zone)->generation;
     bool good = true;
 
-    upstream->shared = shared_upstream_get(zone, view->kind, &upstream->source.name);
+    upstream->shared = shared_upstream_get(zone, upstream->kind, &upstream->source.name);
     if (upstream->shared == NULL) {
         return false;
     }
@@ -252,9 +264,14 @@ ngx_int_t view_build(struct view *view, const struct view_source *sources, ngx_u
     if (view->upstreams == NULL) {
         return NGX_ERROR;
     }
+    view->sources = sources;
+    view->sources_n = sources_n;
     for (ngx_uint_t i = 0; i < sources_n; i++) {
+        if (sources[i].groups == NULL) {
+            continue;
+        }
         struct view_upstream *upstream = &view->upstreams[view->upstreams_n++];
-
+        upstream->kind = view->kind;
         if (upstream_build(upstream, &sources[i], cycle->pool) != NGX_OK) {
             return NGX_ERROR;
         }
@@ -263,7 +280,7 @@ ngx_int_t view_build(struct view *view, const struct view_source *sources, ngx_u
     shared_lock(view->zone);
     view->generation = shared->generation;
     for (ngx_uint_t u = 0; u < view->upstreams_n; u++) {
-        good = upstream_register(view, &view->upstreams[u]) && good;
+        good = upstream_register(view->zone, &view->upstreams[u]) && good;
     }
     shared->version++;
     apply(view);

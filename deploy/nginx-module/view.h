@@ -31,11 +31,13 @@ struct view_peer {
 struct view_source {
     ngx_str_t name;
     ngx_str_t zone;                       /* the name of its `zone` */
-    ngx_http_upstream_rr_peers_t *groups; /* in that zone: the primary servers, then the backup ones, if any */
+    ngx_http_upstream_rr_peers_t *groups; /* in that zone: the primary servers, then the backup ones, if any; NULL: it
+                                             has no `zone`, and nothing of it can be changed */
     struct balance *balance;              /* to be told which upstream of the view it belongs to */
 };
 
 struct view_upstream {
+    enum shared_kind kind;
     struct view_source source;
     struct shared_upstream *shared; /* NULL: as above */
     struct view_peer *peers;
@@ -47,6 +49,8 @@ struct view {
     ngx_shm_zone_t *zone;            /* ours */
     struct view_upstream *upstreams; /* those with a `zone` only; in the order of their sources */
     ngx_uint_t upstreams_n;
+    const struct view_source *sources; /* all that it was built from, the others too */
+    ngx_uint_t sources_n;
     uint64_t generation; /* of this configuration */
     ngx_uint_t followed; /* the shared version that our peers show; of this process */
 };
@@ -71,13 +75,14 @@ enum view_verdict {
 void view_generation_begin(ngx_shm_zone_t *zone, const ngx_cycle_t *cycle);
 
 /* In init_module. view->kind and view->zone are set. Registers upstreams and peers, applies what is wanted of them.
- * `sources` is only read. */
+ * `sources` lives as long as the configuration. */
 ngx_int_t view_build(struct view *view, const struct view_source *sources, ngx_uint_t sources_n, ngx_cycle_t *cycle);
 
 bool view_is_backup(const struct view_upstream *upstream, ngx_uint_t id);
 
-/* The upstream with that name. NULL = none with a zone. */
+/* The upstream with that name. NULL = none with a zone; whether there is one without. */
 struct view_upstream *view_find(const struct view *view, const char *name, size_t size_bytes);
+bool view_is_static(const struct view *view, const char *name, size_t size_bytes);
 
 /* Applies what others have changed since. Cheap when there is nothing. */
 bool view_is_current(const struct view *view);

@@ -52,32 +52,32 @@ static ngx_int_t init_peer(ngx_stream_session_t *s, ngx_stream_upstream_srv_conf
     return ngx_http_upstream_api_core.balance_wrap(&sb->balance, &s->upstream->peer, s->connection->pool);
 }
 
-/* Those that can be changed: made by an `upstream` block, with a `zone`. */
-static bool is_ours(const ngx_stream_upstream_srv_conf_t *conf)
+/* Only an `upstream` block with a `zone` has something that can be changed. */
+static struct view_source source_of(ngx_stream_upstream_srv_conf_t *conf)
 {
-    return conf->srv_conf != NULL && conf->shm_zone != NULL;
+    struct stream_balance *sb;
+
+    if (conf->srv_conf == NULL || conf->shm_zone == NULL) {
+        return (struct view_source){.name = conf->host};
+    }
+    sb = balance_of(conf);
+    sb->init = conf->peer.init;
+    conf->peer.init = init_peer;
+    return (struct view_source){conf->host, conf->shm_zone->shm.name, conf->peer.data, &sb->balance};
 }
 
 static ngx_int_t build(struct view *view, ngx_stream_upstream_main_conf_t *main, ngx_cycle_t *cycle)
 {
     ngx_stream_upstream_srv_conf_t **confs = main->upstreams.elts;
     struct view_source *sources = ngx_pcalloc(cycle->pool, (main->upstreams.nelts + 1) * sizeof(sources[0]));
-    ngx_uint_t n = 0;
 
     if (sources == NULL) {
         return NGX_ERROR;
     }
     for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
-        struct stream_balance *sb = is_ours(confs[i]) ? balance_of(confs[i]) : NULL;
-
-        if (sb != NULL) {
-            sources[n++] =
-                (struct view_source){confs[i]->host, confs[i]->shm_zone->shm.name, confs[i]->peer.data, &sb->balance};
-            sb->init = confs[i]->peer.init;
-            confs[i]->peer.init = init_peer;
-        }
+        sources[i] = source_of(confs[i]);
     }
-    return ngx_http_upstream_api_core.view_build(view, sources, n, cycle);
+    return ngx_http_upstream_api_core.view_build(view, sources, main->upstreams.nelts, cycle);
 }
 
 /* After the http module's: modules are asked in the order in which they were loaded. Runs under `nginx -t` too: touches

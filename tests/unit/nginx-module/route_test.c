@@ -39,7 +39,9 @@ static void each_path_finds_its_route(void **state)
         {"/9/http/upstreams/app/servers/7", ROUTE_SERVER, "app", "7"},
         {"/9/http/upstreams/servers/servers/7/", ROUTE_SERVER, "servers", "7"},
         {"/9/http/upstreams/app/servers/7/x", ROUTE_UNKNOWN_PATH, NULL, NULL},
-        {"/9/stream/upstreams", ROUTE_UNKNOWN_PATH, NULL, NULL},
+        {"/9/stream/upstreams", ROUTE_STREAM_UPSTREAMS, NULL, NULL},
+        {"/9/stream/upstreams/app/servers/7", ROUTE_STREAM_SERVER, "app", "7"},
+        {"/9/stream/server_zones", ROUTE_UNKNOWN_PATH, NULL, NULL},
     };
 
     (void)state;
