@@ -37,8 +37,10 @@ static void good_paths_answer_as_plus_does(struct stage *s)
     static const struct {
         const char *path, *body;
     } rows[] = {
-        {"", "[4,5,6,7,8,9]"},           {"/", "[4,5,6,7,8,9]"},
-        {"/4/", "[\"nginx\",\"http\"]"}, {"/9", "[\"nginx\",\"http\",\"stream\"]"},
+        {"", "[4,5,6,7,8,9]"},
+        {"/", "[4,5,6,7,8,9]"},
+        {"/4/", "[\"nginx\",\"http\",\"stream\"]"},
+        {"/9", "[\"nginx\",\"http\",\"stream\"]"},
         {"/8/http/", "[\"upstreams\"]"},
     };
     struct stage_nginx *n = start(s, NULL);
