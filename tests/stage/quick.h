@@ -1,0 +1,34 @@
+/* quick.h - one HTTP request over a connection of its own, from any thread, with nothing left behind: for tests that
+ * send a great many. Neither the stage's memory nor its failing is touched. */
+#ifndef STAGE_QUICK_H
+#define STAGE_QUICK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STAGE_QUICK_BYTES 262144
+
+struct stage_quick {
+    int status;      /* 0: no whole answer */
+    const char *why; /* static: what broke; "" where nothing did */
+    bool refused;    /* it never got a connection */
+    const char *body;
+    size_t body_size, size;
+    char bytes[STAGE_QUICK_BYTES]; /* terminated */
+};
+
+/* Sends `request` as it is (it should say Connection: close) and reads one answer with a Content-Length. from: an
+ * address of ours, "127.0.3.1"; NULL: the kernel's choice. True: a whole answer, whatever its status. */
+bool stage_quick_send(struct stage_quick *q, uint16_t port, const char *from, const char *request, uint32_t limit_ms);
+
+/* The same from a method, a path and a body (NULL: none). */
+bool stage_quick(struct stage_quick *q, uint16_t port, const char *from, const char *method, const char *path,
+                 const char *body, uint32_t limit_ms);
+
+/* The two halves of stage_quick_send, for who does something in between: a connection (-1: none), and its answer; the
+ * latter closes it. */
+int stage_quick_open(struct stage_quick *q, uint16_t port, const char *from);
+bool stage_quick_answer(struct stage_quick *q, int fd, uint32_t limit_ms);
+
+#endif
