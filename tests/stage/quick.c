@@ -58,7 +58,7 @@ static bool is_whole(struct stage_quick *q)
     return true;
 }
 
-bool stage_quick_answer(struct stage_quick *q, int fd, uint32_t limit_ms)
+bool stage_quick_take(struct stage_quick *q, int fd, uint32_t limit_ms)
 {
     uint64_t until_ms = stage_now_ms() + limit_ms, now_ms;
     const char *why = "";
@@ -85,8 +85,15 @@ bool stage_quick_answer(struct stage_quick *q, int fd, uint32_t limit_ms)
                                                  : "closed without a byte of an answer";
         q->bytes[q->size] = '\0';
     }
-    (void)close(fd);
     return why[0] == '\0' || broke(q, why);
+}
+
+bool stage_quick_answer(struct stage_quick *q, int fd, uint32_t limit_ms)
+{
+    bool good = stage_quick_take(q, fd, limit_ms);
+
+    (void)close(fd);
+    return good;
 }
 
 bool stage_quick_send(struct stage_quick *q, uint16_t port, const char *from, const char *request, uint32_t limit_ms)

@@ -26,9 +26,10 @@ bool stage_quick_send(struct stage_quick *q, uint16_t port, const char *from, co
 bool stage_quick(struct stage_quick *q, uint16_t port, const char *from, const char *method, const char *path,
                  const char *body, uint32_t limit_ms);
 
-/* The two halves of stage_quick_send, for who does something in between: a connection (-1: none), and its answer; the
- * latter closes it. */
+/* The parts of stage_quick_send, for who does something in between: a connection (-1: none); an answer on it, which may
+ * not be its last; an answer and then the end of it. */
 int stage_quick_open(struct stage_quick *q, uint16_t port, const char *from);
+bool stage_quick_take(struct stage_quick *q, int fd, uint32_t limit_ms);
 bool stage_quick_answer(struct stage_quick *q, int fd, uint32_t limit_ms);
 
 #endif
