@@ -115,7 +115,7 @@ static void the_next_request_in_every_worker_obeys_a_patch(struct stage *s)
  * a lock that nobody takes from the dead, with or without the module. */
 
 #define NODES    3
-#define BIG      300 /* servers of the upstream that makes a PATCH and a GET last */
+#define BIG      1000 /* servers of the upstream that makes a PATCH and a GET last */
 #define AIM_US   300
 #define LATE_MS  8000 /* nobody waits that long unless something is stuck */
 #define CLIENTS  8
@@ -266,7 +266,7 @@ static struct stage_nginx *start(struct stage *s, uint16_t spread)
     const char **big = stage_alloc(s, (BIG + 1) * sizeof *big);
     const char *const silent[] = {stage_text(s, "127.0.0.1:%u", silent_port(s)), NULL};
     const struct stage_upstream upstreams[] = {{.name = "app", .peers = nodes},
-                                               {.name = "big", .peers = big},
+                                               {.name = "big", .peers = big, .no_zone = true, .extra = "zone big 4m;"},
                                                {.name = "silent", .peers = silent},
                                                {.name = NULL}};
 
@@ -418,6 +418,7 @@ static void every_peer_obeys(struct stage_nginx *lb)
     static const struct {
         const char *body, *state;
     } steps[] = {{"{\"drain\":true}", "draining"}, {"{\"down\":true}", "down"}, {"{\"down\":false}", "up"}};
+    const json_t *big;
 
     for (unsigned id = 0; id < BIG; id++)
         patch(lb, "big", id, "{\"down\":false}");
@@ -433,9 +434,9 @@ static void every_peer_obeys(struct stage_nginx *lb)
                 assert_int_equal(stage_json_int(lb->stage, peer, "active"), 0);
             }
         }
+    big = look(lb, "big");
     for (unsigned id = 0; id < BIG; id++)
-        assert_string_equal(stage_json_string(lb->stage, look(lb, "big"), stage_text(lb->stage, "peers.%u.state", id)),
-                            "up");
+        assert_string_equal(stage_json_string(lb->stage, big, stage_text(lb->stage, "peers.%u.state", id)), "up");
     for (int i = 0; i < 4 * NODES; i++)
         assert_int_equal(
             stage_http(lb->stage, "GET", stage_text(lb->stage, "%s/app/sleep/?duration=0s", lb->url), NULL, NULL)
@@ -455,7 +456,7 @@ static unsigned count_text(const char *text, const char *what)
 static void killed_workers_leave_nothing_stuck_and_no_wrong_count(struct stage *s)
 {
     struct kills *k = stage_alloc(s, sizeof *k);
-    unsigned times = stage_setting("KILLS", 200), done;
+    unsigned times = stage_setting("KILLS", 1000), done;
     const char *log;
 
     k->spread = stage_port(s);

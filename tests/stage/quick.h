@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STAGE_QUICK_BYTES 262144
+#define STAGE_QUICK_BYTES 1048576
 
 struct stage_quick {
     int status;      /* 0: no whole answer */
