@@ -4,9 +4,8 @@
  * and tag), so it holds the wanted state of each peer, keyed by upstream, address and ordinal. Workers of every
  * generation follow it by `version` (view.h).
  *
- * Lock: the zone's own mutex. Unlike the peers' rwlocks, nginx's master releases it when its holder dies. Order: this
- * mutex first, then a peers' rwlock; under the latter nothing is allocated or formatted. `version` and what a worker
- * writes in its own entry are not under it. */
+ * Lock: the zone's own mutex, which nginx's master releases when its holder dies. The peers' rwlocks, which nobody
+ * releases then, are never taken. `version` and what a worker writes in its own entry are not under it. */
 #ifndef API_SHARED_H
 #define API_SHARED_H
 

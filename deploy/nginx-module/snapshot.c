@@ -9,12 +9,12 @@ static bool is_unavail(const ngx_http_upstream_rr_peers_t *group, const ngx_http
            now_s - peer->checked <= peer->fail_timeout;
 }
 
+/* Words, each read as it is, without the group's rwlock: nobody would take it from a worker that was killed with it. */
 static void take_group(struct snapshot *snapshot, const struct view_upstream *upstream,
-                       ngx_http_upstream_rr_peers_t *group)
+                       const ngx_http_upstream_rr_peers_t *group)
 {
     time_t now_s = ngx_time();
 
-    ngx_http_upstream_rr_peers_wlock(group);
     for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
         const ngx_http_upstream_rr_peer_t *peer = upstream->peers[i].peer;
 
@@ -26,7 +26,6 @@ static void take_group(struct snapshot *snapshot, const struct view_upstream *up
             };
         }
     }
-    ngx_http_upstream_rr_peers_unlock(group);
 }
 
 /* Our own sums; where they miss a worker, nginx's count of this generation may know more. */

@@ -36,7 +36,9 @@ static void group_recount(ngx_http_upstream_rr_peers_t *group)
     group->tries = tries;
 }
 
-/* Under the lock. By value, so that any number of workers may do the same. */
+/* Under our lock. By value, so that any number of workers may do the same. Without the peers' rwlock: a worker that is
+ * killed with it stops all others for ever. What a balancer does to a peer at the same moment costs no more than one
+ * fail or one step of a weight; a selection that did not see `down` yet had begun before. */
 static void apply(const struct view *view)
 {
     for (ngx_uint_t u = 0; u < view->upstreams_n; u++) {
@@ -49,13 +51,11 @@ static void apply(const struct view *view)
             if (entry->shared == NULL || peer->down == shared_peer_down(entry->shared)) {
                 continue;
             }
-            ngx_http_upstream_rr_peers_wlock(entry->group);
             peer->down = shared_peer_down(entry->shared);
             if (peer->down == 0) {
                 peer_refresh(peer);
             }
             group_recount(entry->group);
-            ngx_http_upstream_rr_peers_unlock(entry->group);
         }
     }
 }

@@ -24,8 +24,9 @@ static void write_upstream(FILE *f, const struct stage_upstream *u)
         (void)fprintf(f, "        %s\n", u->extra);
     for (const char *const *peer = u->peers; *peer != NULL; peer++)
         (void)fprintf(f, "        server %s;\n", *peer);
-    (void)fputs("        keepalive 32;\n        keepalive_requests 1000000;\n        keepalive_timeout 1h;\n    }\n",
-                f);
+    if (!u->no_keepalive)
+        (void)fputs("        keepalive 32;\n        keepalive_requests 1000000;\n        keepalive_timeout 1h;\n", f);
+    (void)fputs("    }\n", f);
 }
 
 static void write_proxy(FILE *f, const struct stage_nginx *n, const struct stage_nginx_conf *conf)

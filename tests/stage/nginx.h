@@ -12,7 +12,7 @@ struct stage_upstream {
     const char *name;
     const char *const *peers; /* "127.0.0.1:PORT" or "127.0.0.1:PORT weight=2 backup"; NULL-terminated */
     const char *extra;        /* directives within, e.g. "least_conn;"; NULL: none */
-    bool no_zone;
+    bool no_zone, no_keepalive;
 };
 
 struct stage_nginx_conf {

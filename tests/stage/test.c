@@ -11,6 +11,13 @@ static void on_fail(struct stage *s)
     fail(); /* cmocka leaves the test here; the teardown closes the stage */
 }
 
+unsigned stage_setting(const char *name, unsigned otherwise)
+{
+    const char *text = getenv(name);
+
+    return text != NULL && text[0] != '\0' ? (unsigned)strtoul(text, NULL, 10) : otherwise;
+}
+
 int stage_test_setup(void **state)
 {
     const struct stage_test_case *test = *state;

@@ -27,6 +27,9 @@ struct stage_test_case {
     stage_test_fn *run;
 };
 
+/* A number from the environment: how long or how often, where a soak wants more than a test. */
+unsigned stage_setting(const char *name, unsigned otherwise);
+
 int stage_test_setup(void **state);
 void stage_test_body(void **state);
 int stage_test_teardown(void **state);
