@@ -2,6 +2,7 @@
 
 #include "balance.h"
 #include "module.h"
+#include "weights.h"
 
 /* A part of the module's configuration of an upstream. */
 struct http_balance {
@@ -48,7 +49,9 @@ ngx_int_t http_upstreams_build(struct view *view, ngx_cycle_t *cycle)
     }
     for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
         if (is_ours(confs[i])) {
-            sources[n++] = (struct view_source){confs[i]->host, confs[i]->shm_zone->shm.name, confs[i]->peer.data};
+            sources[n] = (struct view_source){
+                .name = confs[i]->host, .zone = confs[i]->shm_zone->shm.name, .groups = confs[i]->peer.data};
+            weights_look(&sources[n++], cycle, "http", confs[i]->srv_conf);
         }
     }
     if (view_build(view, sources, n, cycle) != NGX_OK) {

@@ -113,5 +113,6 @@ void shared_forget(ngx_shm_zone_t *zone, uint64_t oldest_generation);
 #define SHARED_DOWN  1
 #define SHARED_DRAIN 8
 ngx_uint_t shared_peer_down(const struct shared_peer *peer);
+int64_t shared_peer_param(const struct shared_peer *peer, enum shared_param param);
 
 #endif
