@@ -96,18 +96,20 @@ struct lanes {
     struct pair *pair;
     int fd[WORKERS];
     unsigned n;
-    unsigned asked; /* requests so far: each has a key and a client address of its own */
+    unsigned asked;    /* requests so far: each has a key and a client address of its own */
+    char answer[4096]; /* the latest */
 };
 
 static const char *lane_ask(struct lanes *l, int fd)
 {
     struct stage *s = l->pair->stage;
+    char request[128];
 
     l->asked++;
-    stage_raw_send(s, fd,
-                   stage_text(s, "GET /?k=%u HTTP/1.1\r\nHost: a\r\nX-Real-IP: 10.%u.%u.1\r\n\r\n", l->asked,
-                              l->asked / 256, l->asked % 256));
-    return stage_raw_answer(s, fd, WAIT_MS);
+    (void)snprintf(request, sizeof request, "GET /?k=%u HTTP/1.1\r\nHost: a\r\nX-Real-IP: 10.%u.%u.1\r\n\r\n", l->asked,
+                   l->asked / 256, l->asked % 256);
+    stage_raw_send(s, fd, request);
+    return stage_raw_read(s, fd, WAIT_MS, l->answer, sizeof l->answer);
 }
 
 static long pid_of(struct stage *s, const char *answer)
@@ -132,10 +134,8 @@ static struct lanes *lanes_open(struct pair *p)
 
         for (unsigned k = 0; k < l->n; k++)
             known = known || seen[k] == pid;
-        if (known) {
-            close(fd);
+        if (known)
             continue;
-        }
         seen[l->n] = pid;
         l->fd[l->n++] = fd;
     }
@@ -195,6 +195,20 @@ static void a_new_weight_is_obeyed_by_every_worker_whatever_the_balancer(struct 
         (void)patch(p->lb, 0, "{\"weight\":2}");
         want_share(l, rows[i].balancer, 50, rows[i].off);
         stage_nginx_stop(p->lb, SIGTERM);
+    }
+}
+
+/* Turns saved up under a weight of 1000 are not taken later. */
+static void a_new_weight_counts_from_the_next_request(struct stage *s)
+{
+    struct pair *p = pair_start(s, NULL);
+    struct lanes *l = lanes_open(p);
+
+    for (int round = 0; round < 2; round++) {
+        (void)patch(p->lb, 0, "{\"weight\":1000}");
+        assert_true(share_of_a(l, 0, 300) >= 299);
+        (void)patch(p->lb, 0, "{\"weight\":1}");
+        assert_int_equal(share_of_a(l, 1, 20), 10);
     }
 }
 
@@ -476,6 +490,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(a_new_weight_is_obeyed_by_every_worker_whatever_the_balancer),
+        stage_test(a_new_weight_counts_from_the_next_request),
         stage_test(a_consistent_hash_says_why_it_takes_no_other_weight),
         stage_test(a_dead_server_is_given_up_as_max_fails_and_fail_timeout_say),
         stage_test(max_conns_is_the_most_that_a_server_holds),
