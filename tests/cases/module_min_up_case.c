@@ -12,6 +12,7 @@
 #include "tests/stage/test.h"
 
 #define WAIT_MS 8000
+#define WORKERS 4
 
 /* Upstream app: three servers and a backup, where nobody listens. */
 static struct stage_nginx_conf *conf_of(struct stage *s, const char *api_args)
@@ -24,7 +25,7 @@ static struct stage_nginx_conf *conf_of(struct stage *s, const char *api_args)
         peers[i] = stage_text(s, "127.0.0.1:%u%s", stage_port(s), i == 3 ? " backup" : " max_fails=1");
     upstreams[0] = (struct stage_upstream){.name = "fixed", .peers = peers, .no_zone = true}; /* the stage tries it */
     upstreams[1] = (struct stage_upstream){.name = "app", .peers = peers};
-    *conf = (struct stage_nginx_conf){.upstreams = upstreams, .api_args = api_args, .workers = 4};
+    *conf = (struct stage_nginx_conf){.upstreams = upstreams, .api_args = api_args, .workers = WORKERS};
     return conf;
 }
 
@@ -171,13 +172,46 @@ static void a_bad_min_up_is_refused(struct stage *s)
 
 struct race {
     struct stage_nginx *lb;
-    int fd[SERVERS]; /* a connection for each server's PATCH */
+    int fd[SERVERS]; /* a connection for each server's PATCH; each worker has as many */
+    char answer[4096];
 };
+
+static const char *answer_of(struct race *race, int fd)
+{
+    return stage_raw_read(race->lb->stage, fd, WAIT_MS, race->answer, sizeof race->answer);
+}
+
+static long pid_of(struct race *race, int fd)
+{
+    const char *at;
+
+    stage_raw_send(race->lb->stage, fd, "GET /api/9/nginx HTTP/1.1\r\nHost: a\r\n\r\n");
+    at = strstr(answer_of(race, fd), "\"pid\":");
+    return at != NULL ? strtol(at + strlen("\"pid\":"), NULL, 10) : 0;
+}
+
+static void connect_to_all_workers(struct race *race)
+{
+    long pids[SERVERS];
+    unsigned n = 0;
+
+    for (int i = 0; i < 500 && n < SERVERS; i++) {
+        int fd = stage_raw_open(race->lb->stage, race->lb->api_port);
+        unsigned same = 0;
+
+        pids[n] = pid_of(race, fd);
+        for (unsigned k = 0; k < n; k++)
+            same += pids[k] == pids[n];
+        if (same < SERVERS / WORKERS)
+            race->fd[n++] = fd;
+    }
+    if (n < SERVERS)
+        stage_fail(race->lb->stage, "not all workers took a connection");
+}
 
 static int status_of(struct race *race, unsigned server)
 {
-    char text[4096];
-    const char *answer = stage_raw_read(race->lb->stage, race->fd[server], WAIT_MS, text, sizeof text);
+    const char *answer = answer_of(race, race->fd[server]);
 
     return strlen(answer) > 12 ? atoi(answer + strlen("HTTP/1.1 ")) : 0;
 }
@@ -225,9 +259,8 @@ static void of_many_at_once_as_many_are_refused_as_must_stay(struct stage *s)
                                 &(struct stage_nginx_conf){.upstreams = upstreams,
                                                            .workers = 4,
                                                            .api_args = stage_text(s, "write=on min_up=%d", LEFT)});
+    connect_to_all_workers(&race);
     for (int round = 0; round < ROUNDS; round++) {
-        for (int i = 0; i < SERVERS && round % 5 == 0; i++)
-            race.fd[i] = stage_raw_open(s, race.lb->api_port); /* other workers */
         unsigned refused = patch_all(&race, "{\"drain\":true}", 409), up = count_up(&race);
 
         if (refused != LEFT || up != LEFT)
