@@ -13,6 +13,7 @@ const struct api_core ngx_http_upstream_api_core = {
     .abi = API_CORE_ABI,
     .view = core_view,
     .view_build = view_build,
+    .weights_look = weights_look,
     .balance_begin = balance_begin,
     .balance_wrap = balance_wrap,
 };

@@ -6,6 +6,7 @@
 
 #include "balance.h"
 #include "view.h"
+#include "weights.h"
 
 #define API_CORE_ABI 1 /* count up with each change of this table or of what its functions take */
 
@@ -15,6 +16,7 @@ struct api_core {
     struct view *(*view)(ngx_cycle_t *cycle, enum shared_kind kind);
     ngx_int_t (*view_build)(struct view *view, const struct view_source *sources, ngx_uint_t sources_n,
                             ngx_cycle_t *cycle);
+    void (*weights_look)(struct view_source *source, const ngx_cycle_t *cycle, const char *block, void **srv_conf);
     void (*balance_begin)(const struct balance *balance);
     ngx_int_t (*balance_wrap)(const struct balance *balance, ngx_peer_connection_t *pc, ngx_pool_t *pool);
 };

@@ -4,6 +4,7 @@
 #include "module.h"
 #include "patch.h"
 #include "render.h"
+#include "wait.h"
 #include "workers.h"
 
 #ifdef NGX_BUILD
@@ -132,7 +133,11 @@ static ngx_int_t get_servers(ngx_http_request_t *r, const struct handler_target 
 static ngx_int_t get_server(ngx_http_request_t *r, const struct handler_target *target)
 {
     struct json_out out;
+    ngx_int_t rc = wait_start(r, target);
 
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
     json_begin(&out, r->pool);
     return answer_rendered(r, render_server(&out, target->view, target->upstream, target->server_id), &out);
 }

@@ -2,6 +2,7 @@
 
 #include "balance.h"
 #include "module.h"
+#include "weights.h"
 
 /* A part of the module's configuration of an upstream. */
 struct http_balance {
@@ -31,17 +32,22 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
 }
 
 /* Only an `upstream` block with a `zone` has something that can be changed. */
-static struct view_source source_of(ngx_http_upstream_srv_conf_t *conf)
+static struct view_source source_of(ngx_http_upstream_srv_conf_t *conf, const ngx_cycle_t *cycle)
 {
+    struct view_source source = {.name = conf->host};
     struct http_balance *hb;
 
     if (conf->srv_conf == NULL || conf->shm_zone == NULL) {
-        return (struct view_source){.name = conf->host};
+        return source;
     }
     hb = balance_of(conf);
     hb->init = conf->peer.init;
     conf->peer.init = init_peer;
-    return (struct view_source){conf->host, conf->shm_zone->shm.name, conf->peer.data, &hb->balance};
+    source.zone = conf->shm_zone->shm.name;
+    source.groups = conf->peer.data;
+    source.balance = &hb->balance;
+    weights_look(&source, cycle, "http", conf->srv_conf);
+    return source;
 }
 
 ngx_int_t http_upstreams_build(struct view *view, ngx_cycle_t *cycle)
@@ -54,7 +60,7 @@ ngx_int_t http_upstreams_build(struct view *view, ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
     for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
-        sources[i] = source_of(confs[i]);
+        sources[i] = source_of(confs[i], cycle);
     }
     return view_build(view, sources, main->upstreams.nelts, cycle);
 }

@@ -15,6 +15,7 @@ struct api_main_conf {
 struct api_location_conf {
     unsigned enabled : 1;
     unsigned write : 1;
+    uint32_t min_up; /* 0 = none; see min_up.h */
 };
 
 #endif

@@ -1,7 +1,9 @@
-/* Configuration and life cycle: the directive `api [write=on|off]`, the zone, and the hooks at load and worker start.
+/* Configuration and life cycle: the directive `api [write=on|off] [min_up=N]`, the zone, and the hooks at load and
+ * worker start.
  */
 #include "handler.h"
 #include "http_upstreams.h"
+#include "min_up.h"
 #include "module.h"
 #include "workers.h"
 
@@ -15,16 +17,17 @@ static void *create_location_conf(ngx_conf_t *cf)
     return ngx_pcalloc(cf->pool, sizeof(struct api_location_conf));
 }
 
-static char *read_write_option(ngx_conf_t *cf, struct api_location_conf *conf, ngx_str_t *value)
+static bool read_option(struct api_location_conf *conf, const ngx_str_t *word)
 {
-    if (ngx_strcmp(value->data, "write=on") == 0) {
-        conf->write = 1;
-    } else if (ngx_strcmp(value->data, "write=off") != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\": \"api\" takes write=on or write=off",
-                           value);
-        return NGX_CONF_ERROR;
+    static const ngx_str_t min_up = ngx_string("min_up=");
+
+    if (ngx_strncmp(word->data, min_up.data, min_up.len) == 0) {
+        ngx_str_t number = {word->len - min_up.len, word->data + min_up.len};
+
+        return min_up_parse(&number, &conf->min_up);
     }
-    return NGX_CONF_OK;
+    conf->write = ngx_strcmp(word->data, "write=on") == 0;
+    return conf->write || ngx_strcmp(word->data, "write=off") == 0;
 }
 
 static char *set_api(ngx_conf_t *cf, ngx_command_t *command, void *conf)
@@ -56,7 +59,16 @@ static char *set_api(ngx_conf_t *cf, ngx_command_t *command, void *conf)
             return NGX_CONF_ERROR;
         }
     }
-    return cf->args->nelts == 2 ? read_write_option(cf, location, &words[1]) : NGX_CONF_OK;
+    for (ngx_uint_t i = 1; i < cf->args->nelts; i++) {
+        if (!read_option(location, &words[i])) {
+            ngx_conf_log_error(
+                NGX_LOG_EMERG, cf, 0,
+                "invalid parameter \"%V\": \"api\" takes write=on or write=off, and min_up=0 to min_up=%d", &words[i],
+                MIN_UP_MAX);
+            return NGX_CONF_ERROR;
+        }
+    }
+    return NGX_CONF_OK;
 }
 
 /* `limit_except` and `if` are nameless locations of their own within ours: the API goes on in them. nginx asks the
@@ -120,7 +132,7 @@ static void exit_process(ngx_cycle_t *cycle)
 }
 
 static ngx_command_t commands[] = {
-    {ngx_string("api"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS | NGX_CONF_TAKE1, set_api, NGX_HTTP_LOC_CONF_OFFSET, 0,
+    {ngx_string("api"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS | NGX_CONF_TAKE12, set_api, NGX_HTTP_LOC_CONF_OFFSET, 0,
      NULL},
     ngx_null_command,
 };

@@ -3,6 +3,7 @@
 #include "answer.h"
 #include "body.h"
 #include "lease_headers.h"
+#include "min_up.h"
 #include "module.h"
 #include "params.h"
 #include "render.h"
@@ -14,6 +15,7 @@ struct patch {
     struct handler_target target;
     struct lease_ask ask;
     bool has_ask;
+    uint32_t min_up;
 };
 
 /* The body as one piece; what nginx has put into a file is read back. NULL = it cannot be read. */
@@ -83,17 +85,28 @@ static ngx_int_t answer_bad_param(ngx_http_request_t *r, enum params_result resu
     case PARAMS_UNKNOWN:
         return answer_error(r, ERROR_FORMAT, "unknown parameter \"%V\"", &name);
     case PARAMS_INVALID:
-        return answer_error(r, ERROR_FORMAT, "invalid \"%V\" value", &name);
+        return answer_error(r, ERROR_FORMAT, "invalid \"%V\" value: it takes %s", &name, params_takes(&bad->name));
+    case PARAMS_BAD_WEIGHT:
+        return answer_error(r, ERROR_BAD_WEIGHT, "invalid \"weight\": it takes %s", params_takes(&bad->name));
+    case PARAMS_BAD_TIME:
+        return answer_error(r, ERROR_BAD_FAIL_TIMEOUT, "invalid \"%V\": it takes %s", &name, params_takes(&bad->name));
+    case PARAMS_IMMUTABLE_WEIGHT:
+        return answer_error(
+            r, ERROR_WEIGHT_IMMUTABLE,
+            "server \"%ui\" weight is immutable: upstream \"%V\" is balanced by \"hash ... consistent\", "
+            "which takes the weights when the configuration is loaded; change it in the file and reload",
+            patch->target.server_id, &patch->target.upstream->source.name);
     default:
-        return answer_error(r, body_text_is(&bad->name, "weight") ? ERROR_WEIGHT_IMMUTABLE : ERROR_SERVER_IMMUTABLE,
-                            "server \"%ui\" %V is immutable", patch->target.server_id, &name);
+        return answer_error(r, ERROR_SERVER_IMMUTABLE, "server \"%ui\" %V is immutable", patch->target.server_id,
+                            &name);
     }
 }
 
 static ngx_int_t answer_refused(ngx_http_request_t *r, enum view_verdict verdict, const struct patch *patch,
-                                const struct lease *lease)
+                                const struct view_refusal *refusal)
 {
     ngx_str_t *name = &patch->target.upstream->source.name;
+    const struct lease *lease = &refusal->lease;
 
     switch (verdict) {
     case VIEW_HELD:
@@ -105,6 +118,12 @@ static ngx_int_t answer_refused(ngx_http_request_t *r, enum view_verdict verdict
             r, ERROR_FENCE_STALE,
             "fence %uL of rollout \"%s\" is stale: upstream \"%V\" has seen fence %uL of rollout \"%s\"",
             patch->ask.fence, patch->ask.id, name, lease->fence, lease->id);
+    case VIEW_TOO_FEW:
+        return answer_error(
+            r, ERROR_MIN_UP,
+            "server \"%ui\" is not taken out: it would leave %ui serving in upstream \"%V\", and min_up "
+            "is %uD; put another one back first, or lower min_up",
+            patch->target.server_id, refusal->left_serving, name, patch->min_up);
     default:
         return answer_error(r, ERROR_UPSTREAM_MEMORY, "upstream \"%V\" memory exhausted", name);
     }
@@ -113,13 +132,13 @@ static ngx_int_t answer_refused(ngx_http_request_t *r, enum view_verdict verdict
 static ngx_int_t patch_change(ngx_http_request_t *r, struct patch *patch, const struct view_change *change)
 {
     struct handler_target *target = &patch->target;
-    struct lease lease;
+    struct view_refusal refusal;
     struct json_out out;
     enum view_verdict verdict = view_change(target->view, target->upstream, &target->upstream->peers[target->server_id],
-                                            change, patch->has_ask ? &patch->ask : NULL, &lease);
+                                            change, patch->has_ask ? &patch->ask : NULL, &refusal);
 
     if (verdict != VIEW_CHANGED) {
-        return answer_refused(r, verdict, patch, &lease);
+        return answer_refused(r, verdict, patch, &refusal);
     }
     json_begin(&out, r->pool);
     if (!render_server(&out, target->view, target->upstream, target->server_id)) {
@@ -152,6 +171,7 @@ static ngx_int_t patch_run(ngx_http_request_t *r, struct patch *patch)
     if (params != PARAMS_GOOD) {
         return answer_bad_param(r, params, patch, bad);
     }
+    change.min_up = patch->min_up;
     return patch_change(r, patch, &change);
 }
 
@@ -169,6 +189,10 @@ ngx_int_t patch_start(ngx_http_request_t *r, const struct handler_target *target
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     patch->target = *target;
+    if (!min_up_read(r, &patch->min_up)) {
+        return answer_error(r, ERROR_MIN_UP_ARGUMENT, "invalid argument \"min_up\": it takes a number from 0 to %d",
+                            MIN_UP_MAX);
+    }
     switch (lease_headers_read(r, &patch->ask, &complaint)) {
     case LEASE_HEADERS_BAD:
         return answer_error(r, ERROR_LEASE_HEADER, "%V", &complaint);

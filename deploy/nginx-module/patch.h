@@ -1,8 +1,8 @@
 /* patch.h - PATCH of one server: its lease headers, its body, the change, the answer.
  *
- * The body is {"drain":BOOL,"down":BOOL}, both optional. Other parameters of NGINX Plus are taken when they are what
- * the server has already, since clients send them along; empty, with lease headers, it only takes, renews or returns
- * the lease. */
+ * The body is one flat object of what stands in params.def, all of it optional; all is done or nothing. What NGINX Plus
+ * knows and cannot change is taken when it is what the server has already, since clients send it along; empty, with
+ * lease headers, it only takes, renews or returns the lease. */
 #ifndef API_PATCH_H
 #define API_PATCH_H
 

@@ -20,11 +20,11 @@ static void put_status(struct json_out *out, const struct view_upstream *upstrea
     json_member_text(out, "server", &peer->name);
     json_member_text(out, "name", &peer->server);
     json_member_bool(out, "backup", view_is_backup(upstream, id));
-    json_member_uint(out, "weight", (uint64_t)peer->weight);
+    json_member_uint(out, "weight", (uint64_t)snapshot->peers[id].param[SHARED_WEIGHT]);
     json_member_word(out, "state", state_of(&snapshot->peers[id]));
     json_member_uint(out, "active", snapshot->peers[id].active);
-    if (peer->max_conns != 0) {
-        json_member_uint(out, "max_conns", peer->max_conns);
+    if (snapshot->peers[id].param[SHARED_MAX_CONNS] != 0) {
+        json_member_uint(out, "max_conns", (uint64_t)snapshot->peers[id].param[SHARED_MAX_CONNS]);
     }
     json_close(out, '}');
 }
@@ -70,18 +70,19 @@ static void put_seconds(struct json_out *out, const char *key, time_t s)
     json_member_text(out, key, &value);
 }
 
+/* The members, without the braces. */
 static void put_config(struct json_out *out, const struct view_upstream *upstream, const struct snapshot *snapshot,
                        ngx_uint_t id)
 {
     const ngx_http_upstream_rr_peer_t *peer = upstream->peers[id].peer;
+    const int64_t *param = snapshot->peers[id].param;
 
-    json_open(out, '{');
     json_member_uint(out, "id", id);
     json_member_text(out, "server", &peer->name);
-    json_member_uint(out, "weight", (uint64_t)peer->weight);
-    json_member_uint(out, "max_conns", peer->max_conns);
-    json_member_uint(out, "max_fails", peer->max_fails);
-    put_seconds(out, "fail_timeout", peer->fail_timeout);
+    json_member_uint(out, "weight", (uint64_t)param[SHARED_WEIGHT]);
+    json_member_uint(out, "max_conns", (uint64_t)param[SHARED_MAX_CONNS]);
+    json_member_uint(out, "max_fails", (uint64_t)param[SHARED_MAX_FAILS]);
+    put_seconds(out, "fail_timeout", (time_t)param[SHARED_FAIL_TIMEOUT]);
     put_seconds(out, "slow_start", (time_t)(peer->slow_start / 1000));
     if (upstream->kind == SHARED_HTTP) {
         json_member_word(out, "route", "");
@@ -91,7 +92,6 @@ static void put_config(struct json_out *out, const struct view_upstream *upstrea
     if (snapshot->peers[id].down == SHARED_DRAIN) {
         json_member_bool(out, "drain", true);
     }
-    json_close(out, '}');
 }
 
 bool render_servers(struct json_out *out, const struct view *view, const struct view_upstream *upstream)
@@ -103,7 +103,9 @@ bool render_servers(struct json_out *out, const struct view *view, const struct 
     }
     json_open(out, '[');
     for (ngx_uint_t id = 0; id < upstream->peers_n; id++) {
+        json_open(out, '{');
         put_config(out, upstream, &snapshot, id);
+        json_close(out, '}');
     }
     json_close(out, ']');
     return !out->failed;
@@ -116,6 +118,28 @@ bool render_server(struct json_out *out, const struct view *view, const struct v
     if (!snapshot_take(&snapshot, view, upstream, out->pool)) {
         return false;
     }
+    json_open(out, '{');
     put_config(out, upstream, &snapshot, id);
+    json_close(out, '}');
+    return !out->failed;
+}
+
+bool render_server_quiet(struct json_out *out, const struct view *view, const struct view_upstream *upstream,
+                         ngx_uint_t id)
+{
+    struct snapshot snapshot;
+
+    if (!snapshot_take(&snapshot, view, upstream, out->pool)) {
+        return false;
+    }
+    const struct snapshot_peer *peer = &snapshot.peers[id];
+    json_open(out, '{');
+    put_config(out, upstream, &snapshot, id);
+    json_key(out, "rollout");
+    json_open(out, '{');
+    json_member_uint(out, "active", peer->active);
+    json_member_bool(out, "quiet", peer->down != 0 && peer->active == 0 && snapshot.active_exact);
+    json_close(out, '}');
+    json_close(out, '}');
     return !out->failed;
 }

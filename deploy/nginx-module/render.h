@@ -12,5 +12,8 @@ bool render_upstream(struct json_out *out, const struct view *view, const struct
 /* /http/upstreams/NAME/servers: configuration; and one of them. */
 bool render_servers(struct json_out *out, const struct view *view, const struct view_upstream *upstream);
 bool render_server(struct json_out *out, const struct view *view, const struct view_upstream *upstream, ngx_uint_t id);
+/* With the extra member "rollout":{"active","quiet"}: see wait.h. */
+bool render_server_quiet(struct json_out *out, const struct view *view, const struct view_upstream *upstream,
+                         ngx_uint_t id);
 
 #endif

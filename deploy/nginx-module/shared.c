@@ -188,3 +188,8 @@ ngx_uint_t shared_peer_down(const struct shared_peer *peer)
         return peer->configured_down ? SHARED_DOWN : 0;
     }
 }
+
+int64_t shared_peer_param(const struct shared_peer *peer, enum shared_param param)
+{
+    return peer->params_wanted & (1u << param) ? peer->param_wanted[param] : peer->param_configured[param];
+}

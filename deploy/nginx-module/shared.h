@@ -5,7 +5,8 @@
  * generation follow it by `version` (view.h).
  *
  * Lock: the zone's own mutex, which nginx's master releases when its holder dies. The peers' rwlocks, which nobody
- * releases then, are never taken. `version` and what a worker writes in its own entry are not under it. */
+ * releases then, are taken for a change of weights only, behind this mutex (apply.c). `version` and what a worker
+ * writes in its own entry are not under it. */
 #ifndef API_SHARED_H
 #define API_SHARED_H
 
@@ -112,5 +113,6 @@ void shared_forget(ngx_shm_zone_t *zone, uint64_t oldest_generation);
 #define SHARED_DOWN  1
 #define SHARED_DRAIN 8
 ngx_uint_t shared_peer_down(const struct shared_peer *peer);
+int64_t shared_peer_param(const struct shared_peer *peer, enum shared_param param);
 
 #endif

@@ -2,13 +2,6 @@
 
 #include "workers.h"
 
-/* As the balancers judge. Alone in its upstream a peer is never given up on. */
-static bool is_unavail(const ngx_http_upstream_rr_peers_t *group, const ngx_http_upstream_rr_peer_t *peer, time_t now_s)
-{
-    return !group->single && peer->max_fails != 0 && peer->fails >= peer->max_fails &&
-           now_s - peer->checked <= peer->fail_timeout;
-}
-
 /* Words, each read as it is, without the group's rwlock: nobody would take it from a worker that was killed with it. */
 static void take_group(struct snapshot *snapshot, const struct view_upstream *upstream,
                        const ngx_http_upstream_rr_peers_t *group)
@@ -22,7 +15,10 @@ static void take_group(struct snapshot *snapshot, const struct view_upstream *up
             snapshot->peers[i] = (struct snapshot_peer){
                 .down = peer->down,
                 .active = peer->conns,
-                .unavail = is_unavail(group, peer, now_s) ? 1 : 0,
+#define PEER_PARAM(name, field) .param[SHARED_##name] = (int64_t)peer->field,
+#include "peer_param.def"
+#undef PEER_PARAM
+                .unavail = view_is_unavail(&upstream->peers[i], now_s) ? 1 : 0,
             };
         }
     }

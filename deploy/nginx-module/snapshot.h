@@ -1,13 +1,14 @@
 /* snapshot.h - an upstream as it is at one moment: what changes, copied under the locks. What never changes on this
- * nginx (addresses, weights, limits) is read from the peers without one. */
+ * nginx (addresses, slow_start) is read from the peers without one. */
 #ifndef API_SNAPSHOT_H
 #define API_SNAPSHOT_H
 
 #include "view.h"
 
 struct snapshot_peer {
-    ngx_uint_t down;      /* nginx's value: see SHARED_DOWN, SHARED_DRAIN */
-    uint64_t active;      /* requests at this peer */
+    ngx_uint_t down; /* nginx's value: see SHARED_DOWN, SHARED_DRAIN */
+    uint64_t active; /* requests at this peer */
+    int64_t param[SHARED_PARAMS];
     unsigned unavail : 1; /* nginx has given up on it for fail_timeout */
 };
 

@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "apply.h"
 #include "balance.h"
 #include "workers.h"
 
@@ -17,49 +18,6 @@ uint64_t view_now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* A peer that comes back must not wait for what it failed before, nor get a burst. */
-static void peer_refresh(ngx_http_upstream_rr_peer_t *peer)
-{
-    peer->fails = 0;
-    peer->checked = 0;
-    peer->current_weight = 0;
-    peer->effective_weight = peer->weight;
-}
-
-static void group_recount(ngx_http_upstream_rr_peers_t *group)
-{
-    ngx_uint_t tries = 0;
-
-    for (ngx_http_upstream_rr_peer_t *peer = group->peer; peer != NULL; peer = peer->next) {
-        tries += peer->down == 0;
-    }
-    group->tries = tries;
-}
-
-/* Under our lock. By value, so that any number of workers may do the same. Without the peers' rwlock: a worker that is
- * killed with it stops all others for ever. What a balancer does to a peer at the same moment costs no more than one
- * fail or one step of a weight; a selection that did not see `down` yet had begun before. */
-static void apply(const struct view *view)
-{
-    for (ngx_uint_t u = 0; u < view->upstreams_n; u++) {
-        const struct view_upstream *upstream = &view->upstreams[u];
-
-        for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
-            const struct view_peer *entry = &upstream->peers[i];
-            ngx_http_upstream_rr_peer_t *peer = entry->peer;
-
-            if (entry->shared == NULL || peer->down == shared_peer_down(entry->shared)) {
-                continue;
-            }
-            peer->down = shared_peer_down(entry->shared);
-            if (peer->down == 0) {
-                peer_refresh(peer);
-            }
-            group_recount(entry->group);
-        }
-    }
-}
-
 bool view_is_current(const struct view *view)
 {
     return view->followed == shared_of(view->zone)->version;
@@ -73,7 +31,7 @@ void view_follow(struct view *view)
         return;
     }
     shared_lock(view->zone);
-    apply(view);
+    apply_view(view);
     view->followed = shared->version;
     shared_unlock(view->zone);
 }
@@ -108,6 +66,15 @@ bool view_is_backup(const struct view_upstream *upstream, ngx_uint_t id)
     return upstream->peers[id].group != upstream->source.groups;
 }
 
+/* Alone in its upstream a peer is never given up on. */
+bool view_is_unavail(const struct view_peer *entry, time_t now_s)
+{
+    const ngx_http_upstream_rr_peer_t *peer = entry->peer;
+
+    return !entry->group->single && peer->max_fails != 0 && peer->fails >= peer->max_fails &&
+           now_s - peer->checked <= peer->fail_timeout;
+}
+
 /* The last word wins; `down` over `drain` where both are true. Either one false ends what it names; down:false ends a
  * drain too, since some clients cannot send drain:false. */
 static enum wanted wanted_after(const struct view_change *change, ngx_uint_t down_now)
@@ -124,43 +91,109 @@ static enum wanted wanted_after(const struct view_change *change, ngx_uint_t dow
     return down_now == 0 ? WANTED_UP : WANTED_DOWN;
 }
 
-/* What equals the configuration is no change: so that a later `down` in the file is obeyed at the reload. */
+/* What equals the configuration is no change: so that a later edit of the file is obeyed at the reload. */
 static void peer_settle(struct shared_peer *peer)
 {
+    for (unsigned p = 0; p < SHARED_PARAMS; p++) {
+        if (peer->param_wanted[p] == peer->param_configured[p]) {
+            peer->params_wanted = (uint8_t)(peer->params_wanted & ~(1u << p));
+        }
+    }
     if ((peer->wanted == WANTED_UP && !peer->configured_down) ||
         (peer->wanted == WANTED_DOWN && peer->configured_down)) {
         peer->wanted = WANTED_AS_CONFIGURED;
     }
 }
 
+/* Under the lock: primary servers beside `without` that requests go to. A server that the newest configuration does not
+ * have does not count. */
+static ngx_uint_t count_serving(const struct view_upstream *upstream, const struct view_peer *without)
+{
+    const ngx_http_upstream_rr_peers_t *primary = upstream->source.groups;
+    time_t now_s = ngx_time();
+    ngx_uint_t n = 0;
+
+    for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
+        const struct view_peer *entry = &upstream->peers[i];
+
+        if (entry == without || entry->group != primary || view_is_unavail(entry, now_s)) {
+            continue;
+        }
+        n += entry->shared == NULL ? entry->peer->down == 0
+                                   : entry->shared->seen_generation == upstream->shared->seen_generation &&
+                                         shared_peer_down(entry->shared) == 0;
+    }
+    return n;
+}
+
+static bool takes_out(const struct view_upstream *upstream, const struct view_peer *peer,
+                      const struct view_change *change)
+{
+    return (change->has_down || change->has_drain) && peer->group == upstream->source.groups &&
+           shared_peer_down(peer->shared) == 0 && wanted_after(change, 0) != WANTED_UP;
+}
+
+/* Under the lock. */
+static enum view_verdict judge(const struct view_upstream *upstream, const struct view_peer *peer,
+                               const struct view_change *change, const struct lease_ask *ask,
+                               struct view_refusal *refusal)
+{
+    enum lease_verdict verdict = LEASE_GRANTED;
+
+    *refusal = (struct view_refusal){.lease = upstream->shared->lease};
+    if (ask != NULL) {
+        verdict = lease_judge(&upstream->shared->lease, ask, view_now_ms());
+    }
+    if (verdict != LEASE_GRANTED) {
+        return verdict == LEASE_HELD ? VIEW_HELD : VIEW_STALE;
+    }
+    if (change->min_up > 0 && takes_out(upstream, peer, change)) {
+        refusal->left_serving = count_serving(upstream, peer);
+        if (refusal->left_serving < change->min_up) {
+            return VIEW_TOO_FEW;
+        }
+    }
+    return VIEW_CHANGED;
+}
+
+static void peer_want(struct shared_peer *peer, const struct view_change *change)
+{
+    if (change->has_down || change->has_drain) {
+        peer->wanted = (uint8_t)wanted_after(change, shared_peer_down(peer));
+    }
+    for (unsigned p = 0; p < SHARED_PARAMS; p++) {
+        if (change->has_params & (1u << p)) {
+            peer->param_wanted[p] = change->param[p];
+            peer->params_wanted = (uint8_t)(peer->params_wanted | (1u << p));
+        }
+    }
+    peer_settle(peer);
+}
+
 enum view_verdict view_change(struct view *view, struct view_upstream *upstream, struct view_peer *peer,
-                              const struct view_change *change, const struct lease_ask *ask, struct lease *lease)
+                              const struct view_change *change, const struct lease_ask *ask,
+                              struct view_refusal *refusal)
 {
     struct shared *shared = shared_of(view->zone);
-    enum lease_verdict verdict = LEASE_GRANTED;
-    uint64_t now_ms = view_now_ms();
 
     if (upstream->shared == NULL || peer->shared == NULL) {
         return VIEW_NO_MEMORY;
     }
     shared_lock(view->zone);
-    if (ask != NULL) {
-        verdict = lease_judge(&upstream->shared->lease, ask, now_ms);
-        if (verdict == LEASE_GRANTED) {
-            lease_store(&upstream->shared->lease, ask, now_ms);
+    enum view_verdict verdict = judge(upstream, peer, change, ask, refusal);
+    if (verdict == VIEW_CHANGED) {
+        if (ask != NULL) {
+            lease_store(&upstream->shared->lease, ask, view_now_ms());
+        }
+        if (change->has_down || change->has_drain || change->has_params != 0) {
+            peer_want(peer->shared, change);
+            shared->version++;
+            apply_view(view);
+            view->followed = shared->version;
         }
     }
-    if (verdict == LEASE_GRANTED && (change->has_down || change->has_drain)) {
-        peer->shared->wanted = (uint8_t)wanted_after(change, shared_peer_down(peer->shared));
-        peer_settle(peer->shared);
-        shared->version++;
-        apply(view);
-        view->followed = shared->version;
-    }
-    *lease = upstream->shared->lease;
     shared_unlock(view->zone);
-
-    return verdict == LEASE_GRANTED ? VIEW_CHANGED : verdict == LEASE_HELD ? VIEW_HELD : VIEW_STALE;
+    return verdict;
 }
 
 /* ---- building it */
@@ -211,9 +244,16 @@ static void peer_register(ngx_shm_zone_t *zone, const struct view_upstream *upst
     }
     if (entry->shared->seen_generation + 1 != generation) {
         entry->shared->wanted = WANTED_AS_CONFIGURED; /* new, or gone for a while: it is as the file says */
+        entry->shared->params_wanted = 0;
     }
     entry->shared->seen_generation = generation;
     entry->shared->configured_down = entry->peer->down != 0;
+#define PEER_PARAM(name, field) entry->shared->param_configured[SHARED_##name] = (int64_t)entry->peer->field;
+#include "peer_param.def"
+#undef PEER_PARAM
+    if (upstream->source.weight_is_fixed) {
+        entry->shared->params_wanted = (uint8_t)(entry->shared->params_wanted & ~(1u << SHARED_WEIGHT));
+    }
     peer_settle(entry->shared);
 }
 
@@ -283,7 +323,7 @@ ngx_int_t view_build(struct view *view, const struct view_source *sources, ngx_u
         good = upstream_register(view->zone, &view->upstreams[u]) && good;
     }
     shared->version++;
-    apply(view);
+    apply_view(view);
     view->followed = shared->version;
     shared_unlock(view->zone);
     if (!good) {

@@ -33,6 +33,8 @@ struct view_source {
     ngx_str_t zone;                       /* the name of its `zone` */
     ngx_http_upstream_rr_peers_t *groups; /* in that zone: the primary servers, then the backup ones, if any; NULL: it
                                              has no `zone`, and nothing of it can be changed */
+    bool weight_is_fixed;                 /* its balancer does not take another weight; see weights.h */
+    struct view_random *random;           /* of its balancer `random`; or NULL */
     struct balance *balance;              /* to be told which upstream of the view it belongs to */
 };
 
@@ -61,13 +63,23 @@ struct view_change {
     unsigned drain : 1;
     unsigned has_down : 1;
     unsigned down : 1;
+    unsigned has_params; /* bits of enum shared_param */
+    int64_t param[SHARED_PARAMS];
+    uint32_t min_up; /* it is refused where it takes a server out and would leave fewer that serve */
+};
+
+/* What is to be told of a change that was refused. */
+struct view_refusal {
+    struct lease lease;      /* the upstream's: the one in the way */
+    ngx_uint_t left_serving; /* servers without the one to be taken out */
 };
 
 enum view_verdict {
     VIEW_CHANGED,
     VIEW_NO_MEMORY, /* the peer has no entry in the shared zone */
-    VIEW_HELD,      /* see lease.h; *lease is the one in the way */
+    VIEW_HELD,      /* see lease.h */
     VIEW_STALE,
+    VIEW_TOO_FEW, /* would be left, see min_up */
 };
 
 /* In init_module, once a configuration, before its views are built: counts the generation up, and forgets what no
@@ -80,6 +92,9 @@ ngx_int_t view_build(struct view *view, const struct view_source *sources, ngx_u
 
 bool view_is_backup(const struct view_upstream *upstream, ngx_uint_t id);
 
+/* nginx has given up on the peer for fail_timeout, as its balancers judge. */
+bool view_is_unavail(const struct view_peer *entry, time_t now_s);
+
 /* The upstream with that name. NULL = none with a zone; whether there is one without. */
 struct view_upstream *view_find(const struct view *view, const char *name, size_t size_bytes);
 bool view_is_static(const struct view *view, const char *name, size_t size_bytes);
@@ -88,9 +103,11 @@ bool view_is_static(const struct view *view, const char *name, size_t size_bytes
 bool view_is_current(const struct view *view);
 void view_follow(struct view *view);
 
-/* Lease and change in one step under the lock. ask: NULL for a client that knows of no lease. */
+/* Lease, floor and change in one step under the lock: all of it is done, or nothing. ask: NULL for a client that knows
+ * of no lease. */
 enum view_verdict view_change(struct view *view, struct view_upstream *upstream, struct view_peer *peer,
-                              const struct view_change *change, const struct lease_ask *ask, struct lease *lease);
+                              const struct view_change *change, const struct lease_ask *ask,
+                              struct view_refusal *refusal);
 
 /* The clock of leases: monotonic, the same in all processes. */
 uint64_t view_now_ms(void);

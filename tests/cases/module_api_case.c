@@ -112,7 +112,7 @@ static void errors_have_the_status_and_code_of_plus(struct stage *s)
         {"PATCH", SERVER, "{\"down\":true,\"down\":false}", 400, "UpstreamConfFormatError"},
         {"PATCH", SERVER, "{\"down\":true,\"speed\":9}", 400, "UpstreamConfFormatError"},
         {"PATCH", SERVER, "{\"down\":[true]}", 400, "UpstreamConfFormatError"},
-        {"PATCH", SERVER, "{\"down\":true,\"weight\":9}", 400, "UpstreamServerWeightImmutable"},
+        {"PATCH", SERVER, "{\"down\":true,\"slow_start\":\"9s\"}", 400, "UpstreamServerImmutable"},
     };
     struct stage_nginx *n = start(s, NULL);
 

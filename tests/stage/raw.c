@@ -68,10 +68,15 @@ static bool is_whole(const char *text, size_t size)
 
 const char *stage_raw_answer(struct stage *s, int fd, uint32_t limit_ms)
 {
+    return stage_raw_read(s, fd, limit_ms, stage_alloc(s, ANSWER_MAX), ANSWER_MAX);
+}
+
+const char *stage_raw_read(struct stage *s, int fd, uint32_t limit_ms, char *text, size_t capacity)
+{
     uint64_t until_ms = stage_now_ms() + stage_limit_ms(s, limit_ms);
-    char *text = stage_alloc(s, ANSWER_MAX);
     size_t size = 0;
 
+    memset(text, 0, capacity);
     while (!is_whole(text, size)) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
         uint64_t now_ms = stage_now_ms();
@@ -82,7 +87,7 @@ const char *stage_raw_answer(struct stage *s, int fd, uint32_t limit_ms)
         n = recv(fd, text + size, 1, 0); /* byte by byte: what follows belongs to the next answer */
         if (n <= 0 && size == 0)
             return "";
-        if (n <= 0 || size + 2 > ANSWER_MAX)
+        if (n <= 0 || size + 2 > capacity)
             stage_fail(s, "the answer broke off after %zu bytes: %s", size, text);
         size += (size_t)n;
     }

@@ -13,6 +13,8 @@ void stage_raw_send(struct stage *s, int fd, const char *bytes);
 /* One HTTP answer, head and Content-Length's body: "" where the connection ended before its first byte. Fails the stage
  * after limit_ms, and where it ended in the middle. */
 const char *stage_raw_answer(struct stage *s, int fd, uint32_t limit_ms);
+/* The same into the caller's memory, for those who read thousands. */
+const char *stage_raw_read(struct stage *s, int fd, uint32_t limit_ms, char *text, size_t capacity);
 
 /* Whether the peer closes (or resets) within limit_ms, without another byte. */
 bool stage_raw_closes(struct stage *s, int fd, uint32_t limit_ms);

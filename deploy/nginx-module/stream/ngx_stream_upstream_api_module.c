@@ -53,17 +53,22 @@ static ngx_int_t init_peer(ngx_stream_session_t *s, ngx_stream_upstream_srv_conf
 }
 
 /* Only an `upstream` block with a `zone` has something that can be changed. */
-static struct view_source source_of(ngx_stream_upstream_srv_conf_t *conf)
+static struct view_source source_of(ngx_stream_upstream_srv_conf_t *conf, const ngx_cycle_t *cycle)
 {
+    struct view_source source = {.name = conf->host};
     struct stream_balance *sb;
 
     if (conf->srv_conf == NULL || conf->shm_zone == NULL) {
-        return (struct view_source){.name = conf->host};
+        return source;
     }
     sb = balance_of(conf);
     sb->init = conf->peer.init;
     conf->peer.init = init_peer;
-    return (struct view_source){conf->host, conf->shm_zone->shm.name, conf->peer.data, &sb->balance};
+    source.zone = conf->shm_zone->shm.name;
+    source.groups = conf->peer.data;
+    source.balance = &sb->balance;
+    ngx_http_upstream_api_core.weights_look(&source, cycle, "stream", conf->srv_conf);
+    return source;
 }
 
 static ngx_int_t build(struct view *view, ngx_stream_upstream_main_conf_t *main, ngx_cycle_t *cycle)
@@ -75,7 +80,7 @@ static ngx_int_t build(struct view *view, ngx_stream_upstream_main_conf_t *main,
         return NGX_ERROR;
     }
     for (ngx_uint_t i = 0; i < main->upstreams.nelts; i++) {
-        sources[i] = source_of(confs[i]);
+        sources[i] = source_of(confs[i], cycle);
     }
     return ngx_http_upstream_api_core.view_build(view, sources, main->upstreams.nelts, cycle);
 }
