@@ -99,7 +99,8 @@ $(B)/tests/unit/load/%_test: $(O)/tests/unit/load/%_test.o $(O)/tests/load.a $(O
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 # of the module, what knows no nginx
-MODULE_PURE := $(patsubst %,$(O)/deploy/nginx-module/%.o,body lease prefer route)
+MODULE_PURE_SRCS := $(patsubst %,deploy/nginx-module/%.c,body lease prefer route)
+MODULE_PURE := $(patsubst %.c,$(O)/%.o,$(MODULE_PURE_SRCS))
 $(B)/tests/unit/nginx-module/%_test: $(O)/tests/unit/nginx-module/%_test.o $(MODULE_PURE) $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
@@ -130,13 +131,48 @@ check-valgrind: deps-lint
 prove-tests: deps
 	@tests/prove/run
 
+# ---- the module for longer than a test may take. SOAK_SECONDS is tests/soak's
+.PHONY: soak-module
+soak-module: deps
+	@$(SUBMAKE) -s test-build
+	@tests/soak $(B)
+
+# ---- fuzzing: tests/fuzz/x_fuzz.c is a target, linked with the module's pure parts. FUZZ_SECONDS is tests/fuzz/run's
+FUZZ_CC    ?= clang
+FUZZES     := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_PROGS := $(foreach f,$(FUZZES),$(B)/tests/fuzz/$(f) $(B)/tests/fuzz/$(f)-replay)
+FUZZ_NEEDS := Makefile tests/fuzz/fuzz.h $(MODULE_PURE_SRCS) $(wildcard deploy/nginx-module/*.h deploy/nginx-module/*.def)
+FUZZ_FLAGS  = -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -D_GNU_SOURCE -I.
+FUZZ_MAKE   = $(FUZZ_FLAGS) -o $@ $(filter %.c,$^) $(call pkg,--cflags --libs,jansson)
+$(B)/tests/fuzz/%-replay: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(FUZZ_NEEDS)
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=address,undefined $(FUZZ_MAKE)
+$(B)/tests/fuzz/%: tests/fuzz/%_fuzz.c $(FUZZ_NEEDS)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $(FUZZ_MAKE)
+.PHONY: fuzz fuzz-build fuzz-live
+fuzz-build: $(FUZZ_PROGS)
+fuzz: deps
+	@deploy/packaging/deps fuzz
+	@$(SUBMAKE) -s fuzz-build
+	@tests/fuzz/run $(B) $(FUZZES)
+# requests to a running nginx with the sanitizers in the module
+FUZZ_SECONDS ?= 60
+fuzz-live: deps
+	@$(SUBMAKE) -s FLAVOUR=asan test-parts all build/asan/tests/cases/module_fuzz_case
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run build/asan build/asan/tests/cases/module_fuzz_case
+
 # ---- beside gracehttp and nginx: packages of the set `bench`, not needed by any test. ROUNDS, ZERO and GRACE_LISTING are
 # tests/bench/handover's.
-.PHONY: bench-handover
+.PHONY: bench-handover bench-module
 bench-handover: deps
 	@deploy/packaging/deps bench || echo "bench-handover: not all of what it compares with is here; it goes on without"
 	@$(SUBMAKE) -s $(B)/demo-server $(B)/tests/bench/hammer
 	@tests/bench/handover $(B)
+bench-module: deps
+	@deploy/packaging/deps bench-module
+	@$(SUBMAKE) -s module
+	@tests/bench/module $(B)
 
 # ---- the demo, and the same without a drain
 DEMO := $(B)/deploy/demo/demo
@@ -205,7 +241,10 @@ help:
 	@echo 'make check-asan   make test with ASan and UBSan;  make check-valgrind: the unit tests below valgrind'
 	@echo 'make prove-tests  breaks each promise in a copy; the test that it names must fail'
 	@echo 'make bench-handover  the demo server beside gracehttp and nginx: speed, failures under restarts, memory'
-	@echo 'make              the three programs and the nginx modules, below build/release'
+	@echo 'make soak-module  races, kills, reloads and random requests for the nginx module, 5 minutes of each and more'
+	@echo 'make fuzz         libFuzzer over what the module reads; make fuzz-live: random requests to it under ASan'
+	@echo 'make bench-module  instructions that the module adds to a proxied request; a list of 1,000 servers'
+	@echo 'make              the three programs and the nginx module, below build/release'
 	@echo 'make install      to DESTDIR and PREFIX (/usr);  make uninstall removes what it put there'
 	@echo 'make deps         installs what is missing of deploy/packaging/build-deps; test, demo and lint do so themselves'
 	@echo 'make fresh-root   demo and test in a minimal Debian 12 (by hand: root, debootstrap)'
