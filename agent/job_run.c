@@ -19,6 +19,7 @@
 #include "stray.h"
 
 #define WATCH_EVERY_MS 20
+#define REASON_MAX     200 /* bytes of a service's sentence in a job's text */
 
 static void watch(void *ctx);
 
@@ -128,6 +129,22 @@ static void look_at_successor(struct service *service, const struct ident *now, 
         facts->new_wanted && sockets_read(now->pid, &sockets, NULL) && sockets_cover(&sockets, &run->before);
 }
 
+static void look_at_note(struct service *service, uint64_t now_ms, struct judge_facts *facts)
+{
+    struct job_run *run = &service->run;
+    char reason[REASON_MAX];
+    enum upgrade_note says;
+    struct note note;
+
+    note_read(service->config->pidfile, &note);
+    if (!note_same(&note, &run->note))
+        run->note_ms = now_ms;
+    run->note = note;
+    says = upgrade_note_parse(note.bytes, note.count, reason, sizeof reason);
+    facts->says_no = (says == UPGRADE_FAILED || says == UPGRADE_REFUSED) && !note_same(&note, &run->note_before);
+    facts->no_ms = now_ms - run->note_ms;
+}
+
 static void look(struct service *service, struct judge_facts *facts)
 {
     struct job_run *run = &service->run;
@@ -145,6 +162,17 @@ static void look(struct service *service, struct judge_facts *facts)
     else if (run->gone_ms == 0)
         run->gone_ms = now_ms;
     facts->gone_ms = run->gone_ms != 0 ? now_ms - run->gone_ms : 0;
+    look_at_note(service, now_ms, facts);
+}
+
+/* The service's own reason. */
+static void tell_no(const struct job_run *run, struct err *err)
+{
+    char reason[REASON_MAX];
+    enum upgrade_note says = upgrade_note_parse(run->note.bytes, run->note.count, reason, sizeof reason);
+
+    err_set(err, "process %u goes on; it says that the restart %s: %s", run->job->before.pid,
+            says == UPGRADE_REFUSED ? "was refused" : "failed", reason);
 }
 
 static void tell_end(struct service *service, enum code code, const struct judge_facts *facts)
@@ -161,6 +189,8 @@ static void tell_end(struct service *service, enum code code, const struct judge
         err_set(&err, "process %u serves, but %u still accepts connections after %u ms", new, old, limit_ms);
     else if (code == CODE_JOB_NO_SUCCESSOR && facts->new_alive)
         err_set(&err, "process %u does not listen where %u does after %u ms; both are there", new, old, limit_ms);
+    else if (code == CODE_JOB_NO_SUCCESSOR && facts->says_no)
+        tell_no(run, &err);
     else if (code == CODE_JOB_NO_SUCCESSOR)
         err_set(&err, "no new process wrote the pid file within %u ms; %u goes on", limit_ms, old);
     else if (facts->new_alive)
@@ -215,6 +245,8 @@ static enum code signal_process(struct service *service, struct err *err)
     job->touched = true;
     if (job->previous[0] == '\0' && !save(service, err)) /* a swap is on record already */
         return CODE_INTERNAL;
+    note_read(service->config->pidfile, &run->note_before);
+    run->note = run->note_before;
     if (syscall(SYS_pidfd_send_signal, run->pidfd, service->config->signal, NULL, 0) == 0)
         return CODE_JOB_OK;
     err_set(err, "process %u cannot be signalled: %s", job->before.pid, strerror(errno));

@@ -3,7 +3,8 @@
  *   open     pidfd_open, then the start time once more: a pid that was reused cannot be hit
  *   swap     (upgrade, rollback) keep the old executable in the store, put the wanted one in place
  *   signal   pidfd_send_signal
- *   watch    look every WATCH_EVERY_MS until judge.h decides, at most ready-timeout
+ *   watch    look every WATCH_EVERY_MS until judge.h decides, at most ready-timeout; a service that says itself that it
+ *            failed (note.h) ends it at once, with its reason
  *   end      on failure after a swap the old file goes back first, and a successor that hangs is ended (stray.h); then
  *            the job is durable, then it is told */
 #ifndef AGENT_JOB_RUN_H
@@ -11,6 +12,7 @@
 
 #include "job.h"
 #include "loop.h"
+#include "note.h"
 #include "sockets.h"
 
 struct service;
@@ -24,6 +26,8 @@ struct job_run {
     struct sockets before; /* what the old process listened on */
     struct ident seen;     /* the successor, as last seen; pid 0: none */
     uint64_t seen_ms, gone_ms;
+    struct note note_before, note; /* beside the pid file: before the signal, and as last seen */
+    uint64_t note_ms;
     struct waiter *waiters; /* woken when the job ends */
 };
 

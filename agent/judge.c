@@ -17,5 +17,7 @@ enum code judge_restart(const struct judge_facts *f)
         return CODE_JOB_WRONG_EXECUTABLE;
     if (!f->new_alive && !f->old_alive && f->gone_ms >= JUDGE_GONE_MS)
         return CODE_JOB_DIED;
+    if (!f->new_alive && f->old_alive && f->says_no && f->no_ms >= JUDGE_NO_MS)
+        return CODE_JOB_NO_SUCCESSOR;
     return f->late ? judge_late(f) : JUDGE_WAIT;
 }

@@ -10,9 +10,11 @@
 #define JUDGE_WAIT CODE_COUNT /* not decided yet */
 
 /* A service may write its pid file before it runs the new executable, and after the old process is gone: so long are
- * these two sights not yet believed. */
+ * these two sights not yet believed. And a note that says no may be about a restart that somebody else asked for, just
+ * before it takes up ours: it must stand for a while. */
 #define JUDGE_WRONG_MS 1000
 #define JUDGE_GONE_MS  2000
+#define JUDGE_NO_MS    200
 
 struct judge_facts {
     bool old_alive;
@@ -22,6 +24,8 @@ struct judge_facts {
     bool new_listens; /* on all addresses that the old one listened on */
     uint64_t new_ms;  /* since this very process was first seen */
     uint64_t gone_ms; /* since neither was there */
+    bool says_no;     /* it wrote that no process takes over (common/upgrade_note.h), after it was signalled */
+    uint64_t no_ms;   /* since this very note was first seen */
     bool late;        /* the limit is over */
 };
 

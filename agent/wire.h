@@ -81,7 +81,7 @@
     X(NO_SPACE, 507, "no_space")                                                                                       \
     X(JOB_OK, 0, "ok")                                                                                                 \
     X(JOB_NOT_RUNNING, 0, "not_running")           /* there is no process to restart */                                \
-    X(JOB_NO_SUCCESSOR, 0, "no_successor")         /* the old process goes on, no new one came within the limit */     \
+    X(JOB_NO_SUCCESSOR, 0, "no_successor")         /* the old process goes on, no new one came in time or will come */ \
     X(JOB_DIED, 0, "died")                         /* neither the old nor a new process is there */                    \
     X(JOB_WRONG_EXECUTABLE, 0, "wrong_executable") /* untouched: what is installed is not what a restart would keep */ \
     X(JOB_TWO_SERVERS, 0, "two_servers")           /* the old one still accepts connections beside the new */          \

@@ -113,7 +113,7 @@ static bool upgrade_refused(struct handover *h)
         return false;
     /* While another process is on its way, its fate is what the file is to tell. */
     if (h->options.pidfile != NULL && h->child.pid == 0 && !h->succeeded)
-        handover_pidfile_tell(h->options.pidfile, "refused %s", why.text);
+        handover_pidfile_tell(h->options.pidfile, UPGRADE_REFUSED, "%s", why.text);
     say(h, "upgrade-refused", "%s", why.text);
     return true;
 }
@@ -124,7 +124,7 @@ static void upgrade_failed(struct handover *h, const char *why)
     const char *pidfile = h->options.pidfile;
 
     if (pidfile != NULL)
-        handover_pidfile_tell(pidfile, "failed %s", why);
+        handover_pidfile_tell(pidfile, UPGRADE_FAILED, "%s", why);
     say(h, "upgrade-failed", "%s; this process goes on", why);
     /* It may have taken the pid file in the moment between serving and saying so. */
     if (pidfile != NULL && handover_pidfile_read(pidfile) != getpid() &&
@@ -165,7 +165,7 @@ static void upgrade_start(struct handover *h)
     }
     handover_notify_reloading();
     if (h->options.pidfile != NULL)
-        handover_pidfile_tell(h->options.pidfile, "running %ld", (long)h->child.pid);
+        handover_pidfile_tell(h->options.pidfile, UPGRADE_RUNNING, "%ld", (long)h->child.pid);
     say(h, "upgrade", "started %s as process %ld", h->path, (long)h->child.pid);
 }
 
@@ -180,7 +180,7 @@ static void child_look(struct handover *h)
         if (h->phase == SERVING) {
             h->succeeded = true;
             if (h->options.pidfile != NULL)
-                handover_pidfile_tell(h->options.pidfile, "done %ld", (long)pid);
+                handover_pidfile_tell(h->options.pidfile, UPGRADE_DONE, "%ld", (long)pid);
             say(h, "upgraded", "process %ld serves", (long)pid);
             drain_start(h);
         }

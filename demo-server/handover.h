@@ -26,7 +26,7 @@
  * The pid file names a process that serves: it is replaced (renamed over) by the new process once that serves, before
  * it reports so; a predecessor whose successor failed after that puts its own pid back. A process that leaves for a
  * successor does not touch it, one that leaves without removes it if it is its own. PIDFILE.upgrade beside it tells how
- * the last SIGUSR2 went (handover_pidfile.h). As pid 1: handover_init.h. */
+ * the last SIGUSR2 went (common/upgrade_note.h). As pid 1: handover_init.h. */
 #ifndef DEMO_SERVER_HANDOVER_H
 #define DEMO_SERVER_HANDOVER_H
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,12 +30,10 @@ static void server_add(struct init *i, pid_t pid)
     }
 }
 
-/* False: that was the last one. */
-static bool reap(struct init *i)
+static void reap(struct init *i)
 {
     int status;
     pid_t pid;
-    bool left = false;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         for (int n = 0; n < SERVERS_MAX; n++)
@@ -45,6 +42,30 @@ static bool reap(struct init *i)
                 if (pid == i->serving)
                     i->status = status;
             }
+}
+
+/* Who has said by now that it serves. */
+static void hear(struct init *i)
+{
+    static const struct timespec at_once = {0, 0};
+    siginfo_t info;
+    sigset_t told;
+
+    (void)sigemptyset(&told);
+    (void)sigaddset(&told, SIGRTMIN);
+    while (sigtimedwait(&told, &info, &at_once) == SIGRTMIN)
+        if (info.si_code == SI_QUEUE) {
+            i->serving = info.si_pid;
+            i->ready = true;
+            server_add(i, i->serving);
+        }
+}
+
+/* False: that was the last one. */
+static bool any_left(struct init *i)
+{
+    bool left = false;
+
     for (int n = 0; n < SERVERS_MAX; n++) {
         /* One whose parent is another server is reaped by that. */
         if (i->servers[n] != 0 && kill(i->servers[n], 0) != 0 && errno == ESRCH)
@@ -52,6 +73,18 @@ static bool reap(struct init *i)
         left |= i->servers[n] != 0;
     }
     return left;
+}
+
+/* To the one that serves; where it is gone, to all that are left: the one before it may have gone on. */
+static void signal_send(const struct init *i, int signal, bool all)
+{
+    bool serves = false;
+
+    for (int n = 0; n < SERVERS_MAX; n++)
+        serves |= i->servers[n] == i->serving;
+    for (int n = 0; n < SERVERS_MAX; n++)
+        if (i->servers[n] != 0 && (all || !serves || i->servers[n] == i->serving))
+            (void)kill(i->servers[n], signal);
 }
 
 static void pass_on(struct init *i, int signal)
@@ -62,30 +95,25 @@ static void pass_on(struct init *i, int signal)
         (void)fprintf(stderr, "pid 1: SIGUSR2 is refused, the server is still starting\n");
         return;
     }
-    for (int n = 0; stop && i->stopping && n < SERVERS_MAX; n++)
-        if (i->servers[n] != 0)
-            (void)kill(i->servers[n], signal);
-    if (!(stop && i->stopping))
-        (void)kill(i->serving, signal);
+    signal_send(i, signal, stop && i->stopping);
     i->stopping |= stop;
 }
 
-static void __attribute__((noreturn)) run(struct init *i, const sigset_t *ours)
+/* The kernel hands out the lowest signal first, whichever came first. So the words are heard before a signal is passed
+ * on, which came after them; and after reaping: who ended for a successor did so after that one's word. */
+static void __attribute__((noreturn)) run(struct init *i, const sigset_t *wake)
 {
-    int fd = signalfd(-1, ours, SFD_CLOEXEC);
-    struct signalfd_siginfo info;
+    bool left;
 
-    while (reap(i)) {
-        if (read(fd, &info, sizeof info) != (ssize_t)sizeof info)
-            continue;
-        if ((int)info.ssi_signo == SIGRTMIN && info.ssi_code == SI_QUEUE) {
-            i->serving = (pid_t)info.ssi_pid;
-            i->ready = true;
-            server_add(i, i->serving);
-        } else if (info.ssi_signo != SIGCHLD) {
-            pass_on(i, (int)info.ssi_signo);
-        }
-    }
+    do {
+        int signal = sigwaitinfo(wake, NULL);
+
+        reap(i);
+        hear(i);
+        left = any_left(i);
+        if (left && signal > 0 && signal != SIGCHLD)
+            pass_on(i, signal);
+    } while (left);
     _exit(WIFEXITED(i->status) ? WEXITSTATUS(i->status) : 128 + WTERMSIG(i->status));
 }
 
@@ -93,13 +121,14 @@ void handover_init_begin(void)
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGUSR2, SIGHUP, SIGQUIT, SIGUSR1, SIGCHLD};
     struct init i = {.serving = 0};
-    sigset_t ours, before;
+    sigset_t wake, ours, before;
 
     if (getpid() != 1)
         return;
-    (void)sigemptyset(&ours);
+    (void)sigemptyset(&wake);
     for (size_t n = 0; n < sizeof signals / sizeof signals[0]; n++)
-        (void)sigaddset(&ours, signals[n]);
+        (void)sigaddset(&wake, signals[n]);
+    ours = wake; /* SIGRTMIN wakes nobody: it counts when something else is to be done */
     (void)sigaddset(&ours, SIGRTMIN);
     (void)sigprocmask(SIG_BLOCK, &ours, &before);
     i.serving = fork();
@@ -109,7 +138,7 @@ void handover_init_begin(void)
     }
     if (i.serving > 0) {
         server_add(&i, i.serving);
-        run(&i, &ours);
+        run(&i, &wake);
     }
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     (void)setenv("HANDOVER_INIT", "1", 1);

@@ -43,21 +43,22 @@ bool handover_pidfile_write(const char *path, pid_t pid, struct err *err)
     return replace(path, text, err);
 }
 
-void handover_pidfile_tell(const char *path, const char *format, ...)
+static bool note_path(const char *path, char *beside, size_t size)
 {
-    char beside[4096], text[600];
-    va_list args;
-    int n;
+    return snprintf(beside, size, "%s" UPGRADE_NOTE_SUFFIX, path) < (int)size;
+}
 
-    if (snprintf(beside, sizeof beside, "%s.upgrade", path) >= (int)sizeof beside)
+void handover_pidfile_tell(const char *path, enum upgrade_note note, const char *format, ...)
+{
+    char beside[4096], sentence[512], text[UPGRADE_NOTE_MAX];
+    va_list args;
+
+    if (!note_path(path, beside, sizeof beside))
         return;
     va_start(args, format);
-    n = vsnprintf(text, sizeof text - 1, format, args);
+    (void)vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
-    if (n > (int)sizeof text - 2)
-        n = (int)sizeof text - 2;
-    text[n] = '\n';
-    text[n + 1] = '\0';
+    (void)snprintf(text, sizeof text, "%s %s\n", upgrade_note_word(note), sentence);
     (void)replace(beside, text, NULL);
 }
 
@@ -81,6 +82,6 @@ void handover_pidfile_remove(const char *path, pid_t pid)
     if (handover_pidfile_read(path) != pid)
         return;
     (void)unlink(path);
-    if (snprintf(beside, sizeof beside, "%s.upgrade", path) < (int)sizeof beside)
+    if (note_path(path, beside, sizeof beside))
         (void)unlink(beside);
 }

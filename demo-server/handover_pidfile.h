@@ -1,15 +1,12 @@
 /* handover_pidfile.h - a file with one process id and a newline, replaced as a whole; and beside it, PIDFILE.upgrade, a
- * line about the last SIGUSR2, for those who cannot read the log:
- *   running 4712            the process on its way
- *   done 4712               it serves
- *   failed SENTENCE         this process goes on serving
- *   refused SENTENCE        nothing was started */
+ * line about the last SIGUSR2, for those who cannot read the log: its format is common/upgrade_note.h. */
 #ifndef DEMO_SERVER_HANDOVER_PIDFILE_H
 #define DEMO_SERVER_HANDOVER_PIDFILE_H
 
 #include <sys/types.h>
 
 #include "common/err.h"
+#include "common/upgrade_note.h"
 
 /* Written beside it and renamed over it: a reader sees the old one or the new one, never a part. */
 bool handover_pidfile_write(const char *path, pid_t pid, struct err *);
@@ -19,6 +16,7 @@ pid_t handover_pidfile_read(const char *path);
 void handover_pidfile_remove(const char *path, pid_t pid);
 
 /* Replace PIDFILE.upgrade. Its failure stops nothing. */
-void handover_pidfile_tell(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void handover_pidfile_tell(const char *path, enum upgrade_note, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

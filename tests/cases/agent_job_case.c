@@ -1,6 +1,8 @@
 /* agent_job_case.c - restart, upgrade, rollback: what they do, and how each failure ends. */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/cases/agent_client.h"
 
@@ -84,10 +86,10 @@ static void an_upgrade_installs_runs_and_keeps_the_way_back(struct stage *s)
 }
 
 /* A release that does not come up: the old process goes on, and the old file is back before the job is told. */
-static void assert_old_one_goes_on(struct stage *s, const char *variant)
+static void assert_old_one_goes_on(struct stage *s, const char *variant, const char *extra, const char *why)
 {
     struct stage_server *v;
-    struct stage_agent *a = claimed_agent(s, &v, QUICK);
+    struct stage_agent *a = claimed_agent(s, &v, extra);
     const char *old = file_hex(s, v->exe), *file = stage_server_variant(s, variant), *new = file_hex(s, file);
     pid_t pid = stage_server_pid(v);
     struct stage_answer *r;
@@ -95,6 +97,7 @@ static void assert_old_one_goes_on(struct stage *s, const char *variant)
     assert_status(put_release(a, new, file), 201);
     r = run_job(a, "r/n1/upgrade/1", "upgrade", new);
     assert_end(s, r, "failed", "no_successor", true, true);
+    assert_non_null(strstr(stage_json_string(s, r->json, "text"), why));
     assert_int_equal(stage_json_int(s, r->json, "after.pid"), pid);
     assert_string_equal(file_hex(s, v->exe), old);
     assert_string_equal(stage_server_version(v), "1");
@@ -106,12 +109,104 @@ static void assert_old_one_goes_on(struct stage *s, const char *variant)
 
 static void a_release_that_exits_at_once_leaves_the_old_one_and_its_file(struct stage *s)
 {
-    assert_old_one_goes_on(s, "exit");
+    /* A limit beyond the wait for a job: the service itself says that it failed, and why. */
+    assert_old_one_goes_on(s, "exit", "ready-timeout = 60s\n",
+                           "goes on; it says that the restart failed: the new process exited with status 1 "
+                           "before it was ready");
 }
 
 static void a_release_that_hangs_leaves_the_old_one_and_its_file(struct stage *s)
 {
-    assert_old_one_goes_on(s, "hang");
+    assert_old_one_goes_on(s, "hang", QUICK, "no new process wrote the pid file within 2000 ms");
+}
+
+#define SAYS_NO      "failed it is \033[1mnot\n"
+#define WHAT_IT_SAYS "it says that the restart failed: it is ?[1mnot"
+
+struct note_row {
+    const char *what;
+    void (*before)(struct stage *, const char *path); /* what lies there when the job begins; NULL: nothing */
+    void (*meanwhile)(struct stage *, const char *path);
+    const char *text;
+};
+
+static void no_note(struct stage *s, const char *path)
+{
+    (void)stage_write(s, path, SAYS_NO);
+}
+
+static void no_note_renamed(struct stage *s, const char *path)
+{
+    const char *aside = stage_write(s, stage_text(s, "%s.1", path), SAYS_NO);
+
+    assert_int_equal(rename(aside, path), 0);
+}
+
+static void fifo_note(struct stage *s, const char *path)
+{
+    (void)s;
+    assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+static void linked_note(struct stage *s, const char *path)
+{
+    assert_int_equal(symlink(stage_write(s, "elsewhere", SAYS_NO), path), 0);
+}
+
+static void huge_note(struct stage *s, const char *path)
+{
+    (void)stage_write(s, path, SAYS_NO);
+    assert_int_equal(truncate(path, (off_t)1 << 30), 0);
+}
+
+static const struct note_row note_rows[] = {
+    {"one from before", no_note, NULL, "no new process wrote"},
+    {"a new one", NULL, no_note_renamed, WHAT_IT_SAYS},
+    {"the same words again", no_note, no_note_renamed, WHAT_IT_SAYS},
+    {"a pipe", NULL, fifo_note, "no new process wrote"},
+    {"a link", NULL, linked_note, "no new process wrote"},
+    {"a huge file", NULL, huge_note, "no new process wrote"},
+};
+
+struct job_wait {
+    struct stage_agent *agent;
+    const char *id;
+};
+
+static bool is_signalled(void *ctx)
+{
+    const struct job_wait *wait = ctx;
+    struct stage_answer *r =
+        stage_agent_http(wait->agent, "GET", stage_text(wait->agent->stage, APP "/jobs/%s", wait->id), NULL);
+
+    return stage_json_bool(wait->agent->stage, r->json, "touched");
+}
+
+/* SIGWINCH does nothing to the server: what it says, the test says. */
+static void only_a_note_that_is_news_and_a_plain_file_ends_a_restart(struct stage *s)
+{
+    struct stage_server *v;
+    struct stage_agent *a = claimed_agent(s, &v, "signal = WINCH\nready-timeout = 1s\n");
+    const char *path = stage_text(s, "%s.upgrade", v->pidfile);
+
+    for (size_t i = 0; i < sizeof note_rows / sizeof *note_rows; i++) {
+        const struct note_row *row = &note_rows[i];
+        const char *id = stage_text(s, "r/%zu", i);
+        struct stage_answer *r;
+
+        (void)unlink(path);
+        if (row->before != NULL)
+            row->before(s, path);
+        assert_status(post_job(a, id, "r", 1, "restart", NULL), 202);
+        if (row->meanwhile != NULL) {
+            stage_wait_until(s, is_signalled, &(struct job_wait){a, id}, 5000, "the signal to be sent");
+            row->meanwhile(s, path);
+        }
+        r = wait_job(a, id);
+        assert_end(s, r, "failed", "no_successor", true, false);
+        if (strstr(stage_json_string(s, r->json, "text"), row->text) == NULL)
+            fail_msg("%s: %s", row->what, r->body);
+    }
 }
 
 static void a_job_without_the_claim_its_fence_or_its_release_is_refused(struct stage *s)
@@ -246,6 +341,7 @@ int main(void)
         stage_test(an_upgrade_installs_runs_and_keeps_the_way_back),
         stage_test(a_release_that_exits_at_once_leaves_the_old_one_and_its_file),
         stage_test(a_release_that_hangs_leaves_the_old_one_and_its_file),
+        stage_test(only_a_note_that_is_news_and_a_plain_file_ends_a_restart),
         stage_test(a_job_without_the_claim_its_fence_or_its_release_is_refused),
         stage_test(a_release_of_another_hash_is_not_kept),
         stage_test(a_release_that_rotted_in_the_store_is_taken_anew),

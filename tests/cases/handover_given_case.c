@@ -3,7 +3,10 @@
  *
  * The program is its own supervisor:
  *     handover_given_case --given exec|stay ADDRESS,ADDRESS NAMES COMMAND...
- * listens on the addresses, announces them to COMMAND as systemd does, and becomes it, or stays its parent. */
+ * listens on the addresses, announces them to COMMAND as systemd does, and becomes it, or stays its parent. And it is a
+ * successor that dies early:
+ *     handover_given_case --tell
+ * says to pid 1 that it serves, and exits. */
 #include "tests/cases/handover_steps.h"
 
 #include <arpa/inet.h>
@@ -196,16 +199,15 @@ static void the_service_manager_is_told_of_every_turn(struct stage *s)
 
 /* ---- the container */
 
-/* The process below unshare(1): pid 1 of its namespace, under the id that it has here. */
-static pid_t pid_one(struct stage *s, const struct stage_proc *unshare)
+static pid_t child_of(struct stage *s, pid_t parent)
 {
     struct stage_kin kin[STAGE_KIN_MAX];
     unsigned n = stage_kin(s, kin, STAGE_KIN_MAX);
 
     for (unsigned i = 0; i < n; i++)
-        if (kin[i].ppid == unshare->pid)
+        if (kin[i].ppid == parent && !kin[i].zombie)
             return kin[i].pid;
-    return 0;
+    stage_fail(s, "process %d has no child", parent);
 }
 
 static bool answers_as_2(void *ctx)
@@ -245,13 +247,23 @@ static struct stage_server *start_contained(struct stage *s)
     return v;
 }
 
+static bool no_zombie_is_left(void *ctx)
+{
+    struct stage_kin kin[STAGE_KIN_MAX];
+    unsigned n = stage_kin(ctx, kin, STAGE_KIN_MAX);
+
+    for (unsigned i = 0; i < n; i++)
+        if (kin[i].zombie)
+            return false;
+    return true;
+}
+
 static void as_pid_1_it_stays_as_a_reaper_and_there_is_one_server(struct stage *s)
 {
     struct stage_server *v = start_contained(s);
-    pid_t one = pid_one(s, v->proc);
-    struct stage_kin kin[STAGE_KIN_MAX];
+    pid_t one = child_of(s, v->proc->pid); /* the child of unshare(1): pid 1 of its namespace */
     int asleep = stage_raw_open(s, v->port[0]);
-    unsigned n;
+    unsigned upgrades;
 
     stage_wait_until(s, three_are_left, v, 5000, "pid 1 and one server");
     stage_raw_send(s, asleep, GET("/sleep/?duration=1500ms"));
@@ -263,28 +275,61 @@ static void as_pid_1_it_stays_as_a_reaper_and_there_is_one_server(struct stage *
     stage_wait_until(s, answers_as_2, v, 10000, "version 2");
     assert_non_null(strstr(stage_raw_answer(s, asleep, 5000), "slept for 1500000000"));
     stage_wait_until(s, three_are_left, v, 10000, "pid 1 and one server");
-    n = stage_kin(s, kin, STAGE_KIN_MAX);
-    for (unsigned i = 0; i < n; i++)
-        assert_false(kin[i].zombie);
+    stage_wait_until(s, no_zombie_is_left, s, 5000, "pid 1 to have reaped all");
+    upgrades = log_count(v, "event=upgraded"); /* two, where the first was ready before the last signal */
     /* The successor is the one that gets the signals now. */
     stage_server_install(v, "v1");
     assert_int_equal(kill(one, SIGUSR2), 0);
+    wait_for_log(v, "event=upgraded", upgrades + 1);
+    assert_int_equal(kill(one, SIGTERM), 0);
+    assert_int_equal(stage_proc_wait(s, v->proc, 10000), 0);
+    wait_for_log(v, "event=exit", upgrades + 2);
+}
+
+/* On a busy machine all of it is there before pid 1 runs again: the word of the new one, the end of the old one, and
+ * signals, which the kernel hands out before the word. */
+static void pid_1_that_hears_all_at_once_takes_no_handover_for_the_end(struct stage *s)
+{
+    struct stage_server *v = start_contained(s);
+    pid_t one = child_of(s, v->proc->pid), first = child_of(s, one);
+
+    stage_server_install(v, "v2");
+    assert_int_equal(kill(one, SIGSTOP), 0);
+    assert_int_equal(kill(first, SIGUSR2), 0);
+    wait_for_log(v, "event=exit", 1);
+    assert_int_equal(kill(one, SIGUSR2), 0);
+    assert_int_equal(kill(one, SIGCONT), 0);
     wait_for_log(v, "event=upgraded", 2);
     assert_int_equal(kill(one, SIGTERM), 0);
     assert_int_equal(stage_proc_wait(s, v->proc, 10000), 0);
     wait_for_log(v, "event=exit", 3);
 }
 
+/* It has told pid 1, and never came to tell the old one. */
+static void a_successor_that_dies_with_its_first_word_takes_no_signal_along(struct stage *s)
+{
+    static char self[4096];
+    struct stage_server *v = start_contained(s);
+    pid_t one = child_of(s, v->proc->pid);
+
+    assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    (void)stage_write(s, stage_text(s, "%s.new", v->exe), stage_text(s, "#!/bin/sh\nexec %s --tell\n", self));
+    assert_int_equal(chmod(stage_text(s, "%s.new", v->exe), 0755), 0);
+    assert_int_equal(rename(stage_text(s, "%s.new", v->exe), v->exe), 0);
+    assert_int_equal(kill(one, SIGUSR2), 0);
+    wait_for_log(v, "event=upgrade-failed", 1);
+    stage_server_install(v, "v2");
+    assert_int_equal(kill(one, SIGUSR2), 0);
+    wait_for_log(v, "event=upgraded", 1);
+    assert_int_equal(kill(one, SIGTERM), 0);
+    assert_int_equal(stage_proc_wait(s, v->proc, 10000), 0);
+}
+
 static void pid_1_exits_as_the_server_that_served_last_did(struct stage *s)
 {
     struct stage_server *v = start_contained(s);
-    struct stage_kin kin[STAGE_KIN_MAX];
-    pid_t one = pid_one(s, v->proc);
-    unsigned n = stage_kin(s, kin, STAGE_KIN_MAX);
 
-    for (unsigned i = 0; i < n; i++)
-        if (kin[i].ppid == one)
-            assert_int_equal(kill(kin[i].pid, SIGKILL), 0);
+    assert_int_equal(kill(child_of(s, child_of(s, v->proc->pid)), SIGKILL), 0);
     assert_int_equal(stage_proc_wait(s, v->proc, 10000), 128 + SIGKILL);
 }
 
@@ -296,9 +341,13 @@ int main(int argc, char **argv)
         stage_test(a_wrong_announcement_ends_the_start_with_its_reason),
         stage_test(the_service_manager_is_told_of_every_turn),
         stage_test(as_pid_1_it_stays_as_a_reaper_and_there_is_one_server),
+        stage_test(pid_1_that_hears_all_at_once_takes_no_handover_for_the_end),
+        stage_test(a_successor_that_dies_with_its_first_word_takes_no_signal_along),
         stage_test(pid_1_exits_as_the_server_that_served_last_did),
     };
 
+    if (argc == 2 && strcmp(argv[1], "--tell") == 0)
+        return sigqueue(1, SIGRTMIN, (union sigval){.sival_int = 0}) == 0 ? 3 : 4;
     if (argc > 5 && strcmp(argv[1], "--given") == 0)
         return supervise(argv + 2);
     return cmocka_run_group_tests(tests, NULL, NULL);

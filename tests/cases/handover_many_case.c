@@ -84,6 +84,13 @@ static bool is_nonblocking(struct stage *s, pid_t pid, int fd)
     return flags != NULL && (strtoul(flags + 6, NULL, 8) & O_NONBLOCK) != 0;
 }
 
+/* Of a process that was handed its listeners: they are its fd 3, 4 and 5. */
+static void assert_listeners_do_not_block(struct stage *s, pid_t pid)
+{
+    for (int fd = 3; fd < 6; fd++)
+        assert_true(is_nonblocking(s, pid, fd));
+}
+
 struct fds {
     pid_t pid;
     unsigned most;
@@ -118,10 +125,24 @@ static void fifty_restarts_change_nothing_and_leak_nothing(struct stage *s)
     assert_non_null(strstr(environment, "EMPTY=\n"));
     assert_int_equal(stage_server_count(v), 1); /* counted by working directory */
     stage_wait_until(s, has_no_more_fds, &(struct fds){pid, fds}, 5000, "no more open files than after two restarts");
-    for (int fd = 3; fd < 6; fd++)
-        assert_true(is_nonblocking(s, pid, fd));
+    assert_listeners_do_not_block(s, pid);
     if (!s->asan && rss_kb(pid) > rss + 256)
         fail_msg("%lu kB after %d restarts, %lu kB after two", rss_kb(pid), RESTARTS, rss);
+}
+
+/* The flag is the socket's, not the process's: whoever clears it on a copy takes it from all. A successor that serves
+ * would set it again. */
+static void a_successor_that_fails_leaves_the_listeners_as_they_were(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "one", "v1");
+    pid_t pid = hand_over(v);
+
+    wait_for_one(v);
+    assert_listeners_do_not_block(s, pid);
+    stage_server_install(v, "exit");
+    assert_int_equal(kill(pid, SIGUSR2), 0);
+    wait_for_log(v, "event=upgrade-failed", 1);
+    assert_listeners_do_not_block(s, pid);
 }
 
 /* ---- generations */
@@ -252,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(fifty_restarts_change_nothing_and_leak_nothing),
+        stage_test(a_successor_that_fails_leaves_the_listeners_as_they_were),
         stage_test(a_rollback_does_not_wait_for_a_drain_and_there_are_never_more_than_three_processes),
         stage_test(ten_thousand_sleeping_requests_are_answered_through_a_restart),
     };

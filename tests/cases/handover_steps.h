@@ -57,14 +57,20 @@ static inline bool another_serves(void *ctx)
     return pid != 0 && pid != w->old;
 }
 
+static inline unsigned log_count(struct stage_server *v, const char *text)
+{
+    unsigned n = 0;
+
+    for (const char *at = stage_read(v->stage, v->log); (at = strstr(at, text)) != NULL; at++)
+        n++;
+    return n;
+}
+
 static inline bool log_says(void *ctx)
 {
     const struct want *w = ctx;
-    unsigned n = 0;
 
-    for (const char *at = stage_read(w->server->stage, w->server->log); (at = strstr(at, w->text)) != NULL; at++)
-        n++;
-    return n >= w->times;
+    return log_count(w->server, w->text) >= w->times;
 }
 
 static inline void wait_for_log(struct stage_server *v, const char *text, unsigned times)

@@ -66,7 +66,7 @@ static void expect_stop(struct stage *s, const char *release, const char *text)
 
 static void one_that_ends_at_once_leaves_the_old_one_serving(struct stage *s)
 {
-    expect_stop(s, stage_server_variant(s, "exit"), "handover");
+    expect_stop(s, stage_server_variant(s, "exit"), "the new process exited with status 1 before it was ready");
 }
 
 static void one_that_hangs_leaves_the_old_one_serving(struct stage *s)
@@ -84,7 +84,7 @@ static void one_that_is_no_program_leaves_the_old_one_serving(struct stage *s)
     const char *release = stage_write(s, "garbage", "this is no program\n");
 
     (void)chmod(release, 0755);
-    expect_stop(s, release, "node1");
+    expect_stop(s, release, "Exec format error");
 }
 
 /* Upload, drain, handover, ill health and the way back: none of it is felt by a client. */

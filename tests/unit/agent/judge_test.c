@@ -54,9 +54,46 @@ static void every_outcome_of_a_restart_has_its_name(void **state)
     }
 }
 
+/* Only of the process that goes on, alone, and when it has stood for a while. */
+static void a_service_that_says_no_is_believed_after_a_moment(void **state)
+{
+    static const struct {
+        bool old_alive, new_alive, says_no;
+        uint64_t no_ms;
+        enum code code;
+    } rows[] = {
+        {true, false, true, JUDGE_NO_MS, CODE_JOB_NO_SUCCESSOR},
+        {true, false, true, JUDGE_NO_MS - 1, WAIT},
+        {true, false, false, JUDGE_NO_MS, WAIT},
+        {true, true, true, JUDGE_NO_MS, WAIT},
+        {false, true, true, JUDGE_NO_MS, CODE_JOB_OK},
+        {false, false, true, JUDGE_NO_MS, WAIT},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct judge_facts facts = {
+            .old_alive = rows[i].old_alive,
+            .old_listens = rows[i].old_alive,
+            .new_alive = rows[i].new_alive,
+            .new_wanted = rows[i].new_alive,
+            .new_listens = rows[i].new_alive,
+            .says_no = rows[i].says_no,
+            .no_ms = rows[i].no_ms,
+        };
+        enum code code = judge_restart(&facts);
+
+        if (code != rows[i].code)
+            fail_msg("row %zu: %s", i, code == WAIT ? "wait" : code_text(code));
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_outcome_of_a_restart_has_its_name)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_outcome_of_a_restart_has_its_name),
+        cmocka_unit_test(a_service_that_says_no_is_believed_after_a_moment),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
