@@ -370,11 +370,16 @@ static void changes_are_kept_and_the_file_decides_where_there_are_none(struct st
     want_share(lanes_open(p), "", 67, 2);
 }
 
+/* A request keeps the oldest worker, and with it what is known of the server. */
 static void a_server_that_was_gone_is_as_the_file_says(struct stage *s)
 {
     struct pair *p = pair_start(s, NULL);
     const char *first = p->peers[0];
+    int fd = stage_raw_open(s, p->lb->port);
+    char text[4096];
 
+    stage_raw_send(s, fd, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+    assert_non_null(strstr(stage_raw_read(s, fd, WAIT_MS, text, sizeof text), " 100 "));
     (void)patch(p->lb, 0, "{\"weight\":3,\"max_conns\":40}");
     p->peers[0] = p->peers[1];
     stage_nginx_write(p->lb, &p->conf);
@@ -384,6 +389,9 @@ static void a_server_that_was_gone_is_as_the_file_says(struct stage *s)
     stage_nginx_write(p->lb, &p->conf);
     stage_nginx_reload(p->lb);
     want_server(p->lb, 1, 0, 0, "10s");
+    assert_true(stage_nginx_workers(p->lb, NULL, 0) > WORKERS);
+    stage_raw_send(s, fd, "x");
+    assert_non_null(strstr(stage_raw_read(s, fd, WAIT_MS, text, sizeof text), " 200 "));
 }
 
 static void no_worker_of_any_generation_is_behind_during_reloads(struct stage *s)

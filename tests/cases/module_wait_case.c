@@ -172,12 +172,12 @@ static void the_answer_comes_when_the_last_request_has_gone(struct stage *s)
 static void the_answer_comes_at_once_where_there_is_nothing_to_wait_for(struct stage *s)
 {
     static const struct {
-        const char *body, *prefer, *member;
+        const char *body, *prefer;
         bool quiet;
     } rows[] = {
-        {"{\"down\":false}", "Prefer: wait=60", "drain", false},
-        {"{\"drain\":true}", "Prefer: respond-async, wait=60", "drain", true},
-        {"{\"down\":true}", "prefer: Wait=\"60\"; x", "down", true},
+        {"{\"down\":false}", "Prefer: wait=60", false},
+        {"{\"drain\":true}", "Prefer: respond-async, wait=60", true},
+        {"{\"down\":true}", "prefer: Wait=\"60\"; x", true},
     };
     struct hold *h = hold(s, 2, 0);
 
