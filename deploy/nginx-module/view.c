@@ -143,6 +143,9 @@ enum view_verdict view_change(struct view *view, struct view_upstream *upstream,
         apply(view);
         view->followed = shared->version;
     }
+    if (verdict == LEASE_GRANTED) {
+        shared->state.changed++;
+    }
     *lease = upstream->shared->lease;
     shared_unlock(view->zone);
 

@@ -50,8 +50,8 @@ static void write_main(FILE *f, const struct stage_nginx *n, const struct stage_
 {
     (void)fprintf(f, "daemon off;\npid %s/nginx.pid;\nerror_log %s notice;\nworker_processes %u;\n", n->dir,
                   n->error_log, conf->workers != 0 ? conf->workers : 2);
-    if (geteuid() == 0)
-        (void)fputs("user root root;\n", f); /* so that workers may write into this folder */
+    if (geteuid() == 0) /* root: so that workers may write into this folder */
+        (void)fprintf(f, "user %s;\n", conf->user != NULL ? conf->user : "root root");
     if (!conf->no_module)
         (void)fprintf(f, "load_module %s/nginx-module/ngx_http_upstream_api_module.so;\n", n->stage->build);
     if (conf->main_extra != NULL)
@@ -159,19 +159,53 @@ struct stage_nginx *stage_nginx_start(struct stage *s, const char *name, const s
     return n;
 }
 
-unsigned stage_nginx_workers(struct stage_nginx *n, pid_t *pids, unsigned capacity)
+unsigned stage_nginx_workers_of(struct stage_nginx *n, pid_t master, pid_t *pids, unsigned capacity)
 {
     struct stage_kin kin[STAGE_KIN_MAX];
     unsigned found = 0, all = stage_kin(n->stage, kin, STAGE_KIN_MAX);
 
     for (unsigned i = 0; i < all; i++) {
-        if (kin[i].ppid != n->proc->pid || kin[i].zombie)
+        if (kin[i].ppid != master || kin[i].zombie)
             continue;
         if (found < capacity)
             pids[found] = kin[i].pid;
         found++;
     }
     return found;
+}
+
+unsigned stage_nginx_workers(struct stage_nginx *n, pid_t *pids, unsigned capacity)
+{
+    return stage_nginx_workers_of(n, n->proc->pid, pids, capacity);
+}
+
+struct upgrade {
+    struct stage_nginx *n;
+    pid_t master;
+};
+
+/* The pid file is the new master's, and it has workers. */
+static bool has_upgraded(void *ctx)
+{
+    struct upgrade *u = ctx;
+    const char *path = stage_text(u->n->stage, "%s/nginx.pid", u->n->dir);
+
+    if (access(path, R_OK) != 0)
+        return false;
+    u->master = (pid_t)atol(stage_read(u->n->stage, path));
+    return u->master > 0 && u->master != u->n->proc->pid && stage_pid_is_kin(u->n->stage, u->master) &&
+           stage_nginx_workers_of(u->n, u->master, NULL, 0) > 0;
+}
+
+pid_t stage_nginx_upgrade(struct stage_nginx *n)
+{
+    struct upgrade u = {.n = n};
+
+    stage_proc_signal(n->stage, n->proc, SIGUSR2);
+    if (!stage_comes_true(n->stage, has_upgraded, &u, NGINX_READY_MS))
+        stage_fail_log(n->stage, n->error_log, "nginx %s had no successor %u ms after its SIGUSR2", n->name,
+                       stage_limit_ms(n->stage, NGINX_READY_MS));
+    return u.master;
 }
 
 struct reload {

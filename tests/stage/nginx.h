@@ -23,6 +23,7 @@ struct stage_nginx_conf {
     const char *server_extra;               /* in the proxying server {}, or NULL */
     const char *main_extra;                 /* outside, e.g. a stream {} block; or NULL */
     const char *api_args;                   /* of the directive `api`; NULL: "write=on" */
+    const char *user;                       /* of the workers, where we are root; NULL: root */
 };
 
 struct stage_nginx {
@@ -40,8 +41,13 @@ struct stage_nginx *stage_nginx_start(struct stage *s, const char *name, const s
 void stage_nginx_write(struct stage_nginx *n, const struct stage_nginx_conf *conf); /* a new conf for the next reload */
 void stage_nginx_reload(
     struct stage_nginx *n); /* SIGHUP; back when new workers alone accept (old ones may still drain) */
+/* SIGUSR2: back when a new master's workers run beside the old ones, on the same ports. Its pid; it is a child of the
+ * old one, and ours once that one has ended. Under ASan the conf must keep the environment: STAGE_NGINX_KEEP_ENV. */
+#define STAGE_NGINX_KEEP_ENV "env LD_PRELOAD; env ASAN_OPTIONS; env UBSAN_OPTIONS;"
+pid_t stage_nginx_upgrade(struct stage_nginx *n);
 void stage_nginx_stop(struct stage_nginx *n, int signal); /* master and workers gone; SIGKILL kills each by pid */
 void stage_nginx_again(struct stage_nginx *n);            /* start it again on the same ports */
+unsigned stage_nginx_workers_of(struct stage_nginx *n, pid_t master, pid_t *pids, unsigned capacity);
 unsigned stage_nginx_workers(struct stage_nginx *n, pid_t *pids, unsigned capacity); /* living ones, draining too */
 
 #endif
