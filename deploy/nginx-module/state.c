@@ -12,6 +12,7 @@
 
 /* A PATCH waits for other workers' writing at most that long, and a worker looks after the file that often. */
 #define LOCK_LIMIT_MS 2000
+#define LOOK_LIMIT_MS 100 /* of a GET, and only while the file is not ours */
 #define LOOK_EVERY_MS 1000
 #define STORE_TRIES   3
 
@@ -314,7 +315,7 @@ void state_look(ngx_shm_zone_t *zone)
 {
     char why[STATE_WHY_MAX];
 
-    (void)claim(zone, 0, why);
+    (void)claim(zone, LOOK_LIMIT_MS, why);
 }
 
 static void look_after(ngx_shm_zone_t *zone, uint32_t limit_ms)

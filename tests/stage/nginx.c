@@ -56,6 +56,8 @@ static void write_main(FILE *f, const struct stage_nginx *n, const struct stage_
         (void)fprintf(f, "load_module %s/nginx-module/ngx_http_upstream_api_module.so;\n", n->stage->build);
     if (conf->main_extra != NULL)
         (void)fprintf(f, "%s\n", conf->main_extra);
+    if (n->stage->asan && conf->upgradable) /* the successor needs the runtimes as well */
+        (void)fputs("env LD_PRELOAD;\nenv ASAN_OPTIONS;\nenv UBSAN_OPTIONS;\n", f);
     (void)fputs("events { worker_connections 4096; }\n", f);
 }
 
@@ -127,15 +129,55 @@ static bool answers(void *ctx)
     return stage_http(n->stage, "GET", n->url, NULL, NULL)->status != 0 && stage_nginx_workers(n, NULL, 0) > 0;
 }
 
+static const char *pid_path(struct stage_nginx *n)
+{
+    return stage_text(n->stage, "%s/nginx.pid", n->dir);
+}
+
+/* 0: the pid file is not there, or not written yet. */
+static pid_t pid_in_file(struct stage_nginx *n)
+{
+    const char *path = pid_path(n);
+
+    return access(path, R_OK) == 0 ? (pid_t)atol(stage_read(n->stage, path)) : 0;
+}
+
+/* nginx ignores SIGUSR2 while the process that started it lives, since it takes itself for a successor then. So a shell
+ * starts it and ends when nginx has looked at its parent, which is before it writes its pid. */
+static void start_orphan(struct stage_nginx *n, const char *const *argv, const char *const *env)
+{
+    const char *command = stage_text(
+        n->stage, "\"$@\" & n=0; while [ ! -s '%s' ] && [ $n -lt 1000 ]; do sleep 0.01; n=$((n+1)); done", pid_path(n));
+    const char *shell[16] = {"/bin/sh", "-c", command, "sh"};
+    struct stage_proc *p;
+
+    (void)unlink(pid_path(n));
+    for (size_t i = 0; argv[i] != NULL; i++)
+        shell[4 + i] = argv[i];
+    p = stage_start(n->stage, &(struct stage_spawn){.name = stage_text(n->stage, "nginx-%s", n->name),
+                                                    .argv = shell,
+                                                    .env = env,
+                                                    .may_end = true,
+                                                    .no_leak_check = true});
+    (void)stage_proc_wait(n->stage, p, NGINX_READY_MS);
+    pid_t pid = pid_in_file(n);
+    if (pid <= 0 || !stage_pid_is_kin(n->stage, pid))
+        stage_fail_log(n->stage, n->error_log, "nginx %s did not start, see %s", n->name, p->out_path);
+    n->proc = stage_adopt(n->stage, p->name, pid, p->out_path);
+}
+
 void stage_nginx_again(struct stage_nginx *n)
 {
     struct stage *s = n->stage;
     const char *argv[] = {NGINX, "-p", n->dir, "-e", n->error_log, "-c", n->conf_path, NULL};
     const char *env[] = {s->asan ? preload(s) : NULL, NULL};
 
-    n->proc = stage_start(
-        s, &(struct stage_spawn){
-               .name = stage_text(s, "nginx-%s", n->name), .argv = argv, .env = env, .no_leak_check = true});
+    if (n->upgradable)
+        start_orphan(n, argv, env);
+    else
+        n->proc = stage_start(
+            s, &(struct stage_spawn){
+                   .name = stage_text(s, "nginx-%s", n->name), .argv = argv, .env = env, .no_leak_check = true});
     stage_wait_until(s, answers, n, NGINX_READY_MS, stage_text(s, "nginx %s to answer on port %u", n->name, n->port));
 }
 
@@ -154,6 +196,7 @@ struct stage_nginx *stage_nginx_start(struct stage *s, const char *name, const s
     n->api_port = stage_port(s);
     n->url = stage_text(s, "http://127.0.0.1:%u", n->port);
     n->api = stage_text(s, "http://127.0.0.1:%u/api", n->api_port);
+    n->upgradable = conf->upgradable;
     stage_nginx_write(n, conf);
     stage_nginx_again(n);
     return n;
@@ -188,11 +231,8 @@ struct upgrade {
 static bool has_upgraded(void *ctx)
 {
     struct upgrade *u = ctx;
-    const char *path = stage_text(u->n->stage, "%s/nginx.pid", u->n->dir);
 
-    if (access(path, R_OK) != 0)
-        return false;
-    u->master = (pid_t)atol(stage_read(u->n->stage, path));
+    u->master = pid_in_file(u->n);
     return u->master > 0 && u->master != u->n->proc->pid && stage_pid_is_kin(u->n->stage, u->master) &&
            stage_nginx_workers_of(u->n, u->master, NULL, 0) > 0;
 }

@@ -23,6 +23,7 @@ struct stage_nginx_conf {
     const char *server_extra;               /* in the proxying server {}, or NULL */
     const char *main_extra;                 /* outside, e.g. a stream {} block; or NULL */
     const char *api_args;                   /* of the directive `api`; NULL: "write=on" */
+    bool upgradable;                        /* it can be given to stage_nginx_upgrade */
     const char *user;                       /* of the workers, where we are root; NULL: root */
 };
 
@@ -33,6 +34,7 @@ struct stage_nginx {
     const char *url; /* "http://127.0.0.1:PORT" */
     const char *api; /* "http://127.0.0.1:API_PORT/api" */
     const char *dir, *conf_path, *error_log;
+    bool upgradable;
     struct stage_proc *proc; /* the master */
 };
 
@@ -42,8 +44,7 @@ void stage_nginx_write(struct stage_nginx *n, const struct stage_nginx_conf *con
 void stage_nginx_reload(
     struct stage_nginx *n); /* SIGHUP; back when new workers alone accept (old ones may still drain) */
 /* SIGUSR2: back when a new master's workers run beside the old ones, on the same ports. Its pid; it is a child of the
- * old one, and ours once that one has ended. Under ASan the conf must keep the environment: STAGE_NGINX_KEEP_ENV. */
-#define STAGE_NGINX_KEEP_ENV "env LD_PRELOAD; env ASAN_OPTIONS; env UBSAN_OPTIONS;"
+ * old one, and ours once that one has ended. The conf it was started with says `upgradable`. */
 pid_t stage_nginx_upgrade(struct stage_nginx *n);
 void stage_nginx_stop(struct stage_nginx *n, int signal); /* master and workers gone; SIGKILL kills each by pid */
 void stage_nginx_again(struct stage_nginx *n);            /* start it again on the same ports */
