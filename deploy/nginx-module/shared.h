@@ -53,6 +53,7 @@ struct shared_worker {
     uint64_t start_ticks; /* with pid names one process for all time; 0 = unknown */
     uint64_t generation;  /* of its configuration; 0 = it counts nothing */
     ngx_pid_t pid;
+    uint8_t exiting;     /* bool: it only finishes what it has */
     uint32_t selections; /* odd while it selects a peer that it has not counted yet; written by that worker only */
     uint32_t counts_n;
     uint32_t counts[]; /* its requests in flight, by shared_peer.index; written by that worker only */
@@ -61,7 +62,7 @@ struct shared_worker {
 /* How the state file stands to this zone: see state.h. */
 struct shared_state {
     u_char path[STATE_PATH_MAX + 1]; /* of the newest configuration, whichever worker writes; "" = none */
-    uint64_t changed;                /* rises with each change that the file must hold; 0 is before the first load */
+    uint64_t changed;                /* rises with each change that the file must hold */
     uint64_t stored;                 /* of those, what the file holds */
     uint64_t generation;             /* the newest whose peers are all registered */
     uint8_t owned;                   /* bool: the file has been ours */

@@ -5,15 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "state_text.h"
 #include "state_zone.h"
+#include "view.h"
 #include "workers.h"
 
 /* A PATCH waits for other workers' writing at most that long, and a worker looks after the file that often. */
 #define LOCK_LIMIT_MS 2000
 #define LOOK_LIMIT_MS 100 /* of a GET, and only while the file is not ours */
 #define LOOK_EVERY_MS 1000
+#define STORE_POLL_NS (500 * 1000)
 #define STORE_TRIES   3
 
 static struct process owner_here; /* the master of this worker */
@@ -106,7 +109,6 @@ void state_load(ngx_shm_zone_t *zone, const ngx_str_t *path, const ngx_cycle_t *
         read_in(zone, (const char *)path->data, !ngx_test_config, cycle->log);
     }
     shared_lock(zone);
-    state->changed++; /* a reload may forget servers */
     if (ngx_strlen(state->path) != path->len || ngx_memcmp(state->path, path->data, path->len) != 0) {
         (void)ngx_cpystrn(state->path, path->len != 0 ? path->data : (u_char *)"", path->len + 1);
         state->stored = 0;
@@ -202,12 +204,31 @@ static bool is_stored(ngx_shm_zone_t *zone, uint64_t changed)
     return stored;
 }
 
+/* Whoever holds the lock may have written our change with his. So nobody waits for more than two writings, however
+ * unfair the lock is. */
+static int lock_unless_stored(ngx_shm_zone_t *zone, const char *path, uint64_t changed, uint32_t limit_ms, char *why)
+{
+    uint64_t until_ms = view_now_ms() + limit_ms;
+
+    for (;;) {
+        int lock = state_file_lock(path, 0, why);
+
+        if (lock != STATE_LOCK_BUSY || view_now_ms() >= until_ms || is_stored(zone, changed)) {
+            return lock;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = STORE_POLL_NS}, NULL);
+    }
+}
+
 static enum state_verdict store_once(ngx_shm_zone_t *zone, uint64_t changed, uint32_t limit_ms, char *why)
 {
     char path[STATE_PATH_MAX + 1];
 
     copy_path(zone, path);
-    int lock = state_file_lock(path, limit_ms, why);
+    int lock = lock_unless_stored(zone, path, changed, limit_ms, why);
+    if (lock == STATE_LOCK_BUSY && is_stored(zone, changed)) {
+        return STATE_GOOD;
+    }
     if (lock < 0) {
         return lock == STATE_LOCK_BUSY ? STATE_BUSY : STATE_LOST;
     }
@@ -262,6 +283,7 @@ enum state_verdict state_keep(ngx_shm_zone_t *zone, char *why)
     enum state_verdict verdict = store(zone, LOCK_LIMIT_MS, why);
 
     if (verdict == STATE_BUSY) {
+        (void)snprintf(why, STATE_WHY_MAX, "others have held its lock for %d ms", LOCK_LIMIT_MS);
         verdict = STATE_LOST;
     }
     if (verdict == STATE_LOST) {
@@ -315,7 +337,9 @@ void state_look(ngx_shm_zone_t *zone)
 {
     char why[STATE_WHY_MAX];
 
-    (void)claim(zone, LOOK_LIMIT_MS, why);
+    if (!ngx_exiting) {
+        (void)claim(zone, LOOK_LIMIT_MS, why);
+    }
 }
 
 static void look_after(ngx_shm_zone_t *zone, uint32_t limit_ms)
@@ -331,9 +355,36 @@ static void look_after(ngx_shm_zone_t *zone, uint32_t limit_ms)
     }
 }
 
+/* An nginx on its way out may wait for its last connections for long: another one may want to change something. */
+static void give_back(ngx_shm_zone_t *zone)
+{
+    const struct process nobody = {0};
+    char path[STATE_PATH_MAX + 1], why[STATE_WHY_MAX];
+    struct process owner;
+
+    workers_reap(zone);
+    if (workers_note_exiting(zone)) {
+        return;
+    }
+    copy_path(zone, path);
+    int lock = path[0] != '\0' ? state_file_lock(path, 0, why) : STATE_LOCK_FAILED;
+    if (lock < 0) {
+        return;
+    }
+    state_file_owner(lock, &owner);
+    if (process_is(&owner, &owner_here) && state_file_own(lock, &nobody, why)) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "upstream_api: the state file %s is given back", path);
+    }
+    state_file_unlock(&lock);
+}
+
 static void tick(ngx_event_t *event)
 {
-    look_after(event->data, 0);
+    if (ngx_exiting) {
+        give_back(event->data);
+    } else {
+        look_after(event->data, 0);
+    }
     ngx_add_timer(event, LOOK_EVERY_MS);
 }
 
@@ -345,7 +396,10 @@ void state_begin(ngx_shm_zone_t *zone, uint64_t generation)
     owner_here.pid = ngx_process == NGX_PROCESS_SINGLE ? ngx_pid : ngx_parent;
     owner_here.start_ticks = process_start_ticks(owner_here.pid);
     shared_lock(zone);
-    state->generation = ngx_max(state->generation, generation);
+    if (generation > state->generation) {
+        state->generation = generation;
+        state->changed++; /* a reload forgets servers that are out of the configuration */
+    }
     shared_unlock(zone);
     look_after(zone, LOCK_LIMIT_MS);
     if (ngx_process == NGX_PROCESS_SINGLE) {

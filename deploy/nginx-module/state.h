@@ -6,8 +6,9 @@
  *
  * In a binary upgrade two nginx serve the same sockets, each with a zone of its own. The file has one owner, which
  * stands in FILE.lock: the first worker of the new one takes it over, reading again what was changed until then. From
- * then on workers of the old one refuse to PATCH, and take over what they read in the file. If the new one ends, they
- * take the file back. See state_file.h for the disk, state_text.h for the text. */
+ * then on workers of the old one refuse to PATCH, and take over what they read in the file. If the new one ends, or has
+ * no worker left that takes connections, they take the file back. See state_file.h for the disk, state_text.h for the
+ * text. */
 #ifndef API_STATE_H
 #define API_STATE_H
 

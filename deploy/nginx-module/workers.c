@@ -91,6 +91,25 @@ void workers_leave(ngx_shm_zone_t *zone)
     self = NULL;
 }
 
+bool workers_note_exiting(ngx_shm_zone_t *zone)
+{
+    struct shared *shared = shared_of(zone);
+    bool any_serves = false;
+
+    shared_lock(zone);
+    if (self != NULL) {
+        self->exiting = 1;
+    }
+    SHARED_EACH(q, &shared->workers)
+    {
+        struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
+
+        any_serves = any_serves || (!worker->exiting && worker->generation != 0);
+    }
+    shared_unlock(zone);
+    return any_serves;
+}
+
 void workers_select_begin(void)
 {
     if (self != NULL) {

@@ -21,6 +21,9 @@ void workers_note_other(ngx_shm_zone_t *zone, ngx_pid_t pid);
 void workers_join(ngx_shm_zone_t *zone, uint64_t generation);
 void workers_leave(ngx_shm_zone_t *zone);
 
+/* Of this worker: it has been told to finish. False = no other serves either: the nginx is on its way out. */
+bool workers_note_exiting(ngx_shm_zone_t *zone);
+
 /* Of this worker: it is about to select a peer; it has, and has counted it. What it looked at before the begin may have
  * changed since. Between the two, take no lock of ours. */
 void workers_select_begin(void);

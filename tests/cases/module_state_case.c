@@ -717,6 +717,39 @@ static void when_the_new_nginx_ends_the_old_one_goes_on_with_its_changes(struct 
     lease_is(k, 7, "ci");
 }
 
+struct ask {
+    struct kept *k;
+    int status;
+};
+
+static bool is_made(void *ctx)
+{
+    struct ask *a = ctx;
+
+    a->status = try_patch(a->k, 1, NULL, "{\"drain\":true}")->status;
+    return a->status == 200;
+}
+
+static void a_new_nginx_that_waits_for_its_last_connection_gives_the_file_back(struct stage *s)
+{
+    pid_t next;
+    struct kept *k = upgrade(s, &next);
+    struct ask ask = {.k = k};
+    struct gone gone = {s, next};
+    int last = connect_to(k, next);
+
+    stage_raw_send(s, last, "GET /api/9/nginx HTTP/1.1\r\n"); /* half of a request */
+    assert_int_equal(kill(next, SIGQUIT), 0);
+    stage_wait_until(s, is_made, &ask, WAIT_MS, "the old nginx to have the file again");
+    states_are(k, "ddx");
+    stage_raw_send(s, last, "Host: a\r\n\r\n");
+    assert_non_null(strstr(stage_raw_answer(s, last, WAIT_MS), "200 OK"));
+    stage_wait_until(s, is_gone, &gone, WAIT_MS, "the new nginx to be gone");
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "ddx");
+}
+
 struct loop {
     struct kept *k;
     unsigned turn;
@@ -799,6 +832,7 @@ int main(void)
         stage_test(every_answered_change_is_there_after_a_kill),
         stage_test(a_binary_upgrade_keeps_all_and_the_old_nginx_refuses),
         stage_test(when_the_new_nginx_ends_the_old_one_goes_on_with_its_changes),
+        stage_test(a_new_nginx_that_waits_for_its_last_connection_gives_the_file_back),
         stage_test(no_answered_change_is_lost_over_upgrades_and_back),
     };
 
