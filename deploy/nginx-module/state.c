@@ -103,14 +103,15 @@ void state_load(ngx_shm_zone_t *zone, const ngx_str_t *path, const ngx_cycle_t *
 {
     struct shared *shared = shared_of(zone);
     struct shared_state *state = &shared->state;
+    const char *text = path->len != 0 ? (const char *)path->data : "";
     bool first = shared->generation == 0; /* of this zone: a start or a binary upgrade, and no reload */
 
     if (first && path->len != 0) {
-        read_in(zone, (const char *)path->data, !ngx_test_config, cycle->log);
+        read_in(zone, text, !ngx_test_config, cycle->log);
     }
     shared_lock(zone);
-    if (ngx_strlen(state->path) != path->len || ngx_memcmp(state->path, path->data, path->len) != 0) {
-        (void)ngx_cpystrn(state->path, path->len != 0 ? path->data : (u_char *)"", path->len + 1);
+    if (ngx_strcmp(state->path, text) != 0) {
+        (void)ngx_cpystrn(state->path, (u_char *)(uintptr_t)text, sizeof(state->path));
         state->stored = 0;
         state->owned = 0;
         state->failing = 0;
