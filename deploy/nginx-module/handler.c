@@ -4,6 +4,7 @@
 #include "module.h"
 #include "patch.h"
 #include "render.h"
+#include "state.h"
 #include "wait.h"
 #include "workers.h"
 
@@ -225,6 +226,7 @@ static ngx_int_t run_route(ngx_http_request_t *r, enum route route, const struct
     if (find_target(r, stars, &target, &rc) != NGX_OK) {
         return rc;
     }
+    state_look(target.view->zone);
     view_follow(target.view);
     return run(r, &target);
 }

@@ -9,6 +9,7 @@ extern ngx_module_t ngx_http_upstream_api_module;
 struct api_main_conf {
     ngx_shm_zone_t *zone;            /* NULL: no `api` directive, and the module does nothing at all */
     struct view views[SHARED_KINDS]; /* stream's is empty where the stream module is not loaded */
+    ngx_str_t state_path;            /* empty: no state file */
     ngx_int_t request_id;            /* index of the variable $request_id */
 };
 

@@ -1,10 +1,11 @@
-/* Configuration and life cycle: the directive `api [write=on|off] [min_up=N]`, the zone, and the hooks at load and
- * worker start.
+/* Configuration and life cycle: the directives `api [write=on|off] [min_up=N]` and `api_state FILE`, the zone, and the
+ * hooks at load and worker start.
  */
 #include "handler.h"
 #include "http_upstreams.h"
 #include "min_up.h"
 #include "module.h"
+#include "state.h"
 #include "workers.h"
 
 static void *create_main_conf(ngx_conf_t *cf)
@@ -88,7 +89,7 @@ static char *merge_location_conf(ngx_conf_t *cf, void *parent, void *child)
     return NGX_CONF_OK;
 }
 
-/* Runs under `nginx -t` too: touches nothing but memory. */
+/* Runs under `nginx -t` too: writes nothing but memory. */
 static ngx_int_t init_module(ngx_cycle_t *cycle)
 {
     struct api_main_conf *main = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_upstream_api_module);
@@ -100,6 +101,7 @@ static ngx_int_t init_module(ngx_cycle_t *cycle)
         main->views[kind].kind = kind;
         main->views[kind].zone = main->zone;
     }
+    state_load(main->zone, &main->state_path, cycle);
     view_generation_begin(main->zone, cycle);
     return http_upstreams_build(&main->views[SHARED_HTTP], cycle);
 }
@@ -118,6 +120,7 @@ static ngx_int_t init_process(ngx_cycle_t *cycle)
 
     if (main != NULL) {
         workers_join(main->zone, main->views[SHARED_HTTP].generation);
+        state_begin(main->zone, main->views[SHARED_HTTP].generation);
     }
     return NGX_OK;
 }
@@ -134,6 +137,8 @@ static void exit_process(ngx_cycle_t *cycle)
 static ngx_command_t commands[] = {
     {ngx_string("api"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS | NGX_CONF_TAKE12, set_api, NGX_HTTP_LOC_CONF_OFFSET, 0,
      NULL},
+    {ngx_string("api_state"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, state_set_path, NGX_HTTP_MAIN_CONF_OFFSET,
+     offsetof(struct api_main_conf, state_path), NULL},
     ngx_null_command,
 };
 

@@ -7,6 +7,7 @@
 #include "module.h"
 #include "params.h"
 #include "render.h"
+#include "state.h"
 
 #define MEMBERS_MAX 16 /* more than there are parameters */
 
@@ -129,16 +130,33 @@ static ngx_int_t answer_refused(ngx_http_request_t *r, enum view_verdict verdict
     }
 }
 
+static ngx_int_t answer_not_kept(ngx_http_request_t *r, enum state_verdict verdict, const char *why)
+{
+    return verdict == STATE_TAKEN
+               ? answer_error(r, ERROR_STATE_TAKEN, "%s: nothing is changed, try again", why)
+               : answer_error(r, ERROR_STATE_NOT_KEPT, "the change is made, but would not outlive nginx: %s", why);
+}
+
 static ngx_int_t patch_change(ngx_http_request_t *r, struct patch *patch, const struct view_change *change)
 {
     struct handler_target *target = &patch->target;
+    ngx_shm_zone_t *zone = target->view->zone;
     struct view_refusal refusal;
     struct json_out out;
+    char why[STATE_WHY_MAX];
+
+    if (state_may_change(zone, why) != STATE_GOOD) {
+        return answer_not_kept(r, STATE_TAKEN, why);
+    }
     enum view_verdict verdict = view_change(target->view, target->upstream, &target->upstream->peers[target->server_id],
                                             change, patch->has_ask ? &patch->ask : NULL, &refusal);
 
     if (verdict != VIEW_CHANGED) {
         return answer_refused(r, verdict, patch, &refusal);
+    }
+    enum state_verdict kept = state_keep(zone, why);
+    if (kept != STATE_GOOD) {
+        return answer_not_kept(r, kept, why);
     }
     json_begin(&out, r->pool);
     if (!render_server(&out, target->view, target->upstream, target->server_id)) {

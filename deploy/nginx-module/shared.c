@@ -114,19 +114,28 @@ static uint32_t index_free(ngx_shm_zone_t *zone)
     return index;
 }
 
-struct shared_peer *shared_peer_get(ngx_shm_zone_t *zone, struct shared_upstream *upstream, const ngx_str_t *address,
-                                    uint32_t ordinal)
+struct shared_peer *shared_peer_find(struct shared_upstream *upstream, const ngx_str_t *address, uint32_t ordinal)
 {
-    struct shared *shared = shared_of(zone);
-    struct shared_peer *peer;
-
     SHARED_EACH(q, &upstream->peers)
     {
-        peer = ngx_queue_data(q, struct shared_peer, link);
+        struct shared_peer *peer = ngx_queue_data(q, struct shared_peer, link);
+
         if (peer->ordinal == ordinal && peer->address_size_bytes == address->len &&
             ngx_memcmp(peer->address, address->data, address->len) == 0) {
             return peer;
         }
+    }
+    return NULL;
+}
+
+struct shared_peer *shared_peer_get(ngx_shm_zone_t *zone, struct shared_upstream *upstream, const ngx_str_t *address,
+                                    uint32_t ordinal)
+{
+    struct shared *shared = shared_of(zone);
+    struct shared_peer *peer = shared_peer_find(upstream, address, ordinal);
+
+    if (peer != NULL) {
+        return peer;
     }
     peer = zone_calloc(zone, sizeof(*peer) + address->len);
     if (peer == NULL) {

@@ -14,35 +14,14 @@
 #include <ngx_core.h>
 
 #include "lease.h"
+#include "wanted.h"
 
 /* A zone of another layout is another zone: count up when a struct of this file changes. */
 #define SHARED_ZONE_NAME "upstream_api_2"
+#define STATE_PATH_MAX   1023
 /* Fixed, since a zone of another size would be a new one after a reload. Untouched pages cost nothing; one upstream is
  * some 0.5 kB, one peer 0.1 kB, one worker 4 bytes a peer. */
 #define SHARED_ZONE_SIZE_BYTES (8 * 1024 * 1024)
-
-/* http and stream have an API and a name space each. */
-enum shared_kind {
-    SHARED_HTTP,
-    SHARED_STREAM,
-    SHARED_KINDS,
-};
-
-/* What was asked for a peer through the API. */
-enum wanted {
-    WANTED_AS_CONFIGURED,
-    WANTED_UP,
-    WANTED_DRAIN,
-    WANTED_DOWN,
-};
-
-/* Numbers of a peer that a PATCH may set, beside `wanted`. */
-enum shared_param {
-#define PEER_PARAM(name, field) SHARED_##name,
-#include "peer_param.def"
-#undef PEER_PARAM
-    SHARED_PARAMS
-};
 
 struct shared_peer {
     ngx_queue_t link;         /* of shared_upstream.peers */
@@ -74,9 +53,21 @@ struct shared_worker {
     uint64_t start_ticks; /* with pid names one process for all time; 0 = unknown */
     uint64_t generation;  /* of its configuration; 0 = it counts nothing */
     ngx_pid_t pid;
+    uint8_t exiting;     /* bool: it only finishes what it has */
     uint32_t selections; /* odd while it selects a peer that it has not counted yet; written by that worker only */
     uint32_t counts_n;
     uint32_t counts[]; /* its requests in flight, by shared_peer.index; written by that worker only */
+};
+
+/* How the state file stands to this zone: see state.h. */
+struct shared_state {
+    u_char path[STATE_PATH_MAX + 1]; /* of the newest configuration, whichever worker writes; "" = none */
+    uint64_t changed;                /* rises with each change that the file must hold */
+    uint64_t stored;                 /* of those, what the file holds */
+    uint64_t generation;             /* the newest whose peers are all registered */
+    uint8_t owned;                   /* bool: the file has been ours */
+    uint8_t zone_leads;              /* bool: who takes the file over does not read it first */
+    uint8_t failing;                 /* bool: the log knows that it cannot be written */
 };
 
 struct shared {
@@ -88,6 +79,7 @@ struct shared {
     uint32_t worker_missed; /* bool: there was no memory to register a worker, so no count is sure */
     time_t load_s;          /* when the newest configuration was loaded, UTC */
     ngx_msec_t load_ms;     /* 0..999 of it */
+    struct shared_state state;
 };
 
 #define SHARED_EACH(q, queue)                                                                                          \
@@ -102,6 +94,8 @@ void shared_unlock(ngx_shm_zone_t *zone);
 
 /* All below: the lock is held. NULL = the zone is full. */
 struct shared_upstream *shared_upstream_get(ngx_shm_zone_t *zone, enum shared_kind kind, const ngx_str_t *name);
+struct shared_peer *shared_peer_find(struct shared_upstream *upstream, const ngx_str_t *address,
+                                     uint32_t ordinal); /* NULL = it is not there */
 struct shared_peer *shared_peer_get(ngx_shm_zone_t *zone, struct shared_upstream *upstream, const ngx_str_t *address,
                                     uint32_t ordinal);
 /* Frees what no configuration from `oldest_generation` on has had: no living worker can point to it. An upstream that

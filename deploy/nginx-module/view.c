@@ -182,6 +182,7 @@ enum view_verdict view_change(struct view *view, struct view_upstream *upstream,
     shared_lock(view->zone);
     enum view_verdict verdict = judge(upstream, peer, change, ask, refusal);
     if (verdict == VIEW_CHANGED) {
+        shared->state.changed++;
         if (ask != NULL) {
             lease_store(&upstream->shared->lease, ask, view_now_ms());
         }

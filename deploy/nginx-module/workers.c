@@ -1,70 +1,20 @@
 #include "workers.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
+
+#include "process.h"
 
 /* A selection takes microseconds; only a worker that has lost the processor in it needs more than a few. */
 #define SETTLE_YIELDS 100
 
 static struct shared_worker *self; /* of this process */
 
-struct process {
-    ngx_pid_t pid;
-    uint64_t start_ticks;
-};
-
-/* Fields 22 and 3 of /proc/PID/stat. 0 = there is no such process, or /proc is closed to us. */
-static uint64_t read_start_ticks(ngx_pid_t pid, char *state)
-{
-    char path[64], text[1024];
-    unsigned long long ticks = 0;
-
-    *state = '\0';
-    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd == -1) {
-        return 0;
-    }
-    ssize_t n = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    if (n <= 0) {
-        return 0;
-    }
-    text[n] = '\0';
-    const char *at = strrchr(text, ')'); /* the command in front of it may hold anything */
-    if (at == NULL || sscanf(at + 1,
-                             " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                             "%llu",
-                             state, &ticks) != 2) {
-        return 0;
-    }
-    return ticks;
-}
-
-static bool process_lives(const struct process *process)
-{
-    char state;
-
-    if (kill(process->pid, 0) == -1 && errno == ESRCH) {
-        return false;
-    }
-    uint64_t ticks = read_start_ticks(process->pid, &state);
-    if (ticks == 0) {
-        return true; /* kill(2) saw it; /proc does not tell */
-    }
-    return state != 'Z' && state != 'X' && (process->start_ticks == 0 || process->start_ticks == ticks);
-}
-
 static struct shared_worker *worker_add(ngx_shm_zone_t *zone, ngx_pid_t pid, uint64_t generation, uint32_t counts_n)
 {
     struct shared *shared = shared_of(zone);
     struct shared_worker *worker;
-    char state;
-    uint64_t start_ticks = read_start_ticks(pid, &state);
+    uint64_t start_ticks = process_start_ticks(pid);
 
     shared_lock(zone);
     worker = ngx_slab_calloc_locked((ngx_slab_pool_t *)zone->shm.addr,
@@ -103,6 +53,24 @@ void workers_note_uncounted(ngx_shm_zone_t *zone, const ngx_cycle_t *cycle)
     }
 }
 
+void workers_note_other(ngx_shm_zone_t *zone, ngx_pid_t pid)
+{
+    struct shared *shared = shared_of(zone);
+    bool known = false;
+
+    shared_lock(zone);
+    SHARED_EACH(q, &shared->workers)
+    {
+        struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
+
+        known = known || worker->pid == pid;
+    }
+    shared_unlock(zone);
+    if (!known) {
+        (void)worker_add(zone, pid, 0, 0);
+    }
+}
+
 void workers_join(ngx_shm_zone_t *zone, uint64_t generation)
 {
     /* A single process stays over reloads: its row would be too short for later peers. */
@@ -121,6 +89,25 @@ void workers_leave(ngx_shm_zone_t *zone)
     worker_drop(zone, self);
     shared_unlock(zone);
     self = NULL;
+}
+
+bool workers_note_exiting(ngx_shm_zone_t *zone)
+{
+    struct shared *shared = shared_of(zone);
+    bool any_serves = false;
+
+    shared_lock(zone);
+    if (self != NULL) {
+        self->exiting = 1;
+    }
+    SHARED_EACH(q, &shared->workers)
+    {
+        struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
+
+        any_serves = any_serves || (!worker->exiting && worker->generation != 0);
+    }
+    shared_unlock(zone);
+    return any_serves;
 }
 
 void workers_select_begin(void)

@@ -14,9 +14,15 @@
  * the old nginx of a binary upgrade). While one of them lives, no sum is exact. */
 void workers_note_uncounted(ngx_shm_zone_t *zone, const ngx_cycle_t *cycle);
 
+/* The same of one process, found later: the new nginx of a binary upgrade, seen by the old one. Without the lock. */
+void workers_note_other(ngx_shm_zone_t *zone, ngx_pid_t pid);
+
 /* In a worker, at its start and end. */
 void workers_join(ngx_shm_zone_t *zone, uint64_t generation);
 void workers_leave(ngx_shm_zone_t *zone);
+
+/* Of this worker: it has been told to finish. False = no other serves either: the nginx is on its way out. */
+bool workers_note_exiting(ngx_shm_zone_t *zone);
 
 /* Of this worker: it is about to select a peer; it has, and has counted it. What it looked at before the begin may have
  * changed since. Between the two, take no lock of ours. */

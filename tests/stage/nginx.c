@@ -51,12 +51,14 @@ static void write_main(FILE *f, const struct stage_nginx *n, const struct stage_
 {
     (void)fprintf(f, "daemon off;\npid %s/nginx.pid;\nerror_log %s notice;\nworker_processes %u;\n", n->dir,
                   n->error_log, conf->workers != 0 ? conf->workers : 2);
-    if (geteuid() == 0)
-        (void)fputs("user root root;\n", f); /* so that workers may write into this folder */
+    if (geteuid() == 0) /* root: so that workers may write into this folder */
+        (void)fprintf(f, "user %s;\n", conf->user != NULL ? conf->user : "root root");
     if (!conf->no_module)
         (void)fprintf(f, "load_module %s/nginx-module/ngx_http_upstream_api_module.so;\n", n->stage->build);
     if (conf->main_extra != NULL)
         (void)fprintf(f, "%s\n", conf->main_extra);
+    if (n->stage->asan && conf->upgradable) /* the successor needs the runtimes as well */
+        (void)fputs("env LD_PRELOAD;\nenv ASAN_OPTIONS;\nenv UBSAN_OPTIONS;\n", f);
     (void)fputs("events { worker_connections 4096; }\n", f);
 }
 
@@ -128,15 +130,55 @@ static bool answers(void *ctx)
     return stage_http(n->stage, "GET", n->url, NULL, NULL)->status != 0 && stage_nginx_workers(n, NULL, 0) > 0;
 }
 
+static const char *pid_path(struct stage_nginx *n)
+{
+    return stage_text(n->stage, "%s/nginx.pid", n->dir);
+}
+
+/* 0: the pid file is not there, or not written yet. */
+static pid_t pid_in_file(struct stage_nginx *n)
+{
+    const char *path = pid_path(n);
+
+    return access(path, R_OK) == 0 ? (pid_t)atol(stage_read(n->stage, path)) : 0;
+}
+
+/* nginx ignores SIGUSR2 while the process that started it lives, since it takes itself for a successor then. So a shell
+ * starts it and ends when nginx has looked at its parent, which is before it writes its pid. */
+static void start_orphan(struct stage_nginx *n, const char *const *argv, const char *const *env)
+{
+    const char *command = stage_text(
+        n->stage, "\"$@\" & n=0; while [ ! -s '%s' ] && [ $n -lt 1000 ]; do sleep 0.01; n=$((n+1)); done", pid_path(n));
+    const char *shell[16] = {"/bin/sh", "-c", command, "sh"};
+    struct stage_proc *p;
+
+    (void)unlink(pid_path(n));
+    for (size_t i = 0; argv[i] != NULL; i++)
+        shell[4 + i] = argv[i];
+    p = stage_start(n->stage, &(struct stage_spawn){.name = stage_text(n->stage, "nginx-%s", n->name),
+                                                    .argv = shell,
+                                                    .env = env,
+                                                    .may_end = true,
+                                                    .no_leak_check = true});
+    (void)stage_proc_wait(n->stage, p, NGINX_READY_MS);
+    pid_t pid = pid_in_file(n);
+    if (pid <= 0 || !stage_pid_is_kin(n->stage, pid))
+        stage_fail_log(n->stage, n->error_log, "nginx %s did not start, see %s", n->name, p->out_path);
+    n->proc = stage_adopt(n->stage, p->name, pid, p->out_path);
+}
+
 void stage_nginx_again(struct stage_nginx *n)
 {
     struct stage *s = n->stage;
     const char *argv[] = {NGINX, "-p", n->dir, "-e", n->error_log, "-c", n->conf_path, NULL};
     const char *env[] = {s->asan ? preload(s) : NULL, NULL};
 
-    n->proc = stage_start(
-        s, &(struct stage_spawn){
-               .name = stage_text(s, "nginx-%s", n->name), .argv = argv, .env = env, .no_leak_check = true});
+    if (n->upgradable)
+        start_orphan(n, argv, env);
+    else
+        n->proc = stage_start(
+            s, &(struct stage_spawn){
+                   .name = stage_text(s, "nginx-%s", n->name), .argv = argv, .env = env, .no_leak_check = true});
     stage_wait_until(s, answers, n, NGINX_READY_MS, stage_text(s, "nginx %s to answer on port %u", n->name, n->port));
 }
 
@@ -155,24 +197,56 @@ struct stage_nginx *stage_nginx_start(struct stage *s, const char *name, const s
     n->api_port = stage_port(s);
     n->url = stage_text(s, "http://127.0.0.1:%u", n->port);
     n->api = stage_text(s, "http://127.0.0.1:%u/api", n->api_port);
+    n->upgradable = conf->upgradable;
     stage_nginx_write(n, conf);
     stage_nginx_again(n);
     return n;
 }
 
-unsigned stage_nginx_workers(struct stage_nginx *n, pid_t *pids, unsigned capacity)
+unsigned stage_nginx_workers_of(struct stage_nginx *n, pid_t master, pid_t *pids, unsigned capacity)
 {
     struct stage_kin kin[STAGE_KIN_MAX];
     unsigned found = 0, all = stage_kin(n->stage, kin, STAGE_KIN_MAX);
 
     for (unsigned i = 0; i < all; i++) {
-        if (kin[i].ppid != n->proc->pid || kin[i].zombie)
+        if (kin[i].ppid != master || kin[i].zombie)
             continue;
         if (found < capacity)
             pids[found] = kin[i].pid;
         found++;
     }
     return found;
+}
+
+unsigned stage_nginx_workers(struct stage_nginx *n, pid_t *pids, unsigned capacity)
+{
+    return stage_nginx_workers_of(n, n->proc->pid, pids, capacity);
+}
+
+struct upgrade {
+    struct stage_nginx *n;
+    pid_t master;
+};
+
+/* The pid file is the new master's, and it has workers. */
+static bool has_upgraded(void *ctx)
+{
+    struct upgrade *u = ctx;
+
+    u->master = pid_in_file(u->n);
+    return u->master > 0 && u->master != u->n->proc->pid && stage_pid_is_kin(u->n->stage, u->master) &&
+           stage_nginx_workers_of(u->n, u->master, NULL, 0) > 0;
+}
+
+pid_t stage_nginx_upgrade(struct stage_nginx *n)
+{
+    struct upgrade u = {.n = n};
+
+    stage_proc_signal(n->stage, n->proc, SIGUSR2);
+    if (!stage_comes_true(n->stage, has_upgraded, &u, NGINX_READY_MS))
+        stage_fail_log(n->stage, n->error_log, "nginx %s had no successor %u ms after its SIGUSR2", n->name,
+                       stage_limit_ms(n->stage, NGINX_READY_MS));
+    return u.master;
 }
 
 struct reload {

@@ -23,6 +23,8 @@ struct stage_nginx_conf {
     const char *server_extra;               /* in the proxying server {}, or NULL */
     const char *main_extra;                 /* outside, e.g. a stream {} block; or NULL */
     const char *api_args;                   /* of the directive `api`; NULL: "write=on" */
+    bool upgradable;                        /* it can be given to stage_nginx_upgrade */
+    const char *user;                       /* of the workers, where we are root; NULL: root */
 };
 
 struct stage_nginx {
@@ -32,6 +34,7 @@ struct stage_nginx {
     const char *url; /* "http://127.0.0.1:PORT" */
     const char *api; /* "http://127.0.0.1:API_PORT/api" */
     const char *dir, *conf_path, *error_log;
+    bool upgradable;
     struct stage_proc *proc; /* the master */
 };
 
@@ -40,8 +43,12 @@ struct stage_nginx *stage_nginx_start(struct stage *s, const char *name, const s
 void stage_nginx_write(struct stage_nginx *n, const struct stage_nginx_conf *conf); /* a new conf for the next reload */
 void stage_nginx_reload(
     struct stage_nginx *n); /* SIGHUP; back when new workers alone accept (old ones may still drain) */
+/* SIGUSR2: back when a new master's workers run beside the old ones, on the same ports. Its pid; it is a child of the
+ * old one, and ours once that one has ended. The conf it was started with says `upgradable`. */
+pid_t stage_nginx_upgrade(struct stage_nginx *n);
 void stage_nginx_stop(struct stage_nginx *n, int signal); /* master and workers gone; SIGKILL kills each by pid */
 void stage_nginx_again(struct stage_nginx *n);            /* start it again on the same ports */
+unsigned stage_nginx_workers_of(struct stage_nginx *n, pid_t master, pid_t *pids, unsigned capacity);
 unsigned stage_nginx_workers(struct stage_nginx *n, pid_t *pids, unsigned capacity); /* living ones, draining too */
 
 #endif

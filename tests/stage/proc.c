@@ -92,6 +92,22 @@ struct stage_proc *stage_start(struct stage *s, const struct stage_spawn *spawn)
     return p;
 }
 
+struct stage_proc *stage_adopt(struct stage *s, const char *name, pid_t pid, const char *log)
+{
+    struct stage_proc *p = stage_alloc(s, sizeof *p);
+
+    *p = (struct stage_proc){.name = stage_text(s, "%s", name),
+                             .command = name,
+                             .pid = pid,
+                             .running = true,
+                             .out_path = log,
+                             .err_path = log,
+                             .next = s->state->procs};
+    p->command = p->name;
+    s->state->procs = p;
+    return p;
+}
+
 /* ---- end */
 
 static bool died_badly(int status)

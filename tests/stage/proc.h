@@ -31,6 +31,8 @@ struct stage_proc {
 };
 
 struct stage_proc *stage_start(struct stage *s, const struct stage_spawn *spawn);
+/* A descendant that another part has started, as a part of its own: it will be our child. log: an absolute path. */
+struct stage_proc *stage_adopt(struct stage *s, const char *name, pid_t pid, const char *log);
 bool stage_proc_ended(struct stage *s, struct stage_proc *p); /* looks, never waits */
 /* Wait for the end, return its exit code; past the limit kill it and fail. */
 int stage_proc_wait(struct stage *s, struct stage_proc *p, uint32_t limit_ms);

@@ -1,0 +1,414 @@
+#include "state.h"
+
+#include <ngx_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "state_text.h"
+#include "state_zone.h"
+#include "view.h"
+#include "workers.h"
+
+/* A PATCH waits for other workers' writing at most that long, and a worker looks after the file that often. */
+#define LOCK_LIMIT_MS 2000
+#define LOOK_LIMIT_MS 100 /* of a GET, and only while the file is not ours */
+#define LOOK_EVERY_MS 1000
+#define STORE_POLL_NS (500 * 1000)
+#define STORE_TRIES   3
+
+static struct process owner_here; /* the master of this worker */
+
+/* ---- configuration */
+
+char *state_set_path(ngx_conf_t *cf, ngx_command_t *command, void *conf)
+{
+    ngx_str_t *path = (ngx_str_t *)((u_char *)conf + command->offset);
+    ngx_str_t *words = cf->args->elts;
+
+    if (path->len != 0) {
+        return "is duplicate";
+    }
+    *path = words[1];
+    if (path->len == 0 || path->data[path->len - 1] == '/') {
+        return "needs the name of a file";
+    }
+    if (ngx_conf_full_name(cf->cycle, path, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+    if (path->len > STATE_PATH_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "the name of the state file has more than %d bytes", STATE_PATH_MAX);
+        return NGX_CONF_ERROR;
+    }
+    return NGX_CONF_OK;
+}
+
+/* ---- reading */
+
+static bool read_rows(const char *path, struct state_rows *rows, char **bytes, char *why, bool *there)
+{
+    struct state_error error;
+    size_t size_bytes;
+    enum state_file_found found = state_file_read(path, STATE_TEXT_MAX_BYTES, bytes, &size_bytes, why);
+
+    *there = found != STATE_FILE_NONE;
+    if (found != STATE_FILE_READ) {
+        return false;
+    }
+    if (state_text_read(rows, *bytes, size_bytes, &error)) {
+        return true;
+    }
+    (void)snprintf(why, STATE_WHY_MAX, "%s: line %u: %s", path, error.line, error.why);
+    if (error.line == 0) {
+        (void)snprintf(why, STATE_WHY_MAX, "%s: %s", path, error.why);
+    }
+    free(*bytes);
+    *bytes = NULL;
+    return false;
+}
+
+/* A file that cannot be read says nothing: what is in the zone, or the configuration, stands. */
+static void read_in(ngx_shm_zone_t *zone, const char *path, bool may_rename, ngx_log_t *log)
+{
+    char why[STATE_WHY_MAX], aside[STATE_WHY_MAX];
+    struct state_rows rows;
+    char *bytes;
+    bool there;
+
+    if (read_rows(path, &rows, &bytes, why, &there)) {
+        if (!state_zone_put(zone, &rows)) {
+            ngx_log_error(NGX_LOG_ALERT, log, 0, "upstream_api: the shared zone is full: not all of %s is in it", path);
+        }
+        state_rows_free(&rows);
+        free(bytes);
+        return;
+    }
+    if (!there) {
+        return;
+    }
+    ngx_log_error(NGX_LOG_ERR, log, 0, "upstream_api: the state file is not used: %s", why);
+    if (!may_rename) {
+        return;
+    }
+    if (state_file_put_aside(path, aside)) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "upstream_api: it is kept as %s.bad", path);
+    } else {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "upstream_api: %s", aside);
+    }
+}
+
+void state_load(ngx_shm_zone_t *zone, const ngx_str_t *path, const ngx_cycle_t *cycle)
+{
+    struct shared *shared = shared_of(zone);
+    struct shared_state *state = &shared->state;
+    const char *text = path->len != 0 ? (const char *)path->data : "";
+    bool first = shared->generation == 0; /* of this zone: a start or a binary upgrade, and no reload */
+
+    if (first && path->len != 0) {
+        read_in(zone, text, !ngx_test_config, cycle->log);
+    }
+    shared_lock(zone);
+    if (ngx_strcmp(state->path, text) != 0) {
+        (void)ngx_cpystrn(state->path, (u_char *)(uintptr_t)text, sizeof(state->path));
+        state->stored = 0;
+        state->owned = 0;
+        state->failing = 0;
+        state->zone_leads = !first;
+    }
+    shared_unlock(zone);
+}
+
+/* ---- whose the file is; with FILE.lock held */
+
+/* Another nginx has it, so what it writes is what holds. */
+static void follow(ngx_shm_zone_t *zone, const char *path)
+{
+    static struct stat seen;
+    struct stat now;
+
+    if (lstat(path, &now) == -1 || (now.st_ino == seen.st_ino && now.st_mtim.tv_sec == seen.st_mtim.tv_sec &&
+                                    now.st_mtim.tv_nsec == seen.st_mtim.tv_nsec)) {
+        return;
+    }
+    seen = now;
+    read_in(zone, path, false, ngx_cycle->log);
+}
+
+static enum state_verdict own(ngx_shm_zone_t *zone, const char *path, int lock, char *why)
+{
+    struct shared_state *state = &shared_of(zone)->state;
+    struct process owner;
+
+    state_file_owner(lock, &owner);
+    if (state->owned && process_is(&owner, &owner_here)) {
+        return STATE_GOOD;
+    }
+    if (state->owned && owner.pid != 0 && process_lives(&owner)) {
+        workers_note_other(zone, owner.pid);
+        (void)snprintf(why, STATE_WHY_MAX, "nginx %ld has taken over the state file %s", (long)owner.pid, path);
+        return STATE_TAKEN;
+    }
+    if (!state_file_own(lock, &owner_here, why)) {
+        return STATE_LOST;
+    }
+    if (!state->zone_leads) {
+        read_in(zone, path, true, ngx_cycle->log);
+    }
+    shared_lock(zone);
+    state->owned = 1;
+    state->zone_leads = 0;
+    state->stored = 0;
+    shared_unlock(zone);
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "upstream_api: the state file %s is ours", path);
+    return STATE_GOOD;
+}
+
+/* ---- writing */
+
+static void copy_path(ngx_shm_zone_t *zone, char path[STATE_PATH_MAX + 1])
+{
+    shared_lock(zone);
+    (void)ngx_cpystrn((u_char *)path, shared_of(zone)->state.path, STATE_PATH_MAX + 1);
+    shared_unlock(zone);
+}
+
+/* With FILE.lock held. */
+static bool write_zone(ngx_shm_zone_t *zone, const char *path, char *why)
+{
+    struct shared_state *state = &shared_of(zone)->state;
+    struct state_text text;
+    uint64_t changed;
+    bool good = state_zone_text(zone, &text, &changed);
+
+    if (!good) {
+        (void)snprintf(why, STATE_WHY_MAX, "no memory for the state, or it has more than %d bytes",
+                       STATE_TEXT_MAX_BYTES);
+    } else {
+        good = state_file_write(path, text.bytes, text.size_bytes, why);
+    }
+    state_text_free(&text);
+    shared_lock(zone);
+    if (good && ngx_strcmp(state->path, path) == 0) {
+        state->stored = ngx_max(state->stored, changed);
+    }
+    shared_unlock(zone);
+    return good;
+}
+
+static bool is_stored(ngx_shm_zone_t *zone, uint64_t changed)
+{
+    shared_lock(zone);
+    bool stored = shared_of(zone)->state.path[0] == '\0' || shared_of(zone)->state.stored >= changed;
+    shared_unlock(zone);
+    return stored;
+}
+
+/* Whoever holds the lock may have written our change with his. So nobody waits for more than two writings, however
+ * unfair the lock is. */
+static int lock_unless_stored(ngx_shm_zone_t *zone, const char *path, uint64_t changed, uint32_t limit_ms, char *why)
+{
+    uint64_t until_ms = view_now_ms() + limit_ms;
+
+    for (;;) {
+        int lock = state_file_lock(path, 0, why);
+
+        if (lock != STATE_LOCK_BUSY || view_now_ms() >= until_ms || is_stored(zone, changed)) {
+            return lock;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = STORE_POLL_NS}, NULL);
+    }
+}
+
+static enum state_verdict store_once(ngx_shm_zone_t *zone, uint64_t changed, uint32_t limit_ms, char *why)
+{
+    char path[STATE_PATH_MAX + 1];
+
+    copy_path(zone, path);
+    int lock = lock_unless_stored(zone, path, changed, limit_ms, why);
+    if (lock == STATE_LOCK_BUSY && is_stored(zone, changed)) {
+        return STATE_GOOD;
+    }
+    if (lock < 0) {
+        return lock == STATE_LOCK_BUSY ? STATE_BUSY : STATE_LOST;
+    }
+    enum state_verdict verdict = own(zone, path, lock, why);
+    if (verdict == STATE_TAKEN) {
+        read_in(zone, path, false, ngx_cycle->log); /* undoes what the new owner has not seen */
+    } else if (verdict == STATE_GOOD && !is_stored(zone, changed) && !write_zone(zone, path, why)) {
+        verdict = STATE_LOST;
+    }
+    state_file_unlock(&lock);
+    return verdict;
+}
+
+/* The log has one line when it begins to fail, and one when it ends. */
+static void note_failing(ngx_shm_zone_t *zone, bool failing, const char *why)
+{
+    struct shared_state *state = &shared_of(zone)->state;
+
+    shared_lock(zone);
+    bool was_failing = state->failing;
+    state->failing = failing;
+    shared_unlock(zone);
+    if (failing && !was_failing) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "upstream_api: changes would not outlive nginx: %s; tried again every second", why);
+    } else if (!failing && was_failing) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "upstream_api: the state file is written again");
+    }
+}
+
+/* More than once only where a reload has changed the path meanwhile. */
+static enum state_verdict store(ngx_shm_zone_t *zone, uint32_t limit_ms, char *why)
+{
+    enum state_verdict verdict = STATE_GOOD;
+
+    shared_lock(zone);
+    uint64_t changed = shared_of(zone)->state.changed;
+    shared_unlock(zone);
+    for (int i = 0; i < STORE_TRIES && verdict == STATE_GOOD && !is_stored(zone, changed); i++) {
+        verdict = store_once(zone, changed, limit_ms, why);
+    }
+    if (verdict == STATE_GOOD && !is_stored(zone, changed)) {
+        (void)snprintf(why, STATE_WHY_MAX, "the path of the state file changed again and again");
+        verdict = STATE_LOST;
+    }
+    return verdict;
+}
+
+enum state_verdict state_keep(ngx_shm_zone_t *zone, char *why)
+{
+    struct shared_state *state = &shared_of(zone)->state;
+    enum state_verdict verdict = store(zone, LOCK_LIMIT_MS, why);
+
+    if (verdict == STATE_BUSY) {
+        (void)snprintf(why, STATE_WHY_MAX, "others have held its lock for %d ms", LOCK_LIMIT_MS);
+        verdict = STATE_LOST;
+    }
+    if (verdict == STATE_LOST) {
+        shared_lock(zone);
+        state->zone_leads = !state->owned; /* a change stands that no file has */
+        shared_unlock(zone);
+    }
+    if (verdict != STATE_TAKEN) {
+        note_failing(zone, verdict == STATE_LOST, why);
+    }
+    return verdict;
+}
+
+/* ---- looking after it */
+
+static enum state_verdict claim(ngx_shm_zone_t *zone, uint32_t limit_ms, char *why)
+{
+    char path[STATE_PATH_MAX + 1];
+    struct process owner;
+
+    copy_path(zone, path);
+    if (path[0] == '\0') {
+        return STATE_GOOD;
+    }
+    state_file_look(path, &owner);
+    if (shared_of(zone)->state.owned && process_is(&owner, &owner_here)) {
+        return STATE_GOOD;
+    }
+    if (shared_of(zone)->state.owned && owner.pid != 0 && process_lives(&owner)) {
+        workers_note_other(zone, owner.pid); /* whether or not we get the lock */
+    }
+    int lock = state_file_lock(path, limit_ms, why);
+    if (lock < 0) {
+        return lock == STATE_LOCK_BUSY ? STATE_BUSY : STATE_LOST;
+    }
+    enum state_verdict verdict = own(zone, path, lock, why);
+    if (verdict == STATE_TAKEN) {
+        follow(zone, path);
+    }
+    state_file_unlock(&lock);
+    return verdict;
+}
+
+enum state_verdict state_may_change(ngx_shm_zone_t *zone, char *why)
+{
+    /* A lock that cannot be had: the change is made, and state_keep will say so. */
+    return claim(zone, LOCK_LIMIT_MS, why) == STATE_TAKEN ? STATE_TAKEN : STATE_GOOD;
+}
+
+void state_look(ngx_shm_zone_t *zone)
+{
+    char why[STATE_WHY_MAX];
+
+    if (!ngx_exiting) {
+        (void)claim(zone, LOOK_LIMIT_MS, why);
+    }
+}
+
+static void look_after(ngx_shm_zone_t *zone, uint32_t limit_ms)
+{
+    char why[STATE_WHY_MAX];
+    enum state_verdict verdict = claim(zone, limit_ms, why);
+
+    if (verdict == STATE_GOOD) {
+        verdict = store(zone, limit_ms, why);
+    }
+    if (verdict == STATE_GOOD || verdict == STATE_LOST) {
+        note_failing(zone, verdict == STATE_LOST, why);
+    }
+}
+
+/* An nginx on its way out may wait for its last connections for long: another one may want to change something. */
+static void give_back(ngx_shm_zone_t *zone)
+{
+    const struct process nobody = {0};
+    char path[STATE_PATH_MAX + 1], why[STATE_WHY_MAX];
+    struct process owner;
+
+    workers_reap(zone);
+    if (workers_note_exiting(zone)) {
+        return;
+    }
+    copy_path(zone, path);
+    int lock = path[0] != '\0' ? state_file_lock(path, 0, why) : STATE_LOCK_FAILED;
+    if (lock < 0) {
+        return;
+    }
+    state_file_owner(lock, &owner);
+    if (process_is(&owner, &owner_here) && state_file_own(lock, &nobody, why)) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "upstream_api: the state file %s is given back", path);
+    }
+    state_file_unlock(&lock);
+}
+
+static void tick(ngx_event_t *event)
+{
+    if (ngx_exiting) {
+        give_back(event->data);
+    } else {
+        look_after(event->data, 0);
+    }
+    ngx_add_timer(event, LOOK_EVERY_MS);
+}
+
+void state_begin(ngx_shm_zone_t *zone, uint64_t generation)
+{
+    static ngx_event_t event;
+    struct shared_state *state = &shared_of(zone)->state;
+
+    owner_here.pid = ngx_process == NGX_PROCESS_SINGLE ? ngx_pid : ngx_parent;
+    owner_here.start_ticks = process_start_ticks(owner_here.pid);
+    shared_lock(zone);
+    if (generation > state->generation) {
+        state->generation = generation;
+        state->changed++; /* a reload forgets servers that are out of the configuration */
+    }
+    shared_unlock(zone);
+    look_after(zone, LOCK_LIMIT_MS);
+    if (ngx_process == NGX_PROCESS_SINGLE) {
+        return; /* it stays over reloads, and the zone's place does not */
+    }
+    event.handler = tick;
+    event.data = zone;
+    event.log = ngx_cycle->log;
+    event.cancelable = 1; /* a worker that shuts down does not wait for it */
+    ngx_add_timer(&event, LOOK_EVERY_MS);
+}

@@ -1,0 +1,840 @@
+/* module_state_case.c - what the API changed outlives nginx: api_state on real nginx. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/stage/http.h"
+#include "tests/stage/nginx.h"
+#include "tests/stage/raw.h"
+#include "tests/stage/test.h"
+
+#define WAIT_MS   8000
+#define PEERS_MAX 20
+
+/* One nginx with upstream app (nobody listens at its servers), its state file, and what the next conf will say. */
+struct kept {
+    struct stage *stage;
+    struct stage_nginx *lb;
+    const char *folder, *path; /* of the state file */
+    const char *peers[PEERS_MAX + 1];
+    struct stage_upstream upstreams[3];
+    struct stage_nginx_conf conf;
+};
+
+static struct kept *prepare(struct stage *s, unsigned peers_n)
+{
+    struct kept *k = stage_alloc(s, sizeof *k);
+
+    k->stage = s;
+    k->folder = stage_mkdir(s, "keep");
+    k->path = stage_text(s, "%s/state", k->folder);
+    for (unsigned i = 0; i < peers_n; i++)
+        k->peers[i] = stage_text(s, "127.0.0.1:%u", stage_port(s));
+    k->upstreams[0] =
+        (struct stage_upstream){.name = "first", .peers = k->peers, .no_zone = true}; /* the stage tries it */
+    k->upstreams[1] = (struct stage_upstream){.name = "app", .peers = k->peers};
+    k->conf = (struct stage_nginx_conf){
+        .upstreams = k->upstreams, .http_extra = stage_text(s, "api_state %s;", k->path), .upgradable = true};
+    return k;
+}
+
+static struct kept *start(struct stage *s, unsigned peers_n)
+{
+    struct kept *k = prepare(s, peers_n);
+
+    k->lb = stage_nginx_start(s, "lb", &k->conf);
+    return k;
+}
+
+static void again(struct kept *k)
+{
+    stage_nginx_write(k->lb, &k->conf);
+    stage_nginx_again(k->lb);
+}
+
+/* ---- the API */
+
+static struct stage_answer *try_patch(struct kept *k, unsigned id, const char *headers, const char *body)
+{
+    return stage_http(k->stage, "PATCH", stage_text(k->stage, "%s/9/http/upstreams/app/servers/%u", k->lb->api, id),
+                      headers, body);
+}
+
+static void patch(struct kept *k, unsigned id, const char *body)
+{
+    struct stage_answer *a = try_patch(k, id, NULL, body);
+
+    if (a->status != 200)
+        stage_fail(k->stage, "PATCH %u %s: %d %s%s", id, body, a->status, a->error, a->body);
+}
+
+static int lease(struct kept *k, unsigned fence, const char *id)
+{
+    return try_patch(k, 0,
+                     stage_text(k->stage,
+                                "Rollout-Fence: %u\nRollout-Id: %s\nRollout-Ttl: 60\nRollout-Holder: amy \"100%%\"",
+                                fence, id),
+                     "")
+        ->status;
+}
+
+static const json_t *look(struct kept *k)
+{
+    struct stage_answer *a =
+        stage_http(k->stage, "GET", stage_text(k->stage, "%s/9/http/upstreams/app", k->lb->api), NULL, NULL);
+
+    if (a->status != 200)
+        stage_fail(k->stage, "GET: %d %s%s", a->status, a->error, a->body);
+    return a->json;
+}
+
+static const char *state_in(struct stage *s, const json_t *app, unsigned id)
+{
+    return stage_json_string(s, app, stage_text(s, "peers.%u.state", id));
+}
+
+/* want: a letter a server: u up, d draining, x down. */
+static void states_are(struct kept *k, const char *want)
+{
+    const json_t *app = look(k);
+
+    assert_int_equal(json_array_size(stage_json(k->stage, app, "peers")), strlen(want));
+    for (unsigned i = 0; want[i] != '\0'; i++) {
+        const char *state = want[i] == 'u' ? "up" : want[i] == 'd' ? "draining" : "down";
+
+        if (strcmp(state_in(k->stage, app, i), state) != 0)
+            stage_fail(k->stage, "server %u is %s, not %s", i, state_in(k->stage, app, i), state);
+    }
+}
+
+static void lease_is(struct kept *k, unsigned fence, const char *id)
+{
+    const json_t *app = look(k);
+
+    assert_int_equal(stage_json_int(k->stage, app, "rollout.fence"), fence);
+    assert_string_equal(stage_json_string(k->stage, app, "rollout.id"), id);
+    assert_string_equal(stage_json_string(k->stage, app, "rollout.holder"), "amy \"100%\"");
+    assert_in_range(stage_json_int(k->stage, app, "rollout.ttl"), 20, 60);
+}
+
+static const char *log_of(struct kept *k)
+{
+    return stage_read(k->stage, k->lb->error_log);
+}
+
+static unsigned count(const char *text, const char *part)
+{
+    unsigned n = 0;
+
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++)
+        n++;
+    return n;
+}
+
+/* ---- stop and start */
+
+static void changes_leases_and_fences_outlive_a_stop_and_a_kill(struct stage *s)
+{
+    static const int signals[] = {SIGTERM, SIGQUIT, SIGKILL};
+    struct kept *k = start(s, 4);
+
+    for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
+        patch(k, 0, "{\"drain\":true}");
+        patch(k, 1, "{\"down\":true}");
+        patch(k, 2, "{\"down\":true}");
+        patch(k, 2, "{\"down\":false}");
+        assert_int_equal(lease(k, 7 + i, "ci/1"), 200);
+        stage_nginx_stop(k->lb, signals[i]);
+        again(k);
+        states_are(k, "dxuu");
+        lease_is(k, 7 + i, "ci/1");
+        assert_int_equal(lease(k, 99, "other"), 412);
+        assert_int_equal(lease(k, 6, "ci/1"), 412);
+        patch(k, 0, "{\"drain\":false}");
+        patch(k, 1, "{\"down\":false}");
+        stage_nginx_stop(k->lb, signals[i]);
+        again(k);
+        states_are(k, "uuuu");
+    }
+}
+
+static bool lease_has_run_out(void *ctx)
+{
+    struct kept *k = ctx;
+
+    return stage_json_int(k->stage, look(k), "rollout.ttl") == 0;
+}
+
+static void a_lease_runs_out_while_nginx_is_stopped_and_its_fence_does_not_fall(struct stage *s)
+{
+    struct kept *k = start(s, 1);
+    const char *headers = "Rollout-Fence: 7\nRollout-Id: a\nRollout-Ttl: 1";
+
+    assert_int_equal(try_patch(k, 0, headers, "")->status, 200);
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    stage_wait_until(s, lease_has_run_out, k, 3000, "a lease of 1 s to run out");
+    assert_int_equal(lease(k, 7, "b"), 412);
+    assert_int_equal(lease(k, 8, "b"), 200);
+}
+
+static void the_state_finds_its_servers_however_the_file_is_changed(struct stage *s)
+{
+    struct kept *k = prepare(s, 4);
+    const char *a = k->peers[0], *b = k->peers[1], *c = k->peers[2];
+
+    k->peers[3] = b; /* twice */
+    k->lb = stage_nginx_start(s, "lb", &k->conf);
+    patch(k, 0, "{\"down\":true}");
+    patch(k, 2, "{\"drain\":true}");
+    patch(k, 3, "{\"down\":true}");
+    assert_int_equal(lease(k, 7, "ci"), 200);
+    states_are(k, "xudx");
+    stage_nginx_stop(k->lb, SIGTERM);
+
+    k->peers[0] = c, k->peers[1] = b, k->peers[2] = b, k->peers[3] = NULL; /* in another order, and a is gone */
+    k->upstreams[1].no_zone = true;
+    k->upstreams[1].extra = "zone app 512k;"; /* of another size */
+    again(k);
+    states_are(k, "dux");
+    k->peers[3] = a;
+    stage_nginx_write(k->lb, &k->conf);
+    stage_nginx_reload(k->lb);
+    states_are(k, "duxu"); /* a server that was out of the file is as the file says */
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "duxu");
+    stage_nginx_stop(k->lb, SIGTERM);
+
+    k->upstreams[1].name = "else";
+    again(k);
+    stage_nginx_stop(k->lb, SIGTERM);
+    k->upstreams[1].name = "app";
+    again(k);
+    states_are(k, "uuuu");
+    lease_is(k, 7, "ci");
+}
+
+static bool is_there(void *ctx)
+{
+    return access(ctx, F_OK) == 0;
+}
+
+static void a_reload_may_bring_move_and_drop_the_state_file(struct stage *s)
+{
+    struct kept *k = prepare(s, 2);
+    const char *with = k->conf.http_extra;
+    char *moved = (char *)(uintptr_t)stage_text(s, "%s/keep/moved", s->dir);
+
+    k->conf.http_extra = NULL;
+    k->lb = stage_nginx_start(s, "lb", &k->conf);
+    patch(k, 0, "{\"down\":true}");
+    k->conf.http_extra = with;
+    stage_nginx_write(k->lb, &k->conf);
+    stage_nginx_reload(k->lb);
+    stage_nginx_stop(k->lb, SIGKILL); /* without another change */
+    again(k);
+    states_are(k, "xu");
+
+    k->conf.http_extra = "api_state ../keep/moved;"; /* below the prefix, which is the nginx's own folder */
+    stage_nginx_write(k->lb, &k->conf);
+    stage_nginx_reload(k->lb);
+    stage_wait_until(s, is_there, moved, WAIT_MS, "the state file at its new place");
+    patch(k, 1, "{\"drain\":true}");
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "xd");
+
+    k->conf.http_extra = NULL;
+    stage_nginx_write(k->lb, &k->conf);
+    stage_nginx_reload(k->lb);
+    states_are(k, "xd");
+    assert_int_equal(unlink(moved), 0);
+    patch(k, 1, "{\"drain\":false}");
+    assert_int_not_equal(access(moved, F_OK), 0);
+}
+
+/* ---- what is wrong with the file */
+
+static struct stage_run test_conf(struct kept *k)
+{
+    const char *const argv[] = {
+        "/usr/sbin/nginx", "-t", "-e", stage_text(k->stage, "%s/test.log", k->lb->dir), "-p", k->lb->dir, "-c",
+        k->lb->conf_path,  NULL};
+
+    return stage_run(k->stage, WAIT_MS, argv);
+}
+
+struct seen {
+    struct stat folder, file, lock;
+    const char *text;
+};
+
+static struct seen see(struct kept *k)
+{
+    struct seen seen = {.text = stage_read(k->stage, k->path)};
+
+    assert_int_equal(stat(k->folder, &seen.folder), 0);
+    assert_int_equal(stat(k->path, &seen.file), 0);
+    assert_int_equal(stat(stage_text(k->stage, "%s.lock", k->path), &seen.lock), 0);
+    return seen;
+}
+
+static void same_stat(const struct stat *a, const struct stat *b)
+{
+    assert_true(a->st_ino == b->st_ino);
+    assert_true(a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec);
+    assert_true(a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec);
+}
+
+/* A name that came, went or was renamed moves the folder's times. */
+static void nothing_moved(const struct seen *a, const struct seen *b)
+{
+    same_stat(&a->folder, &b->folder);
+    same_stat(&a->file, &b->file);
+    same_stat(&a->lock, &b->lock);
+    assert_string_equal(a->text, b->text);
+}
+
+static void a_test_of_the_conf_changes_nothing_and_names_a_bad_file(struct stage *s)
+{
+    struct kept *k = start(s, 2);
+
+    if (s->asan) /* the module needs its runtime there, too */
+        return;
+    patch(k, 0, "{\"down\":true}");
+    struct seen before = see(k);
+    assert_int_equal(test_conf(k).exit_code, 0);
+    struct seen after = see(k);
+    nothing_moved(&before, &after);
+    states_are(k, "xu");
+
+    stage_nginx_stop(k->lb, SIGTERM);
+    (void)stage_write(s, "keep/state", "garbage\n");
+    before = see(k);
+    struct stage_run run = test_conf(k);
+    assert_int_equal(run.exit_code, 0);
+    assert_non_null(strstr(run.err, "not a state file"));
+    after = see(k);
+    nothing_moved(&before, &after);
+}
+
+static void bad_directives_are_refused(struct stage *s)
+{
+    static const struct {
+        const char *extra, *why;
+    } rows[] = {
+        {"api_state a; api_state b;", "\"api_state\" directive is duplicate"},
+        {"api_state a b;", "invalid number of arguments"},
+        {"api_state \"\";", "needs the name of a file"},
+        {"api_state keep/;", "needs the name of a file"},
+    };
+    struct kept *k = start(s, 1);
+
+    if (s->asan)
+        return;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        k->conf.http_extra = rows[i].extra;
+        stage_nginx_write(k->lb, &k->conf);
+        struct stage_run run = test_conf(k);
+
+        if (run.exit_code != 1 || strstr(run.err, rows[i].why) == NULL)
+            stage_fail(s, "%s: exit code %d, %s", rows[i].extra, run.exit_code, run.err);
+    }
+}
+
+/* Puts something into the place of the state file; `good` is the text of a good one. */
+typedef void spoil_fn(struct kept *k, const char *good);
+
+static void spoil_cut(struct kept *k, const char *good)
+{
+    (void)stage_write(k->stage, "keep/state", stage_text(k->stage, "%.*s", (int)strlen(good) - 5, good));
+}
+
+static void spoil_garbage(struct kept *k, const char *good)
+{
+    (void)good;
+    (void)stage_write(k->stage, "keep/state", "\x7f\x45LF\x01\n\n");
+}
+
+static void spoil_empty(struct kept *k, const char *good)
+{
+    (void)good;
+    (void)stage_write(k->stage, "keep/state", "");
+}
+
+static void spoil_version(struct kept *k, const char *good)
+{
+    (void)stage_write(k->stage, "keep/state", stage_text(k->stage, "upstream_api_state 2%s", strchr(good, '\n')));
+}
+
+static void spoil_sum(struct kept *k, const char *good)
+{
+    char *text = (char *)(uintptr_t)stage_text(k->stage, "%s", good);
+
+    memcpy(strstr(text, "down"), "port", 4);
+    (void)stage_write(k->stage, "keep/state", text);
+}
+
+static void spoil_folder(struct kept *k, const char *good)
+{
+    (void)good;
+    (void)unlink(stage_text(k->stage, "%s.bad", k->path));
+    assert_int_equal(mkdir(k->path, 0755), 0);
+}
+
+static void spoil_link(struct kept *k, const char *good)
+{
+    (void)rmdir(stage_text(k->stage, "%s.bad", k->path));
+    (void)stage_write(k->stage, "keep/else", good);
+    assert_int_equal(symlink("else", k->path), 0);
+}
+
+static void spoil_fifo(struct kept *k, const char *good)
+{
+    (void)good;
+    assert_int_equal(mkfifo(k->path, 0666), 0);
+}
+
+static void spoil_size(struct kept *k, const char *good)
+{
+    (void)good;
+    (void)stage_write(k->stage, "keep/state", "");
+    assert_int_equal(truncate(k->path, 17 * 1024 * 1024), 0);
+}
+
+static void a_bad_file_is_named_and_kept_aside_and_nginx_starts_as_configured(struct stage *s)
+{
+    static const struct {
+        spoil_fn *spoil;
+        const char *why;
+    } rows[] = {
+        {spoil_cut, "it is cut"},
+        {spoil_garbage, "not a state file"},
+        {spoil_empty, "not a state file"},
+        {spoil_version, "line 1: of another version"},
+        {spoil_sum, "its checksum is wrong"},
+        {spoil_folder, "is not a regular file"},
+        {spoil_link, "it is a symbolic link"},
+        {spoil_fifo, "is not a regular file"},
+        {spoil_size, "has 17825792 bytes"},
+    };
+    struct kept *k = start(s, 2);
+
+    patch(k, 0, "{\"down\":true}");
+    const char *good = stage_read(s, k->path);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct stat bad, spoiled;
+        size_t log_before;
+
+        stage_nginx_stop(k->lb, SIGTERM);
+        assert_int_equal(unlink(k->path), 0);
+        rows[i].spoil(k, good);
+        assert_int_equal(lstat(k->path, &spoiled), 0);
+        log_before = strlen(log_of(k));
+        again(k);
+        if (strstr(log_of(k) + log_before, rows[i].why) == NULL || strstr(log_of(k) + log_before, k->path) == NULL)
+            stage_fail(s, "row %zu: the log does not say \"%s\" and where", i, rows[i].why);
+        assert_int_equal(lstat(stage_text(s, "%s.bad", k->path), &bad), 0);
+        assert_true(bad.st_ino == spoiled.st_ino);
+        states_are(k, "uu");
+        patch(k, 1, "{\"drain\":true}");
+        stage_nginx_stop(k->lb, SIGKILL);
+        again(k);
+        states_are(k, "ud");
+        patch(k, 1, "{\"drain\":false}");
+    }
+}
+
+/* ---- where it cannot be written */
+
+static void want_not_kept(struct kept *k)
+{
+    struct stage_answer *a = try_patch(k, 0, NULL, "{\"down\":true}");
+
+    assert_int_equal(a->status, 500);
+    assert_string_equal(stage_json_string(k->stage, a->json, "error.code"), "StateNotKept");
+    const char *text = stage_json_string(k->stage, a->json, "error.text");
+    assert_non_null(strstr(text, "the change is made"));
+    assert_non_null(strstr(text, k->path));
+    states_are(k, "xu");
+}
+
+static void what_cannot_be_written_is_answered_500_and_written_once_it_can(struct stage *s)
+{
+    struct kept *k = prepare(s, 2);
+
+    assert_int_equal(rmdir(k->folder), 0);
+    k->lb = stage_nginx_start(s, "lb", &k->conf);
+    want_not_kept(k);
+    want_not_kept(k);
+    assert_int_equal(count(log_of(k), "changes would not outlive nginx"), 1);
+    assert_int_equal(mkdir(k->folder, 0755), 0);
+    stage_wait_until(s, is_there, (void *)(uintptr_t)k->path, WAIT_MS, "the state file to be written after all");
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "xu");
+}
+
+static void a_folder_that_the_workers_may_not_write_is_named_at_start(struct stage *s)
+{
+    struct kept *k = prepare(s, 2);
+
+    assert_int_equal(chmod(s->dir, 0711), 0);
+    assert_int_equal(chmod(k->folder, 0555), 0);
+    k->conf.user = "nobody nogroup";
+    k->lb = stage_nginx_start(s, "lb", &k->conf);
+    assert_int_equal(count(log_of(k), "changes would not outlive nginx"), 1);
+    assert_non_null(strstr(log_of(k), "Permission denied"));
+    want_not_kept(k);
+    assert_int_equal(chmod(k->folder, 0777), 0);
+    patch(k, 1, "{\"drain\":true}");
+    assert_int_equal(count(log_of(k), "is written again"), 1);
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "xd");
+}
+
+/* ---- many at once */
+
+struct client {
+    int fd;
+    char sent, answered; /* letters as in states_are */
+};
+
+static json_int_t pid_behind(struct stage *s, int fd)
+{
+    stage_raw_send(s, fd, "GET /api/9/nginx HTTP/1.1\r\nHost: a\r\n\r\n");
+    const char *at = strstr(stage_raw_answer(s, fd, WAIT_MS), "\"pid\":");
+
+    assert_non_null(at);
+    return atol(at + strlen("\"pid\":"));
+}
+
+static void send_next(struct stage *s, struct client *c, unsigned id)
+{
+    static const char states[] = "dxu";
+    static const char *const bodies[] = {"{\"drain\":true}", "{\"down\":true}", "{\"down\":false}"};
+    unsigned next = (unsigned)(strchr(states, c->answered) - states + 1) % 3;
+
+    c->sent = states[next];
+    stage_raw_send(s, c->fd,
+                   stage_text(s,
+                              "PATCH /api/9/http/upstreams/app/servers/%u HTTP/1.1\r\nHost: a\r\nContent-Length: "
+                              "%zu\r\n\r\n%s",
+                              id, strlen(bodies[next]), bodies[next]));
+}
+
+/* 20 connections over several workers, each with its own server. */
+static void connect_all(struct kept *k, struct client *clients)
+{
+    json_int_t first = 0;
+    unsigned others = 0;
+
+    for (unsigned i = 0, tries = 0; i < PEERS_MAX; tries++) {
+        int fd = stage_raw_open(k->stage, k->lb->api_port);
+        json_int_t pid = pid_behind(k->stage, fd);
+
+        first = i == 0 ? pid : first;
+        if (pid == first && i >= PEERS_MAX / 2 && others == 0 && tries < 500)
+            continue;
+        others += pid != first;
+        clients[i++] = (struct client){.fd = fd, .sent = 'u', .answered = 'u'};
+    }
+    if (others == 0)
+        stage_fail(k->stage, "one worker alone took all connections");
+}
+
+static void every_answered_change_is_there_after_a_kill(struct stage *s)
+{
+    struct kept *k = prepare(s, PEERS_MAX);
+    struct client clients[PEERS_MAX];
+    struct pollfd polls[PEERS_MAX];
+
+    k->conf.workers = 4;
+    k->lb = stage_nginx_start(s, "lb", &k->conf);
+    for (unsigned round = 0; round < 3; round++) {
+        unsigned answers = 0;
+        const json_t *app;
+
+        connect_all(k, clients);
+        app = look(k);
+        for (unsigned i = 0; i < PEERS_MAX; i++) {
+            clients[i].answered = state_in(s, app, i)[0] == 'u' ? 'u' : state_in(s, app, i)[1] == 'r' ? 'd' : 'x';
+            send_next(s, &clients[i], i);
+            polls[i] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
+        }
+        while (answers < 150 + round * 7) { /* the kill finds all of them in a PATCH */
+            assert_true(poll(polls, PEERS_MAX, WAIT_MS) > 0);
+            for (unsigned i = 0; i < PEERS_MAX; i++) {
+                if (polls[i].revents == 0)
+                    continue;
+                const char *answer = stage_raw_answer(s, clients[i].fd, WAIT_MS);
+
+                if (strncmp(answer, "HTTP/1.1 200", 12) != 0)
+                    stage_fail(s, "%s", answer);
+                clients[i].answered = clients[i].sent;
+                send_next(s, &clients[i], i);
+                answers++;
+            }
+        }
+        stage_nginx_stop(k->lb, SIGKILL);
+        again(k);
+        app = look(k);
+        for (unsigned i = 0; i < PEERS_MAX; i++) {
+            const char *state = state_in(s, app, i);
+            char is = (char)(state[0] == 'u' ? 'u' : state[1] == 'r' ? 'd' : 'x');
+
+            if (is != clients[i].answered && is != clients[i].sent)
+                stage_fail(s, "server %u is %s; answered was %c, sent %c", i, state, clients[i].answered,
+                           clients[i].sent);
+        }
+    }
+}
+
+/* ---- a binary upgrade: two nginx on the same sockets */
+
+/* A connection to a worker of that master. */
+static int connect_to(struct kept *k, pid_t master)
+{
+    for (unsigned tries = 0; tries < 500; tries++) {
+        int fd = stage_raw_open(k->stage, k->lb->api_port);
+
+        stage_raw_send(k->stage, fd, "GET /api/9/nginx HTTP/1.1\r\nHost: a\r\n\r\n");
+        const char *at = strstr(stage_raw_answer(k->stage, fd, WAIT_MS), "\"ppid\":");
+        if (at != NULL && atol(at + strlen("\"ppid\":")) == master)
+            return fd;
+    }
+    stage_fail(k->stage, "no connection to a worker of %d", master);
+}
+
+/* What of the answer was wanted, "" where it did not come. */
+static void want_on(struct kept *k, int fd, const char *method, const char *path, const char *body, const char *want)
+{
+    stage_raw_send(k->stage, fd,
+                   stage_text(k->stage,
+                              "%s /api/9/http/upstreams/app%s HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n%s",
+                              method, path, strlen(body), body));
+    const char *answer = stage_raw_answer(k->stage, fd, WAIT_MS);
+    if (strstr(answer, want) == NULL)
+        stage_fail(k->stage, "%s %s %s: want %s: %s", method, path, body, want, answer);
+}
+
+static void kill_all_of(struct kept *k, pid_t master)
+{
+    pid_t workers[64];
+    unsigned n = stage_nginx_workers_of(k->lb, master, workers, 64);
+
+    assert_int_equal(kill(master, SIGKILL), 0);
+    for (unsigned i = 0; i < n && i < 64; i++)
+        (void)kill(workers[i], SIGKILL);
+}
+
+struct gone {
+    struct stage *stage;
+    pid_t pid;
+};
+
+static bool is_gone(void *ctx)
+{
+    struct gone *g = ctx;
+
+    return !stage_pid_is_kin(g->stage, g->pid);
+}
+
+/* Where both are there, the new one may change and the old one may not, and both tell the same. */
+static void two_nginx(struct kept *k, int old, int new)
+{
+    want_on(k, old, "PATCH", "/servers/1", "{\"down\":true}", "\"code\":\"StateTaken\"");
+    want_on(k, old, "PATCH", "/servers/1", "{\"down\":true}", "HTTP/1.1 503");
+    states_are(k, "duu");
+    want_on(k, new, "PATCH", "/servers/2", "{\"down\":true}", "HTTP/1.1 200");
+    want_on(k, old, "GET", "/servers/2", "", "\"down\":true");
+    want_on(k, old, "GET", "", "", "\"active_exact\":false");
+    want_on(k, new, "GET", "", "", "\"active_exact\":false");
+    for (int i = 0; i < 20; i++)
+        states_are(k, "dux");
+    lease_is(k, 7, "ci");
+}
+
+static struct kept *upgrade(struct stage *s, pid_t *next)
+{
+    struct kept *k = start(s, 3);
+    int old = connect_to(k, k->lb->proc->pid);
+
+    patch(k, 0, "{\"drain\":true}");
+    assert_int_equal(lease(k, 7, "ci"), 200);
+    *next = stage_nginx_upgrade(k->lb);
+    two_nginx(k, old, connect_to(k, *next));
+    return k;
+}
+
+static bool is_exact(void *ctx)
+{
+    struct kept *k = ctx;
+
+    return stage_json_bool(k->stage, look(k), "rollout.active_exact");
+}
+
+static void a_binary_upgrade_keeps_all_and_the_old_nginx_refuses(struct stage *s)
+{
+    pid_t next;
+    struct kept *k = upgrade(s, &next);
+    struct gone gone = {s, next};
+
+    stage_proc_signal(s, k->lb->proc, SIGQUIT);
+    assert_int_equal(stage_proc_wait(s, k->lb->proc, WAIT_MS), 0);
+    stage_wait_until(s, is_exact, k, WAIT_MS, "the counts to be exact, with one nginx left");
+    states_are(k, "dux");
+    patch(k, 1, "{\"drain\":true}");
+    kill_all_of(k, next);
+    stage_wait_until(s, is_gone, &gone, WAIT_MS, "the new nginx to be gone");
+    again(k);
+    states_are(k, "ddx");
+    lease_is(k, 7, "ci");
+}
+
+static void when_the_new_nginx_ends_the_old_one_goes_on_with_its_changes(struct stage *s)
+{
+    pid_t next;
+    struct kept *k = upgrade(s, &next);
+    struct gone gone = {s, next};
+
+    kill_all_of(k, next);
+    stage_wait_until(s, is_gone, &gone, WAIT_MS, "the new nginx to be gone");
+    states_are(k, "dux");
+    stage_wait_until(s, is_exact, k, WAIT_MS, "the counts to be exact, with one nginx left");
+    patch(k, 1, "{\"drain\":true}");
+    lease_is(k, 7, "ci");
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "ddx");
+    lease_is(k, 7, "ci");
+}
+
+struct ask {
+    struct kept *k;
+    int status;
+};
+
+static bool is_made(void *ctx)
+{
+    struct ask *a = ctx;
+
+    a->status = try_patch(a->k, 1, NULL, "{\"drain\":true}")->status;
+    return a->status == 200;
+}
+
+static void a_new_nginx_that_waits_for_its_last_connection_gives_the_file_back(struct stage *s)
+{
+    pid_t next;
+    struct kept *k = upgrade(s, &next);
+    struct ask ask = {.k = k};
+    struct gone gone = {s, next};
+    int last = connect_to(k, next);
+
+    stage_raw_send(s, last, "GET /api/9/nginx HTTP/1.1\r\n"); /* half of a request */
+    assert_int_equal(kill(next, SIGQUIT), 0);
+    stage_wait_until(s, is_made, &ask, WAIT_MS, "the old nginx to have the file again");
+    states_are(k, "ddx");
+    stage_raw_send(s, last, "Host: a\r\n\r\n");
+    assert_non_null(strstr(stage_raw_answer(s, last, WAIT_MS), "200 OK"));
+    stage_wait_until(s, is_gone, &gone, WAIT_MS, "the new nginx to be gone");
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "ddx");
+}
+
+struct loop {
+    struct kept *k;
+    unsigned turn;
+    const char *want; /* what was answered last */
+    unsigned taken, kept;
+    pid_t master; /* to wait for: another one in the pid file */
+};
+
+/* One PATCH, tried again while the file changes hands, and what each nginx shows then. */
+static void loop_once(struct loop *l)
+{
+    static const char *const bodies[] = {"{\"down\":true}", "{\"drain\":true}", "{\"down\":false}"};
+    static const char *const states[] = {"x", "d", "u"};
+    struct stage_answer *a;
+    unsigned tries = 0;
+
+    l->turn = (l->turn + 1) % 3;
+    while ((a = try_patch(l->k, 0, NULL, bodies[l->turn]))->status == 503 && tries++ < 500) {
+        l->taken++;
+        states_are(l->k, l->want);
+    }
+    if (a->status != 200)
+        stage_fail(l->k->stage, "%s: %d %s%s", bodies[l->turn], a->status, a->error, a->body);
+    l->want = states[l->turn];
+    l->kept++;
+    for (int i = 0; i < 4; i++)
+        states_are(l->k, l->want);
+}
+
+static bool another_master(void *ctx)
+{
+    struct loop *l = ctx;
+    const char *path = stage_text(l->k->stage, "%s/nginx.pid", l->k->lb->dir);
+
+    loop_once(l);
+    if (access(path, R_OK) != 0)
+        return false;
+    pid_t pid = (pid_t)atol(stage_read(l->k->stage, path));
+    if (pid <= 0 || pid == l->master || stage_nginx_workers_of(l->k->lb, pid, NULL, 0) == 0)
+        return false;
+    l->master = pid;
+    return true;
+}
+
+/* In a tight loop: none is lost in the moment in which the file changes hands, in either direction. */
+static void no_answered_change_is_lost_over_upgrades_and_back(struct stage *s)
+{
+    struct kept *k = start(s, 1);
+    struct loop l = {.k = k, .want = "u", .turn = 2, .master = k->lb->proc->pid};
+    pid_t old = k->lb->proc->pid;
+
+    for (int round = 0; round < 4; round++) {
+        stage_proc_signal(s, k->lb->proc, SIGUSR2);
+        stage_wait_until(s, another_master, &l, WAIT_MS, "a new master");
+        for (int i = 0; i < 10; i++)
+            loop_once(&l);
+        assert_int_equal(kill(l.master, SIGQUIT), 0);
+        stage_wait_until(s, another_master, &l, WAIT_MS, "the old master to be alone");
+        assert_int_equal(l.master, old);
+    }
+    if (l.taken == 0)
+        stage_fail(s, "no PATCH of %u came to the nginx that may not", l.kept);
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, l.want);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stage_test(changes_leases_and_fences_outlive_a_stop_and_a_kill),
+        stage_test(a_lease_runs_out_while_nginx_is_stopped_and_its_fence_does_not_fall),
+        stage_test(the_state_finds_its_servers_however_the_file_is_changed),
+        stage_test(a_reload_may_bring_move_and_drop_the_state_file),
+        stage_test(a_test_of_the_conf_changes_nothing_and_names_a_bad_file),
+        stage_test(bad_directives_are_refused),
+        stage_test(a_bad_file_is_named_and_kept_aside_and_nginx_starts_as_configured),
+        stage_test(what_cannot_be_written_is_answered_500_and_written_once_it_can),
+        stage_test(a_folder_that_the_workers_may_not_write_is_named_at_start),
+        stage_test(every_answered_change_is_there_after_a_kill),
+        stage_test(a_binary_upgrade_keeps_all_and_the_old_nginx_refuses),
+        stage_test(when_the_new_nginx_ends_the_old_one_goes_on_with_its_changes),
+        stage_test(a_new_nginx_that_waits_for_its_last_connection_gives_the_file_back),
+        stage_test(no_answered_change_is_lost_over_upgrades_and_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
