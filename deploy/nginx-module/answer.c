@@ -39,6 +39,7 @@ ngx_int_t answer_json(ngx_http_request_t *r, ngx_uint_t status, const struct jso
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
     r->headers_out.status = status;
+    r->disable_not_modified = 1; /* else a PATCH with If-Match is made, answered with 412 and its connection cut */
     r->headers_out.content_length_n = (off_t)out->size_bytes;
     rc = ngx_http_send_header(r);
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {

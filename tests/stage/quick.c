@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,8 @@ int stage_quick_open(struct stage_quick *q, uint16_t port, const char *from)
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr_in ours = {.sin_family = AF_INET};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool good = fd >= 0;
+    /* else the second piece of a request waits for the other side to acknowledge the first */
+    bool good = fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) == 0;
 
     q->status = 0;
     q->why = q->body = "";
@@ -42,19 +44,35 @@ int stage_quick_open(struct stage_quick *q, uint16_t port, const char *from)
     return -1;
 }
 
+/* A 100 Continue and the like in front of the answer. */
+static void skip_interim(struct stage_quick *q)
+{
+    const char *end;
+
+    while (strncmp(q->bytes, "HTTP/1.1 1", 10) == 0 && (end = strstr(q->bytes, "\r\n\r\n")) != NULL) {
+        q->size -= (size_t)(end + 4 - q->bytes);
+        memmove(q->bytes, end + 4, q->size + 1);
+    }
+}
+
 /* Whether a whole answer has come; sets what is known of it. */
 static bool is_whole(struct stage_quick *q)
 {
-    const char *end = strstr(q->bytes, "\r\n\r\n"), *length;
+    const char *end, *length;
+    size_t whole;
 
+    skip_interim(q);
+    end = strstr(q->bytes, "\r\n\r\n");
     if (end == NULL || strncmp(q->bytes, "HTTP/1.1 ", 9) != 0)
         return false;
     length = strcasestr(q->bytes, "\r\nContent-Length:");
     q->body = end + 4;
-    q->body_size = length != NULL && length < end ? strtoul(length + 17, NULL, 10) : 0;
-    if (q->size < (size_t)(q->body - q->bytes) + q->body_size)
+    q->body_size = !q->is_head && length != NULL && length < end ? strtoul(length + 17, NULL, 10) : 0;
+    whole = (size_t)(q->body - q->bytes) + q->body_size;
+    if (q->size < whole)
         return false;
     q->status = (int)strtol(q->bytes + 9, NULL, 10);
+    q->more = q->size - whole;
     return true;
 }
 

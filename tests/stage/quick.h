@@ -13,12 +13,15 @@ struct stage_quick {
     int status;      /* 0: no whole answer */
     const char *why; /* static: what broke; "" where nothing did */
     bool refused;    /* it never got a connection */
+    bool is_head;    /* set by the caller: the answer's body does not come */
+    size_t more;     /* bytes behind the answer */
     const char *body;
     size_t body_size, size;
     char bytes[STAGE_QUICK_BYTES]; /* terminated */
 };
 
-/* Sends `request` as it is (it should say Connection: close) and reads one answer with a Content-Length. from: an
+/* Sends `request` as it is (it should say Connection: close) and reads one answer with a Content-Length,
+ * interim ones left out. from: an
  * address of ours, "127.0.3.1"; NULL: the kernel's choice. True: a whole answer, whatever its status. */
 bool stage_quick_send(struct stage_quick *q, uint16_t port, const char *from, const char *request, uint32_t limit_ms);
 
