@@ -50,7 +50,6 @@ static enum params_result take_weight(const struct body_member *member, const st
                                       struct view_change *change)
 {
     ngx_int_t weight = read_number(&member->text);
-
     bool same = weight == server->peer->weight;
 
     if (weight == NGX_ERROR) {
