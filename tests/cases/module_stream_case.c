@@ -224,6 +224,23 @@ static void stream_changes_and_sessions_outlive_a_reload(struct stage *s)
     wait_active(t, id, 0);
 }
 
+static void stream_changes_outlive_a_stop_of_nginx_in_the_state_file(struct stage *s)
+{
+    struct tcp *t = start_tcp(s, "");
+
+    t->conf.http_extra = stage_text(s, "api_state %s/state;", stage_mkdir(s, "keep"));
+    stage_nginx_write(t->lb, &t->conf);
+    stage_nginx_reload(t->lb);
+    patch(t, 0, "{\"down\":true,\"max_conns\":9}");
+    stage_nginx_stop(t->lb, SIGKILL);
+    stage_nginx_again(t->lb);
+    assert_string_equal(state_of(t, 0), "down");
+    assert_string_equal(state_of(t, 1), "up");
+    assert_int_equal(stage_json_int(s, peer(t, 0), "max_conns"), 9);
+    assert_string_equal(stage_json_string(s, ask(t, "GET", "http/upstreams/app", NULL)->json, "peers.0.state"), "up");
+    only_node_answers(t, "b", 6);
+}
+
 static void http_and_stream_upstreams_of_one_name_are_two(struct stage *s)
 {
     static const char lease[] = "Rollout-Fence: 7\nRollout-Id: one\nRollout-Ttl: 60";
@@ -295,6 +312,7 @@ int main(void)
         stage_test(every_stream_balancer_in_every_worker_obeys_at_once),
         stage_test(a_stream_server_is_quiet_when_its_last_session_has_ended),
         stage_test(stream_changes_and_sessions_outlive_a_reload),
+        stage_test(stream_changes_outlive_a_stop_of_nginx_in_the_state_file),
         stage_test(http_and_stream_upstreams_of_one_name_are_two),
         stage_test(stream_refusals_are_those_of_http),
         stage_test(without_the_stream_module_there_are_no_stream_upstreams),
