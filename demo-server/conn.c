@@ -54,7 +54,7 @@ struct conn *conn_open(struct listener *listener, struct MHD_Connection *mhd)
     c->listener = listener;
     c->mhd = mhd;
     c->fd = fd != NULL ? fd->connect_fd : -1;
-    if (site->adopting)
+    if (site->adopting != NULL)
         c->untold = !bytes_read(c->fd, &c->bytes_taken);
     c->spoke = c->bytes_taken > 0;
     c->next = site->conns;

@@ -25,9 +25,9 @@ struct site {
     struct counts counts;
     struct conn *conns;
     size_t conn_count;
-    bool draining; /* every answer closes its connection */
-    bool stopping; /* and there is no successor */
-    bool adopting; /* the connection that opens is a predecessor's */
+    bool draining;             /* every answer closes its connection */
+    bool stopping;             /* and there is no successor */
+    struct listener *adopting; /* the connection that opens is a predecessor's, and came by this; else NULL */
     uint32_t linger_ms;
     int nobody_fd;             /* a socket whose other end is closed */
     struct handover *handover; /* borrowed; set once the server runs */

@@ -261,7 +261,7 @@ enum handover_passed handover_pass(struct handover *h, const char *listener, int
     case HANDOVER_CHANNEL_DONE:
         return HANDOVER_PASSED;
     case HANDOVER_CHANNEL_LATER:
-        h->pass_waits = true;
+        h->pass_waits |= h->child.room > 0; /* else its answer wakes us */
         return HANDOVER_PASS_LATER;
     case HANDOVER_CHANNEL_END:
         break;
@@ -359,8 +359,10 @@ static void predecessor_tell(struct handover *h)
     size_t at = 1;
     pid_t group = getpgid(getppid());
 
+    if (h->ops.adopt != NULL)
+        at += (size_t)snprintf(word + at, sizeof word - at, "=%u", h->options.adopt_ahead);
     for (unsigned i = 0; i < h->sockets.listener_count && h->ops.adopt != NULL; i++)
-        at += (size_t)snprintf(word + at, sizeof word - at, "%s%s", i > 0 ? ":" : "", h->sockets.listeners[i].name);
+        at += (size_t)snprintf(word + at, sizeof word - at, ":%s", h->sockets.listeners[i].name);
     /* Back into its group, which we left so that we could be ended with our children. */
     if (getpgrp() == getpid() && group > 0)
         (void)setpgid(0, group);

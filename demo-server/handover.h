@@ -43,6 +43,9 @@ struct handover_options {
     const char *pidfile; /* borrowed; NULL: none */
     uint32_t upgrade_timeout_ms;
     uint32_t drain_timeout_ms;
+    /* How many connections each predecessor (there may be two) may have on their way to adopt(): there must be places
+     * for them kept free, which no other client takes. */
+    uint32_t adopt_ahead;
 };
 
 struct handover_ops {
@@ -56,8 +59,9 @@ struct handover_ops {
     /* The drain limit is over, or somebody insists: end them all; how many requests were cut short. */
     size_t (*abandon)(void *ctx);
     /* A connection of the predecessor's, idle, that came by the listener of that name; its descriptor is the server's
-     * from now on. NULL: this server takes none, predecessors keep theirs until they end. */
-    void (*adopt)(void *ctx, const char *listener, int fd);
+     * from now on. True: one more may come for it; false: it took one of the places that are kept free. NULL: this
+     * server takes none, predecessors keep theirs until they end. */
+    bool (*adopt)(void *ctx, const char *listener, int fd);
     /* A happening (one word) and a sentence for people. */
     void (*log)(void *ctx, const char *event, const char *text);
 };

@@ -1,6 +1,8 @@
 #include "handover_channel.h"
 
 #include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -22,6 +24,11 @@ bool handover_channel_names(const char *list, const char *name)
         list += n + (list[n] == ':');
     }
     return false;
+}
+
+size_t handover_channel_room(const char *text)
+{
+    return text[0] == '=' ? (size_t)strtoul(text + 1, NULL, 10) : SIZE_MAX;
 }
 
 enum handover_channel_result handover_channel_send(int channel, const char *name, int fd)
@@ -52,6 +59,9 @@ enum handover_channel_result handover_channel_receive(int channel, char name[HAN
     ssize_t n = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     const struct cmsghdr *rights;
 
+    /* It ended without reading our last answer. That is told once, and before what it had sent. */
+    if (n < 0 && errno == ECONNRESET)
+        n = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     *fd = -1;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return HANDOVER_CHANNEL_LATER;

@@ -1,10 +1,14 @@
 /* handover_channel.h - what a process and its predecessor say to each other over a socket pair (SOCK_SEQPACKET).
  *
  * The successor's first word is HANDOVER_READY, once it serves. Behind it stand the names of the listeners whose idle
- * connections it takes over, joined by colons; a program of another making may write the one byte alone, and gets none.
- * Where there was nothing to execute the word is HANDOVER_EXEC_FAILED with an errno (an int). After that only the
- * predecessor speaks: a listener's name with a connection's descriptor beside it (SCM_RIGHTS). The end of the channel
- * is the end of the process on its other side. */
+ * connections it takes over, joined by colons, and before them =N: so many may be on their way. A program of another
+ * making may write the one byte alone, and gets none; one that names no number gets all at once. Where there was
+ * nothing to execute the word is HANDOVER_EXEC_FAILED with an errno (an int).
+ *
+ * After that the predecessor sends connections: a listener's name with the descriptor beside it (SCM_RIGHTS). The
+ * successor answers =N: so many more may come, in the places of those that it took; or =0: it took one into a place
+ * that it keeps free for this, and gives no leave for another. What has no leave stays with the predecessor. The end of
+ * the channel is the end of the process on its other side. */
 #ifndef DEMO_SERVER_HANDOVER_CHANNEL_H
 #define DEMO_SERVER_HANDOVER_CHANNEL_H
 
@@ -15,10 +19,14 @@
 
 #define HANDOVER_READY       'R'
 #define HANDOVER_EXEC_FAILED 'E'
-#define HANDOVER_WORD_MAX    (1 + HANDOVER_FDS_MAX * HANDOVER_NAME_MAX)
+#define HANDOVER_WORD_MAX    (1 + HANDOVER_ROOM_MAX + HANDOVER_FDS_MAX * HANDOVER_NAME_MAX)
+#define HANDOVER_ROOM_MAX    24 /* bytes of =N: */
 
 /* Whether `name` is in a list joined by colons. */
 bool handover_channel_names(const char *list, const char *name);
+
+/* The N of a list or an answer; SIZE_MAX where there is none. */
+size_t handover_channel_room(const char *text);
 
 enum handover_channel_result {
     HANDOVER_CHANNEL_DONE,

@@ -105,6 +105,8 @@ static bool channel_look(struct handover_child *c, const char *path)
     if (n >= 1 && word[0] == HANDOVER_READY) {
         word[n] = '\0';
         memcpy(c->takes, word + 1, (size_t)n);
+        c->room = handover_channel_room(c->takes);
+        c->full = c->room == 0;
         return true;
     }
     channel_close(c);
@@ -120,10 +122,32 @@ static bool channel_look(struct handover_child *c, const char *path)
     return false;
 }
 
+static void answers_read(struct handover_child *c)
+{
+    char text[HANDOVER_ROOM_MAX];
+    ssize_t n;
+
+    while (c->channel_fd >= 0 && (n = read(c->channel_fd, text, sizeof text - 1)) != -1) {
+        size_t more;
+
+        if (n == 0) { /* it is gone, or leaves */
+            channel_close(c);
+            return;
+        }
+        text[n] = '\0';
+        more = handover_channel_room(text);
+        c->full = more == 0;
+        if (more != SIZE_MAX && c->room < SIZE_MAX - more)
+            c->room += more;
+    }
+}
+
 enum handover_child_state handover_child_look(struct handover_child *c, const char *path)
 {
     if (c->pid == 0)
         return HANDOVER_CHILD_WAIT;
+    if (c->ready)
+        answers_read(c);
     if (!c->ready && c->channel_fd >= 0 && channel_look(c, path)) {
         c->deadline_ms = INT64_MAX;
         c->ready = true;
@@ -149,9 +173,13 @@ enum handover_channel_result handover_child_pass(struct handover_child *c, const
 {
     enum handover_channel_result rc;
 
-    if (c->channel_fd < 0 || !handover_channel_names(c->takes, name))
+    if (c->channel_fd < 0 || !handover_channel_names(c->takes, name) || (c->room == 0 && c->full))
         return HANDOVER_CHANNEL_END;
+    if (c->room == 0)
+        return HANDOVER_CHANNEL_LATER;
     rc = handover_channel_send(c->channel_fd, name, fd);
+    if (rc == HANDOVER_CHANNEL_DONE && c->room != SIZE_MAX)
+        c->room--;
     if (rc == HANDOVER_CHANNEL_END)
         channel_close(c);
     return rc;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,28 +30,41 @@ void handover_older_add(struct handover_older *o, int fd)
     o->fds[o->count++] = fd;
 }
 
+/* So many more may come. */
+static void answer(int channel, unsigned more)
+{
+    char text[HANDOVER_ROOM_MAX];
+    int n = snprintf(text, sizeof text, "=%u", more);
+
+    (void)send(channel, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* False where it has ended. */
 static bool take(int channel, unsigned most, handover_adopt_fn *adopt, void *ctx)
 {
     char name[HANDOVER_NAME_MAX];
+    unsigned more = 0;
+    bool full = false, ended = false;
 
     for (unsigned n = 0; n < most; n++) {
         int fd;
+        enum handover_channel_result rc = handover_channel_receive(channel, name, &fd);
 
-        switch (handover_channel_receive(channel, name, &fd)) {
-        case HANDOVER_CHANNEL_DONE:
-            if (fd >= 0 && adopt != NULL)
-                adopt(ctx, name, fd);
-            else if (fd >= 0)
-                (void)close(fd);
+        ended = rc == HANDOVER_CHANNEL_END;
+        if (rc != HANDOVER_CHANNEL_DONE)
             break;
-        case HANDOVER_CHANNEL_LATER:
-            return true;
-        case HANDOVER_CHANNEL_END:
-            return false;
-        }
+        if (fd >= 0 && adopt == NULL)
+            (void)close(fd);
+        else if (fd < 0 || adopt(ctx, name, fd))
+            more++;
+        else
+            full = true;
     }
-    return true;
+    if (more > 0)
+        answer(channel, more);
+    if (full)
+        answer(channel, 0);
+    return !ended;
 }
 
 void handover_older_look(struct handover_older *o, handover_adopt_fn *adopt, void *ctx)

@@ -12,13 +12,14 @@ struct handover_older {
     unsigned count;
 };
 
-typedef void handover_adopt_fn(void *ctx, const char *listener, int fd);
+typedef bool handover_adopt_fn(void *ctx, const char *listener, int fd);
 
 /* What the environment announced, behind ready_fd. False: one of them is not open. */
 bool handover_older_inherit(struct handover_older *, const struct handover_env *, struct err *);
 void handover_older_add(struct handover_older *, int fd);
 
-/* Take the connections that have come (a bounded number of them), and forget who is gone. adopt NULL: close them. */
+/* Take the connections that have come (a bounded number of them), tell how many more may come, and forget who is gone.
+ * adopt NULL: close them. */
 void handover_older_look(struct handover_older *, handover_adopt_fn *adopt, void *ctx);
 
 /* A successor has copies of them. */

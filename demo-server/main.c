@@ -29,10 +29,10 @@ static void standard_fds_open(void)
 
 static bool serve(char **argv, const struct options *o, struct err *err)
 {
-    const struct handover_options options = {.argv = argv,
-                                             .pidfile = o->pidfile[0] != '\0' ? o->pidfile : NULL,
-                                             .upgrade_timeout_ms = o->upgrade_timeout_ms,
-                                             .drain_timeout_ms = o->drain_timeout_ms};
+    struct handover_options options = {.argv = argv,
+                                       .pidfile = o->pidfile[0] != '\0' ? o->pidfile : NULL,
+                                       .upgrade_timeout_ms = o->upgrade_timeout_ms,
+                                       .drain_timeout_ms = o->drain_timeout_ms};
     const struct {
         const char *flag, *name;
         const struct addr *addr;
@@ -47,6 +47,7 @@ static bool serve(char **argv, const struct options *o, struct err *err)
     server = server_new(&started, o->linger_ms, sizeof listeners / sizeof listeners[0], err);
     if (server == NULL)
         return false;
+    options.adopt_ahead = server_adopt_ahead(server);
     handover = handover_new(&options, &server_handover_ops, server, err);
     if (handover == NULL)
         goto out;

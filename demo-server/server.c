@@ -18,6 +18,10 @@
 #include "request.h"
 
 #define LISTENERS_MAX  8
+#define ADOPTED_INDEX  LISTENERS_MAX /* who is ready: a listener, the adopted connections, or the handover */
+#define HANDOVER_INDEX (LISTENERS_MAX + 1)
+#define PREDECESSORS   2    /* handover.h: three processes at most */
+#define ADOPT_AHEAD    256  /* connections that a predecessor may send before it hears that there is room */
 #define FDS_SPARE      64   /* of the limit on open files: listeners, epolls, pipes, a successor's start */
 #define CONN_MEMORY    4096 /* bytes for head and answer of a request; more would cost a sleeper a page */
 #define SWEEP_EVERY_MS 1000 /* for connections that are dead and do not know it */
@@ -30,6 +34,8 @@ struct server {
     int listen_fds[LISTENERS_MAX];
     int epoll_fd;
     unsigned conns_max; /* a listener: without it, accept would meet the end of files, and so would a handover */
+    unsigned adopt_ahead;
+    struct listener adopted; /* has no socket; its connections were passed on while their listener was full */
     int64_t sweep_at_ms;
 };
 
@@ -44,7 +50,9 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
                           enum MHD_ConnectionNotificationCode code)
 {
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *socket_context = conn_open(ctx, mhd);
+        struct listener *l = ctx;
+
+        *socket_context = conn_open(l->site->adopting != NULL ? l->site->adopting : l, mhd);
     } else if (*socket_context != NULL) {
         conn_close(*socket_context);
         *socket_context = NULL;
@@ -95,7 +103,7 @@ static int nobody_open(void)
 }
 
 /* A connection is a file: as many as the system lets us. */
-static unsigned conns_limit(unsigned listeners)
+static unsigned conns_limit(void)
 {
     struct rlimit files = {1024, 1024};
     rlim_t spare;
@@ -108,12 +116,44 @@ static unsigned conns_limit(unsigned listeners)
     if (files.rlim_cur > INT_MAX)
         files.rlim_cur = INT_MAX;
     spare = files.rlim_cur / 2 < FDS_SPARE ? files.rlim_cur / 2 : FDS_SPARE;
-    return (unsigned)(files.rlim_cur - spare) / listeners;
+    return (unsigned)(files.rlim_cur - spare);
+}
+
+static bool watch(struct server *s, int fd, unsigned index, struct err *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
+
+    return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ||
+           err_set(err, "cannot watch file descriptor %d: %s", fd, strerror(errno));
+}
+
+/* listen_fd -1: for connections that are added. */
+static bool daemon_start(struct server *s, struct listener *l, int listen_fd, unsigned index, struct err *err)
+{
+    const unsigned conns_max = listen_fd < 0 ? s->adopt_ahead * PREDECESSORS : s->conns_max;
+    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (listen_fd < 0 ? MHD_USE_NO_LISTEN_SOCKET : 0);
+    const union MHD_DaemonInfo *info;
+
+    l->site = &s->site;
+    l->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, l, MHD_OPTION_CONNECTION_LIMIT, conns_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONN_MEMORY, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
+        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, l, MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
+        listen_fd < 0 ? MHD_OPTION_END : MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_END);
+    if (l->daemon == NULL)
+        return err_set(err, "libmicrohttpd does not start: %s", strerror(errno));
+    info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    if (info != NULL && watch(s, info->epoll_fd, index, err))
+        return true;
+    MHD_stop_daemon(l->daemon);
+    l->daemon = NULL;
+    return false;
 }
 
 struct server *server_new(const struct timespec *started, uint32_t linger_ms, unsigned listeners, struct err *err)
 {
     struct server *s = calloc(1, sizeof *s);
+    const unsigned conns = conns_limit();
 
     if (s == NULL) {
         err_set(err, "no memory");
@@ -124,13 +164,19 @@ struct server *server_new(const struct timespec *started, uint32_t linger_ms, un
     s->site.linger_ms = linger_ms;
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->site.nobody_fd = nobody_open();
-    if (s->epoll_fd < 0 || s->site.nobody_fd < 0) {
+    s->adopt_ahead = conns / 8 < ADOPT_AHEAD ? conns / 8 : ADOPT_AHEAD;
+    s->conns_max = (conns - PREDECESSORS * s->adopt_ahead) / listeners;
+    if (s->epoll_fd < 0 || s->site.nobody_fd < 0)
         err_set(err, "cannot make an epoll and a socket: %s", strerror(errno));
-        free(s);
-        return NULL;
-    }
-    s->conns_max = conns_limit(listeners);
-    return s;
+    else if (daemon_start(s, &s->adopted, -1, ADOPTED_INDEX, err))
+        return s;
+    free(s);
+    return NULL;
+}
+
+unsigned server_adopt_ahead(const struct server *s)
+{
+    return s->adopt_ahead;
 }
 
 /* Clients whose machine is gone without a word are found out as Go's net does; accepted sockets inherit it. */
@@ -143,36 +189,16 @@ static void keepalive_set(int listen_fd)
     (void)setsockopt(listen_fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
 }
 
-static bool watch(struct server *s, int fd, unsigned index, struct err *err)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
-
-    return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ||
-           err_set(err, "cannot watch file descriptor %d: %s", fd, strerror(errno));
-}
-
 bool server_add(struct server *s, int listen_fd, const char *flag, const char *name, struct err *err)
 {
     struct listener *l = &s->listeners[s->listener_count];
-    const union MHD_DaemonInfo *info;
 
     assert(s->listener_count < LISTENERS_MAX);
-    l->site = &s->site;
     l->name = name;
     l->flag = flag;
     keepalive_set(listen_fd);
-    l->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, l, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-        MHD_OPTION_CONNECTION_LIMIT, s->conns_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
-        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, l, MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_END);
-    if (l->daemon == NULL)
-        return err_set(err, "libmicrohttpd does not start for listener %s: %s", name, strerror(errno));
-    info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    if (info == NULL || !watch(s, info->epoll_fd, s->listener_count, err)) {
-        MHD_stop_daemon(l->daemon);
+    if (!daemon_start(s, l, listen_fd, s->listener_count, err))
         return err_context(err, "listener %s", name);
-    }
     s->listen_fds[s->listener_count++] = listen_fd;
     return true;
 }
@@ -205,20 +231,33 @@ static void on_quiesce(void *ctx, bool last)
     on_sweep(s);
 }
 
-static void on_adopt(void *ctx, const char *flag, int fd)
+static bool is_full(const struct server *s, const struct listener *l)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+    return info == NULL || info->num_connections >= s->conns_max;
+}
+
+static bool on_adopt(void *ctx, const char *flag, int fd)
 {
     struct server *s = ctx;
     struct sockaddr_storage from;
     socklen_t size = sizeof from;
 
-    for (unsigned i = 0; i < s->listener_count; i++)
-        if (strcmp(s->listeners[i].flag, flag) == 0 && getpeername(fd, (struct sockaddr *)&from, &size) == 0) {
-            s->site.adopting = true;
-            (void)MHD_add_connection(s->listeners[i].daemon, fd, (struct sockaddr *)&from, size);
-            s->site.adopting = false;
-            return; /* where that failed, it is closed already */
+    for (unsigned i = 0; i < s->listener_count; i++) {
+        struct listener *l = &s->listeners[i];
+
+        if (strcmp(l->flag, flag) == 0 && getpeername(fd, (struct sockaddr *)&from, &size) == 0) {
+            const bool full = is_full(s, l);
+
+            s->site.adopting = l;
+            (void)MHD_add_connection(full ? s->adopted.daemon : l->daemon, fd, (struct sockaddr *)&from, size);
+            s->site.adopting = NULL;
+            return !full; /* where it could not be added, it is closed already */
         }
+    }
     (void)close(fd); /* its client has left */
+    return true;
 }
 
 static size_t on_left(void *ctx)
@@ -291,41 +330,47 @@ static bool sleepers_wake(struct server *s)
     return any;
 }
 
-/* Work that libmicrohttpd has left over makes no file descriptor ready; it is asked. What it does not tell: a listener
- * that was full listens again only when it is run once more after a connection has gone. */
+/* Work that libmicrohttpd has left over makes no file descriptor ready; it is asked. */
+static bool daemon_run(struct listener *l)
+{
+    MHD_UNSIGNED_LONG_LONG left_ms;
+
+    (void)MHD_run(l->daemon);
+    return MHD_get_timeout(l->daemon, &left_ms) == MHD_YES && left_ms == 0;
+}
+
+/* What it does not tell: a listener that was full listens again only when it is run once more after a connection has
+ * gone. */
 static bool daemons_run(struct server *s, unsigned ready)
 {
     const size_t before = s->site.conn_count;
     bool more = false;
 
-    for (unsigned i = 0; i < s->listener_count; i++) {
-        MHD_UNSIGNED_LONG_LONG left_ms;
-
-        if ((ready & 1u << i) == 0)
-            continue;
-        (void)MHD_run(s->listeners[i].daemon);
-        more |= MHD_get_timeout(s->listeners[i].daemon, &left_ms) == MHD_YES && left_ms == 0;
-    }
+    for (unsigned i = 0; i < s->listener_count; i++)
+        if ((ready & 1u << i) != 0)
+            more |= daemon_run(&s->listeners[i]);
+    if ((ready & 1u << ADOPTED_INDEX) != 0)
+        more |= daemon_run(&s->adopted);
     return more || (before >= s->conns_max && s->site.conn_count < before);
 }
 
 bool server_run(struct server *s, struct handover *h, struct err *err)
 {
-    const unsigned all = (1u << s->listener_count) - 1;
-    struct epoll_event events[LISTENERS_MAX + 1];
+    const unsigned all = ~0u;
+    struct epoll_event events[HANDOVER_INDEX + 1];
     bool more = true;
 
     s->site.handover = h;
-    if (!watch(s, handover_fd(h), LISTENERS_MAX, err))
+    if (!watch(s, handover_fd(h), HANDOVER_INDEX, err))
         return false;
     while (!handover_ended(h)) {
-        int n = epoll_wait(s->epoll_fd, events, LISTENERS_MAX + 1, more ? 0 : wait_ms(s));
+        int n = epoll_wait(s->epoll_fd, events, HANDOVER_INDEX + 1, more ? 0 : wait_ms(s));
         unsigned ready = more ? all : 0;
 
         if (n < 0 && errno != EINTR)
             return err_set(err, "cannot wait for events: %s", strerror(errno));
         for (int i = 0; i < n; i++) {
-            if (events[i].data.u32 < LISTENERS_MAX) {
+            if (events[i].data.u32 != HANDOVER_INDEX) {
                 ready |= 1u << events[i].data.u32;
             } else {
                 handover_wake(h);
@@ -354,6 +399,7 @@ void server_free(struct server **server)
     (void)on_abandon(s); /* libmicrohttpd must not be stopped with a suspended connection */
     for (unsigned i = 0; i < s->listener_count; i++)
         MHD_stop_daemon(s->listeners[i].daemon);
+    MHD_stop_daemon(s->adopted.daemon);
     sleepers_clear(&s->site.sleepers);
     (void)close(s->epoll_fd);
     (void)close(s->site.nobody_fd);

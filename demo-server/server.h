@@ -15,6 +15,9 @@ struct server;
  * `listeners`: how many will be added; each takes its share of the limit on open files, and clients beyond it wait. */
 struct server *server_new(const struct timespec *started, uint32_t linger_ms, unsigned listeners, struct err *);
 
+/* handover_options.adopt_ahead */
+unsigned server_adopt_ahead(const struct server *);
+
 /* What the handover asks of the HTTP side; ctx is the server. */
 extern const struct handover_ops server_handover_ops;
 

@@ -44,6 +44,64 @@ static void idle_connections_go_to_the_successor_and_stay_open(struct stage *s)
     }
 }
 
+/* 64 of these are kept aside, a quarter of the others is for what is passed on; the rest is for the listeners. */
+#define FILES    256
+#define ACCEPTED 144
+
+/* The old process hears that the new one serves only when that one has accepted all that it may, and answered it. */
+static void hand_over_to_one_that_is_full(struct stage_server *v, const int waits[ACCEPTED])
+{
+    struct stage *s = v->stage;
+    struct want w = {.server = v, .old = stage_server_pid(v)};
+    const char *go = stage_text(s, "%s/go", v->dir);
+
+    (void)stage_write(s, stage_text(s, "%s.new", v->exe),
+                      stage_text(s, "#!/bin/bash\nuntil [ -e %s ]; do sleep 0.02; done\nexec -a \"$0\" %s \"$@\"\n", go,
+                                 stage_server_variant(s, "v2")));
+    assert_int_equal(chmod(stage_text(s, "%s.new", v->exe), 0755), 0);
+    assert_int_equal(rename(stage_text(s, "%s.new", v->exe), v->exe), 0);
+    assert_int_equal(kill(w.old, SIGUSR2), 0);
+    wait_for_log(v, "event=upgrade pid=", 1);
+    assert_int_equal(kill(w.old, SIGSTOP), 0);
+    (void)stage_write(s, go, "");
+    stage_wait_until(s, another_serves, &w, 10000, "another process to serve");
+    for (int i = 0; i < ACCEPTED; i++)
+        assert_non_null(strstr(stage_raw_answer(s, waits[i], 5000), "\r\n\r\n2\n"));
+    assert_int_equal(kill(w.old, SIGCONT), 0);
+}
+
+/* All that the successor may accept has been waiting for it: it takes those, and what is passed on is not too much. */
+static void at_the_limit_of_open_files_no_connection_is_lost(struct stage *s)
+{
+    struct stage_server *v = start_limited(s, FILES, LIST("--linger", "1ms"), NULL);
+    int idle[ACCEPTED], waits[ACCEPTED];
+    unsigned passed = 0;
+
+    for (int i = 0; i < ACCEPTED; i++) {
+        idle[i] = stage_raw_open(s, v->port[i % 3]);
+        (void)ask(s, idle[i], GET("/version"));
+    }
+    for (int i = 0; i < ACCEPTED; i++) {
+        waits[i] = stage_raw_open(s, v->port[i % 3]);
+        stage_raw_send(s, waits[i], GET("/version"));
+    }
+    hand_over_to_one_that_is_full(v, waits);
+    for (int i = 0; i < ACCEPTED; i++) {
+        const char *answer = ask(s, idle[i], GET("/version"));
+
+        assert_non_null(strstr(answer, "HTTP/1.1 200"));
+        passed += strstr(answer, "\r\n\r\n2\n") != NULL;
+    }
+    assert_true(passed > 0 && passed < ACCEPTED);
+    wait_for_one(v);
+    /* And once more: now there is room, and nobody has to speak before the old one goes. */
+    stage_server_install(v, "v1");
+    (void)hand_over(v);
+    wait_for_one(v);
+    for (int i = 0; i < ACCEPTED; i++)
+        assert_non_null(strstr(ask(s, waits[i], GET("/version")), "\r\n\r\n1\n"));
+}
+
 static void part_of_a_request_is_kept_until_it_is_whole(struct stage *s)
 {
     struct stage_server *v = start_with(s, LIST("--linger", "1ms"), NULL);
@@ -176,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(idle_connections_go_to_the_successor_and_stay_open),
+        stage_test(at_the_limit_of_open_files_no_connection_is_lost),
         stage_test(part_of_a_request_is_kept_until_it_is_whole),
         stage_test(a_client_whose_bytes_cannot_be_counted_is_kept_until_it_speaks),
         stage_test(a_unix_socket_is_handed_over_and_its_clients_are_kept_until_they_speak),

@@ -204,7 +204,7 @@ static void crowd_start(struct stage *s, struct crowd *c, struct stage_server *v
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
     files.rlim_cur = files.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
-    if (files.rlim_max < SLEEPERS + 200)
+    if (files.rlim_max < SLEEPERS + 1000)
         skip(); /* the machine does not allow so many */
     c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     for (int i = 0; i < SLEEPERS; i++) {

@@ -19,25 +19,40 @@ static inline bool is_serving(void *ctx)
     return stage_server_pid(ctx) != 0;
 }
 
-/* A server with further flags and further variables in its environment (NULL-terminated; env may be NULL). */
-static inline struct stage_server *start_with(struct stage *s, const char *const *flags, const char *const *env)
+/* A server with further flags and further variables in its environment (NULL-terminated; env may be NULL), and with at
+ * most so many open files (0: as many as the test). */
+static inline struct stage_server *start_limited(struct stage *s, unsigned files, const char *const *flags,
+                                                 const char *const *env)
 {
     struct stage_server *v = stage_server_start(s, "one", "v1");
-    const char *argv[24] = {v->exe, "--pidfile", v->pidfile};
-    unsigned n = 3;
+    const char *argv[24];
+    unsigned n = 0;
 
     stage_server_kill(v, SIGTERM); /* the same ports and folder, started anew */
+    if (files != 0) {
+        argv[n++] = "/usr/bin/prlimit";
+        argv[n++] = stage_text(s, "--nofile=%u", files);
+    }
+    argv[n++] = v->exe;
+    argv[n++] = "--pidfile";
+    argv[n++] = v->pidfile;
     for (int i = 0; i < 3; i++) {
         argv[n++] = stage_text(s, "-a%d", i);
         argv[n++] = stage_text(s, "127.0.0.1:%u", v->port[i]);
     }
     for (; *flags != NULL; flags++)
         argv[n++] = *flags;
+    argv[n] = NULL;
     v->proc = stage_start(
         s, &(struct stage_spawn){.name = "server-one", .argv = argv, .cwd = v->dir, .may_end = true, .env = env});
     v->log = v->proc->out_path;
     stage_wait_until(s, is_serving, v, 10000, "the server");
     return v;
+}
+
+static inline struct stage_server *start_with(struct stage *s, const char *const *flags, const char *const *env)
+{
+    return start_limited(s, 0, flags, env);
 }
 
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
