@@ -160,7 +160,7 @@ fuzz: deps
 FUZZ_SECONDS ?= 60
 fuzz-live: deps
 	@$(SUBMAKE) -s FLAVOUR=asan test-parts all build/asan/tests/cases/module_fuzz_case
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run build/asan build/asan/tests/cases/module_fuzz_case
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run -l $$(($(FUZZ_SECONDS) + 300)) build/asan build/asan/tests/cases/module_fuzz_case
 
 # ---- beside gracehttp and nginx: packages of the set `bench`, not needed by any test. ROUNDS, ZERO and GRACE_LISTING are
 # tests/bench/handover's.

@@ -302,9 +302,11 @@ static void no_request_fails_and_nothing_grows_over_many_reloads(struct stage *s
     }
     assert_int_equal(done, times);
     assert_true(r->failed[WITH] <= r->failed[STOCK]);
+    assert_true(zones_kb[WITH] <= SHARED_GROWS_KB);
+    if (s->asan)
+        return; /* it keeps for a while what was freed */
     assert_true(master_kb[WITH] <= (master_kb[STOCK] > 0 ? master_kb[STOCK] : 0) + MASTER_GROWS_KB);
     assert_true(worker_kb[WITH] <= (worker_kb[STOCK] > 0 ? worker_kb[STOCK] : 0) + WORKER_GROWS_KB);
-    assert_true(zones_kb[WITH] <= SHARED_GROWS_KB);
 }
 
 int main(void)
