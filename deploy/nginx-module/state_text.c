@@ -337,7 +337,8 @@ static size_t split(char *line, size_t size_bytes, struct word *words, size_t ro
         if (n == room_n) {
             return room_n + 1;
         }
-        words[n++] = (struct word){line + from, i - from};
+        words[n].bytes = line + from;
+        words[n++].size_bytes = i - from;
         from = i + 1;
     }
     return n;
@@ -431,8 +432,8 @@ static bool check_head(struct reader *r, const char *bytes, size_t size_bytes, s
 
 static bool read_all(struct reader *r, char *bytes, size_t size_bytes)
 {
-    size_t at;
-    uint64_t rows_n;
+    size_t at = 0;
+    uint64_t rows_n = 0;
 
     if (size_bytes > STATE_TEXT_MAX_BYTES) {
         return refuse(r, "larger than %d bytes", STATE_TEXT_MAX_BYTES);

@@ -1,10 +1,11 @@
 /* module_state_case.c - what the API changed outlives nginx: api_state on real nginx. */
-#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -170,7 +171,7 @@ static bool lease_has_run_out(void *ctx)
     return stage_json_int(k->stage, look(k), "rollout.ttl") == 0;
 }
 
-static void a_lease_runs_out_while_nginx_is_stopped_and_its_fence_does_not_fall(struct stage *s)
+static void a_lease_runs_out_over_a_kill_and_its_fence_does_not_fall(struct stage *s)
 {
     struct kept *k = start(s, 1);
     const char *headers = "Rollout-Fence: 7\nRollout-Id: a\nRollout-Ttl: 1";
@@ -179,6 +180,8 @@ static void a_lease_runs_out_while_nginx_is_stopped_and_its_fence_does_not_fall(
     stage_nginx_stop(k->lb, SIGKILL);
     again(k);
     stage_wait_until(s, lease_has_run_out, k, 3000, "a lease of 1 s to run out");
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
     assert_int_equal(lease(k, 7, "b"), 412);
     assert_int_equal(lease(k, 8, "b"), 200);
 }
@@ -453,7 +456,7 @@ static void a_bad_file_is_named_and_kept_aside_and_nginx_starts_as_configured(st
 
 /* ---- where it cannot be written */
 
-static void want_not_kept(struct kept *k)
+static void patch_is_not_kept(struct kept *k)
 {
     struct stage_answer *a = try_patch(k, 0, NULL, "{\"down\":true}");
 
@@ -462,7 +465,6 @@ static void want_not_kept(struct kept *k)
     const char *text = stage_json_string(k->stage, a->json, "error.text");
     assert_non_null(strstr(text, "the change is made"));
     assert_non_null(strstr(text, k->path));
-    states_are(k, "xu");
 }
 
 static void what_cannot_be_written_is_answered_500_and_written_once_it_can(struct stage *s)
@@ -471,8 +473,9 @@ static void what_cannot_be_written_is_answered_500_and_written_once_it_can(struc
 
     assert_int_equal(rmdir(k->folder), 0);
     k->lb = stage_nginx_start(s, "lb", &k->conf);
-    want_not_kept(k);
-    want_not_kept(k);
+    patch_is_not_kept(k);
+    patch_is_not_kept(k);
+    states_are(k, "xu");
     assert_int_equal(count(log_of(k), "changes would not outlive nginx"), 1);
     assert_int_equal(mkdir(k->folder, 0755), 0);
     stage_wait_until(s, is_there, (void *)(uintptr_t)k->path, WAIT_MS, "the state file to be written after all");
@@ -483,15 +486,20 @@ static void what_cannot_be_written_is_answered_500_and_written_once_it_can(struc
 
 static void a_folder_that_the_workers_may_not_write_is_named_at_start(struct stage *s)
 {
-    struct kept *k = prepare(s, 2);
+    struct kept *k = start(s, 2);
 
+    patch(k, 1, "{\"down\":true}");
+    stage_nginx_stop(k->lb, SIGTERM);
+    assert_int_equal(unlink(stage_text(s, "%s.lock", k->path)), 0);
     assert_int_equal(chmod(s->dir, 0711), 0);
     assert_int_equal(chmod(k->folder, 0555), 0);
     k->conf.user = "nobody nogroup";
-    k->lb = stage_nginx_start(s, "lb", &k->conf);
+    again(k);
+    states_are(k, "ux"); /* what stands in it can be read all the same */
+    patch_is_not_kept(k);
+    states_are(k, "xx");
     assert_int_equal(count(log_of(k), "changes would not outlive nginx"), 1);
     assert_non_null(strstr(log_of(k), "Permission denied"));
-    want_not_kept(k);
     assert_int_equal(chmod(k->folder, 0777), 0);
     patch(k, 1, "{\"drain\":true}");
     assert_int_equal(count(log_of(k), "is written again"), 1);
@@ -625,26 +633,40 @@ static void want_on(struct kept *k, int fd, const char *method, const char *path
         stage_fail(k->stage, "%s %s %s: want %s: %s", method, path, body, want, answer);
 }
 
-static void kill_all_of(struct kept *k, pid_t master)
-{
-    pid_t workers[64];
-    unsigned n = stage_nginx_workers_of(k->lb, master, workers, 64);
-
-    assert_int_equal(kill(master, SIGKILL), 0);
-    for (unsigned i = 0; i < n && i < 64; i++)
-        (void)kill(workers[i], SIGKILL);
-}
-
 struct gone {
     struct stage *stage;
-    pid_t pid;
+    pid_t pids[64];
+    unsigned n;
 };
 
-static bool is_gone(void *ctx)
+static bool are_gone(void *ctx)
 {
     struct gone *g = ctx;
+    bool any = false;
 
-    return !stage_pid_is_kin(g->stage, g->pid);
+    for (unsigned i = 0; i < g->n; i++)
+        any = any || stage_pid_is_kin(g->stage, g->pids[i]);
+    return !any;
+}
+
+/* Master and workers. Back when all are gone: the kernel may tell of a connection to one that is dying, and to no
+ * other. */
+static void kill_all_of(struct kept *k, pid_t master)
+{
+    struct gone g = {.stage = k->stage, .pids = {master}};
+
+    g.n = 1 + stage_nginx_workers_of(k->lb, master, g.pids + 1, 63);
+    for (unsigned i = 0; i < g.n; i++)
+        (void)kill(g.pids[i], SIGKILL);
+    stage_wait_until(k->stage, are_gone, &g, WAIT_MS, "the killed nginx to be gone");
+}
+
+static bool old_is_alone(void *ctx)
+{
+    struct kept *k = ctx;
+    const char *path = stage_text(k->stage, "%s/nginx.pid", k->lb->dir);
+
+    return access(path, R_OK) == 0 && atol(stage_read(k->stage, path)) == k->lb->proc->pid;
 }
 
 /* Where both are there, the new one may change and the old one may not, and both tell the same. */
@@ -685,7 +707,6 @@ static void a_binary_upgrade_keeps_all_and_the_old_nginx_refuses(struct stage *s
 {
     pid_t next;
     struct kept *k = upgrade(s, &next);
-    struct gone gone = {s, next};
 
     stage_proc_signal(s, k->lb->proc, SIGQUIT);
     assert_int_equal(stage_proc_wait(s, k->lb->proc, WAIT_MS), 0);
@@ -693,7 +714,6 @@ static void a_binary_upgrade_keeps_all_and_the_old_nginx_refuses(struct stage *s
     states_are(k, "dux");
     patch(k, 1, "{\"drain\":true}");
     kill_all_of(k, next);
-    stage_wait_until(s, is_gone, &gone, WAIT_MS, "the new nginx to be gone");
     again(k);
     states_are(k, "ddx");
     lease_is(k, 7, "ci");
@@ -703,17 +723,16 @@ static void when_the_new_nginx_ends_the_old_one_goes_on_with_its_changes(struct 
 {
     pid_t next;
     struct kept *k = upgrade(s, &next);
-    struct gone gone = {s, next};
 
-    kill_all_of(k, next);
-    stage_wait_until(s, is_gone, &gone, WAIT_MS, "the new nginx to be gone");
-    states_are(k, "dux");
+    want_on(k, connect_to(k, next), "PATCH", "/servers/1", "{\"drain\":true}", "HTTP/1.1 200");
+    kill_all_of(k, next); /* before the old one has looked */
+    states_are(k, "ddx");
     stage_wait_until(s, is_exact, k, WAIT_MS, "the counts to be exact, with one nginx left");
-    patch(k, 1, "{\"drain\":true}");
+    patch(k, 1, "{\"down\":true}");
     lease_is(k, 7, "ci");
     stage_nginx_stop(k->lb, SIGKILL);
     again(k);
-    states_are(k, "ddx");
+    states_are(k, "dxx");
     lease_is(k, 7, "ci");
 }
 
@@ -735,7 +754,7 @@ static void a_new_nginx_that_waits_for_its_last_connection_gives_the_file_back(s
     pid_t next;
     struct kept *k = upgrade(s, &next);
     struct ask ask = {.k = k};
-    struct gone gone = {s, next};
+    struct gone gone = {.stage = s, .pids = {next}, .n = 1};
     int last = connect_to(k, next);
 
     stage_raw_send(s, last, "GET /api/9/nginx HTTP/1.1\r\n"); /* half of a request */
@@ -744,10 +763,57 @@ static void a_new_nginx_that_waits_for_its_last_connection_gives_the_file_back(s
     states_are(k, "ddx");
     stage_raw_send(s, last, "Host: a\r\n\r\n");
     assert_non_null(strstr(stage_raw_answer(s, last, WAIT_MS), "200 OK"));
-    stage_wait_until(s, is_gone, &gone, WAIT_MS, "the new nginx to be gone");
+    stage_wait_until(s, are_gone, &gone, WAIT_MS, "the new nginx to be gone");
     stage_nginx_stop(k->lb, SIGKILL);
     again(k);
     states_are(k, "ddx");
+}
+
+/* The answer's status. */
+static int status_on(struct kept *k, int fd)
+{
+    const char *answer = stage_raw_answer(k->stage, fd, WAIT_MS);
+
+    return strlen(answer) > 12 ? atoi(answer + strlen("HTTP/1.1 ")) : 0;
+}
+
+/* The old nginx has made a change and the new one has read the file, and both wait for the lock: whoever comes first,
+ * the answer tells the truth. */
+static void a_change_in_the_moment_of_an_upgrade_is_kept_or_refused(struct stage *s)
+{
+    static const char *const bodies[] = {"{\"down\":true}", "{\"down\":false}"};
+    static const char *const names[] = {"u", "x"};
+    struct kept *k = start(s, 1);
+    pid_t old = k->lb->proc->pid;
+    unsigned kept = 0, refused = 0, is = 0;
+
+    for (unsigned round = 0; round < 40 && (kept == 0 || refused == 0); round++) {
+        int fd = connect_to(k, old), lock = open(stage_text(s, "%s.lock", k->path), O_RDWR | O_CLOEXEC);
+
+        assert_int_equal(flock(lock, LOCK_EX), 0);
+        stage_raw_send(s, fd,
+                       stage_text(s,
+                                  "PATCH /api/9/http/upstreams/app/servers/0 HTTP/1.1\r\nHost: a\r\nContent-Length: "
+                                  "%zu\r\n\r\n%s",
+                                  strlen(bodies[is]), bodies[is]));
+        pid_t next = stage_nginx_upgrade(k->lb);
+        assert_int_equal(close(lock), 0);
+        int status = status_on(k, fd);
+        if (status == 200)
+            is = 1 - is;
+        else
+            assert_int_equal(status, 503);
+        kept += status == 200;
+        refused += status == 503;
+        (void)connect_to(k, next); /* it serves */
+        for (int i = 0; i < 8; i++)
+            states_are(k, names[is]);
+        kill_all_of(k, next);
+        stage_wait_until(s, old_is_alone, k, WAIT_MS, "the old nginx to have its pid file again");
+        states_are(k, names[is]);
+    }
+    if (kept == 0 || refused == 0)
+        stage_fail(s, "%u were kept and %u refused: one way was not seen", kept, refused);
 }
 
 struct loop {
@@ -821,7 +887,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(changes_leases_and_fences_outlive_a_stop_and_a_kill),
-        stage_test(a_lease_runs_out_while_nginx_is_stopped_and_its_fence_does_not_fall),
+        stage_test(a_lease_runs_out_over_a_kill_and_its_fence_does_not_fall),
         stage_test(the_state_finds_its_servers_however_the_file_is_changed),
         stage_test(a_reload_may_bring_move_and_drop_the_state_file),
         stage_test(a_test_of_the_conf_changes_nothing_and_names_a_bad_file),
@@ -833,6 +899,7 @@ int main(void)
         stage_test(a_binary_upgrade_keeps_all_and_the_old_nginx_refuses),
         stage_test(when_the_new_nginx_ends_the_old_one_goes_on_with_its_changes),
         stage_test(a_new_nginx_that_waits_for_its_last_connection_gives_the_file_back),
+        stage_test(a_change_in_the_moment_of_an_upgrade_is_kept_or_refused),
         stage_test(no_answered_change_is_lost_over_upgrades_and_back),
     };
 
