@@ -4,25 +4,15 @@
 
 struct balance_peer {
     const struct balance *balance;
-    struct shared_peer *counted; /* NULL: no peer is held */
-    void *data;                  /* what follows is the balancer's own */
+    const struct view_peer *held; /* NULL: no peer is, or one that has no entry in the shared zone */
+    void *ctx;                    /* of the one who asked for our place */
+    void *data;                   /* what follows is the balancer's own */
     ngx_event_get_peer_pt get;
     ngx_event_free_peer_pt free;
     ngx_event_notify_peer_pt notify;
     ngx_event_set_peer_session_pt set_session;
     ngx_event_save_peer_session_pt save_session;
 };
-
-/* Every balancer hands out the address that stands in the peer itself, so its place in memory tells the peer. */
-static struct shared_peer *peer_of(const struct view_upstream *upstream, const struct sockaddr *address)
-{
-    for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
-        if (upstream->peers[i].peer->sockaddr == address) {
-            return upstream->peers[i].shared;
-        }
-    }
-    return NULL;
-}
 
 /* Who looks for requests in flight sees either that we are selecting or that we selected by what is wanted now. */
 static void selection_begin(struct view *view)
@@ -35,30 +25,124 @@ static void selection_begin(struct view *view)
     }
 }
 
+/* ---- when nginx gives up on a peer. That is told by its own words of it, read without its lock: of two failures at
+ * the same moment either may see the other's. */
+
+static bool is_given_up(const struct view_peer *entry)
+{
+    return view_is_unavail(entry, ngx_time());
+}
+
+/* Nobody selects it before. nginx counts in whole seconds. */
+static uint64_t given_up_until_ms(const struct view_peer *entry, uint64_t now_ms)
+{
+    const ngx_time_t *now = ngx_timeofday();
+    time_t left_s = entry->peer->checked + entry->peer->fail_timeout + 1 - now->sec;
+
+    return now_ms + (left_s > 0 ? (uint64_t)left_s * 1000 - now->msec : 0);
+}
+
+static uint64_t utc_ms(void)
+{
+    const ngx_time_t *now = ngx_timeofday();
+
+    return (uint64_t)now->sec * 1000 + now->msec;
+}
+
+/* After a reload the new workers judge anew, and what old ones think no longer decides where requests go. */
+static bool judges(const struct view *view)
+{
+    return view->generation == shared_of(view->zone)->generation;
+}
+
+static void note_try(const struct view *view, const struct view_peer *entry)
+{
+    struct outage *outage = &entry->shared->counts.outage;
+
+    if (entry->peer->max_fails == 0 || entry->peer->fails < entry->peer->max_fails || !outage->given_up ||
+        !judges(view)) {
+        return;
+    }
+    shared_lock(view->zone);
+    uint64_t now_ms = view_now_ms();
+    outage_try(outage, now_ms, given_up_until_ms(entry, now_ms));
+    shared_unlock(view->zone);
+}
+
+static void note_end(const struct view *view, const struct view_peer *entry, bool failed)
+{
+    struct outage *outage = &entry->shared->counts.outage;
+
+    if (failed ? !is_given_up(entry) : !outage->given_up || entry->peer->fails >= entry->peer->max_fails) {
+        return;
+    }
+    if (!judges(view)) {
+        return;
+    }
+    shared_lock(view->zone);
+    uint64_t now_ms = view_now_ms();
+    if (failed) {
+        outage_fail(outage, now_ms, utc_ms(), given_up_until_ms(entry, now_ms));
+    } else {
+        outage_end(outage, now_ms);
+    }
+    shared_unlock(view->zone);
+}
+
+/* ---- around the balancer's own */
+
 static ngx_int_t balance_get(ngx_peer_connection_t *pc, void *data)
 {
     struct balance_peer *bp = data;
+    const struct view_peer *entry = NULL;
 
     selection_begin(bp->balance->view);
     ngx_int_t rc = bp->get(pc, bp->data);
-    if ((rc == NGX_OK || rc == NGX_DONE) && bp->counted == NULL) {
-        bp->counted = peer_of(bp->balance->upstream, pc->sockaddr);
-        if (bp->counted != NULL) {
-            workers_count(bp->counted, 1);
+    if ((rc == NGX_OK || rc == NGX_DONE) && bp->held == NULL) {
+        entry = view_peer_at(bp->balance->upstream, pc->sockaddr);
+        if (entry != NULL && entry->shared != NULL) {
+            workers_count(entry->shared, 1);
+            bp->held = entry;
         }
     }
     workers_select_end();
+    if (bp->held != NULL && bp->held == entry) {
+        counts_selected(&entry->shared->counts, utc_ms());
+        note_try(bp->balance->view, entry);
+    }
     return rc;
 }
 
+static void count_attempt(struct balance_peer *bp, bool failed)
+{
+    struct shared_peer *peer = bp->held->shared;
+    struct attempt attempt = {.time_ms = {-1, -1, -1}};
+
+    bp->balance->attempt(bp->ctx, &attempt);
+    if (failed) {
+        attempt.time_ms[COUNTS_RESPONSE] = -1; /* what came, if any, was not taken for an answer */
+    }
+    counts_ended(&peer->counts, &attempt, failed);
+    if (attempt.status != 0) {
+        shared_count_answer(bp->balance->view->zone, peer, attempt.status);
+    }
+}
+
+/* Counted before it is no longer active: at a peer that is quiet, all has been counted. */
 static void balance_free(ngx_peer_connection_t *pc, void *data, ngx_uint_t state)
 {
     struct balance_peer *bp = data;
+    const struct view_peer *held = bp->held;
+    bool failed = (state & NGX_PEER_FAILED) != 0;
 
+    if (held != NULL) {
+        count_attempt(bp, failed);
+    }
     bp->free(pc, bp->data, state);
-    if (bp->counted != NULL) {
-        workers_count(bp->counted, -1);
-        bp->counted = NULL;
+    if (held != NULL) {
+        note_end(bp->balance->view, held, failed);
+        workers_count(held->shared, -1);
+        bp->held = NULL;
     }
 }
 
@@ -88,7 +172,7 @@ void balance_begin(const struct balance *balance)
     view_follow(balance->view);
 }
 
-ngx_int_t balance_wrap(const struct balance *balance, ngx_peer_connection_t *pc, ngx_pool_t *pool)
+ngx_int_t balance_wrap(const struct balance *balance, ngx_peer_connection_t *pc, ngx_pool_t *pool, void *ctx)
 {
     struct balance_peer *bp = ngx_pcalloc(pool, sizeof(*bp));
 
@@ -96,6 +180,7 @@ ngx_int_t balance_wrap(const struct balance *balance, ngx_peer_connection_t *pc,
         return NGX_ERROR;
     }
     bp->balance = balance;
+    bp->ctx = ctx;
     bp->data = pc->data;
     bp->get = pc->get;
     bp->free = pc->free;

@@ -143,6 +143,19 @@ struct shared_peer *shared_peer_get(ngx_shm_zone_t *zone, struct shared_upstream
     return peer;
 }
 
+static void peer_free(ngx_shm_zone_t *zone, struct shared_peer *peer)
+{
+    struct counts_code *code = peer->counts.codes;
+
+    while (code != NULL) {
+        struct counts_code *next = code->next;
+
+        zone_free(zone, code);
+        code = next;
+    }
+    zone_free(zone, peer);
+}
+
 static void forget_peers(ngx_shm_zone_t *zone, struct shared_upstream *upstream, uint64_t oldest_generation)
 {
     ngx_queue_t *q = ngx_queue_head(&upstream->peers);
@@ -153,7 +166,7 @@ static void forget_peers(ngx_shm_zone_t *zone, struct shared_upstream *upstream,
         q = ngx_queue_next(q);
         if (peer->seen_generation < oldest_generation) {
             ngx_queue_remove(&peer->link);
-            zone_free(zone, peer);
+            peer_free(zone, peer);
         }
     }
 }
@@ -187,4 +200,31 @@ ngx_uint_t shared_peer_down(const struct shared_peer *peer)
     default:
         return peer->configured_down ? SHARED_DOWN : 0;
     }
+}
+
+static struct counts_code *code_get(ngx_shm_zone_t *zone, struct counts *counts, unsigned status)
+{
+    struct counts_code *code;
+
+    shared_lock(zone);
+    code = counts_code_find(counts, status); /* another worker's first one may have come before ours */
+    if (code == NULL) {
+        code = zone_calloc(zone, sizeof(*code));
+        if (code != NULL) {
+            code->status = status;
+            counts_code_append(counts, code);
+        }
+    }
+    shared_unlock(zone);
+    return code;
+}
+
+void shared_count_answer(ngx_shm_zone_t *zone, struct shared_peer *peer, unsigned status)
+{
+    struct counts_code *code = counts_code_find(&peer->counts, status);
+
+    if (code == NULL) {
+        code = code_get(zone, &peer->counts, status);
+    }
+    __atomic_fetch_add(code != NULL ? &code->n : &peer->counts.uncoded[counts_class(status)], 1, __ATOMIC_RELAXED);
 }

@@ -5,21 +5,22 @@
  * generation follow it by `version` (view.h).
  *
  * Lock: the zone's own mutex. Unlike the peers' rwlocks, nginx's master releases it when its holder dies. Order: this
- * mutex first, then a peers' rwlock; under the latter nothing is allocated or formatted. `version` and what a worker
- * writes in its own entry are not under it. */
+ * mutex first, then a peers' rwlock; under the latter nothing is allocated or formatted. `version`, the counts of a
+ * peer (counts.h) and what a worker writes in its own entry are not under it. */
 #ifndef API_SHARED_H
 #define API_SHARED_H
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "counts.h"
 #include "lease.h"
 
 /* A zone of another layout is another zone: count up when a struct of this file changes. */
 #define SHARED_ZONE_NAME "upstream_api_2"
 /* Fixed, since a zone of another size would be a new one after a reload. Untouched pages cost nothing; one upstream is
- * some 0.5 kB, one peer 0.1 kB, one worker 4 bytes a peer. */
-#define SHARED_ZONE_SIZE_BYTES (8 * 1024 * 1024)
+ * some 0.5 kB, one peer 0.6 kB, one worker 4 bytes a peer. */
+#define SHARED_ZONE_SIZE_BYTES (32 * 1024 * 1024)
 
 /* http and stream have an API and a name space each. */
 enum shared_kind {
@@ -54,6 +55,7 @@ struct shared_peer {
     uint8_t params_wanted;    /* bits of enum shared_param: which of the next are wanted otherwise than configured */
     int64_t param_wanted[SHARED_PARAMS];
     int64_t param_configured[SHARED_PARAMS]; /* in that configuration */
+    struct counts counts;
     size_t address_size_bytes;
     u_char address[];
 };
@@ -113,5 +115,8 @@ void shared_forget(ngx_shm_zone_t *zone, uint64_t oldest_generation);
 #define SHARED_DOWN  1
 #define SHARED_DRAIN 8
 ngx_uint_t shared_peer_down(const struct shared_peer *peer);
+
+/* One answer with that status. Without the lock: it is taken here where the peer's first one comes. */
+void shared_count_answer(ngx_shm_zone_t *zone, struct shared_peer *peer, unsigned status);
 
 #endif

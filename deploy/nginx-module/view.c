@@ -53,6 +53,9 @@ static void apply(const struct view *view)
             if (peer->down == 0) {
                 peer_refresh(peer);
             }
+            if (view->generation == shared_of(view->zone)->generation) {
+                outage_end(&entry->shared->counts.outage, view_now_ms()); /* it is down instead, or up again */
+            }
             group_recount(entry->group);
             ngx_http_upstream_rr_peers_unlock(entry->group);
         }
@@ -92,6 +95,35 @@ struct view_upstream *view_find(const struct view *view, const char *name, size_
 bool view_is_backup(const struct view_upstream *upstream, ngx_uint_t id)
 {
     return upstream->peers[id].group != upstream->source.groups;
+}
+
+/* Alone in its upstream a peer is never given up on. */
+bool view_is_unavail(const struct view_peer *entry, time_t now_s)
+{
+    const ngx_http_upstream_rr_peer_t *peer = entry->peer;
+
+    return !entry->group->single && peer->max_fails != 0 && peer->fails >= peer->max_fails &&
+           now_s - peer->checked <= peer->fail_timeout;
+}
+
+struct view_peer *view_peer_at(const struct view_upstream *upstream, const struct sockaddr *address)
+{
+    ngx_uint_t low = 0, high = upstream->peers_n;
+
+    while (low < high) {
+        ngx_uint_t middle = low + (high - low) / 2;
+        struct view_peer *entry = upstream->by_address[middle];
+
+        if (entry->peer->sockaddr == address) {
+            return entry;
+        }
+        if ((uintptr_t)entry->peer->sockaddr < (uintptr_t)address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
 }
 
 /* The last word wins; `down` over `drain` where both are true. Either one false ends what it names; down:false ends a
@@ -164,6 +196,22 @@ static uint32_t ordinal_of(const struct view_upstream *upstream, ngx_uint_t i)
     return ordinal;
 }
 
+static int compare_addresses(const void *a, const void *b)
+{
+    uintptr_t left = (uintptr_t)(*(struct view_peer *const *)a)->peer->sockaddr;
+    uintptr_t right = (uintptr_t)(*(struct view_peer *const *)b)->peer->sockaddr;
+
+    return (left > right) - (left < right);
+}
+
+static void upstream_sort(struct view_upstream *upstream)
+{
+    for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
+        upstream->by_address[i] = &upstream->peers[i];
+    }
+    ngx_qsort(upstream->by_address, upstream->peers_n, sizeof(upstream->by_address[0]), compare_addresses);
+}
+
 static ngx_int_t upstream_build(struct view_upstream *upstream, const struct view_source *source, ngx_pool_t *pool)
 {
     ngx_uint_t n = 0;
@@ -175,7 +223,8 @@ static ngx_int_t upstream_build(struct view_upstream *upstream, const struct vie
         }
     }
     upstream->peers = ngx_pcalloc(pool, (n + 1) * sizeof(upstream->peers[0]));
-    if (upstream->peers == NULL) {
+    upstream->by_address = ngx_pcalloc(pool, (n + 1) * sizeof(upstream->by_address[0]));
+    if (upstream->peers == NULL || upstream->by_address == NULL) {
         return NGX_ERROR;
     }
     for (ngx_http_upstream_rr_peers_t *group = source->groups; group != NULL; group = group->next) {
@@ -183,6 +232,7 @@ static ngx_int_t upstream_build(struct view_upstream *upstream, const struct vie
             upstream->peers[upstream->peers_n++] = (struct view_peer){.group = group, .peer = peer};
         }
     }
+    upstream_sort(upstream);
     return NGX_OK;
 }
 
@@ -197,9 +247,11 @@ static void peer_register(ngx_shm_zone_t *zone, const struct view_upstream *upst
     }
     if (entry->shared->seen_generation + 1 != generation) {
         entry->shared->wanted = WANTED_AS_CONFIGURED; /* new, or gone for a while: it is as the file says */
+        counts_reset(&entry->shared->counts);
     }
     entry->shared->seen_generation = generation;
     entry->shared->configured_down = entry->peer->down != 0;
+    outage_end(&entry->shared->counts.outage, view_now_ms()); /* this configuration's nginx starts to judge anew */
     peer_settle(entry->shared);
 }
 

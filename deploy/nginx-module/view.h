@@ -36,6 +36,7 @@ struct view_upstream {
     struct view_source source;
     struct shared_upstream *shared; /* NULL: as above */
     struct view_peer *peers;
+    struct view_peer **by_address; /* the same, in the order of where their addresses stand in memory */
     ngx_uint_t peers_n;
 };
 
@@ -72,6 +73,13 @@ void view_generation_begin(ngx_shm_zone_t *zone, const ngx_cycle_t *cycle);
 ngx_int_t view_build(struct view *view, const struct view_source *sources, ngx_uint_t sources_n, ngx_cycle_t *cycle);
 
 bool view_is_backup(const struct view_upstream *upstream, ngx_uint_t id);
+
+/* nginx has given up on the peer for fail_timeout, as its balancers judge. Under the peers' lock. */
+bool view_is_unavail(const struct view_peer *entry, time_t now_s);
+
+/* The peer that a balancer has selected: each hands out the address that stands in the peer itself, so its place in
+ * memory tells the peer. NULL = none of this upstream's. */
+struct view_peer *view_peer_at(const struct view_upstream *upstream, const struct sockaddr *address);
 
 /* The upstream with that name. NULL = none with a zone. */
 struct view_upstream *view_find(const struct view *view, const char *name, size_t size_bytes);

@@ -165,7 +165,7 @@ void workers_count(const struct shared_peer *peer, int change)
         return;
     }
     uint32_t *count = &self->counts[peer->index];
-    __atomic_store_n(count, *count + (uint32_t)change, __ATOMIC_RELAXED);
+    __atomic_store_n(count, *count + (uint32_t)change, __ATOMIC_RELEASE); /* behind what it was counted for */
 }
 
 void workers_reap(ngx_shm_zone_t *zone)
@@ -232,7 +232,7 @@ uint32_t workers_sum(ngx_shm_zone_t *zone, const struct shared_peer *peer)
         struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
 
         if (peer->index < worker->counts_n) {
-            sum += __atomic_load_n(&worker->counts[peer->index], __ATOMIC_RELAXED);
+            sum += __atomic_load_n(&worker->counts[peer->index], __ATOMIC_ACQUIRE);
         }
     }
     return sum;
