@@ -98,7 +98,7 @@ $(B)/tests/unit/load/%_test: $(O)/tests/unit/load/%_test.o $(O)/tests/load.a $(O
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 # of the module, what knows no nginx
-MODULE_PURE := $(patsubst %,$(O)/deploy/nginx-module/%.o,average body counts lease outage route)
+MODULE_PURE := $(patsubst %,$(O)/deploy/nginx-module/%.o,body counts lease outage route)
 $(B)/tests/unit/nginx-module/%_test: $(O)/tests/unit/nginx-module/%_test.o $(MODULE_PURE) $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)

@@ -55,12 +55,12 @@ static bool judges(const struct view *view)
     return view->generation == shared_of(view->zone)->generation;
 }
 
-static void note_try(const struct view *view, const struct view_peer *entry)
+/* The peer was given up on, and is tried again. */
+static __attribute__((noinline, cold)) void note_try(const struct view *view, const struct view_peer *entry)
 {
     struct outage *outage = &entry->shared->counts.outage;
 
-    if (entry->peer->max_fails == 0 || entry->peer->fails < entry->peer->max_fails || !outage->given_up ||
-        !judges(view)) {
+    if (!outage->given_up || !judges(view)) {
         return;
     }
     shared_lock(view->zone);
@@ -69,54 +69,60 @@ static void note_try(const struct view *view, const struct view_peer *entry)
     shared_unlock(view->zone);
 }
 
-static void note_end(const struct view *view, const struct view_peer *entry, bool failed)
+static __attribute__((noinline, cold)) void note_failure(const struct view *view, const struct view_peer *entry)
 {
-    struct outage *outage = &entry->shared->counts.outage;
-
-    if (failed ? !is_given_up(entry) : !outage->given_up || entry->peer->fails >= entry->peer->max_fails) {
-        return;
-    }
-    if (!judges(view)) {
+    if (!is_given_up(entry) || !judges(view)) {
         return;
     }
     shared_lock(view->zone);
     uint64_t now_ms = view_now_ms();
-    if (failed) {
-        outage_fail(outage, now_ms, utc_ms(), given_up_until_ms(entry, now_ms));
-    } else {
-        outage_end(outage, now_ms);
-    }
+    outage_fail(&entry->shared->counts.outage, now_ms, utc_ms(), given_up_until_ms(entry, now_ms));
     shared_unlock(view->zone);
 }
 
-/* ---- around the balancer's own */
+/* The peer was given up on, and an attempt has not failed. */
+static __attribute__((noinline, cold)) void note_success(const struct view *view, const struct view_peer *entry)
+{
+    if (entry->peer->fails >= entry->peer->max_fails || !judges(view)) {
+        return;
+    }
+    shared_lock(view->zone);
+    outage_end(&entry->shared->counts.outage, view_now_ms());
+    shared_unlock(view->zone);
+}
+
+/* ---- around the balancer's own. In the way of each request: what is rare is not inline */
 
 static ngx_int_t balance_get(ngx_peer_connection_t *pc, void *data)
 {
     struct balance_peer *bp = data;
-    const struct view_peer *entry = NULL;
+    struct view *view = bp->balance->view;
+    const struct view_peer *entry;
 
-    selection_begin(bp->balance->view);
+    selection_begin(view);
     ngx_int_t rc = bp->get(pc, bp->data);
-    if ((rc == NGX_OK || rc == NGX_DONE) && bp->held == NULL) {
-        entry = view_peer_at(bp->balance->upstream, pc->sockaddr);
-        if (entry != NULL && entry->shared != NULL) {
-            workers_count(entry->shared, 1);
-            bp->held = entry;
-        }
+    if ((rc != NGX_OK && rc != NGX_DONE) || bp->held != NULL) {
+        workers_select_end();
+        return rc;
     }
+    entry = view_peer_at(bp->balance->upstream, pc->sockaddr);
+    if (entry == NULL || entry->shared == NULL) {
+        workers_select_end();
+        return rc;
+    }
+    bp->held = entry;
+    workers_count(entry->shared, 1);
+    counts_selected(&entry->shared->counts, utc_ms());
     workers_select_end();
-    if (bp->held != NULL && bp->held == entry) {
-        counts_selected(&entry->shared->counts, utc_ms());
-        note_try(bp->balance->view, entry);
+    if (entry->peer->fails != 0 && entry->peer->fails >= entry->peer->max_fails) {
+        note_try(view, entry);
     }
     return rc;
 }
 
-static void count_attempt(struct balance_peer *bp, bool failed)
+static void count_attempt(struct balance_peer *bp, struct shared_peer *peer, bool failed)
 {
-    struct shared_peer *peer = bp->held->shared;
-    struct attempt attempt = {.time_ms = {-1, -1, -1}};
+    struct attempt attempt;
 
     bp->balance->attempt(bp->ctx, &attempt);
     if (failed) {
@@ -124,7 +130,7 @@ static void count_attempt(struct balance_peer *bp, bool failed)
     }
     counts_ended(&peer->counts, &attempt, failed);
     if (attempt.status != 0) {
-        shared_count_answer(bp->balance->view->zone, peer, attempt.status);
+        __atomic_fetch_add(shared_answers(bp->balance->view->zone, peer, attempt.status), 1, __ATOMIC_RELAXED);
     }
 }
 
@@ -133,17 +139,20 @@ static void balance_free(ngx_peer_connection_t *pc, void *data, ngx_uint_t state
 {
     struct balance_peer *bp = data;
     const struct view_peer *held = bp->held;
-    bool failed = (state & NGX_PEER_FAILED) != 0;
 
-    if (held != NULL) {
-        count_attempt(bp, failed);
+    if (held == NULL) {
+        bp->free(pc, bp->data, state);
+        return;
     }
+    count_attempt(bp, held->shared, (state & NGX_PEER_FAILED) != 0);
     bp->free(pc, bp->data, state);
-    if (held != NULL) {
-        note_end(bp->balance->view, held, failed);
-        workers_count(held->shared, -1);
-        bp->held = NULL;
+    if (state & NGX_PEER_FAILED) {
+        note_failure(bp->balance->view, held);
+    } else if (held->shared->counts.outage.given_up) {
+        note_success(bp->balance->view, held);
     }
+    workers_count(held->shared, -1);
+    bp->held = NULL;
 }
 
 static void balance_notify(ngx_peer_connection_t *pc, void *data, ngx_uint_t type)
@@ -169,29 +178,39 @@ static void balance_save_session(ngx_peer_connection_t *pc, void *data)
 
 void balance_begin(const struct balance *balance)
 {
-    view_follow(balance->view);
+    if (!view_is_current(balance->view)) {
+        view_follow(balance->view);
+    }
 }
 
 ngx_int_t balance_wrap(const struct balance *balance, ngx_peer_connection_t *pc, ngx_pool_t *pool, void *ctx)
 {
-    struct balance_peer *bp = ngx_pcalloc(pool, sizeof(*bp));
+    struct balance_peer *bp = ngx_palloc(pool, sizeof(*bp));
 
     if (bp == NULL) {
         return NGX_ERROR;
     }
-    bp->balance = balance;
-    bp->ctx = ctx;
-    bp->data = pc->data;
-    bp->get = pc->get;
-    bp->free = pc->free;
-    bp->notify = pc->notify;
-    bp->set_session = pc->set_session;
-    bp->save_session = pc->save_session;
+    *bp = (struct balance_peer){
+        .balance = balance,
+        .ctx = ctx,
+        .data = pc->data,
+        .get = pc->get,
+        .free = pc->free,
+        .notify = pc->notify,
+        .set_session = pc->set_session,
+        .save_session = pc->save_session,
+    };
     pc->data = bp;
     pc->get = balance_get;
     pc->free = balance_free;
-    pc->notify = bp->notify != NULL ? balance_notify : NULL;
-    pc->set_session = bp->set_session != NULL ? balance_set_session : NULL;
-    pc->save_session = bp->save_session != NULL ? balance_save_session : NULL;
+    if (bp->notify != NULL) {
+        pc->notify = balance_notify;
+    }
+    if (bp->set_session != NULL) {
+        pc->set_session = balance_set_session;
+    }
+    if (bp->save_session != NULL) {
+        pc->save_session = balance_save_session;
+    }
     return NGX_OK;
 }

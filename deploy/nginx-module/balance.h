@@ -10,8 +10,8 @@
 #include "view.h"
 
 /* What came of an attempt, asked for when the peer is given back, before the balancer hears of it. `ctx` is that of
- * balance_wrap; nginx's own record of the attempt still stands as the upstream left it. *attempt is zeroed, its times
- * are -1. */
+ * balance_wrap; nginx's own record of the attempt still stands as the upstream left it. Sets every member
+ * of *attempt. */
 typedef void balance_attempt_fn(void *ctx, struct attempt *attempt);
 
 /* One upstream's, for the life of its configuration. */

@@ -42,10 +42,11 @@ static void attempt_of(void *ctx, struct attempt *attempt)
     const ngx_http_upstream_t *u = r->upstream;
     const ngx_http_upstream_state_t *state = u->state;
 
-    attempt->sent_bytes = (uint64_t)state->bytes_sent;
-    attempt->received_bytes = (uint64_t)state->bytes_received;
-    attempt->time_ms[COUNTS_CONNECT] = (ngx_msec_int_t)state->connect_time;
-    attempt->time_ms[COUNTS_FIRST] = (ngx_msec_int_t)state->header_time;
+    *attempt = (struct attempt){
+        .sent_bytes = (uint64_t)state->bytes_sent,
+        .received_bytes = (uint64_t)state->bytes_received,
+        .time_ms = {[COUNTS_CONNECT] = -1, [COUNTS_FIRST] = (ngx_msec_int_t)state->header_time, [COUNTS_RESPONSE] = -1},
+    };
     if (state->header_time != (ngx_msec_t)-1) {
         attempt->status = (unsigned)state->status;
         if (has_whole_answer(r, u)) {

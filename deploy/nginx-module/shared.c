@@ -35,11 +35,6 @@ ngx_shm_zone_t *shared_zone_add(ngx_conf_t *cf)
     return zone;
 }
 
-struct shared *shared_of(ngx_shm_zone_t *zone)
-{
-    return zone->data;
-}
-
 void shared_lock(ngx_shm_zone_t *zone)
 {
     ngx_shmtx_lock(&((ngx_slab_pool_t *)zone->shm.addr)->mutex);
@@ -202,29 +197,19 @@ ngx_uint_t shared_peer_down(const struct shared_peer *peer)
     }
 }
 
-static struct counts_code *code_get(ngx_shm_zone_t *zone, struct counts *counts, unsigned status)
+uint64_t *shared_answers_new(ngx_shm_zone_t *zone, struct shared_peer *peer, unsigned status)
 {
     struct counts_code *code;
 
     shared_lock(zone);
-    code = counts_code_find(counts, status); /* another worker's first one may have come before ours */
+    code = counts_code_find(&peer->counts, status); /* another worker's first one may have come before ours */
     if (code == NULL) {
         code = zone_calloc(zone, sizeof(*code));
         if (code != NULL) {
             code->status = status;
-            counts_code_append(counts, code);
+            counts_code_append(&peer->counts, code);
         }
     }
     shared_unlock(zone);
-    return code;
-}
-
-void shared_count_answer(ngx_shm_zone_t *zone, struct shared_peer *peer, unsigned status)
-{
-    struct counts_code *code = counts_code_find(&peer->counts, status);
-
-    if (code == NULL) {
-        code = code_get(zone, &peer->counts, status);
-    }
-    __atomic_fetch_add(code != NULL ? &code->n : &peer->counts.uncoded[counts_class(status)], 1, __ATOMIC_RELAXED);
+    return code != NULL ? &code->n : &peer->counts.uncoded[counts_class(status)];
 }

@@ -98,7 +98,11 @@ struct shared {
 /* For the directive: the zone, made on first use. NULL with a message in the log. */
 ngx_shm_zone_t *shared_zone_add(ngx_conf_t *cf);
 
-struct shared *shared_of(ngx_shm_zone_t *zone);
+static inline struct shared *shared_of(const ngx_shm_zone_t *zone)
+{
+    return zone->data;
+}
+
 void shared_lock(ngx_shm_zone_t *zone);
 void shared_unlock(ngx_shm_zone_t *zone);
 
@@ -116,7 +120,13 @@ void shared_forget(ngx_shm_zone_t *zone, uint64_t oldest_generation);
 #define SHARED_DRAIN 8
 ngx_uint_t shared_peer_down(const struct shared_peer *peer);
 
-/* One answer with that status. Without the lock: it is taken here where the peer's first one comes. */
-void shared_count_answer(ngx_shm_zone_t *zone, struct shared_peer *peer, unsigned status);
+/* The place to count answers with that status. Without the lock: it is taken here where the peer's first one comes. */
+uint64_t *shared_answers_new(ngx_shm_zone_t *zone, struct shared_peer *peer, unsigned status);
+static inline uint64_t *shared_answers(ngx_shm_zone_t *zone, struct shared_peer *peer, unsigned status)
+{
+    struct counts_code *code = counts_code_find(&peer->counts, status);
+
+    return code != NULL ? &code->n : shared_answers_new(zone, peer, status);
+}
 
 #endif

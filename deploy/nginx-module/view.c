@@ -62,11 +62,6 @@ static void apply(const struct view *view)
     }
 }
 
-bool view_is_current(const struct view *view)
-{
-    return view->followed == shared_of(view->zone)->version;
-}
-
 void view_follow(struct view *view)
 {
     struct shared *shared = shared_of(view->zone);

@@ -85,7 +85,10 @@ struct view_peer *view_peer_at(const struct view_upstream *upstream, const struc
 struct view_upstream *view_find(const struct view *view, const char *name, size_t size_bytes);
 
 /* Applies what others have changed since. Cheap when there is nothing. */
-bool view_is_current(const struct view *view);
+static inline bool view_is_current(const struct view *view)
+{
+    return view->followed == shared_of(view->zone)->version;
+}
 void view_follow(struct view *view);
 
 /* Lease and change in one step under the lock. ask: NULL for a client that knows of no lease. */

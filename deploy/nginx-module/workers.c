@@ -10,7 +10,7 @@
 /* A selection takes microseconds; only a worker that has lost the processor in it needs more than a few. */
 #define SETTLE_YIELDS 100
 
-static struct shared_worker *self; /* of this process */
+struct shared_worker *workers_self;
 
 struct process {
     ngx_pid_t pid;
@@ -109,33 +109,18 @@ void workers_join(ngx_shm_zone_t *zone, uint64_t generation)
     if (ngx_process == NGX_PROCESS_SINGLE) {
         generation = 0;
     }
-    self = worker_add(zone, ngx_pid, generation, shared_of(zone)->index_bound);
+    workers_self = worker_add(zone, ngx_pid, generation, shared_of(zone)->index_bound);
 }
 
 void workers_leave(ngx_shm_zone_t *zone)
 {
-    if (self == NULL) {
+    if (workers_self == NULL) {
         return;
     }
     shared_lock(zone);
-    worker_drop(zone, self);
+    worker_drop(zone, workers_self);
     shared_unlock(zone);
-    self = NULL;
-}
-
-void workers_select_begin(void)
-{
-    if (self != NULL) {
-        __atomic_store_n(&self->selections, self->selections + 1, __ATOMIC_SEQ_CST);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    }
-}
-
-void workers_select_end(void)
-{
-    if (self != NULL) {
-        __atomic_store_n(&self->selections, self->selections + 1, __ATOMIC_RELEASE);
-    }
+    workers_self = NULL;
 }
 
 bool workers_settle(ngx_shm_zone_t *zone)
@@ -157,15 +142,6 @@ bool workers_settle(ngx_shm_zone_t *zone)
         }
     }
     return true;
-}
-
-void workers_count(const struct shared_peer *peer, int change)
-{
-    if (self == NULL || peer->index >= self->counts_n) {
-        return;
-    }
-    uint32_t *count = &self->counts[peer->index];
-    __atomic_store_n(count, *count + (uint32_t)change, __ATOMIC_RELEASE); /* behind what it was counted for */
 }
 
 void workers_reap(ngx_shm_zone_t *zone)
