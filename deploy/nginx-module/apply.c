@@ -71,7 +71,7 @@ static bool peer_is_as_wanted(const struct view_upstream *upstream, const struct
 #undef PEER_PARAM
 }
 
-static void peer_apply(const struct view_upstream *upstream, const struct view_peer *entry)
+static void peer_apply(const struct view *view, const struct view_upstream *upstream, const struct view_peer *entry)
 {
     struct peer_state state = state_wanted(upstream, entry);
     ngx_http_upstream_rr_peer_t *peer = entry->peer;
@@ -82,6 +82,9 @@ static void peer_apply(const struct view_upstream *upstream, const struct view_p
         /* A share that it has lost by failing it wins back step by step, as before. */
         peer->effective_weight =
             peer->effective_weight == peer->weight ? state.weight : ngx_min(peer->effective_weight, state.weight);
+    }
+    if (peer->down != state.down && view->generation == shared_of(view->zone)->generation) {
+        outage_end(&entry->shared->counts.outage, view_now_ms()); /* it is down instead, or up again */
     }
     peer->down = state.down;
 #define PEER_PARAM(name, field) peer->field = state.field;
@@ -108,7 +111,8 @@ static bool group_weighs_other(const struct view_upstream *upstream, const ngx_h
 /* Weights and their sum must fit each other for whoever selects: they alone are changed under the peers' rwlock, which
  * a worker that is killed with it keeps for ever. What a balancer does to a peer while the rest is changed costs no
  * more than one fail or one step of a weight, and a selection that did not see `down` yet had begun before. */
-static void apply_to_group(const struct view_upstream *upstream, ngx_http_upstream_rr_peers_t *group)
+static void apply_to_group(const struct view *view, const struct view_upstream *upstream,
+                           ngx_http_upstream_rr_peers_t *group)
 {
     bool weighs_other = group_weighs_other(upstream, group), any = weighs_other;
 
@@ -119,7 +123,7 @@ static void apply_to_group(const struct view_upstream *upstream, ngx_http_upstre
         const struct view_peer *entry = &upstream->peers[i];
 
         if (entry->group == group && !peer_is_as_wanted(upstream, entry)) {
-            peer_apply(upstream, entry);
+            peer_apply(view, upstream, entry);
             any = true;
         }
     }
@@ -138,7 +142,7 @@ void apply_view(const struct view *view)
         const struct view_source *source = &view->upstreams[u].source;
 
         for (ngx_http_upstream_rr_peers_t *group = source->groups; group != NULL; group = group->next) {
-            apply_to_group(&view->upstreams[u], group);
+            apply_to_group(view, &view->upstreams[u], group);
         }
         weights_renew(source);
     }

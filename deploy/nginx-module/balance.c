@@ -4,25 +4,15 @@
 
 struct balance_peer {
     const struct balance *balance;
-    struct shared_peer *counted; /* NULL: no peer is held */
-    void *data;                  /* what follows is the balancer's own */
+    const struct view_peer *held; /* NULL: no peer is, or one that has no entry in the shared zone */
+    void *ctx;                    /* of the one who asked for our place */
+    void *data;                   /* what follows is the balancer's own */
     ngx_event_get_peer_pt get;
     ngx_event_free_peer_pt free;
     ngx_event_notify_peer_pt notify;
     ngx_event_set_peer_session_pt set_session;
     ngx_event_save_peer_session_pt save_session;
 };
-
-/* Every balancer hands out the address that stands in the peer itself, so its place in memory tells the peer. */
-static struct shared_peer *peer_of(const struct view_upstream *upstream, const struct sockaddr *address)
-{
-    for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
-        if (upstream->peers[i].peer->sockaddr == address) {
-            return upstream->peers[i].shared;
-        }
-    }
-    return NULL;
-}
 
 /* Who looks for requests in flight sees either that we are selecting or that we selected by what is wanted now. */
 static void selection_begin(struct view *view)
@@ -35,31 +25,134 @@ static void selection_begin(struct view *view)
     }
 }
 
+/* ---- when nginx gives up on a peer. That is told by its own words of it, read without its lock: of two failures at
+ * the same moment either may see the other's. */
+
+static bool is_given_up(const struct view_peer *entry)
+{
+    return view_is_unavail(entry, ngx_time());
+}
+
+/* Nobody selects it before. nginx counts in whole seconds. */
+static uint64_t given_up_until_ms(const struct view_peer *entry, uint64_t now_ms)
+{
+    const ngx_time_t *now = ngx_timeofday();
+    time_t left_s = entry->peer->checked + entry->peer->fail_timeout + 1 - now->sec;
+
+    return now_ms + (left_s > 0 ? (uint64_t)left_s * 1000 - now->msec : 0);
+}
+
+static uint64_t utc_ms(void)
+{
+    const ngx_time_t *now = ngx_timeofday();
+
+    return (uint64_t)now->sec * 1000 + now->msec;
+}
+
+/* After a reload the new workers judge anew, and what old ones think no longer decides where requests go. */
+static bool judges(const struct view *view)
+{
+    return view->generation == shared_of(view->zone)->generation;
+}
+
+/* The peer was given up on, and is tried again. */
+static __attribute__((noinline, cold)) void note_try(const struct view *view, const struct view_peer *entry)
+{
+    struct outage *outage = &entry->shared->counts.outage;
+
+    if (!outage->given_up || !judges(view)) {
+        return;
+    }
+    shared_lock(view->zone);
+    uint64_t now_ms = view_now_ms();
+    outage_try(outage, now_ms, given_up_until_ms(entry, now_ms));
+    shared_unlock(view->zone);
+}
+
+static __attribute__((noinline, cold)) void note_failure(const struct view *view, const struct view_peer *entry)
+{
+    if (!is_given_up(entry) || !judges(view)) {
+        return;
+    }
+    shared_lock(view->zone);
+    uint64_t now_ms = view_now_ms();
+    outage_fail(&entry->shared->counts.outage, now_ms, utc_ms(), given_up_until_ms(entry, now_ms));
+    shared_unlock(view->zone);
+}
+
+/* The peer was given up on, and an attempt has not failed. */
+static __attribute__((noinline, cold)) void note_success(const struct view *view, const struct view_peer *entry)
+{
+    if (entry->peer->fails >= entry->peer->max_fails || !judges(view)) {
+        return;
+    }
+    shared_lock(view->zone);
+    outage_end(&entry->shared->counts.outage, view_now_ms());
+    shared_unlock(view->zone);
+}
+
+/* ---- around the balancer's own. In the way of each request: what is rare is not inline */
+
 static ngx_int_t balance_get(ngx_peer_connection_t *pc, void *data)
 {
     struct balance_peer *bp = data;
+    struct view *view = bp->balance->view;
+    const struct view_peer *entry;
 
-    selection_begin(bp->balance->view);
+    selection_begin(view);
     ngx_int_t rc = bp->get(pc, bp->data);
-    if ((rc == NGX_OK || rc == NGX_DONE) && bp->counted == NULL) {
-        bp->counted = peer_of(bp->balance->upstream, pc->sockaddr);
-        if (bp->counted != NULL) {
-            workers_count(bp->counted, 1);
-        }
+    if ((rc != NGX_OK && rc != NGX_DONE) || bp->held != NULL) {
+        workers_select_end();
+        return rc;
     }
+    entry = view_peer_at(bp->balance->upstream, pc->sockaddr);
+    if (entry == NULL || entry->shared == NULL) {
+        workers_select_end();
+        return rc;
+    }
+    bp->held = entry;
+    workers_count(entry->shared, 1);
+    counts_selected(&entry->shared->counts, utc_ms());
     workers_select_end();
+    if (entry->peer->fails != 0 && entry->peer->fails >= entry->peer->max_fails) {
+        note_try(view, entry);
+    }
     return rc;
 }
 
+static void count_attempt(struct balance_peer *bp, struct shared_peer *peer, bool failed)
+{
+    struct attempt attempt;
+
+    bp->balance->attempt(bp->ctx, &attempt);
+    if (failed) {
+        attempt.time_ms[COUNTS_RESPONSE] = -1; /* what came, if any, was not taken for an answer */
+    }
+    counts_ended(&peer->counts, &attempt, failed);
+    if (attempt.status != 0) {
+        __atomic_fetch_add(shared_answers(bp->balance->view->zone, peer, attempt.status), 1, __ATOMIC_RELAXED);
+    }
+}
+
+/* Counted before it is no longer active: at a peer that is quiet, all has been counted. */
 static void balance_free(ngx_peer_connection_t *pc, void *data, ngx_uint_t state)
 {
     struct balance_peer *bp = data;
+    const struct view_peer *held = bp->held;
 
-    bp->free(pc, bp->data, state);
-    if (bp->counted != NULL) {
-        workers_count(bp->counted, -1);
-        bp->counted = NULL;
+    if (held == NULL) {
+        bp->free(pc, bp->data, state);
+        return;
     }
+    count_attempt(bp, held->shared, (state & NGX_PEER_FAILED) != 0);
+    bp->free(pc, bp->data, state);
+    if (state & NGX_PEER_FAILED) {
+        note_failure(bp->balance->view, held);
+    } else if (held->shared->counts.outage.given_up) {
+        note_success(bp->balance->view, held);
+    }
+    workers_count(held->shared, -1);
+    bp->held = NULL;
 }
 
 static void balance_notify(ngx_peer_connection_t *pc, void *data, ngx_uint_t type)
@@ -85,28 +178,39 @@ static void balance_save_session(ngx_peer_connection_t *pc, void *data)
 
 void balance_begin(const struct balance *balance)
 {
-    view_follow(balance->view);
+    if (!view_is_current(balance->view)) {
+        view_follow(balance->view);
+    }
 }
 
-ngx_int_t balance_wrap(const struct balance *balance, ngx_peer_connection_t *pc, ngx_pool_t *pool)
+ngx_int_t balance_wrap(const struct balance *balance, ngx_peer_connection_t *pc, ngx_pool_t *pool, void *ctx)
 {
-    struct balance_peer *bp = ngx_pcalloc(pool, sizeof(*bp));
+    struct balance_peer *bp = ngx_palloc(pool, sizeof(*bp));
 
     if (bp == NULL) {
         return NGX_ERROR;
     }
-    bp->balance = balance;
-    bp->data = pc->data;
-    bp->get = pc->get;
-    bp->free = pc->free;
-    bp->notify = pc->notify;
-    bp->set_session = pc->set_session;
-    bp->save_session = pc->save_session;
+    *bp = (struct balance_peer){
+        .balance = balance,
+        .ctx = ctx,
+        .data = pc->data,
+        .get = pc->get,
+        .free = pc->free,
+        .notify = pc->notify,
+        .set_session = pc->set_session,
+        .save_session = pc->save_session,
+    };
     pc->data = bp;
     pc->get = balance_get;
     pc->free = balance_free;
-    pc->notify = bp->notify != NULL ? balance_notify : NULL;
-    pc->set_session = bp->set_session != NULL ? balance_set_session : NULL;
-    pc->save_session = bp->save_session != NULL ? balance_save_session : NULL;
+    if (bp->notify != NULL) {
+        pc->notify = balance_notify;
+    }
+    if (bp->set_session != NULL) {
+        pc->set_session = balance_set_session;
+    }
+    if (bp->save_session != NULL) {
+        pc->save_session = balance_save_session;
+    }
     return NGX_OK;
 }

@@ -2,23 +2,30 @@
  * stream.
  *
  * Before a selection we follow changes made by workers of other generations; after it we count the request at its peer
- * until it is given back. */
+ * until it is given back. Each selection is one attempt, and has one end: nginx gives the peer back once, whether it
+ * tries another one, has the whole answer, or the client has gone. */
 #ifndef API_BALANCE_H
 #define API_BALANCE_H
 
 #include "view.h"
 
+/* What came of an attempt, asked for when the peer is given back, before the balancer hears of it. `ctx` is that of
+ * balance_wrap; nginx's own record of the attempt still stands as the upstream left it. Sets every member
+ * of *attempt. */
+typedef void balance_attempt_fn(void *ctx, struct attempt *attempt);
+
 /* One upstream's, for the life of its configuration. */
 struct balance {
     struct view *view;
     const struct view_upstream *upstream;
+    balance_attempt_fn *attempt;
 };
 
 /* First in a peer.init of ours, before the balancer's own looks at how many tries there are. */
 void balance_begin(const struct balance *balance);
 
-/* Last in it: puts itself around what the balancer has put into `pc`. Memory from the pool of the request or session.
- */
-ngx_int_t balance_wrap(const struct balance *balance, ngx_peer_connection_t *pc, ngx_pool_t *pool);
+/* Last in it: puts itself around what the balancer has put into `pc`. Memory from the pool of the request or session,
+ * which is `ctx`. */
+ngx_int_t balance_wrap(const struct balance *balance, ngx_peer_connection_t *pc, ngx_pool_t *pool, void *ctx);
 
 #endif

@@ -18,7 +18,7 @@ struct api_core {
                             ngx_cycle_t *cycle);
     void (*weights_look)(struct view_source *source, const ngx_cycle_t *cycle, const char *block, void **srv_conf);
     void (*balance_begin)(const struct balance *balance);
-    ngx_int_t (*balance_wrap)(const struct balance *balance, ngx_peer_connection_t *pc, ngx_pool_t *pool);
+    ngx_int_t (*balance_wrap)(const struct balance *balance, ngx_peer_connection_t *pc, ngx_pool_t *pool, void *ctx);
 };
 
 extern const struct api_core ngx_http_upstream_api_core;

@@ -108,7 +108,7 @@ static ngx_int_t get_upstreams(ngx_http_request_t *r, const struct handler_targe
 
         json_text(&out, upstream->source.name.data, upstream->source.name.len);
         json_colon(&out);
-        good = render_upstream(&out, target->view, upstream);
+        good = render_upstream(&out, target->view, upstream, target->version);
     }
     json_close(&out, '}');
     return answer_rendered(r, good, &out);
@@ -120,7 +120,7 @@ static ngx_int_t get_upstream(ngx_http_request_t *r, const struct handler_target
 
     workers_reap(target->view->zone);
     json_begin(&out, r->pool);
-    return answer_rendered(r, render_upstream(&out, target->view, target->upstream), &out);
+    return answer_rendered(r, render_upstream(&out, target->view, target->upstream, target->version), &out);
 }
 
 static ngx_int_t get_servers(ngx_http_request_t *r, const struct handler_target *target)
@@ -211,11 +211,11 @@ static handler_fn choose(ngx_http_request_t *r, enum route route, bool may_patch
     return r->method == NGX_HTTP_PATCH && may_patch ? handlers[route].patch : NULL;
 }
 
-static ngx_int_t run_route(ngx_http_request_t *r, enum route route, const struct route_part stars[2])
+static ngx_int_t run_route(ngx_http_request_t *r, enum route route, unsigned version, const struct route_part stars[2])
 {
     struct api_main_conf *main = ngx_http_get_module_main_conf(r, ngx_http_upstream_api_module);
     struct api_location_conf *location = ngx_http_get_module_loc_conf(r, ngx_http_upstream_api_module);
-    struct handler_target target = {.view = &main->views[handlers[route].kind]};
+    struct handler_target target = {.version = version, .view = &main->views[handlers[route].kind]};
     bool may_patch = location->write && handlers[route].patch != NULL;
     handler_fn run = choose(r, route, may_patch);
     ngx_int_t rc;
@@ -251,6 +251,6 @@ ngx_int_t handler_run(ngx_http_request_t *r)
     case ROUTE_UNKNOWN_PATH:
         return answer_error(r, ERROR_UNKNOWN_PATH, "path not found");
     default:
-        return run_route(r, route, stars);
+        return run_route(r, route, route_version(path), stars);
     }
 }

@@ -7,6 +7,7 @@
 
 /* What a request is about; the later members are set where its route has them. */
 struct handler_target {
+    unsigned version; /* of the API */
     struct view *view;
     struct view_upstream *upstream;
     ngx_uint_t server_id;

@@ -20,6 +20,42 @@ static struct http_balance *balance_of(ngx_http_upstream_srv_conf_t *conf)
     return ngx_http_conf_upstream_srv_conf(conf, ngx_http_upstream_api_module);
 }
 
+/* Not that of a connection that was handed over to something else, nor of one that was cut. */
+static bool has_whole_answer(const ngx_http_request_t *r, const ngx_http_upstream_t *u)
+{
+    if (u->cleanup != NULL || u->upgrade) { /* it is not the end of the request; a tunnel */
+        return false;
+    }
+    if (r->header_only) {
+        return true;
+    }
+    if (u->buffering) {
+        return u->pipe != NULL && (u->pipe->upstream_done || (u->pipe->upstream_eof && u->pipe->length == -1));
+    }
+    return u->length == 0 || (u->length == -1 && u->peer.connection != NULL && u->peer.connection->read->eof);
+}
+
+/* nginx has filled in the state by then, but for its `status`, where it goes on to the next peer: that is still what
+ * the peer itself said. A status line without the end of its head is no answer. */
+static void attempt_of(void *ctx, struct attempt *attempt)
+{
+    const ngx_http_request_t *r = ctx;
+    const ngx_http_upstream_t *u = r->upstream;
+    const ngx_http_upstream_state_t *state = u->state;
+
+    *attempt = (struct attempt){
+        .sent_bytes = (uint64_t)state->bytes_sent,
+        .received_bytes = (uint64_t)state->bytes_received,
+        .time_ms = {[COUNTS_CONNECT] = -1, [COUNTS_FIRST] = (ngx_msec_int_t)state->header_time, [COUNTS_RESPONSE] = -1},
+    };
+    if (state->header_time != (ngx_msec_t)-1) {
+        attempt->status = (unsigned)state->status;
+        if (has_whole_answer(r, u)) {
+            attempt->time_ms[COUNTS_RESPONSE] = (ngx_msec_int_t)state->response_time;
+        }
+    }
+}
+
 static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *conf)
 {
     const struct http_balance *hb = balance_of(conf);
@@ -28,7 +64,7 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
     if (hb->init(r, conf) != NGX_OK) {
         return NGX_ERROR;
     }
-    return balance_wrap(&hb->balance, &r->upstream->peer, r->pool);
+    return balance_wrap(&hb->balance, &r->upstream->peer, r->pool, r);
 }
 
 /* Only an `upstream` block with a `zone` has something that can be changed. */
@@ -46,6 +82,7 @@ static struct view_source source_of(ngx_http_upstream_srv_conf_t *conf, const ng
     source.zone = conf->shm_zone->shm.name;
     source.groups = conf->peer.data;
     source.balance = &hb->balance;
+    hb->balance.attempt = attempt_of;
     weights_look(&source, cycle, "http", conf->srv_conf);
     return source;
 }

@@ -1,6 +1,6 @@
 #include "render.h"
 
-#include "snapshot.h"
+#include "render_counts.h"
 
 static const char *state_of(const struct snapshot_peer *peer)
 {
@@ -10,12 +10,12 @@ static const char *state_of(const struct snapshot_peer *peer)
     return peer->down != 0 ? "down" : peer->unavail ? "unavail" : "up";
 }
 
+/* The members, without the braces. */
 static void put_status(struct json_out *out, const struct view_upstream *upstream, const struct snapshot *snapshot,
                        ngx_uint_t id)
 {
     const ngx_http_upstream_rr_peer_t *peer = upstream->peers[id].peer;
 
-    json_open(out, '{');
     json_member_uint(out, "id", id);
     json_member_text(out, "server", &peer->name);
     json_member_text(out, "name", &peer->server);
@@ -26,7 +26,6 @@ static void put_status(struct json_out *out, const struct view_upstream *upstrea
     if (snapshot->peers[id].param[SHARED_MAX_CONNS] != 0) {
         json_member_uint(out, "max_conns", (uint64_t)snapshot->peers[id].param[SHARED_MAX_CONNS]);
     }
-    json_close(out, '}');
 }
 
 static void put_lease(struct json_out *out, const struct snapshot *snapshot)
@@ -41,18 +40,23 @@ static void put_lease(struct json_out *out, const struct snapshot *snapshot)
     json_close(out, '}');
 }
 
-bool render_upstream(struct json_out *out, const struct view *view, const struct view_upstream *upstream)
+bool render_upstream(struct json_out *out, const struct view *view, const struct view_upstream *upstream,
+                     unsigned version)
 {
     struct snapshot snapshot;
 
-    if (!snapshot_take(&snapshot, view, upstream, out->pool)) {
+    if (!snapshot_take(&snapshot, view, upstream, out->pool) ||
+        !snapshot_take_counts(&snapshot, view, upstream, out->pool)) {
         return false;
     }
     json_open(out, '{');
     json_key(out, "peers");
     json_open(out, '[');
     for (ngx_uint_t id = 0; id < upstream->peers_n; id++) {
+        json_open(out, '{');
         put_status(out, upstream, &snapshot, id);
+        render_counts(out, view->kind, version, &snapshot.counts[id]);
+        json_close(out, '}');
     }
     json_close(out, ']');
     json_member_uint(out, "zombies", 0);

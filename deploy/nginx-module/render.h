@@ -6,8 +6,9 @@
 #include "json_out.h"
 #include "view.h"
 
-/* /http/upstreams/NAME: status, with the lease in the extra member "rollout". */
-bool render_upstream(struct json_out *out, const struct view *view, const struct view_upstream *upstream);
+/* /http/upstreams/NAME: status, with the lease in the extra member "rollout". version: of the API. */
+bool render_upstream(struct json_out *out, const struct view *view, const struct view_upstream *upstream,
+                     unsigned version);
 
 /* /http/upstreams/NAME/servers: configuration; and one of them. */
 bool render_servers(struct json_out *out, const struct view *view, const struct view_upstream *upstream);

@@ -66,3 +66,8 @@ enum route route_find(const char *path, size_t size_bytes, struct route_part sta
     }
     return ROUTE_UNKNOWN_PATH;
 }
+
+unsigned route_version(const char *path)
+{
+    return (unsigned)(path[path[0] == '/' ? 1 : 0] - '0');
+}

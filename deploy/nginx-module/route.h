@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#define ROUTE_VERSION_MIN 4 /* of the API; their answers do not differ in what we serve */
+#define ROUTE_VERSION_MIN 4 /* of the API */
 #define ROUTE_VERSION_MAX 9
 
 enum route {
@@ -24,5 +24,8 @@ struct route_part {
 /* path: what follows the location's own prefix, decoded, without arguments. A slash at either end does not matter.
  * stars: the first and the second * of the path (upstream, server id). */
 enum route route_find(const char *path, size_t size_bytes, struct route_part stars[2]);
+
+/* Of a path that has a route below a version. */
+unsigned route_version(const char *path);
 
 #endif

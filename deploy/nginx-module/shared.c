@@ -35,11 +35,6 @@ ngx_shm_zone_t *shared_zone_add(ngx_conf_t *cf)
     return zone;
 }
 
-struct shared *shared_of(ngx_shm_zone_t *zone)
-{
-    return zone->data;
-}
-
 void shared_lock(ngx_shm_zone_t *zone)
 {
     ngx_shmtx_lock(&((ngx_slab_pool_t *)zone->shm.addr)->mutex);
@@ -152,6 +147,19 @@ struct shared_peer *shared_peer_get(ngx_shm_zone_t *zone, struct shared_upstream
     return peer;
 }
 
+static void peer_free(ngx_shm_zone_t *zone, struct shared_peer *peer)
+{
+    struct counts_code *code = peer->counts.codes;
+
+    while (code != NULL) {
+        struct counts_code *next = code->next;
+
+        zone_free(zone, code);
+        code = next;
+    }
+    zone_free(zone, peer);
+}
+
 static void forget_peers(ngx_shm_zone_t *zone, struct shared_upstream *upstream, uint64_t oldest_generation)
 {
     ngx_queue_t *q = ngx_queue_head(&upstream->peers);
@@ -162,7 +170,7 @@ static void forget_peers(ngx_shm_zone_t *zone, struct shared_upstream *upstream,
         q = ngx_queue_next(q);
         if (peer->seen_generation < oldest_generation) {
             ngx_queue_remove(&peer->link);
-            zone_free(zone, peer);
+            peer_free(zone, peer);
         }
     }
 }
@@ -201,4 +209,21 @@ ngx_uint_t shared_peer_down(const struct shared_peer *peer)
 int64_t shared_peer_param(const struct shared_peer *peer, enum shared_param param)
 {
     return peer->params_wanted & (1u << param) ? peer->param_wanted[param] : peer->param_configured[param];
+}
+
+uint64_t *shared_answers_new(ngx_shm_zone_t *zone, struct shared_peer *peer, unsigned status)
+{
+    struct counts_code *code;
+
+    shared_lock(zone);
+    code = counts_code_find(&peer->counts, status); /* another worker's first one may have come before ours */
+    if (code == NULL) {
+        code = zone_calloc(zone, sizeof(*code));
+        if (code != NULL) {
+            code->status = status;
+            counts_code_append(&peer->counts, code);
+        }
+    }
+    shared_unlock(zone);
+    return code != NULL ? &code->n : &peer->counts.uncoded[counts_class(status)];
 }

@@ -5,14 +5,15 @@
  * generation follow it by `version` (view.h).
  *
  * Lock: the zone's own mutex, which nginx's master releases when its holder dies. The peers' rwlocks, which nobody
- * releases then, are taken for a change of weights only, behind this mutex (apply.c). `version` and what a worker
- * writes in its own entry are not under it. */
+ * releases then, are taken for a change of weights only, behind this mutex (apply.c). `version`, the counts of
+ * a peer (counts.h) and what a worker writes in its own entry are not under it. */
 #ifndef API_SHARED_H
 #define API_SHARED_H
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "counts.h"
 #include "lease.h"
 #include "wanted.h"
 
@@ -20,8 +21,8 @@
 #define SHARED_ZONE_NAME "upstream_api_2"
 #define STATE_PATH_MAX   1023
 /* Fixed, since a zone of another size would be a new one after a reload. Untouched pages cost nothing; one upstream is
- * some 0.5 kB, one peer 0.1 kB, one worker 4 bytes a peer. */
-#define SHARED_ZONE_SIZE_BYTES (8 * 1024 * 1024)
+ * some 0.5 kB, one peer 0.6 kB, one worker 4 bytes a peer. */
+#define SHARED_ZONE_SIZE_BYTES (32 * 1024 * 1024)
 
 struct shared_peer {
     ngx_queue_t link;         /* of shared_upstream.peers */
@@ -33,6 +34,7 @@ struct shared_peer {
     uint8_t params_wanted;    /* bits of enum shared_param: which of the next are wanted otherwise than configured */
     int64_t param_wanted[SHARED_PARAMS];
     int64_t param_configured[SHARED_PARAMS]; /* in that configuration */
+    struct counts counts;
     size_t address_size_bytes;
     u_char address[];
 };
@@ -88,7 +90,11 @@ struct shared {
 /* For the directive: the zone, made on first use. NULL with a message in the log. */
 ngx_shm_zone_t *shared_zone_add(ngx_conf_t *cf);
 
-struct shared *shared_of(ngx_shm_zone_t *zone);
+static inline struct shared *shared_of(const ngx_shm_zone_t *zone)
+{
+    return zone->data;
+}
+
 void shared_lock(ngx_shm_zone_t *zone);
 void shared_unlock(ngx_shm_zone_t *zone);
 
@@ -108,5 +114,14 @@ void shared_forget(ngx_shm_zone_t *zone, uint64_t oldest_generation);
 #define SHARED_DRAIN 8
 ngx_uint_t shared_peer_down(const struct shared_peer *peer);
 int64_t shared_peer_param(const struct shared_peer *peer, enum shared_param param);
+
+/* The place to count answers with that status. Without the lock: it is taken here where the peer's first one comes. */
+uint64_t *shared_answers_new(ngx_shm_zone_t *zone, struct shared_peer *peer, unsigned status);
+static inline uint64_t *shared_answers(ngx_shm_zone_t *zone, struct shared_peer *peer, unsigned status)
+{
+    struct counts_code *code = counts_code_find(&peer->counts, status);
+
+    return code != NULL ? &code->n : shared_answers_new(zone, peer, status);
+}
 
 #endif

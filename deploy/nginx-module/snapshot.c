@@ -63,3 +63,84 @@ bool snapshot_take(struct snapshot *snapshot, const struct view *view, const str
     }
     return true;
 }
+
+/* ---- counts */
+
+static uint64_t load(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static int compare_codes(const void *a, const void *b)
+{
+    unsigned left = ((const struct snapshot_code *)a)->status, right = ((const struct snapshot_code *)b)->status;
+
+    return (left > right) - (left < right);
+}
+
+/* The classes are summed from what is shown of the codes, so that the two agree. */
+static bool take_codes(struct snapshot_counts *to, const struct counts *from, ngx_pool_t *pool)
+{
+    ngx_uint_t n = 0;
+
+    for (const struct counts_code *code = from->codes; code != NULL; code = code->next) {
+        n++;
+    }
+    to->codes = ngx_palloc(pool, (n + 1) * sizeof(to->codes[0]));
+    if (to->codes == NULL) {
+        return false;
+    }
+    for (const struct counts_code *code = from->codes; code != NULL; code = code->next) {
+        uint64_t answers = load(&code->n);
+
+        if (answers != 0) {
+            to->codes[to->codes_n++] = (struct snapshot_code){code->status, answers};
+            to->classes[counts_class(code->status)] += answers;
+        }
+    }
+    for (unsigned i = 0; i < COUNTS_CLASSES; i++) {
+        to->classes[i] += load(&from->uncoded[i]);
+    }
+    ngx_qsort(to->codes, to->codes_n, sizeof(to->codes[0]), compare_codes);
+    return true;
+}
+
+static bool take_counts(struct snapshot_counts *to, const struct counts *from, const struct snapshot *snapshot,
+                        bool unavail, ngx_pool_t *pool)
+{
+    *to = (struct snapshot_counts){
+        .selections = load(&from->selections),
+        .selected_ms = load(&from->selected_ms),
+        .sent_bytes = load(&from->sent_bytes),
+        .received_bytes = load(&from->received_bytes),
+        .fails = load(&from->fails),
+        .unavail = from->outage.times,
+        .downtime_ms = outage_total_ms(&from->outage, snapshot->now_ms),
+        .downstart_ms = unavail && outage_lasts(&from->outage, snapshot->now_ms) ? from->outage.start_ms : 0,
+    };
+    for (unsigned i = 0; i < COUNTS_TIMES; i++) {
+        to->times[i] = load(&from->averages[i]);
+    }
+    return take_codes(to, from, pool);
+}
+
+bool snapshot_take_counts(struct snapshot *snapshot, const struct view *view, const struct view_upstream *upstream,
+                          ngx_pool_t *pool)
+{
+    bool good = true;
+
+    snapshot->counts = ngx_pcalloc(pool, (upstream->peers_n + 1) * sizeof(snapshot->counts[0]));
+    if (snapshot->counts == NULL) {
+        return false;
+    }
+    shared_lock(view->zone);
+    for (ngx_uint_t i = 0; good && i < upstream->peers_n; i++) {
+        const struct view_peer *entry = &upstream->peers[i];
+        bool unavail = snapshot->peers[i].down == 0 && snapshot->peers[i].unavail;
+
+        good =
+            entry->shared == NULL || take_counts(&snapshot->counts[i], &entry->shared->counts, snapshot, unavail, pool);
+    }
+    shared_unlock(view->zone);
+    return good;
+}

@@ -18,11 +18,6 @@ uint64_t view_now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-bool view_is_current(const struct view *view)
-{
-    return view->followed == shared_of(view->zone)->version;
-}
-
 void view_follow(struct view *view)
 {
     struct shared *shared = shared_of(view->zone);
@@ -73,6 +68,26 @@ bool view_is_unavail(const struct view_peer *entry, time_t now_s)
 
     return !entry->group->single && peer->max_fails != 0 && peer->fails >= peer->max_fails &&
            now_s - peer->checked <= peer->fail_timeout;
+}
+
+struct view_peer *view_peer_at(const struct view_upstream *upstream, const struct sockaddr *address)
+{
+    ngx_uint_t low = 0, high = upstream->peers_n;
+
+    while (low < high) {
+        ngx_uint_t middle = low + (high - low) / 2;
+        struct view_peer *entry = upstream->by_address[middle];
+
+        if (entry->peer->sockaddr == address) {
+            return entry;
+        }
+        if ((uintptr_t)entry->peer->sockaddr < (uintptr_t)address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
 }
 
 /* The last word wins; `down` over `drain` where both are true. Either one false ends what it names; down:false ends a
@@ -212,6 +227,22 @@ static uint32_t ordinal_of(const struct view_upstream *upstream, ngx_uint_t i)
     return ordinal;
 }
 
+static int compare_addresses(const void *a, const void *b)
+{
+    uintptr_t left = (uintptr_t)(*(struct view_peer *const *)a)->peer->sockaddr;
+    uintptr_t right = (uintptr_t)(*(struct view_peer *const *)b)->peer->sockaddr;
+
+    return (left > right) - (left < right);
+}
+
+static void upstream_sort(struct view_upstream *upstream)
+{
+    for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
+        upstream->by_address[i] = &upstream->peers[i];
+    }
+    ngx_qsort(upstream->by_address, upstream->peers_n, sizeof(upstream->by_address[0]), compare_addresses);
+}
+
 static ngx_int_t upstream_build(struct view_upstream *upstream, const struct view_source *source, ngx_pool_t *pool)
 {
     ngx_uint_t n = 0;
@@ -223,7 +254,8 @@ static ngx_int_t upstream_build(struct view_upstream *upstream, const struct vie
         }
     }
     upstream->peers = ngx_pcalloc(pool, (n + 1) * sizeof(upstream->peers[0]));
-    if (upstream->peers == NULL) {
+    upstream->by_address = ngx_pcalloc(pool, (n + 1) * sizeof(upstream->by_address[0]));
+    if (upstream->peers == NULL || upstream->by_address == NULL) {
         return NGX_ERROR;
     }
     for (ngx_http_upstream_rr_peers_t *group = source->groups; group != NULL; group = group->next) {
@@ -231,6 +263,7 @@ static ngx_int_t upstream_build(struct view_upstream *upstream, const struct vie
             upstream->peers[upstream->peers_n++] = (struct view_peer){.group = group, .peer = peer};
         }
     }
+    upstream_sort(upstream);
     return NGX_OK;
 }
 
@@ -246,6 +279,7 @@ static void peer_register(ngx_shm_zone_t *zone, const struct view_upstream *upst
     if (entry->shared->seen_generation + 1 != generation) {
         entry->shared->wanted = WANTED_AS_CONFIGURED; /* new, or gone for a while: it is as the file says */
         entry->shared->params_wanted = 0;
+        counts_reset(&entry->shared->counts);
     }
     entry->shared->seen_generation = generation;
     entry->shared->configured_down = entry->peer->down != 0;
@@ -255,6 +289,7 @@ static void peer_register(ngx_shm_zone_t *zone, const struct view_upstream *upst
     if (upstream->source.weight_is_fixed) {
         entry->shared->params_wanted = (uint8_t)(entry->shared->params_wanted & ~(1u << SHARED_WEIGHT));
     }
+    outage_end(&entry->shared->counts.outage, view_now_ms()); /* this configuration's nginx starts to judge anew */
     peer_settle(entry->shared);
 }
 
@@ -316,7 +351,8 @@ ngx_int_t view_build(struct view *view, const struct view_source *sources, ngx_u
         if (upstream_build(upstream, &sources[i], cycle->pool) != NGX_OK) {
             return NGX_ERROR;
         }
-        *sources[i].balance = (struct balance){view, upstream};
+        sources[i].balance->view = view;
+        sources[i].balance->upstream = upstream;
     }
     shared_lock(view->zone);
     view->generation = shared->generation;

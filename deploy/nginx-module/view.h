@@ -43,6 +43,7 @@ struct view_upstream {
     struct view_source source;
     struct shared_upstream *shared; /* NULL: as above */
     struct view_peer *peers;
+    struct view_peer **by_address; /* the same, in the order of where their addresses stand in memory */
     ngx_uint_t peers_n;
 };
 
@@ -95,12 +96,19 @@ bool view_is_backup(const struct view_upstream *upstream, ngx_uint_t id);
 /* nginx has given up on the peer for fail_timeout, as its balancers judge. */
 bool view_is_unavail(const struct view_peer *entry, time_t now_s);
 
+/* The peer that a balancer has selected: each hands out the address that stands in the peer itself, so its place in
+ * memory tells the peer. NULL = none of this upstream's. */
+struct view_peer *view_peer_at(const struct view_upstream *upstream, const struct sockaddr *address);
+
 /* The upstream with that name. NULL = none with a zone; whether there is one without. */
 struct view_upstream *view_find(const struct view *view, const char *name, size_t size_bytes);
 bool view_is_static(const struct view *view, const char *name, size_t size_bytes);
 
 /* Applies what others have changed since. Cheap when there is nothing. */
-bool view_is_current(const struct view *view);
+static inline bool view_is_current(const struct view *view)
+{
+    return view->followed == shared_of(view->zone)->version;
+}
 void view_follow(struct view *view);
 
 /* Lease, floor and change in one step under the lock: all of it is done, or nothing. ask: NULL for a client that knows

@@ -8,7 +8,7 @@
 /* A selection takes microseconds; only a worker that has lost the processor in it needs more than a few. */
 #define SETTLE_YIELDS 100
 
-static struct shared_worker *self; /* of this process */
+struct shared_worker *workers_self;
 
 static struct shared_worker *worker_add(ngx_shm_zone_t *zone, ngx_pid_t pid, uint64_t generation, uint32_t counts_n)
 {
@@ -77,18 +77,18 @@ void workers_join(ngx_shm_zone_t *zone, uint64_t generation)
     if (ngx_process == NGX_PROCESS_SINGLE) {
         generation = 0;
     }
-    self = worker_add(zone, ngx_pid, generation, shared_of(zone)->index_bound);
+    workers_self = worker_add(zone, ngx_pid, generation, shared_of(zone)->index_bound);
 }
 
 void workers_leave(ngx_shm_zone_t *zone)
 {
-    if (self == NULL) {
+    if (workers_self == NULL) {
         return;
     }
     shared_lock(zone);
-    worker_drop(zone, self);
+    worker_drop(zone, workers_self);
     shared_unlock(zone);
-    self = NULL;
+    workers_self = NULL;
 }
 
 bool workers_note_exiting(ngx_shm_zone_t *zone)
@@ -97,8 +97,8 @@ bool workers_note_exiting(ngx_shm_zone_t *zone)
     bool any_serves = false;
 
     shared_lock(zone);
-    if (self != NULL) {
-        self->exiting = 1;
+    if (workers_self != NULL) {
+        workers_self->exiting = 1;
     }
     SHARED_EACH(q, &shared->workers)
     {
@@ -108,21 +108,6 @@ bool workers_note_exiting(ngx_shm_zone_t *zone)
     }
     shared_unlock(zone);
     return any_serves;
-}
-
-void workers_select_begin(void)
-{
-    if (self != NULL) {
-        __atomic_store_n(&self->selections, self->selections + 1, __ATOMIC_SEQ_CST);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    }
-}
-
-void workers_select_end(void)
-{
-    if (self != NULL) {
-        __atomic_store_n(&self->selections, self->selections + 1, __ATOMIC_RELEASE);
-    }
 }
 
 bool workers_settle(ngx_shm_zone_t *zone)
@@ -144,15 +129,6 @@ bool workers_settle(ngx_shm_zone_t *zone)
         }
     }
     return true;
-}
-
-void workers_count(const struct shared_peer *peer, int change)
-{
-    if (self == NULL || peer->index >= self->counts_n) {
-        return;
-    }
-    uint32_t *count = &self->counts[peer->index];
-    __atomic_store_n(count, *count + (uint32_t)change, __ATOMIC_RELAXED);
 }
 
 void workers_reap(ngx_shm_zone_t *zone)
@@ -219,7 +195,7 @@ uint32_t workers_sum(ngx_shm_zone_t *zone, const struct shared_peer *peer)
         struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
 
         if (peer->index < worker->counts_n) {
-            sum += __atomic_load_n(&worker->counts[peer->index], __ATOMIC_RELAXED);
+            sum += __atomic_load_n(&worker->counts[peer->index], __ATOMIC_ACQUIRE);
         }
     }
     return sum;

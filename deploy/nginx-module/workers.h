@@ -24,13 +24,35 @@ void workers_leave(ngx_shm_zone_t *zone);
 /* Of this worker: it has been told to finish. False = no other serves either: the nginx is on its way out. */
 bool workers_note_exiting(ngx_shm_zone_t *zone);
 
+/* Of this process; NULL: it is no worker, or there was no memory. */
+extern struct shared_worker *workers_self;
+
 /* Of this worker: it is about to select a peer; it has, and has counted it. What it looked at before the begin may have
  * changed since. Between the two, take no lock of ours. */
-void workers_select_begin(void);
-void workers_select_end(void);
+static inline void workers_select_begin(void)
+{
+    if (workers_self != NULL) {
+        __atomic_store_n(&workers_self->selections, workers_self->selections + 1, __ATOMIC_SEQ_CST);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    }
+}
+
+static inline void workers_select_end(void)
+{
+    if (workers_self != NULL) {
+        __atomic_store_n(&workers_self->selections, workers_self->selections + 1, __ATOMIC_RELEASE);
+    }
+}
 
 /* Of this worker: one request more or less at a peer. */
-void workers_count(const struct shared_peer *peer, int change);
+static inline void workers_count(const struct shared_peer *peer, int change)
+{
+    if (workers_self != NULL && peer->index < workers_self->counts_n) {
+        uint32_t *count = &workers_self->counts[peer->index];
+
+        __atomic_store_n(count, *count + (uint32_t)change, __ATOMIC_RELEASE); /* behind what it was counted for */
+    }
+}
 
 /* Drops the workers that have died. Without the lock: it reads /proc. */
 void workers_reap(ngx_shm_zone_t *zone);

@@ -41,6 +41,26 @@ static struct stream_balance *balance_of(ngx_stream_upstream_srv_conf_t *conf)
     return ngx_stream_conf_upstream_srv_conf(conf, ngx_stream_upstream_api_module);
 }
 
+static int64_t time_of(ngx_msec_t ms)
+{
+    return ms != (ngx_msec_t)-1 ? (int64_t)ms : -1;
+}
+
+/* What nginx has counted of a connection by the time that it gives the peer back. */
+static void attempt_of(void *ctx, struct attempt *attempt)
+{
+    const ngx_stream_session_t *s = ctx;
+    const ngx_stream_upstream_state_t *state = s->upstream->state;
+
+    *attempt = (struct attempt){
+        .sent_bytes = (uint64_t)state->bytes_sent,
+        .received_bytes = (uint64_t)state->bytes_received,
+        .time_ms = {[COUNTS_CONNECT] = time_of(state->connect_time),
+                    [COUNTS_FIRST] = time_of(state->first_byte_time),
+                    [COUNTS_RESPONSE] = time_of(state->response_time)},
+    };
+}
+
 static ngx_int_t init_peer(ngx_stream_session_t *s, ngx_stream_upstream_srv_conf_t *conf)
 {
     const struct stream_balance *sb = balance_of(conf);
@@ -49,7 +69,7 @@ static ngx_int_t init_peer(ngx_stream_session_t *s, ngx_stream_upstream_srv_conf
     if (sb->init(s, conf) != NGX_OK) {
         return NGX_ERROR;
     }
-    return ngx_http_upstream_api_core.balance_wrap(&sb->balance, &s->upstream->peer, s->connection->pool);
+    return ngx_http_upstream_api_core.balance_wrap(&sb->balance, &s->upstream->peer, s->connection->pool, s);
 }
 
 /* Only an `upstream` block with a `zone` has something that can be changed. */
@@ -67,6 +87,7 @@ static struct view_source source_of(ngx_stream_upstream_srv_conf_t *conf, const 
     source.zone = conf->shm_zone->shm.name;
     source.groups = conf->peer.data;
     source.balance = &sb->balance;
+    sb->balance.attempt = attempt_of;
     ngx_http_upstream_api_core.weights_look(&source, cycle, "stream", conf->srv_conf);
     return source;
 }
