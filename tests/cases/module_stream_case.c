@@ -241,6 +241,35 @@ static void stream_changes_outlive_a_stop_of_nginx_in_the_state_file(struct stag
     only_node_answers(t, "b", 6);
 }
 
+/* What 12 connections carried, by what the client itself sent and got. */
+static void connections_and_their_bytes_are_counted(struct stage *s)
+{
+    static const char question[] = "GET / HTTP/1.0\r\nHost: x\r\n\r\n";
+    struct tcp *t = start_tcp(s, "");
+    uint64_t received = 0, counted_sent = 0, counted_received = 0, connections = 0;
+
+    for (int i = 0; i < 12; i++) {
+        int fd = stage_raw_open(s, t->port);
+
+        stage_raw_send(s, fd, question);
+        received += strlen(stage_raw_answer(s, fd, WAIT_MS));
+        assert_true(stage_raw_closes(s, fd, WAIT_MS));
+    }
+    for (unsigned id = 0; id < 2; id++) {
+        wait_active(t, id, 0);
+        connections += (uint64_t)stage_json_int(s, peer(t, id), "connections");
+        counted_sent += (uint64_t)stage_json_int(s, peer(t, id), "sent");
+        counted_received += (uint64_t)stage_json_int(s, peer(t, id), "received");
+        assert_int_equal(stage_json_int(s, peer(t, id), "fails"), 0);
+        assert_non_null(stage_json_find(peer(t, id), "selected"));
+        assert_non_null(stage_json_find(peer(t, id), "connect_time"));
+        assert_null(stage_json_find(peer(t, id), "responses"));
+    }
+    assert_int_equal(connections, 12);
+    assert_int_equal(counted_sent, 12 * (sizeof question - 1));
+    assert_int_equal(counted_received, received);
+}
+
 static void http_and_stream_upstreams_of_one_name_are_two(struct stage *s)
 {
     static const char lease[] = "Rollout-Fence: 7\nRollout-Id: one\nRollout-Ttl: 60";
@@ -313,6 +342,7 @@ int main(void)
         stage_test(a_stream_server_is_quiet_when_its_last_session_has_ended),
         stage_test(stream_changes_and_sessions_outlive_a_reload),
         stage_test(stream_changes_outlive_a_stop_of_nginx_in_the_state_file),
+        stage_test(connections_and_their_bytes_are_counted),
         stage_test(http_and_stream_upstreams_of_one_name_are_two),
         stage_test(stream_refusals_are_those_of_http),
         stage_test(without_the_stream_module_there_are_no_stream_upstreams),
