@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "handover_stray.h"
+
 /* Between the end of the channel and the end of the process: long enough to learn its status. */
 #define EXIT_GRACE_MS 1000
 
@@ -29,11 +31,16 @@ static void channel_close(struct handover_child *c)
 bool handover_child_start(struct handover_child *c, const struct handover_spawn *spawn, uint32_t limit_ms,
                           struct err *err)
 {
+    struct handover_spawned spawned;
+
     *c = (struct handover_child){.channel_fd = -1, .deadline_ms = handover_now_ms() + limit_ms};
-    if (handover_spawn(spawn, &c->pid, &c->channel_fd, err))
-        return true;
-    c->pid = 0;
-    return false;
+    if (!handover_spawn(spawn, &spawned, err))
+        return false;
+    c->pid = spawned.pid;
+    c->channel_fd = spawned.channel_fd;
+    c->their_end = spawned.their_end;
+    c->started = spawned.started;
+    return true;
 }
 
 /* To its group as well: a script's children hold our sockets open. */
@@ -50,8 +57,16 @@ void handover_child_end(struct handover_child *c, int signal, const char *why)
     if (!c->doomed)
         (void)snprintf(c->why, sizeof c->why, "%s", why);
     c->doomed = true;
+    c->spared |= signal != SIGKILL;
     channel_close(c);
     signal_send(c, signal);
+}
+
+/* What one that never was ready left behind. */
+static void strays_end(const struct handover_child *c)
+{
+    if (!c->ready && !c->spared)
+        handover_stray_kill(c->their_end, c->started);
 }
 
 void handover_child_kill(struct handover_child *c)
@@ -63,6 +78,7 @@ void handover_child_kill(struct handover_child *c)
     while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     c->pid = 0;
+    strays_end(c);
 }
 
 /* True where it is reaped. */
@@ -82,6 +98,7 @@ static bool reap(struct handover_child *c)
             (void)kill(-c->pid, SIGKILL);
         (void)waitpid(c->pid, NULL, WNOHANG);
     }
+    strays_end(c);
     if (!c->doomed && info.si_pid != 0 && info.si_code != CLD_EXITED)
         (void)snprintf(c->why, sizeof c->why, "the new process was ended by signal %d (%s)%s", info.si_status,
                        strsignal(info.si_status), when);
@@ -110,10 +127,11 @@ static bool channel_look(struct handover_child *c, const char *path)
         return true;
     }
     channel_close(c);
+    c->spared = n <= 0;
     if (n == 1 + (ssize_t)sizeof failed && word[0] == HANDOVER_EXEC_FAILED) {
         memcpy(&failed, word + 1, sizeof failed);
         (void)snprintf(c->why, sizeof c->why, "cannot execute %.200s: %s", path, strerror(failed));
-        c->doomed = true;
+        c->doomed = c->spared = true;
         return false;
     }
     /* It exits, or has closed its channel without a word: the exit status tells which, a moment later. */

@@ -11,7 +11,10 @@
 #include "handover_spawn.h"
 
 struct handover_child {
-    pid_t pid;           /* 0: there is none */
+    pid_t pid;       /* 0: there is none */
+    ino_t their_end; /* handover_spawn.h; so is */
+    uint64_t started;
+    bool spared; /* nothing is looked for outside of its group: nobody has the channel open, or it may serve already */
     int channel_fd;      /* -1: it has said what it had to say, and takes no connections */
     bool ready;          /* it serves */
     int64_t deadline_ms; /* then it is killed, on handover_now_ms's clock; INT64_MAX: it serves, no limit any more */
@@ -36,7 +39,8 @@ bool handover_child_start(struct handover_child *, const struct handover_spawn *
  */
 enum handover_child_state handover_child_look(struct handover_child *, const char *path);
 
-/* Have it ended with `signal`, and all that it started and that stayed in its group; its deadline still stands. */
+/* Have it ended with `signal`, and all that it started and that stayed in its group; its deadline still stands. What
+ * left the group is killed when the process itself is reaped, and never was ready (handover_stray.h). */
 void handover_child_end(struct handover_child *, int signal, const char *why);
 
 /* One that is not ready: kill and reap it, now. */

@@ -12,6 +12,7 @@
 
 #include "handover_channel.h"
 #include "handover_env.h"
+#include "handover_stray.h"
 
 #define MOVED_MAX (HANDOVER_FDS_MAX + 1 + HANDOVER_OLDER_MAX)
 
@@ -53,12 +54,14 @@ static bool fds_move(const struct handover_spawn *s, int channel, int *moved, un
     return true;
 }
 
-bool handover_spawn(const struct handover_spawn *s, pid_t *pid, int *channel_fd, struct err *err)
+bool handover_spawn(const struct handover_spawn *s, struct handover_spawned *spawned, struct err *err)
 {
     const struct handover_env_next next = {s->names, s->count, s->older, s->init};
     const unsigned count = s->count + 1 + s->older;
     int ends[2] = {-1, -1}, moved[MOVED_MAX];
     char **environment, *pid_at;
+    struct stat theirs;
+    pid_t pid;
     bool rc = false;
 
     for (size_t i = 0; i < MOVED_MAX; i++)
@@ -68,21 +71,22 @@ bool handover_spawn(const struct handover_spawn *s, pid_t *pid, int *channel_fd,
         err_set(err, "no memory for the new process's environment");
         goto out;
     }
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0 ||
+        fstat(ends[1], &theirs) != 0) {
         err_set(err, "cannot make the channel to the new process: %s", strerror(errno));
         goto out;
     }
     if (!fds_move(s, ends[1], moved, count, err))
         goto out;
-    *pid = fork();
-    if (*pid == 0)
+    pid = fork();
+    if (pid == 0)
         child_run(s, moved, count, environment, pid_at);
-    if (*pid < 0) {
+    if (pid < 0) {
         err_set(err, "cannot fork: %s", strerror(errno));
         goto out;
     }
-    (void)setpgid(*pid, *pid); /* whoever comes first; too late after the execve, and then done already */
-    *channel_fd = ends[0];
+    (void)setpgid(pid, pid); /* whoever comes first; too late after the execve, and then done already */
+    *spawned = (struct handover_spawned){pid, ends[0], theirs.st_ino, handover_stray_start(pid)};
     ends[0] = -1;
     rc = true;
 out:

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/err.h"
@@ -22,8 +23,15 @@ struct handover_spawn {
     const sigset_t *mask; /* the successor's signal mask */
 };
 
-/* Returns with the child's pid and our non-blocking end of the channel. Not known yet: whether execve works. */
-bool handover_spawn(const struct handover_spawn *, pid_t *pid, int *channel_fd, struct err *);
+struct handover_spawned {
+    pid_t pid;
+    int channel_fd;   /* our end, non-blocking */
+    ino_t their_end;  /* the socket that is only theirs */
+    uint64_t started; /* handover_stray_start */
+};
+
+/* Not known when it returns: whether execve works. */
+bool handover_spawn(const struct handover_spawn *, struct handover_spawned *, struct err *);
 
 /* The absolute path that argv[0] means here and now: with a slash from the working directory, else by PATH. Links are
  * not followed, so that a release switched by a link is found. */
