@@ -136,7 +136,7 @@ static void follow(ngx_shm_zone_t *zone, const char *path)
     read_in(zone, path, false, ngx_cycle->log);
 }
 
-/* Not so: a reload has given it another name since we looked. */
+/* False = a reload has given the file another name since we looked. */
 static bool is_path(ngx_shm_zone_t *zone, const char *path)
 {
     shared_lock(zone);
