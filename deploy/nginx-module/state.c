@@ -136,11 +136,23 @@ static void follow(ngx_shm_zone_t *zone, const char *path)
     read_in(zone, path, false, ngx_cycle->log);
 }
 
+/* False = a reload has given the file another name since we looked. */
+static bool is_path(ngx_shm_zone_t *zone, const char *path)
+{
+    shared_lock(zone);
+    bool same = ngx_strcmp(shared_of(zone)->state.path, path) == 0;
+    shared_unlock(zone);
+    return same;
+}
+
 static enum state_verdict own(ngx_shm_zone_t *zone, const char *path, int lock, char *why)
 {
     struct shared_state *state = &shared_of(zone)->state;
     struct process owner;
 
+    if (!is_path(zone, path)) {
+        return STATE_GOOD; /* what is written there does not count as stored */
+    }
     state_file_owner(lock, &owner);
     if (state->owned && process_is(&owner, &owner_here)) {
         return STATE_GOOD;
@@ -157,9 +169,11 @@ static enum state_verdict own(ngx_shm_zone_t *zone, const char *path, int lock, 
         read_in(zone, path, true, ngx_cycle->log);
     }
     shared_lock(zone);
-    state->owned = 1;
-    state->zone_leads = 0;
-    state->stored = 0;
+    if (ngx_strcmp(state->path, path) == 0) {
+        state->owned = 1;
+        state->zone_leads = 0;
+        state->stored = 0;
+    }
     shared_unlock(zone);
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "upstream_api: the state file %s is ours", path);
     return STATE_GOOD;
@@ -401,7 +415,11 @@ void state_begin(ngx_shm_zone_t *zone, uint64_t generation)
         state->generation = generation;
         state->changed++; /* a reload forgets servers that are out of the configuration */
     }
+    bool any = state->path[0] != '\0';
     shared_unlock(zone);
+    if (!any) {
+        return;
+    }
     look_after(zone, LOCK_LIMIT_MS);
     if (ngx_process == NGX_PROCESS_SINGLE) {
         return; /* it stays over reloads, and the zone's place does not */

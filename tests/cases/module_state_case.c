@@ -664,9 +664,8 @@ static void kill_all_of(struct kept *k, pid_t master)
 static bool old_is_alone(void *ctx)
 {
     struct kept *k = ctx;
-    const char *path = stage_text(k->stage, "%s/nginx.pid", k->lb->dir);
 
-    return access(path, R_OK) == 0 && atol(stage_read(k->stage, path)) == k->lb->proc->pid;
+    return stage_nginx_pid(k->lb) == k->lb->proc->pid;
 }
 
 /* Where both are there, the new one may change and the old one may not, and both tell the same. */
@@ -848,12 +847,9 @@ static void loop_once(struct loop *l)
 static bool another_master(void *ctx)
 {
     struct loop *l = ctx;
-    const char *path = stage_text(l->k->stage, "%s/nginx.pid", l->k->lb->dir);
 
     loop_once(l);
-    if (access(path, R_OK) != 0)
-        return false;
-    pid_t pid = (pid_t)atol(stage_read(l->k->stage, path));
+    pid_t pid = stage_nginx_pid(l->k->lb);
     if (pid <= 0 || pid == l->master || stage_nginx_workers_of(l->k->lb, pid, NULL, 0) == 0)
         return false;
     l->master = pid;

@@ -135,12 +135,15 @@ static const char *pid_path(struct stage_nginx *n)
     return stage_text(n->stage, "%s/nginx.pid", n->dir);
 }
 
-/* 0: the pid file is not there, or not written yet. */
-static pid_t pid_in_file(struct stage_nginx *n)
+pid_t stage_nginx_pid(struct stage_nginx *n)
 {
-    const char *path = pid_path(n);
+    FILE *f = fopen(pid_path(n), "re");
+    char text[32];
+    pid_t pid = f != NULL && fgets(text, sizeof text, f) != NULL ? (pid_t)atol(text) : 0;
 
-    return access(path, R_OK) == 0 ? (pid_t)atol(stage_read(n->stage, path)) : 0;
+    if (f != NULL)
+        (void)fclose(f);
+    return pid;
 }
 
 /* nginx ignores SIGUSR2 while the process that started it lives, since it takes itself for a successor then. So a shell
@@ -161,7 +164,7 @@ static void start_orphan(struct stage_nginx *n, const char *const *argv, const c
                                                     .may_end = true,
                                                     .no_leak_check = true});
     (void)stage_proc_wait(n->stage, p, NGINX_READY_MS);
-    pid_t pid = pid_in_file(n);
+    pid_t pid = stage_nginx_pid(n);
     if (pid <= 0 || !stage_pid_is_kin(n->stage, pid))
         stage_fail_log(n->stage, n->error_log, "nginx %s did not start, see %s", n->name, p->out_path);
     n->proc = stage_adopt(n->stage, p->name, pid, p->out_path);
@@ -233,7 +236,7 @@ static bool has_upgraded(void *ctx)
 {
     struct upgrade *u = ctx;
 
-    u->master = pid_in_file(u->n);
+    u->master = stage_nginx_pid(u->n);
     return u->master > 0 && u->master != u->n->proc->pid && stage_pid_is_kin(u->n->stage, u->master) &&
            stage_nginx_workers_of(u->n, u->master, NULL, 0) > 0;
 }

@@ -43,11 +43,13 @@ struct stage_nginx *stage_nginx_start(struct stage *s, const char *name, const s
 void stage_nginx_write(struct stage_nginx *n, const struct stage_nginx_conf *conf); /* a new conf for the next reload */
 void stage_nginx_reload(
     struct stage_nginx *n); /* SIGHUP; back when new workers alone accept (old ones may still drain) */
+pid_t stage_nginx_pid(struct stage_nginx *n); /* in its pid file; 0: not there, or not written yet */
 /* SIGUSR2: back when a new master's workers run beside the old ones, on the same ports. Its pid; it is a child of the
  * old one, and ours once that one has ended. The conf it was started with says `upgradable`. */
 pid_t stage_nginx_upgrade(struct stage_nginx *n);
 void stage_nginx_stop(struct stage_nginx *n, int signal); /* master and workers gone; SIGKILL kills each by pid */
 void stage_nginx_again(struct stage_nginx *n);            /* start it again on the same ports */
+/* Children of that master; while an upgrade goes on, the new master is one of the old one's. */
 unsigned stage_nginx_workers_of(struct stage_nginx *n, pid_t master, pid_t *pids, unsigned capacity);
 unsigned stage_nginx_workers(struct stage_nginx *n, pid_t *pids, unsigned capacity); /* living ones, draining too */
 
