@@ -130,6 +130,10 @@ static void change_bytes(struct hand *h, struct text *t)
     }
 }
 
+/* More members than there are parameters. */
+static const char too_many[] = "{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"j\":1,"
+                               "\"k\":1,\"l\":1,\"m\":1,\"n\":1,\"o\":1,\"p\":1,\"q\":1,\"r\":1}";
+
 static void make_body(struct hand *h)
 {
     static const char *const whole[] = {"{\"down\":true}",
@@ -150,9 +154,7 @@ static void make_body(struct hand *h)
                                         "{\"fail_timeout\":\"9999999999999999999999s\"}",
                                         "{\"weight\":-1e999}",
                                         "{\"server\":\"\\ud83d\\ude00\"}",
-                                        "{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,"
-                                        "\"j\":1,\"k\":1,\"l\":1,\"m\":1,\"n\":1,"
-                                        "\"o\":1,\"p\":1,\"q\":1,\"r\":1}",
+                                        too_many,
                                         "{\"\\u0000\":1}"};
 
     h->body.size = 0;
