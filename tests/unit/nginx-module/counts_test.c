@@ -103,7 +103,7 @@ static void codes_are_found_again_and_a_reset_leaves_them_empty(void **state)
 }
 
 #define WRITERS 4
-#define ROUNDS  300000
+#define ROUNDS  2000000
 
 static void many_processes_lose_nothing(void **state)
 {
