@@ -296,6 +296,8 @@ static void what_no_peer_was_asked_for_counts_nowhere(struct stage *s)
                 "location /cached { proxy_cache cache; proxy_cache_valid 200 1h; proxy_pass http://app; }"});
     json_int_t sum = number(lb, "app", 0, "requests") + number(lb, "app", 1, "requests");
 
+    want_ok(lb, "/cached", 1);
+    wait_quiet(lb, "app"); /* by then it is in the cache */
     want_ok(lb, "/cached", 8);
     want_as_seen(lb, n, sum + 1);
     assert_int_equal(number(lb, "app", 0, "requests") + number(lb, "app", 1, "requests"), sum + 1);
