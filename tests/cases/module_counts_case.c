@@ -524,9 +524,14 @@ static void a_peer_that_comes_back_to_the_file_starts_at_zero(struct stage *s)
     struct stage_nginx *lb = stage_nginx_start(s, "lb", &conf);
     json_int_t kept;
 
+    /* A worker of the first configuration lives on, and with it what it may point to. */
+    stage_raw_send(s, stage_raw_open(s, lb->port), "GET / HTTP/1.1\r\n");
     want_ok(lb, "/", 8);
+    (void)ask(lb, "GET", "/404", NULL);
+    (void)ask(lb, "GET", "/404", NULL);
     wait_quiet(lb, "app");
     assert_true(number(lb, "app", 0, "requests") >= 4);
+    want(lb, "app", 0, "responses.codes.404", 1);
     conf.upstreams = without;
     stage_nginx_write(lb, &conf);
     stage_nginx_reload(lb);
@@ -631,6 +636,36 @@ static void an_outage_is_counted_once_and_timed(struct stage *s)
     assert_true(number(lb, "app", 1, "downtime") >= downtime);
 }
 
+static void a_peer_on_trial_is_still_unavail(struct stage *s)
+{
+    struct nodes *n = start_nodes(s);
+    uint16_t port = stage_port(s);
+    const char *const peers[] = {n->peers[0], stage_text(s, "127.0.0.1:%u max_fails=1 fail_timeout=1s", port), NULL};
+    struct stage_nginx *lb = start_lb(s, peers, NULL, "proxy_next_upstream error;");
+    struct odd o = {.stage = s, .lb = lb};
+    json_int_t downtime;
+    int fd = -1, peer;
+
+    ask_until(lb, "unavail");
+    want_state(lb, "up");
+    downtime = number(lb, "app", 1, "downtime");
+    want(lb, "app", 1, "downtime", downtime);
+    o.listener = listen_at(s, port);
+    for (struct pollfd p = {.fd = o.listener, .events = POLLIN}; poll(&p, 1, 200) == 0;)
+        fd = client(&o, "/", ""); /* one of two goes to it */
+    peer = take(&o);
+    want(lb, "app", 1, "active", 1);
+    assert_string_equal(stage_json_string(s, look(lb, 9, "app"), "peers.1.state"), "unavail");
+    assert_true(is_in_downtime(lb));
+    want(lb, "app", 1, "unavail", 1);
+    say(&o, peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    assert_non_null(strstr(stage_raw_answer(s, fd, WAIT_MS), "ok"));
+    wait_quiet(lb, "app");
+    assert_string_equal(stage_json_string(s, look(lb, 9, "app"), "peers.1.state"), "up");
+    assert_true(number(lb, "app", 1, "downtime") > downtime);
+    assert_false(is_in_downtime(lb));
+}
+
 static void reloads_under_load_lose_no_count(struct stage *s)
 {
     struct stage_server *nodes[2] = {stage_server_start(s, "node0", "v1"), stage_server_start(s, "node1", "v1")};
@@ -667,6 +702,7 @@ int main(void)
         stage_test(killed_workers_and_reloads_lose_no_count),
         stage_test(a_peer_that_comes_back_to_the_file_starts_at_zero),
         stage_test(an_outage_is_counted_once_and_timed),
+        stage_test(a_peer_on_trial_is_still_unavail),
         stage_test(reloads_under_load_lose_no_count),
     };
 
