@@ -3,15 +3,12 @@
  * The backends are nginx servers whose access log is the other side's own account: a line a request, with its status,
  * its bytes and those of its answer. Or a socket of the test's, where what a peer does is out of the ordinary. */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/stage/http.h"
@@ -82,7 +79,6 @@ struct seen {
 
 struct nodes {
     struct stage *stage;
-    const char *dir;
     uint16_t port[NODES];
     const char *peers[NODES + 1];
 };

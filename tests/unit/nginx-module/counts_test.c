@@ -13,7 +13,7 @@
 
 static uint64_t average_of(uint64_t word)
 {
-    uint64_t ms;
+    uint64_t ms = 0;
 
     assert_true(average_read(word, &ms));
     return ms;
