@@ -1,6 +1,4 @@
-#include "balance.h"
-
-#include "workers.h"
+#include "balance_hot.h"
 
 struct balance_peer {
     const struct balance *balance;
@@ -14,15 +12,14 @@ struct balance_peer {
     ngx_event_save_peer_session_pt save_session;
 };
 
-/* Who looks for requests in flight sees either that we are selecting or that we selected by what is wanted now. */
-static void selection_begin(struct view *view)
+/* Within a selection. */
+void balance_catch_up(const struct balance *balance)
 {
-    workers_select_begin();
-    while (!view_is_current(view)) {
+    do {
         workers_select_end();
-        view_follow(view);
+        view_follow(balance->view);
         workers_select_begin();
-    }
+    } while (!view_is_current(balance->view));
 }
 
 /* ---- when nginx gives up on a peer. That is told by its own words of it, read without its lock: of two failures at
@@ -42,22 +39,15 @@ static uint64_t given_up_until_ms(const struct view_peer *entry, uint64_t now_ms
     return now_ms + (left_s > 0 ? (uint64_t)left_s * 1000 - now->msec : 0);
 }
 
-static uint64_t utc_ms(void)
-{
-    const ngx_time_t *now = ngx_timeofday();
-
-    return (uint64_t)now->sec * 1000 + now->msec;
-}
-
 /* After a reload the new workers judge anew, and what old ones think no longer decides where requests go. */
 static bool judges(const struct view *view)
 {
     return view->generation == shared_of(view->zone)->generation;
 }
 
-/* The peer was given up on, and is tried again. */
-static __attribute__((noinline, cold)) void note_try(const struct view *view, const struct view_peer *entry)
+void balance_note_try(const struct balance *balance, const struct view_peer *entry)
 {
+    const struct view *view = balance->view;
     struct outage *outage = &entry->shared->counts.outage;
 
     if (!outage->given_up || !judges(view)) {
@@ -69,20 +59,21 @@ static __attribute__((noinline, cold)) void note_try(const struct view *view, co
     shared_unlock(view->zone);
 }
 
-static __attribute__((noinline, cold)) void note_failure(const struct view *view, const struct view_peer *entry)
+void balance_note_failure(const struct balance *balance, const struct view_peer *entry)
 {
+    const struct view *view = balance->view;
     if (!is_given_up(entry) || !judges(view)) {
         return;
     }
     shared_lock(view->zone);
     uint64_t now_ms = view_now_ms();
-    outage_fail(&entry->shared->counts.outage, now_ms, utc_ms(), given_up_until_ms(entry, now_ms));
+    outage_fail(&entry->shared->counts.outage, now_ms, balance_utc_ms(), given_up_until_ms(entry, now_ms));
     shared_unlock(view->zone);
 }
 
-/* The peer was given up on, and an attempt has not failed. */
-static __attribute__((noinline, cold)) void note_success(const struct view *view, const struct view_peer *entry)
+void balance_note_success(const struct balance *balance, const struct view_peer *entry)
 {
+    const struct view *view = balance->view;
     if (entry->peer->fails >= entry->peer->max_fails || !judges(view)) {
         return;
     }
@@ -91,68 +82,33 @@ static __attribute__((noinline, cold)) void note_success(const struct view *view
     shared_unlock(view->zone);
 }
 
-/* ---- around the balancer's own. In the way of each request: what is rare is not inline */
+/* ---- around the balancer's own */
 
 static ngx_int_t balance_get(ngx_peer_connection_t *pc, void *data)
 {
     struct balance_peer *bp = data;
-    struct view *view = bp->balance->view;
-    const struct view_peer *entry;
 
-    selection_begin(view);
+    balance_select_begin(bp->balance);
     ngx_int_t rc = bp->get(pc, bp->data);
-    if ((rc != NGX_OK && rc != NGX_DONE) || bp->held != NULL) {
-        workers_select_end();
-        return rc;
-    }
-    entry = view_peer_at(bp->balance->upstream, pc->sockaddr);
-    if (entry == NULL || entry->shared == NULL) {
-        workers_select_end();
-        return rc;
-    }
-    bp->held = entry;
-    workers_count(entry->shared, 1);
-    counts_selected(&entry->shared->counts, utc_ms());
-    workers_select_end();
-    if (entry->peer->fails != 0 && entry->peer->fails >= entry->peer->max_fails) {
-        note_try(view, entry);
-    }
+    bp->held = balance_selected(bp->balance, pc);
     return rc;
 }
 
-static void count_attempt(struct balance_peer *bp, struct shared_peer *peer, bool failed)
-{
-    struct attempt attempt;
-
-    bp->balance->attempt(bp->ctx, &attempt);
-    if (failed) {
-        attempt.time_ms[COUNTS_RESPONSE] = -1; /* what came, if any, was not taken for an answer */
-    }
-    counts_ended(&peer->counts, &attempt, failed);
-    if (attempt.status != 0) {
-        __atomic_fetch_add(shared_answers(bp->balance->view->zone, peer, attempt.status), 1, __ATOMIC_RELAXED);
-    }
-}
-
-/* Counted before it is no longer active: at a peer that is quiet, all has been counted. */
 static void balance_free(ngx_peer_connection_t *pc, void *data, ngx_uint_t state)
 {
     struct balance_peer *bp = data;
     const struct view_peer *held = bp->held;
+    struct attempt attempt;
 
-    if (held == NULL) {
-        bp->free(pc, bp->data, state);
-        return;
+    if (held != NULL) {
+        bp->balance->attempt(bp->ctx, &attempt);
+        balance_attempted(bp->balance, held, &attempt, state);
     }
-    count_attempt(bp, held->shared, (state & NGX_PEER_FAILED) != 0);
     bp->free(pc, bp->data, state);
-    if (state & NGX_PEER_FAILED) {
-        note_failure(bp->balance->view, held);
-    } else if (held->shared->counts.outage.given_up) {
-        note_success(bp->balance->view, held);
+    if (held != NULL) {
+        bp->held = NULL;
+        balance_freed(bp->balance, held, state);
     }
-    workers_count(held->shared, -1);
-    bp->held = NULL;
 }
 
 static void balance_notify(ngx_peer_connection_t *pc, void *data, ngx_uint_t type)
@@ -178,9 +134,7 @@ static void balance_save_session(ngx_peer_connection_t *pc, void *data)
 
 void balance_begin(const struct balance *balance)
 {
-    if (!view_is_current(balance->view)) {
-        view_follow(balance->view);
-    }
+    view_follow(balance->view);
 }
 
 ngx_int_t balance_wrap(const struct balance *balance, ngx_peer_connection_t *pc, ngx_pool_t *pool, void *ctx)

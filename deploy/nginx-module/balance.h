@@ -21,6 +21,13 @@ struct balance {
     balance_attempt_fn *attempt;
 };
 
+/* The rare parts of balance_hot.h. Within a selection: follows what has changed. Outside: the peer was given up on and
+ * is tried again; an attempt has failed; one has not, and it was given up on. */
+__attribute__((cold)) void balance_catch_up(const struct balance *balance);
+__attribute__((cold)) void balance_note_try(const struct balance *balance, const struct view_peer *entry);
+__attribute__((cold)) void balance_note_failure(const struct balance *balance, const struct view_peer *entry);
+__attribute__((cold)) void balance_note_success(const struct balance *balance, const struct view_peer *entry);
+
 /* First in a peer.init of ours, before the balancer's own looks at how many tries there are. */
 void balance_begin(const struct balance *balance);
 

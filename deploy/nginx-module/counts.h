@@ -15,7 +15,7 @@
 #include "outage.h"
 
 /* http and stream measure what each has. */
-enum counts_time {
+enum counts_times {
     COUNTS_CONNECT,
     COUNTS_FIRST, /* to the whole head of an answer (http), to the first byte (stream) */
     COUNTS_RESPONSE,
@@ -74,18 +74,24 @@ static inline struct counts_code *counts_code_find(const struct counts *counts, 
 /* Under the lock: `code` is new, and no other has its status. */
 void counts_code_append(struct counts *counts, struct counts_code *code);
 
+static inline void counts_time(struct counts *counts, enum counts_times which, const struct attempt *attempt)
+{
+    if (attempt->time_ms[which] >= 0) {
+        average_add(&counts->averages[which], (uint64_t)attempt->time_ms[which]);
+    }
+}
+
 /* All but the answer and the outage. */
 static inline void counts_ended(struct counts *counts, const struct attempt *attempt, bool failed)
 {
     __atomic_fetch_add(&counts->sent_bytes, attempt->sent_bytes, __ATOMIC_RELAXED);
     __atomic_fetch_add(&counts->received_bytes, attempt->received_bytes, __ATOMIC_RELAXED);
+    counts_time(counts, COUNTS_CONNECT, attempt);
+    counts_time(counts, COUNTS_FIRST, attempt);
     if (failed) {
         __atomic_fetch_add(&counts->fails, 1, __ATOMIC_RELAXED);
-    }
-    for (int i = 0; i < COUNTS_TIMES; i++) {
-        if (attempt->time_ms[i] >= 0) {
-            average_add(&counts->averages[i], (uint64_t)attempt->time_ms[i]);
-        }
+    } else { /* what came of a failed one was not taken for an answer */
+        counts_time(counts, COUNTS_RESPONSE, attempt);
     }
 }
 

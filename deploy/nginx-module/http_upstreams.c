@@ -1,13 +1,15 @@
 #include "http_upstreams.h"
 
-#include "balance.h"
+#include "balance_hot.h"
 #include "module.h"
 #include "weights.h"
 
 /* A part of the module's configuration of an upstream. */
 struct http_balance {
     struct balance balance;
-    ngx_http_upstream_init_peer_pt init; /* of the upstream's own balancer */
+    ngx_http_upstream_init_peer_pt init; /* these are of the upstream's own balancer */
+    ngx_event_get_peer_pt get;           /* NULL before its first request in this process */
+    ngx_event_free_peer_pt free;
 };
 
 void *http_upstreams_create_conf(ngx_conf_t *cf)
@@ -15,56 +17,107 @@ void *http_upstreams_create_conf(ngx_conf_t *cf)
     return ngx_pcalloc(cf->pool, sizeof(struct http_balance));
 }
 
-static struct http_balance *balance_of(ngx_http_upstream_srv_conf_t *conf)
+static inline struct http_balance *balance_of(ngx_http_upstream_srv_conf_t *conf)
 {
     return ngx_http_conf_upstream_srv_conf(conf, ngx_http_upstream_api_module);
 }
 
 /* Not that of a connection that was handed over to something else, nor of one that was cut. */
-static bool has_whole_answer(const ngx_http_request_t *r, const ngx_http_upstream_t *u)
+static inline bool has_whole_answer(const ngx_http_upstream_t *u)
 {
+    const ngx_event_pipe_t *pipe = u->pipe;
+
     if (u->cleanup != NULL || u->upgrade) { /* it is not the end of the request; a tunnel */
         return false;
     }
-    if (r->header_only) {
-        return true;
+    if (!u->buffering) {
+        return u->length == 0 || (u->length == -1 && u->peer.connection != NULL && u->peer.connection->read->eof);
     }
-    if (u->buffering) {
-        return u->pipe != NULL && (u->pipe->upstream_done || (u->pipe->upstream_eof && u->pipe->length == -1));
+    if (pipe->upstream == NULL) {
+        return u->header_sent; /* and no body was wanted */
     }
-    return u->length == 0 || (u->length == -1 && u->peer.connection != NULL && u->peer.connection->read->eof);
+    return pipe->upstream_done || (pipe->upstream_eof && pipe->length == -1);
 }
 
 /* nginx has filled in the state by then, but for its `status`, where it goes on to the next peer: that is still what
  * the peer itself said. A status line without the end of its head is no answer. */
+static inline struct attempt attempt_read(const ngx_http_upstream_t *u)
+{
+    const ngx_http_upstream_state_t *state = u->state;
+    bool answered = state->header_time != (ngx_msec_t)-1;
+
+    return (struct attempt){
+        .sent_bytes = (uint64_t)state->bytes_sent,
+        .received_bytes = (uint64_t)state->bytes_received,
+        .status = answered ? (unsigned)state->status : 0,
+        .time_ms = {[COUNTS_CONNECT] = -1,
+                    [COUNTS_FIRST] = (ngx_msec_int_t)state->header_time,
+                    [COUNTS_RESPONSE] = answered && has_whole_answer(u) ? (ngx_msec_int_t)state->response_time : -1},
+    };
+}
+
 static void attempt_of(void *ctx, struct attempt *attempt)
 {
     const ngx_http_request_t *r = ctx;
-    const ngx_http_upstream_t *u = r->upstream;
-    const ngx_http_upstream_state_t *state = u->state;
 
-    *attempt = (struct attempt){
-        .sent_bytes = (uint64_t)state->bytes_sent,
-        .received_bytes = (uint64_t)state->bytes_received,
-        .time_ms = {[COUNTS_CONNECT] = -1, [COUNTS_FIRST] = (ngx_msec_int_t)state->header_time, [COUNTS_RESPONSE] = -1},
-    };
-    if (state->header_time != (ngx_msec_t)-1) {
-        attempt->status = (unsigned)state->status;
-        if (has_whole_answer(r, u)) {
-            attempt->time_ms[COUNTS_RESPONSE] = (ngx_msec_int_t)state->response_time;
-        }
+    *attempt = attempt_read(r->upstream);
+}
+
+/* ---- our place without memory for each request: the functions of most balancers are the same each time, and what they
+ * are given leads to the upstream. Ours leave their data where it is. */
+
+static inline ngx_http_upstream_t *upstream_of(ngx_peer_connection_t *pc)
+{
+    return (ngx_http_upstream_t *)(void *)((u_char *)pc - offsetof(ngx_http_upstream_t, peer));
+}
+
+static ngx_int_t get_peer(ngx_peer_connection_t *pc, void *data)
+{
+    const struct http_balance *hb = balance_of(upstream_of(pc)->upstream);
+
+    balance_select_begin(&hb->balance);
+    ngx_int_t rc = hb->get(pc, data);
+    (void)balance_selected(&hb->balance, pc);
+    return rc;
+}
+
+static void free_peer(ngx_peer_connection_t *pc, void *data, ngx_uint_t state)
+{
+    ngx_http_upstream_t *u = upstream_of(pc);
+    const struct http_balance *hb = balance_of(u->upstream);
+    const struct view_peer *entry = view_peer_at(hb->balance.upstream, pc->sockaddr);
+
+    if (entry == NULL || entry->shared == NULL) {
+        hb->free(pc, data, state);
+        return;
     }
+    struct attempt attempt = attempt_read(u);
+    balance_attempted(&hb->balance, entry, &attempt, state);
+    hb->free(pc, data, state);
+    balance_freed(&hb->balance, entry, state);
 }
 
 static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *conf)
 {
-    const struct http_balance *hb = balance_of(conf);
+    struct http_balance *hb = balance_of(conf);
+    ngx_peer_connection_t *pc = &r->upstream->peer;
 
-    balance_begin(&hb->balance);
+    if (!view_is_current(hb->balance.view)) {
+        balance_begin(&hb->balance);
+    }
     if (hb->init(r, conf) != NGX_OK) {
         return NGX_ERROR;
     }
-    return balance_wrap(&hb->balance, &r->upstream->peer, r->pool, r);
+    if (hb->get == NULL) {
+        hb->get = pc->get;
+        hb->free = pc->free;
+    }
+    if (pc->get != hb->get || pc->free != hb->free || r->upstream->upstream != conf) {
+        return balance_wrap(&hb->balance, pc, r->pool, r);
+    }
+    pc->get = get_peer;
+    pc->free = free_peer;
+    return NGX_OK;
 }
 
 /* Only an `upstream` block with a `zone` has something that can be changed. */

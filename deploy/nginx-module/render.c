@@ -59,6 +59,9 @@ bool render_upstream(struct json_out *out, const struct view *view, const struct
         json_close(out, '}');
     }
     json_close(out, ']');
+    if (view->kind == SHARED_HTTP) {
+        json_member_uint(out, "keepalive", 0); /* each worker knows its own only, and tells nobody */
+    }
     json_member_uint(out, "zombies", 0);
     json_member_text(out, "zone", &upstream->source.zone);
     put_lease(out, &snapshot);

@@ -70,26 +70,6 @@ bool view_is_unavail(const struct view_peer *entry, time_t now_s)
            now_s - peer->checked <= peer->fail_timeout;
 }
 
-struct view_peer *view_peer_at(const struct view_upstream *upstream, const struct sockaddr *address)
-{
-    ngx_uint_t low = 0, high = upstream->peers_n;
-
-    while (low < high) {
-        ngx_uint_t middle = low + (high - low) / 2;
-        struct view_peer *entry = upstream->by_address[middle];
-
-        if (entry->peer->sockaddr == address) {
-            return entry;
-        }
-        if ((uintptr_t)entry->peer->sockaddr < (uintptr_t)address) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return NULL;
-}
-
 /* The last word wins; `down` over `drain` where both are true. Either one false ends what it names; down:false ends a
  * drain too, since some clients cannot send drain:false. */
 static enum wanted wanted_after(const struct view_change *change, ngx_uint_t down_now)
@@ -227,20 +207,31 @@ static uint32_t ordinal_of(const struct view_upstream *upstream, ngx_uint_t i)
     return ordinal;
 }
 
-static int compare_addresses(const void *a, const void *b)
+/* At most half full; and room for as many behind the last place, so that no search runs past the end or wraps. */
+static ngx_int_t places_build(struct view_upstream *upstream, ngx_pool_t *pool)
 {
-    uintptr_t left = (uintptr_t)(*(struct view_peer *const *)a)->peer->sockaddr;
-    uintptr_t right = (uintptr_t)(*(struct view_peer *const *)b)->peer->sockaddr;
+    ngx_uint_t size = 2;
+    unsigned bits = 1;
 
-    return (left > right) - (left < right);
-}
-
-static void upstream_sort(struct view_upstream *upstream)
-{
-    for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
-        upstream->by_address[i] = &upstream->peers[i];
+    while (size < 2 * upstream->peers_n) {
+        size *= 2;
+        bits++;
     }
-    ngx_qsort(upstream->by_address, upstream->peers_n, sizeof(upstream->by_address[0]), compare_addresses);
+    upstream->places_shift = 64 - bits;
+    upstream->places = ngx_pcalloc(pool, (size + upstream->peers_n + 1) * sizeof(upstream->places[0]));
+    if (upstream->places == NULL) {
+        return NGX_ERROR;
+    }
+    for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
+        const struct sockaddr *address = upstream->peers[i].peer->sockaddr;
+        uint64_t at = ((uint64_t)(uintptr_t)address * VIEW_PLACE_FACTOR) >> upstream->places_shift;
+
+        while (upstream->places[at].address != NULL) {
+            at++;
+        }
+        upstream->places[at] = (struct view_place){address, &upstream->peers[i]};
+    }
+    return NGX_OK;
 }
 
 static ngx_int_t upstream_build(struct view_upstream *upstream, const struct view_source *source, ngx_pool_t *pool)
@@ -254,8 +245,7 @@ static ngx_int_t upstream_build(struct view_upstream *upstream, const struct vie
         }
     }
     upstream->peers = ngx_pcalloc(pool, (n + 1) * sizeof(upstream->peers[0]));
-    upstream->by_address = ngx_pcalloc(pool, (n + 1) * sizeof(upstream->by_address[0]));
-    if (upstream->peers == NULL || upstream->by_address == NULL) {
+    if (upstream->peers == NULL) {
         return NGX_ERROR;
     }
     for (ngx_http_upstream_rr_peers_t *group = source->groups; group != NULL; group = group->next) {
@@ -263,8 +253,7 @@ static ngx_int_t upstream_build(struct view_upstream *upstream, const struct vie
             upstream->peers[upstream->peers_n++] = (struct view_peer){.group = group, .peer = peer};
         }
     }
-    upstream_sort(upstream);
-    return NGX_OK;
+    return places_build(upstream, pool);
 }
 
 static void peer_register(ngx_shm_zone_t *zone, const struct view_upstream *upstream, ngx_uint_t i)

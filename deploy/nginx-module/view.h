@@ -27,6 +27,12 @@ struct view_peer {
     struct shared_peer *shared; /* NULL: the shared zone is full; the peer stays as configured */
 };
 
+/* Where an address stands in memory tells the peer: every balancer hands out the one that stands in the peer itself. */
+struct view_place {
+    const struct sockaddr *address; /* NULL: nothing is here */
+    const struct view_peer *entry;
+};
+
 /* An upstream as nginx made it. */
 struct view_source {
     ngx_str_t name;
@@ -43,8 +49,9 @@ struct view_upstream {
     struct view_source source;
     struct shared_upstream *shared; /* NULL: as above */
     struct view_peer *peers;
-    struct view_peer **by_address; /* the same, in the order of where their addresses stand in memory */
     ngx_uint_t peers_n;
+    struct view_place *places; /* a hash table of the same by address; its size is 1 << (64 - places_shift) */
+    unsigned places_shift;
 };
 
 struct view {
@@ -96,9 +103,21 @@ bool view_is_backup(const struct view_upstream *upstream, ngx_uint_t id);
 /* nginx has given up on the peer for fail_timeout, as its balancers judge. */
 bool view_is_unavail(const struct view_peer *entry, time_t now_s);
 
-/* The peer that a balancer has selected: each hands out the address that stands in the peer itself, so its place in
- * memory tells the peer. NULL = none of this upstream's. */
-struct view_peer *view_peer_at(const struct view_upstream *upstream, const struct sockaddr *address);
+#define VIEW_PLACE_FACTOR 0x9e3779b97f4a7c15u /* spreads what differs in few bits */
+
+/* The peer that a balancer has selected. NULL = none of this upstream's. */
+static inline const struct view_peer *view_peer_at(const struct view_upstream *upstream, const struct sockaddr *address)
+{
+    uint64_t at = ((uint64_t)(uintptr_t)address * VIEW_PLACE_FACTOR) >> upstream->places_shift;
+
+    while (upstream->places[at].address != address) {
+        if (upstream->places[at].address == NULL) {
+            return NULL;
+        }
+        at++; /* behind the last place there is always an empty one */
+    }
+    return upstream->places[at].entry;
+}
 
 /* The upstream with that name. NULL = none with a zone; whether there is one without. */
 struct view_upstream *view_find(const struct view *view, const char *name, size_t size_bytes);

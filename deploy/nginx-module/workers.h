@@ -32,8 +32,8 @@ extern struct shared_worker *workers_self;
 static inline void workers_select_begin(void)
 {
     if (workers_self != NULL) {
-        __atomic_store_n(&workers_self->selections, workers_self->selections + 1, __ATOMIC_SEQ_CST);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        __atomic_store_n(&workers_self->selections, workers_self->selections + 1, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* before what decides the selection is looked at */
     }
 }
 
