@@ -10,6 +10,7 @@
 #include "tests/stage/ca.h"
 #include "tests/stage/http.h"
 #include "tests/stage/nginx.h"
+#include "tests/stage/quick.h"
 #include "tests/stage/raw.h"
 #include "tests/stage/test.h"
 
@@ -18,6 +19,7 @@
 #define STREAM_MODULE "/usr/lib/nginx/modules/ngx_stream_module.so"
 #define APP           "/9/http/upstreams/app"
 #define SERVER        APP "/servers/0"
+#define NEXT          "GET /api/9/http HTTP/1.1\r\nHost: a\r\n\r\n"
 
 /* Two http servers and a stream server that nobody listens on; below /api with write=on, below /ro with what is the
  * default. */
@@ -35,7 +37,8 @@ static struct stage_nginx *start(struct stage *s, const char *http_extra)
             .http_extra = http_extra,
             .server_extra = "location /ro { api; }\n"
                             "location /api { api write=on; }\n"
-                            "location /elsewhere { rewrite ^ /x break; api write=on; }\n",
+                            "location /elsewhere { rewrite ^/elsewhere/(.*)$ /somewhere/$1 break;\n"
+                            "    rewrite ^/elsewhere$ /x break; api write=on; }\n",
             .main_extra = stage_text(s,
                                      "load_module " STREAM_MODULE ";\n"
                                      "load_module %s/nginx-module/ngx_stream_upstream_api_module.so;\n"
@@ -109,15 +112,25 @@ static void head_is_get_without_the_body(struct stage *s)
     static const char *const paths[] = {"",   "/9/",     "/9/nginx",      APP, APP "/servers/", SERVER,
                                         "/3", "/9/none", APP "/servers/9"};
     struct stage_nginx *n = start(s, NULL);
+    struct stage_quick *q = stage_alloc(s, sizeof *q);
+    int fd = stage_raw_open(s, n->port);
 
     for (size_t i = 0; i < COUNT(paths); i++) {
         const char *path = stage_text(s, "/api%s", paths[i]);
-        struct stage_answer *get = ask(n, "GET", path, NULL), *head = ask(n, "HEAD", path, NULL);
+        struct stage_answer *get = ask(n, "GET", path, NULL);
 
-        assert_int_equal(head->status, get->status);
-        assert_int_equal(head->body_size, 0);
-        assert_string_equal(stage_header(s, head, "Content-Type"), "application/json");
-        assert_string_equal(stage_header(s, head, "Content-Length"), stage_header(s, get, "Content-Length"));
+        q->is_head = true;
+        stage_raw_send(s, fd, stage_text(s, "HEAD %s HTTP/1.1\r\nHost: a\r\n\r\n", path));
+        assert_true(stage_quick_take(q, fd, LIMIT_MS));
+        assert_int_equal(q->status, get->status);
+        assert_non_null(strstr(q->bytes, "Content-Type: application/json\r\n"));
+        assert_non_null(
+            strstr(q->bytes, stage_text(s, "Content-Length: %s\r\n", stage_header(s, get, "Content-Length"))));
+        q->is_head = false;
+        stage_raw_send(s, fd, NEXT);
+        assert_true(stage_quick_take(q, fd, LIMIT_MS)); /* a body would be taken for this answer */
+        assert_int_equal(q->status, 200);
+        assert_string_equal(q->body, "[\"upstreams\"]");
     }
 }
 
@@ -264,8 +277,6 @@ static bool has_status(const char *answer, int status)
     return strncmp(answer, text, strlen(text)) == 0;
 }
 
-#define NEXT "GET /api/9/http HTTP/1.1\r\nHost: a\r\n\r\n"
-
 /* The answer to one request; its body comes with it, later, or when the server says so. judged: the answer needs it. */
 static const char *send_framed(struct stage *s, int fd, const struct framing *f, bool judged, const char *head,
                                const char *body)
@@ -389,6 +400,22 @@ static void the_next_request_is_answered_whatever_the_refused_ones_body(struct s
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* a late piece is not held back */
         for (size_t i = 0; i < 2 * COUNT(refused); i++)
             refuse(n, fd, &refused[i / 2], &framings[f], i % 2 == 1);
+    }
+    nothing_has_changed(n);
+}
+
+static void a_body_is_refused_however_deep_it_is(struct stage *s)
+{
+    static char deep[60000];
+    struct stage_nginx *n = start(s, NULL);
+
+    for (const char *c = "[{"; *c != '\0'; c++) {
+        struct stage_answer *a;
+
+        memset(deep, *c, sizeof deep - 1);
+        a = ask(n, "PATCH", "/api" SERVER, stage_text(s, "{\"down\":%s", deep));
+        assert_int_equal(a->status, 400);
+        assert_string_equal(stage_json_string(s, a->json, "error.text"), "nested object or list");
     }
     nothing_has_changed(n);
 }
@@ -531,6 +558,7 @@ int main(void)
         stage_test(an_upstream_of_any_name_is_reached_by_its_escapes),
         stage_test(odd_escapes_name_nothing),
         stage_test(the_next_request_is_answered_whatever_the_refused_ones_body),
+        stage_test(a_body_is_refused_however_deep_it_is),
         stage_test(a_broken_body_changes_nothing_and_ends_its_connection),
         stage_test(http2_goes_on_after_a_refusal_too),
     };
