@@ -202,15 +202,19 @@ $(MAN): $(B)/man/%: deploy/man/%.in $(B)/man/page
 	$(B)/man/page <$< >$@.new
 	@mv $@.new $@
 
-# ---- install: PREFIX also goes into the systemd units
+# ---- install: PREFIX also goes into the systemd units and into what loads the modules
 SYSTEMD_DIR = $(PREFIX)/lib/systemd/system
 MODULES_DIR = $(PREFIX)/lib/nginx/modules
 MAN_DIR     = $(PREFIX)/share/man
+MODCONF_DIR = $(PREFIX)/share/nginx/modules-available
 DOC_DIR     = $(PREFIX)/share/doc/rollout
 SERVICES   := $(notdir $(wildcard deploy/systemd/*.service))
+MODCONFS   := $(notdir $(wildcard deploy/nginx/mod-*.conf))
+EXAMPLES   := deploy/packaging/rollout-agent.conf deploy/nginx/nginx.conf deploy/nginx/upstream_api_state.conf
 man_section = $(patsubst .%,%,$(suffix $(1)))
 INSTALLED   = $(PREFIX)/bin/rollout $(PREFIX)/sbin/rollout-agent $(PREFIX)/bin/demo-server \
-              $(addprefix $(MODULES_DIR)/,$(notdir $(MODULES))) $(DOC_DIR)/rollout-agent.conf $(addprefix $(SYSTEMD_DIR)/,$(SERVICES)) \
+              $(addprefix $(MODULES_DIR)/,$(notdir $(MODULES))) $(addprefix $(DOC_DIR)/,$(notdir $(EXAMPLES))) $(addprefix $(SYSTEMD_DIR)/,$(SERVICES)) \
+              $(addprefix $(MODCONF_DIR)/,$(MODCONFS)) \
               $(foreach m,$(notdir $(MAN)),$(MAN_DIR)/man$(call man_section,$(m))/$(m))
 .PHONY: install uninstall
 install: all man
@@ -219,7 +223,10 @@ install: all man
 	install -D -m 755 $(B)/demo-server $(DESTDIR)$(PREFIX)/bin/demo-server
 	install -d $(DESTDIR)$(MODULES_DIR)
 	install -m 644 $(MODULES) $(DESTDIR)$(MODULES_DIR)
-	install -D -m 644 deploy/packaging/rollout-agent.conf $(DESTDIR)$(DOC_DIR)/rollout-agent.conf
+	install -d $(DESTDIR)$(MODCONF_DIR) $(DESTDIR)$(DOC_DIR)
+	for c in $(MODCONFS); do sed 's,modules/,$(MODULES_DIR)/,' deploy/nginx/$$c >$(DESTDIR)$(MODCONF_DIR)/$$c && \
+	    chmod 644 $(DESTDIR)$(MODCONF_DIR)/$$c || exit 1; done
+	install -m 644 $(EXAMPLES) $(DESTDIR)$(DOC_DIR)
 	$(foreach m,$(notdir $(MAN)),install -D -m 644 $(B)/man/$(m) $(DESTDIR)$(MAN_DIR)/man$(call man_section,$(m))/$(m) &&) :
 	install -d $(DESTDIR)$(SYSTEMD_DIR)
 	for s in $(SERVICES); do sed 's,=/usr/\(s\?bin\)/,=$(PREFIX)/\1/,' deploy/systemd/$$s >$(DESTDIR)$(SYSTEMD_DIR)/$$s && \

@@ -186,7 +186,34 @@ static ngx_int_t find_target(ngx_http_request_t *r, const struct route_part star
     return NGX_OK;
 }
 
-static ngx_int_t answer_method_disabled(ngx_http_request_t *r, bool may_patch)
+static bool is_of_servers(enum route route)
+{
+    return route == ROUTE_SERVERS || route == ROUTE_SERVER || route == ROUTE_STREAM_SERVERS ||
+           route == ROUTE_STREAM_SERVER;
+}
+
+static const char *why_disabled(const ngx_http_request_t *r, enum route route, bool may_patch)
+{
+    bool takes_patch = route != ROUTE_VERSIONS && handlers[route].patch != NULL;
+
+    switch (r->method) {
+    case NGX_HTTP_PATCH:
+        return takes_patch ? "the \"api\" directive of this location has write=off, which is the default; "
+                             "write=on allows changes"
+                           : "PATCH one server, .../upstreams/NAME/servers/ID";
+    case NGX_HTTP_POST:
+    case NGX_HTTP_DELETE:
+        if (is_of_servers(route)) {
+            return "the servers of an upstream are fixed when nginx loads its configuration: edit the file and reload; "
+                   "to take a server out, PATCH it with {\"down\":true}";
+        }
+        return r->method == NGX_HTTP_DELETE ? "counters are not reset; compare two reads" : "nothing is added here";
+    default:
+        return may_patch ? "GET, HEAD and PATCH are served here" : "GET and HEAD are served here";
+    }
+}
+
+static ngx_int_t answer_method_disabled(ngx_http_request_t *r, enum route route, bool may_patch)
 {
     ngx_table_elt_t *allow = ngx_list_push(&r->headers_out.headers);
 
@@ -200,7 +227,7 @@ static ngx_int_t answer_method_disabled(ngx_http_request_t *r, bool may_patch)
     } else {
         ngx_str_set(&allow->value, "GET, HEAD");
     }
-    return answer_error(r, ERROR_METHOD, "method disabled");
+    return answer_error(r, ERROR_METHOD, "method disabled: %s", why_disabled(r, route, may_patch));
 }
 
 static handler_fn choose(ngx_http_request_t *r, enum route route, bool may_patch)
@@ -221,7 +248,7 @@ static ngx_int_t run_route(ngx_http_request_t *r, enum route route, unsigned ver
     ngx_int_t rc;
 
     if (run == NULL) {
-        return answer_method_disabled(r, may_patch);
+        return answer_method_disabled(r, route, may_patch);
     }
     if (find_target(r, stars, &target, &rc) != NGX_OK) {
         return rc;
@@ -235,6 +262,11 @@ ngx_int_t handler_run(ngx_http_request_t *r)
 {
     ngx_http_core_loc_conf_t *core = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
     struct route_part stars[2] = {{NULL, 0}, {NULL, 0}};
+
+    /* `rewrite ... break` leaves its location's handler with a path of somewhere else. */
+    if (r->uri.len < core->name.len || ngx_memcmp(r->uri.data, core->name.data, core->name.len) != 0) {
+        return answer_error(r, ERROR_UNKNOWN_PATH, "path not found: it was rewritten to one outside of this location");
+    }
     const char *path = (const char *)r->uri.data + core->name.len;
     size_t size_bytes = r->uri.len - core->name.len;
 
@@ -245,7 +277,7 @@ ngx_int_t handler_run(ngx_http_request_t *r)
     enum route route = route_find(path, size_bytes, stars);
     switch (route) {
     case ROUTE_VERSIONS:
-        return r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD) ? get_versions(r) : answer_method_disabled(r, false);
+        return r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD) ? get_versions(r) : answer_method_disabled(r, route, false);
     case ROUTE_UNKNOWN_VERSION:
         return answer_error(r, ERROR_UNKNOWN_VERSION, "unknown version");
     case ROUTE_UNKNOWN_PATH:

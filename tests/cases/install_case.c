@@ -16,6 +16,11 @@ static const struct {
     {"sbin/rollout-agent", 0755},
     {"bin/demo-server", 0755},
     {"lib/nginx/modules/ngx_http_upstream_api_module.so", 0644},
+    {"lib/nginx/modules/ngx_stream_upstream_api_module.so", 0644},
+    {"share/nginx/modules-available/mod-http-upstream-api.conf", 0644},
+    {"share/nginx/modules-available/mod-stream-upstream-api.conf", 0644},
+    {"share/doc/rollout/nginx.conf", 0644},
+    {"share/doc/rollout/upstream_api_state.conf", 0644},
     {"lib/systemd/system/rollout-agent.service", 0644},
     {"lib/systemd/system/demo-server.service", 0644},
     {"share/doc/rollout/rollout-agent.conf", 0644},
@@ -37,6 +42,19 @@ static void make(struct stage *s, const char *target, const char *prefix, const 
         stage_fail(s, "make %s ended with %d: %s", target, r.exit_code, r.err);
 }
 
+/* What is left below the folder where it all went. */
+static unsigned count_files(struct stage *s)
+{
+    const char *const argv[] = {"/usr/bin/find", stage_text(s, "%s/root", s->dir), "!", "-type", "d", NULL};
+    struct stage_run r = stage_run(s, 10000, argv);
+    unsigned lines = 0;
+
+    assert_int_equal(r.exit_code, 0);
+    for (const char *c = r.out; *c != '\0'; c++)
+        lines += *c == '\n';
+    return lines;
+}
+
 static void check(struct stage *s, const char *prefix)
 {
     const char *destdir = stage_text(s, "DESTDIR=%s/root", s->dir), *give = stage_text(s, "PREFIX=%s", prefix);
@@ -51,7 +69,9 @@ static void check(struct stage *s, const char *prefix)
         assert_int_equal(what.st_mode & 07777, FILES[i].mode);
         assert_true(what.st_size > 0);
     }
+    assert_int_equal(count_files(s), COUNT(FILES)); /* and nothing else */
     make(s, "uninstall", give, destdir);
+    assert_int_equal(count_files(s), 0);
     for (size_t i = 0; i < COUNT(FILES); i++)
         assert_int_not_equal(stat(stage_text(s, "%s/root%s/%s", s->dir, prefix, FILES[i].path), &what), 0);
 }
@@ -61,7 +81,7 @@ static void install_puts_files_where_they_belong_and_uninstall_removes_them(stru
     check(s, "/usr");
 }
 
-static void another_prefix_goes_into_the_systemd_units(struct stage *s)
+static void another_prefix_goes_into_what_names_the_files(struct stage *s)
 {
     const char *unit;
 
@@ -71,6 +91,11 @@ static void another_prefix_goes_into_the_systemd_units(struct stage *s)
     assert_null(strstr(unit, "=/usr/sbin"));
     unit = stage_read(s, "root/opt/x/lib/systemd/system/demo-server.service");
     assert_non_null(strstr(unit, "ExecStart=/opt/x/bin/demo-server"));
+    assert_string_equal(stage_read(s, "root/opt/x/share/nginx/modules-available/mod-http-upstream-api.conf"),
+                        "load_module /opt/x/lib/nginx/modules/ngx_http_upstream_api_module.so;\n");
+    assert_string_equal(stage_read(s, "root/opt/x/share/nginx/modules-available/mod-stream-upstream-api.conf"),
+                        "load_module /opt/x/lib/nginx/modules/ngx_stream_upstream_api_module.so;\n");
+    make(s, "uninstall", "PREFIX=/opt/x", stage_text(s, "DESTDIR=%s/root", s->dir));
     check(s, "/usr/local");
 }
 
@@ -78,7 +103,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(install_puts_files_where_they_belong_and_uninstall_removes_them),
-        stage_test(another_prefix_goes_into_the_systemd_units),
+        stage_test(another_prefix_goes_into_what_names_the_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,10 +114,12 @@ static const char *find_loaded(struct stage *s, const char *library)
     return found;
 }
 
-/* The module, made with the sanitizers, needs their runtimes in nginx too; ASan's must come first. */
-static const char *preload(struct stage *s)
+const char *stage_nginx_preload(struct stage *s)
 {
-    return stage_text(s, "LD_PRELOAD=%s:%s", find_loaded(s, "/libasan.so"), find_loaded(s, "/libubsan.so"));
+    if (!s->asan)
+        return NULL;
+    return stage_text(s, "LD_PRELOAD=%s:%s", find_loaded(s, "/libasan.so"),
+                      find_loaded(s, "/libubsan.so")); /* ASan's must come first */
 }
 
 static bool answers(void *ctx)
@@ -174,7 +176,7 @@ void stage_nginx_again(struct stage_nginx *n)
 {
     struct stage *s = n->stage;
     const char *argv[] = {NGINX, "-p", n->dir, "-e", n->error_log, "-c", n->conf_path, NULL};
-    const char *env[] = {s->asan ? preload(s) : NULL, NULL};
+    const char *env[] = {stage_nginx_preload(s), NULL};
 
     if (n->upgradable)
         start_orphan(n, argv, env);
