@@ -74,6 +74,15 @@ $(B)/tests/bench/hammer: $(O)/tests/bench/main.o $(O)/tests/bench.a $(O)/common.
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
+# ---- a program with the official client of the NGINX Plus API, where Go and Debian's package of it are installed
+GO_PATH := /usr/share/gocode
+ifneq ($(and $(shell command -v go),$(wildcard $(GO_PATH)/src/github.com/nginxinc/nginx-plus-go-client)),)
+PLUS_CLIENT := $(B)/tests/client/plus
+endif
+$(B)/tests/client/plus: tests/client/plus.go
+	@mkdir -p $(@D)
+	GO111MODULE=off GOPATH=$(GO_PATH) GOCACHE=$(abspath $(B))/tests/client/cache go build -o $@ $<
+
 # ---- the nginx modules, built against the installed nginx-dev as Debian builds its own
 MODULE_FILES := $(foreach d,deploy/nginx-module deploy/nginx-module/stream,$(wildcard $(d)/*.c $(d)/*.h $(d)/*.def) $(d)/config $(d)/exports.map)
 $(MODULES) &: $(MODULE_FILES) deploy/nginx-module/build
@@ -99,7 +108,7 @@ $(B)/tests/unit/load/%_test: $(O)/tests/unit/load/%_test.o $(O)/tests/load.a $(O
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 # of the module, what knows no nginx
-MODULE_PURE_SRCS := $(patsubst %,deploy/nginx-module/%.c,body counts lease outage prefer process route state_file state_text)
+MODULE_PURE_SRCS := $(patsubst %,deploy/nginx-module/%.c,body counts fields lease outage prefer process route state_file state_text)
 MODULE_PURE := $(patsubst %.c,$(O)/%.o,$(MODULE_PURE_SRCS))
 $(B)/tests/unit/nginx-module/%_test: $(O)/tests/unit/nginx-module/%_test.o $(MODULE_PURE) $(O)/common.a
 	@mkdir -p $(@D)
@@ -111,7 +120,7 @@ $(B)/tests/cases/%_case: $(O)/tests/cases/%_case.o $(O)/tests/stage.a $(O)/commo
 JOBS      ?= $(shell nproc)
 # A make of its own, so that what make deps has just installed is seen by pkg-config.
 SUBMAKE    = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
-TEST_PARTS := $(VARIANTS) $(B)/tests/load/load
+TEST_PARTS := $(VARIANTS) $(B)/tests/load/load $(PLUS_CLIENT)
 
 .PHONY: deps deps-lint test-parts test-build test check-asan check-valgrind prove-tests
 deps:
@@ -130,6 +139,12 @@ check-valgrind: deps-lint
 	@tests/run -w "valgrind -q --error-exitcode=99 --leak-check=full" $(B) $(UNITS)
 prove-tests: deps
 	@tests/prove/run
+# `make test` does the same where the packages of the set `client` (Go: 300 MB) are there already
+.PHONY: check-client
+check-client: deps
+	@deploy/packaging/deps client
+	@$(SUBMAKE) -s all test-parts $(B)/tests/cases/module_client_case
+	@tests/run $(B) $(B)/tests/cases/module_client_case
 
 # ---- the module for longer than a test may take. SOAK_SECONDS is tests/soak's
 .PHONY: soak-module
@@ -247,6 +262,7 @@ help:
 	@echo 'make lint         layout, shell scripts, cppcheck, clang-tidy; ends with N passed, N failed'
 	@echo 'make check-asan   make test with ASan and UBSan;  make check-valgrind: the unit tests below valgrind'
 	@echo 'make prove-tests  breaks each promise in a copy; the test that it names must fail'
+	@echo 'make check-client the official Go client of the NGINX Plus API against the nginx module; installs it and Go'
 	@echo 'make bench-handover  the demo server beside gracehttp and nginx: speed, failures under restarts, memory'
 	@echo 'make soak-module  races, kills, reloads and random requests for the nginx module, 5 minutes of each and more'
 	@echo 'make fuzz         libFuzzer over what the module reads; make fuzz-live: random requests to it under ASan'

@@ -5,6 +5,7 @@
 #include "patch.h"
 #include "render.h"
 #include "state.h"
+#include "status.h"
 #include "wait.h"
 #include "workers.h"
 
@@ -27,33 +28,23 @@ static ngx_int_t get_versions(ngx_http_request_t *r)
     return answer_json(r, NGX_HTTP_OK, &out);
 }
 
-static ngx_int_t answer_words(ngx_http_request_t *r, const char *const *words)
+/* What is below a path, by route.def. */
+static ngx_int_t get_list(ngx_http_request_t *r, const struct handler_target *target)
 {
     struct json_out out;
+    const char *name;
+    enum route below;
+    size_t next = 0;
 
     json_begin(&out, r->pool);
     json_open(&out, '[');
-    for (; *words != NULL; words++) {
-        json_text(&out, (const u_char *)*words, ngx_strlen(*words));
+    while ((name = route_below(target->route, target->version, &next, &below)) != NULL) {
+        if (below != ROUTE_STREAM || target->stream != NULL) {
+            json_text(&out, (const u_char *)name, ngx_strlen(name));
+        }
     }
     json_close(&out, ']');
     return answer_json(r, NGX_HTTP_OK, &out);
-}
-
-static ngx_int_t get_root(ngx_http_request_t *r, const struct handler_target *target)
-{
-    static const char *const words[] = {"nginx", "http", "stream", NULL};
-
-    (void)target;
-    return answer_words(r, words);
-}
-
-static ngx_int_t get_kind(ngx_http_request_t *r, const struct handler_target *target)
-{
-    static const char *const words[] = {"upstreams", NULL};
-
-    (void)target;
-    return answer_words(r, words);
 }
 
 /* Generation and load time are those of the newest configuration, whichever worker answers. */
@@ -74,7 +65,7 @@ static ngx_int_t get_nginx(ngx_http_request_t *r, const struct handler_target *t
     ngx_msec_t load_ms = shared->load_ms;
     shared_unlock(target->view->zone);
 
-    json_begin(&out, r->pool);
+    handler_json_begin(&out, r, target);
     json_open(&out, '{');
     json_member_word(&out, "version", NGINX_VERSION);
     json_member_word(&out, "build", BUILD_NAME);
@@ -101,7 +92,7 @@ static ngx_int_t get_upstreams(ngx_http_request_t *r, const struct handler_targe
     bool good = true;
 
     workers_reap(target->view->zone);
-    json_begin(&out, r->pool);
+    handler_json_begin(&out, r, target);
     json_open(&out, '{');
     for (ngx_uint_t u = 0; good && u < target->view->upstreams_n; u++) {
         const struct view_upstream *upstream = &target->view->upstreams[u];
@@ -119,7 +110,7 @@ static ngx_int_t get_upstream(ngx_http_request_t *r, const struct handler_target
     struct json_out out;
 
     workers_reap(target->view->zone);
-    json_begin(&out, r->pool);
+    handler_json_begin(&out, r, target);
     return answer_rendered(r, render_upstream(&out, target->view, target->upstream, target->version), &out);
 }
 
@@ -145,14 +136,30 @@ static ngx_int_t get_server(ngx_http_request_t *r, const struct handler_target *
 
 typedef ngx_int_t (*handler_fn)(ngx_http_request_t *r, const struct handler_target *target);
 
-static const struct {
+/* What a route is about, as route.def names it. */
+static const struct about {
     enum shared_kind kind;
+    bool needs_stream, names_upstream;
+} API = {SHARED_HTTP, false, false}, STREAM = {SHARED_STREAM, true, false}, HTTP_UPSTREAM = {SHARED_HTTP, false, true},
+  STREAM_UPSTREAM = {SHARED_STREAM, true, true};
+
+static const struct {
+    const struct about *about;
+    enum json_fields fields;
     handler_fn get, patch;
 } handlers[] = {
-#define ROUTE(name, path, kind, get, patch) [ROUTE_##name] = {SHARED_##kind, get, patch},
+#define ROUTE(name, path, since, about, fields, get, patch) [ROUTE_##name] = {&about, JSON_FIELDS_##fields, get, patch},
 #include "route.def"
 #undef ROUTE
 };
+
+void handler_json_begin(struct json_out *out, ngx_http_request_t *r, const struct handler_target *target)
+{
+    struct fields fields = fields_find((const char *)r->args.data, r->args.len);
+
+    json_begin(out, r->pool);
+    json_choose(out, handlers[target->route].fields, &fields);
+}
 
 /* ---- what is asked for */
 
@@ -160,7 +167,7 @@ static const struct {
 static ngx_int_t find_target(ngx_http_request_t *r, const struct route_part stars[2], struct handler_target *target,
                              ngx_int_t *rc)
 {
-    if (stars[0].bytes == NULL) {
+    if (!handlers[target->route].about->names_upstream) {
         return NGX_OK;
     }
     target->upstream = view_find(target->view, stars[0].bytes, stars[0].size_bytes);
@@ -242,11 +249,20 @@ static ngx_int_t run_route(ngx_http_request_t *r, enum route route, unsigned ver
 {
     struct api_main_conf *main = ngx_http_get_module_main_conf(r, ngx_http_upstream_api_module);
     struct api_location_conf *location = ngx_http_get_module_loc_conf(r, ngx_http_upstream_api_module);
-    struct handler_target target = {.version = version, .view = &main->views[handlers[route].kind]};
+    const struct about *about = handlers[route].about;
+    const struct view *stream = &main->views[SHARED_STREAM];
+    struct handler_target target = {.route = route,
+                                    .version = version,
+                                    .star = stars[0],
+                                    .stream = stream->sources != NULL ? stream : NULL,
+                                    .view = &main->views[about->kind]};
     bool may_patch = location->write && handlers[route].patch != NULL;
     handler_fn run = choose(r, route, may_patch);
     ngx_int_t rc;
 
+    if (about->needs_stream && target.stream == NULL) {
+        return answer_error(r, ERROR_UNKNOWN_PATH, "path not found");
+    }
     if (run == NULL) {
         return answer_method_disabled(r, route, may_patch);
     }
@@ -269,12 +285,13 @@ ngx_int_t handler_run(ngx_http_request_t *r)
     }
     const char *path = (const char *)r->uri.data + core->name.len;
     size_t size_bytes = r->uri.len - core->name.len;
+    unsigned version = 0;
 
     /* `location /api` is asked for /apis, too. */
     if (size_bytes > 0 && path[0] != '/' && core->name.data[core->name.len - 1] != '/') {
         return answer_error(r, ERROR_UNKNOWN_PATH, "path not found");
     }
-    enum route route = route_find(path, size_bytes, stars);
+    enum route route = route_find(path, size_bytes, stars, &version);
     switch (route) {
     case ROUTE_VERSIONS:
         return r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD) ? get_versions(r) : answer_method_disabled(r, route, false);
@@ -283,6 +300,6 @@ ngx_int_t handler_run(ngx_http_request_t *r)
     case ROUTE_UNKNOWN_PATH:
         return answer_error(r, ERROR_UNKNOWN_PATH, "path not found");
     default:
-        return run_route(r, route, route_version(path), stars);
+        return run_route(r, route, version, stars);
     }
 }

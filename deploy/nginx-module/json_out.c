@@ -7,10 +7,33 @@ void json_begin(struct json_out *out, ngx_pool_t *pool)
     *out = (struct json_out){.pool = pool};
 }
 
+void json_choose(struct json_out *out, enum json_fields chosen, const struct fields *fields)
+{
+    if (fields->list != NULL) {
+        out->chosen = chosen;
+        out->fields = *fields;
+        out->names_only = chosen == JSON_FIELDS_MAP && fields_is_empty(fields);
+    }
+}
+
+static void skip_begin(struct json_out *out)
+{
+    out->skipping = true;
+    out->comma_kept = out->comma;
+}
+
+static void skip_end(struct json_out *out)
+{
+    if (out->skipping) {
+        out->skipping = false;
+        out->comma = out->comma_kept;
+    }
+}
+
 /* Room for that many bytes more, or NULL. */
 static u_char *reserve(struct json_out *out, size_t size_bytes)
 {
-    if (out->failed) {
+    if (out->failed || out->skipping) {
         return NULL;
     }
     if (out->capacity_bytes - out->size_bytes < size_bytes) {
@@ -52,14 +75,22 @@ static void value_begin(struct json_out *out)
 void json_open(struct json_out *out, char bracket)
 {
     value_begin(out);
-    put(out, &bracket, 1);
+    put(out, out->names_only ? "[" : &bracket, 1);
     out->comma = false;
+    out->open++;
 }
 
 void json_close(struct json_out *out, char bracket)
 {
-    put(out, &bracket, 1);
+    if (out->open == (unsigned)out->chosen && !out->names_only) {
+        skip_end(out); /* a skipped member that was the last one */
+    }
+    out->open--;
+    put(out, out->names_only ? "]" : &bracket, 1);
     out->comma = true;
+    if (out->names_only && out->open == 1) {
+        skip_end(out);
+    }
 }
 
 void json_text(struct json_out *out, const u_char *bytes, size_t size_bytes)
@@ -78,12 +109,21 @@ void json_text(struct json_out *out, const u_char *bytes, size_t size_bytes)
 
 void json_colon(struct json_out *out)
 {
+    if (out->names_only && out->open == 1) {
+        skip_begin(out);
+    }
     put(out, ":", 1);
     out->comma = false;
 }
 
 void json_key(struct json_out *out, const char *key)
 {
+    if (out->chosen != JSON_FIELDS_NONE && out->open == (unsigned)out->chosen && !out->names_only) {
+        skip_end(out);
+        if (!fields_has(&out->fields, key)) {
+            skip_begin(out);
+        }
+    }
     json_text(out, (const u_char *)key, strlen(key));
     json_colon(out);
 }

@@ -1,5 +1,6 @@
 /* json_out.h - writes JSON into one growing buffer of a request's pool. Commas and escapes are its own business. Where
- * memory runs out, `failed` is set and the rest is ignored: look once, at the end. */
+ * memory runs out, `failed` is set and the rest is ignored: look once, at the end. Members that nobody has asked for
+ * are left out here, so who writes need not know of it. */
 #ifndef API_JSON_OUT_H
 #define API_JSON_OUT_H
 
@@ -7,15 +8,31 @@
 #include <ngx_core.h>
 #include <stdbool.h>
 
+#include "fields.h"
+
+/* Whose members ?fields= chooses: by how many brackets are open around them. */
+enum json_fields { JSON_FIELDS_NONE, JSON_FIELDS_OBJECT, JSON_FIELDS_MAP };
+
 struct json_out {
     ngx_pool_t *pool;
     u_char *bytes;
     size_t size_bytes, capacity_bytes;
     bool comma; /* the next value needs one in front */
     bool failed;
+    unsigned open; /* brackets */
+    /* The filter: */
+    enum json_fields chosen;
+    struct fields fields;
+    bool names_only; /* a map becomes the list of its keys */
+    bool skipping;   /* a member that is not wanted is being written */
+    bool comma_kept; /* what `comma` is for the member behind it */
 };
 
 void json_begin(struct json_out *out, ngx_pool_t *pool);
+
+/* After json_begin. Chosen are members whose keys are written with json_key. Of a map an empty list leaves the names
+ * only, says the API; of an object, nothing. The map's own keys are texts with a json_colon. */
+void json_choose(struct json_out *out, enum json_fields chosen, const struct fields *fields);
 
 void json_open(struct json_out *out, char bracket); /* { or [ */
 void json_close(struct json_out *out, char bracket);

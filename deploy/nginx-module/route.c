@@ -3,8 +3,11 @@
 #include <stdbool.h>
 #include <string.h>
 
-static const char *const paths[] = {
-#define ROUTE(name, path, kind, get, patch) [ROUTE_##name] = path,
+static const struct {
+    const char *path;
+    unsigned since; /* the first version that has it */
+} routes[] = {
+#define ROUTE(name, path, since, ...) [ROUTE_##name] = {path, since},
 #include "route.def"
 #undef ROUTE
 };
@@ -44,7 +47,7 @@ static bool path_fits(const char *path, struct route_part rest, struct route_par
     return want.size_bytes == 0 && rest.size_bytes == 0;
 }
 
-enum route route_find(const char *path, size_t size_bytes, struct route_part stars[2])
+enum route route_find(const char *path, size_t size_bytes, struct route_part stars[2], unsigned *version)
 {
     struct route_part rest = {path, size_bytes};
 
@@ -54,20 +57,41 @@ enum route route_find(const char *path, size_t size_bytes, struct route_part sta
     if (rest.size_bytes == 0) {
         return ROUTE_VERSIONS;
     }
-    struct route_part version = next_part(&rest);
-    if (version.size_bytes != 1 || version.bytes[0] < '0' + ROUTE_VERSION_MIN ||
-        version.bytes[0] > '0' + ROUTE_VERSION_MAX) {
+    struct route_part first = next_part(&rest);
+    if (first.size_bytes != 1 || first.bytes[0] < '0' + ROUTE_VERSION_MIN || first.bytes[0] > '0' + ROUTE_VERSION_MAX) {
         return ROUTE_UNKNOWN_VERSION;
     }
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-        if (path_fits(paths[i], rest, stars)) {
+    *version = (unsigned)(first.bytes[0] - '0');
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (*version >= routes[i].since && path_fits(routes[i].path, rest, stars)) {
             return (enum route)i;
         }
     }
     return ROUTE_UNKNOWN_PATH;
 }
 
-unsigned route_version(const char *path)
+/* What stands behind `parent` and its slash, where that is one name; or NULL. */
+static const char *name_below(const char *parent, const char *path)
 {
-    return (unsigned)(path[path[0] == '/' ? 1 : 0] - '0');
+    size_t skip = strlen(parent);
+
+    if (strncmp(path, parent, skip) != 0 || (skip > 0 && path[skip] != '/')) {
+        return NULL;
+    }
+    const char *name = path + skip + (skip > 0 ? 1 : 0);
+    return name[0] == '\0' || name[0] == '*' || strchr(name, '/') != NULL ? NULL : name;
+}
+
+const char *route_below(enum route route, unsigned version, size_t *next, enum route *below)
+{
+    while (*next < sizeof(routes) / sizeof(routes[0])) {
+        size_t i = (*next)++;
+        const char *name = version >= routes[i].since ? name_below(routes[route].path, routes[i].path) : NULL;
+
+        if (name != NULL) {
+            *below = (enum route)i;
+            return name;
+        }
+    }
+    return NULL;
 }

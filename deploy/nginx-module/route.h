@@ -8,12 +8,12 @@
 #define ROUTE_VERSION_MAX 9
 
 enum route {
-#define ROUTE(name, path, kind, get, patch) ROUTE_##name,
+#define ROUTE(name, ...) ROUTE_##name,
 #include "route.def"
 #undef ROUTE
     ROUTE_VERSIONS,        /* the bare location: which versions there are */
     ROUTE_UNKNOWN_VERSION, /* the first segment is no version that we speak */
-    ROUTE_UNKNOWN_PATH,
+    ROUTE_UNKNOWN_PATH,    /* in that version */
 };
 
 struct route_part {
@@ -22,10 +22,11 @@ struct route_part {
 };
 
 /* path: what follows the location's own prefix, decoded, without arguments. A slash at either end does not matter.
- * stars: the first and the second * of the path (upstream, server id). */
-enum route route_find(const char *path, size_t size_bytes, struct route_part stars[2]);
+ * stars: the first and the second * of the path (upstream, server id). version: set where a path of one is named. */
+enum route route_find(const char *path, size_t size_bytes, struct route_part stars[2], unsigned *version);
 
-/* Of a path that has a route below a version. */
-unsigned route_version(const char *path);
+/* What is listed of a path: the names one level below it that this version has. Begin with *next = 0, until NULL.
+ * below: the route of that name. */
+const char *route_below(enum route route, unsigned version, size_t *next, enum route *below);
 
 #endif

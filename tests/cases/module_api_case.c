@@ -39,9 +39,8 @@ static void good_paths_answer_as_plus_does(struct stage *s)
     } rows[] = {
         {"", "[4,5,6,7,8,9]"},
         {"/", "[4,5,6,7,8,9]"},
-        {"/4/", "[\"nginx\",\"http\",\"stream\"]"},
-        {"/9", "[\"nginx\",\"http\",\"stream\"]"},
-        {"/8/http/", "[\"upstreams\"]"},
+        {"/4/", "[\"nginx\",\"processes\",\"connections\",\"slabs\",\"http\",\"ssl\"]"},
+        {"/9", "[\"nginx\",\"processes\",\"connections\",\"slabs\",\"http\",\"resolvers\",\"ssl\",\"workers\"]"},
     };
     struct stage_nginx *n = start(s, NULL);
 
@@ -94,7 +93,7 @@ static void errors_have_the_status_and_code_of_plus(struct stage *s)
     } rows[] = {
         {"GET", "/3/", NULL, 404, "UnknownVersion"},
         {"GET", "/10/nginx", NULL, 404, "UnknownVersion"},
-        {"GET", "/9/connections", NULL, 404, "PathNotFound"},
+        {"GET", "/9/connection", NULL, 404, "PathNotFound"},
         {"GET", "s", NULL, 404, "PathNotFound"},
         {"GET", "/9/http/upstreams/none", NULL, 404, "UpstreamNotFound"},
         {"GET", "/9/http/upstreams/fixed", NULL, 400, "UpstreamStatic"},

@@ -88,13 +88,17 @@ static void make_path(struct hand *h)
                                         "/api/9/http/upstreams/app",
                                         "/api/9/http/upstreams",
                                         "/api/9/nginx",
+                                        "/api/9/slabs",
+                                        "/api/8/ssl",
                                         "/ro/9/http/upstreams/app/servers/0"};
     static const char *const parts[] = {
-        "api",       "ro",  "9",    "4",       "10",  "nginx", "http",  "stream",
-        "upstreams", "app", "back", "servers", "0",   "1",     "-1",    "18446744073709551616",
-        "",          ".",   "..",   "%2e%2e",  "%2f", "%00",   "%61pp", "*",
-        "%c3%a9",    "%ff", "a b",  "\"",      "\\",  "%22",   "%0d%0a"};
-    static const char *const ends[] = {"", "", "/", "?fields=peers", "?", "?version=9&fields=,,", "//", "#x", "?%"};
+        "api",       "ro",      "9",      "4",       "10",  "nginx",  "http", "stream",
+        "upstreams", "app",     "back",   "servers", "0",   "1",      "-1",   "18446744073709551616",
+        "slabs",     "keyvals", "",       ".",       "..",  "%2e%2e", "%2f",  "%00",
+        "%61pp",     "*",       "%c3%a9", "%ff",     "a b", "\"",     "\\",   "%22",
+        "%0d%0a"};
+    static const char *const ends[] = {"",   "",   "/", "?fields=peers", "?fields=", "?", "?version=9&fields=,,",
+                                       "//", "#x", "?%"};
 
     h->path.size = 0;
     if (draw(h, 3) > 0) {

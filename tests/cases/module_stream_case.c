@@ -318,9 +318,8 @@ static void without_the_stream_module_there_are_no_stream_upstreams(struct stage
     struct stage_nginx *n = stage_nginx_start(s, "lb", &conf);
     struct stage_answer *a = stage_http(s, "GET", stage_text(s, "%s/9/stream/upstreams", n->api), NULL, NULL);
 
-    assert_int_equal(a->status, 200);
-    assert_true(json_is_object(a->json));
-    assert_int_equal(json_object_size(a->json), 0);
+    assert_int_equal(a->status, 404);
+    assert_string_equal(stage_json_string(s, a->json, "error.code"), "PathNotFound");
 }
 
 static void a_stream_module_without_the_http_one_is_refused_with_a_sentence(struct stage *s)

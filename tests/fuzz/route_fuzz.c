@@ -4,12 +4,15 @@
 #include "deploy/nginx-module/route.h"
 #include "tests/fuzz/fuzz.h"
 
-static const char *const paths[] = {
-#define ROUTE(name, path, ...) [ROUTE_##name] = path,
+static const struct {
+    const char *path;
+    unsigned since;
+} routes[] = {
+#define ROUTE(name, path, since, ...) [ROUTE_##name] = {path, since},
 #include "deploy/nginx-module/route.def"
 #undef ROUTE
 };
-#define PATHS (sizeof paths / sizeof *paths)
+#define ROUTES (sizeof routes / sizeof *routes)
 
 /* path: as in route.def; given: what stands behind the version. */
 static bool is_written_out(const char *path, const struct route_part stars[2], const char *given, size_t size)
@@ -47,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *copy = fuzz_copy(data, size), *at = copy;
     struct route_part stars[2] = {{NULL, 0}, {NULL, 0}};
-    enum route route = route_find(copy, size, stars);
+    unsigned number = 0;
+    enum route route = route_find(copy, size, stars, &number);
     size_t left = size;
     bool version;
 
@@ -59,12 +63,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         left > 0 && *at >= '0' + ROUTE_VERSION_MIN && *at <= '0' + ROUTE_VERSION_MAX && (left == 1 || at[1] == '/');
     fuzz_check((route == ROUTE_VERSIONS) == (left == 0));
     fuzz_check(route == ROUTE_VERSIONS || (route == ROUTE_UNKNOWN_VERSION) == !version);
-    if (route < PATHS) {
-        check_stars(paths[route], stars, copy, size);
+    if (route < ROUTES) {
+        fuzz_check(number == (unsigned)(*at - '0') && number >= routes[route].since);
+        check_stars(routes[route].path, stars, copy, size);
         at += left > 1 ? 2 : 1; /* the version and its slash */
         left -= left > 1 ? 2 : 1;
         left -= left > 0 && at[left - 1] == '/';
-        fuzz_check(is_written_out(paths[route], stars, at, left));
+        fuzz_check(is_written_out(routes[route].path, stars, at, left));
     }
     free(copy);
     return 0;
