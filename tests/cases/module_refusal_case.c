@@ -462,7 +462,7 @@ static void a_broken_body_changes_nothing_and_ends_its_connection(struct stage *
     assert_null(strstr(stage_read(s, n->error_log), "exited on signal"));
 }
 
-static size_t drop(char *from, size_t one, size_t n, void *ctx)
+static size_t drop(const char *from, size_t one, size_t n, void *ctx)
 {
     (void)from;
     (void)ctx;
