@@ -23,6 +23,7 @@
 
 #define SWEEP_MS 50
 #define PASS_MS  1 /* the channel was full */
+#define KEEP_MS  50
 
 enum phase { STARTING, SERVING, DRAINING };
 
@@ -73,6 +74,8 @@ static void timer_set(struct handover *h)
 
     if (h->phase == DRAINING && sweep_at < at)
         at = sweep_at;
+    if (h->phase == SERVING && h->child.pid != 0 && handover_now_ms() + KEEP_MS < at)
+        at = handover_now_ms() + KEEP_MS;
     if (at != INT64_MAX) {
         when.it_value.tv_sec = at / 1000;
         when.it_value.tv_nsec = at % 1000 * 1000000 + 1; /* never 0, which would disarm it */
@@ -125,6 +128,7 @@ static void upgrade_failed(struct handover *h, const char *why)
 
     if (pidfile != NULL)
         handover_pidfile_tell(pidfile, UPGRADE_FAILED, "%s", why);
+    handover_sockets_keep(&h->sockets);
     say(h, "upgrade-failed", "%s; this process goes on", why);
     /* It may have taken the pid file in the moment between serving and saying so. */
     if (pidfile != NULL && handover_pidfile_read(pidfile) != getpid() &&
@@ -159,6 +163,7 @@ static void upgrade_start(struct handover *h)
         upgrade_failed(h, err.text);
         return;
     }
+    h->child.epoll_fd = h->epoll_fd;
     if (!watch(h, h->child.channel_fd)) { /* without it, the timer and SIGCHLD would tell, but late */
         handover_child_end(&h->child, SIGKILL, "cannot watch the channel to the new process");
         return;
@@ -241,6 +246,8 @@ void handover_wake(struct handover *h)
 
     signals_read(h);
     (void)!read(h->timer_fd, &ticks, sizeof ticks);
+    if (h->child.pid != 0) /* it has copies of the listeners, and does with them what it likes */
+        handover_sockets_keep(&h->sockets);
     child_look(h);
     if (h->phase == SERVING)
         handover_older_look(&h->older, h->ops.adopt, h->ctx);
@@ -331,7 +338,8 @@ struct handover *handover_new(const struct handover_options *options, const stru
     h->options = *options;
     h->ops = *ops;
     h->ctx = ctx;
-    h->epoll_fd = h->signal_fd = h->timer_fd = h->ready_fd = h->child.channel_fd = -1;
+    h->epoll_fd = h->signal_fd = h->timer_fd = h->ready_fd = -1;
+    h->child.channel_fd = h->child.epoll_fd = h->older.epoll_fd = -1;
     if (!handover_spawn_path(options->argv[0], h->path, sizeof h->path, &h->path_err))
         h->path[0] = '\0';
     if (!inherit(h, err) || !signals_take(h, err))
@@ -368,8 +376,8 @@ static void predecessor_tell(struct handover *h)
         (void)setpgid(0, group);
     if (write(h->ready_fd, word, at) != (ssize_t)at) /* it is gone: then we are the one that serves */
         say(h, "error", "cannot tell the predecessor: %s", strerror(errno));
-    if (h->older.count < HANDOVER_OLDER_MAX && watch(h, h->ready_fd))
-        handover_older_add(&h->older, h->ready_fd);
+    if (h->older.count < HANDOVER_OLDER_MAX)
+        (void)handover_older_add(&h->older, h->ready_fd);
     else
         (void)close(h->ready_fd);
     h->ready_fd = -1;
@@ -384,8 +392,7 @@ bool handover_ready(struct handover *h, struct err *err)
     handover_notify_ready(!h->init); /* pid 1 stays what the manager knows */
     if (h->init)
         handover_init_tell();
-    for (unsigned i = 0; i < h->older.count; i++)
-        (void)watch(h, h->older.fds[i]);
+    (void)handover_older_watch(&h->older, h->epoll_fd); /* where not, the next SIGUSR2 looks at them */
     if (h->ready_fd >= 0)
         predecessor_tell(h);
     return true;

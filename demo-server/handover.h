@@ -21,6 +21,9 @@
  * with two that drain it is refused.
  * SIGTERM and SIGINT: drain and leave; a second one: leave at once.
  *
+ * A bad executable shares the listeners' file descriptions until it is gone. One that makes them block stops nobody
+ * (handover_socket.h: why, and what it costs).
+ *
  * Connections that are idle when the successor serves are passed to it (handover_pass): their clients notice nothing.
  *
  * The pid file names a process that serves: it is replaced (renamed over) by the new process once that serves, before

@@ -24,7 +24,7 @@ int64_t handover_now_ms(void)
 static void channel_close(struct handover_child *c)
 {
     if (c->channel_fd >= 0)
-        (void)close(c->channel_fd);
+        handover_channel_close(c->channel_fd, c->epoll_fd);
     c->channel_fd = -1;
 }
 
@@ -33,7 +33,7 @@ bool handover_child_start(struct handover_child *c, const struct handover_spawn 
 {
     struct handover_spawned spawned;
 
-    *c = (struct handover_child){.channel_fd = -1, .deadline_ms = handover_now_ms() + limit_ms};
+    *c = (struct handover_child){.channel_fd = -1, .epoll_fd = -1, .deadline_ms = handover_now_ms() + limit_ms};
     if (!handover_spawn(spawn, &spawned, err))
         return false;
     c->pid = spawned.pid;

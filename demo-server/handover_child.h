@@ -16,6 +16,7 @@ struct handover_child {
     uint64_t started;
     bool spared; /* nothing is looked for outside of its group: nobody has the channel open, or it may serve already */
     int channel_fd;      /* -1: it has said what it had to say, and takes no connections */
+    int epoll_fd;        /* the caller's, which watches the channel; -1: nothing does */
     bool ready;          /* it serves */
     int64_t deadline_ms; /* then it is killed, on handover_now_ms's clock; INT64_MAX: it serves, no limit any more */
     bool doomed;         /* it is not to become ready any more, `why` says why */

@@ -1,0 +1,181 @@
+/* handover_hostile_case.c - executables and moments that no one would choose: what a successor does to what it shares
+ * with the old process, and signals that come when nobody expects them.
+ *
+ * The program is the bad successor, too:
+ *     handover_hostile_case --bad HOW ... */
+#include "tests/cases/handover_steps.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+
+/* ---- the bad successor */
+
+static void blocking_make(void)
+{
+    for (int fd = 3; fd < 6; fd++)
+        (void)fcntl(fd, F_SETFL, 0);
+}
+
+static int be_bad(const char *how)
+{
+    static const struct timespec moment = {0, 100000};
+
+    if (strcmp(how, "blocks") == 0) {
+        blocking_make();
+        return 1;
+    }
+    while (strcmp(how, "blocks-always") == 0) { /* until it is killed */
+        blocking_make();
+        (void)nanosleep(&moment, NULL);
+    }
+    return 2;
+}
+
+static void install_script(struct stage_server *v, const char *script)
+{
+    const char *aside = stage_write(v->stage, stage_text(v->stage, "%s.new", v->exe), script);
+
+    assert_int_equal(chmod(aside, 0755), 0);
+    assert_int_equal(rename(aside, v->exe), 0);
+}
+
+static void install_bad(struct stage_server *v, const char *how)
+{
+    static char self[4096];
+
+    assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    install_script(v, stage_text(v->stage, "#!/bin/sh\nexec %s --bad %s\n", self, how));
+}
+
+/* ---- what /proc tells */
+
+/* User and system time, in seconds. */
+static double cpu_of(struct stage *s, pid_t pid)
+{
+    int fd = open(stage_text(s, "/proc/%d/stat", pid), O_RDONLY | O_CLOEXEC);
+    char text[1024] = "";
+    unsigned long user = 0, system = 0;
+    const char *at;
+
+    assert_true(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
+    (void)close(fd);
+    at = strrchr(text, ')');
+    assert_non_null(at);
+    assert_int_equal(sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+struct process {
+    struct stage *s;
+    pid_t pid;
+};
+
+static bool is_gone(void *ctx)
+{
+    const struct process *p = ctx;
+
+    return kill(p->pid, 0) != 0;
+}
+
+static int asleep(struct stage *s, struct stage_server *v, const char *path)
+{
+    int fd = stage_raw_open(s, v->port[0]);
+
+    stage_raw_send(s, fd, stage_text(s, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path));
+    (void)stage_server_version(v); /* by now it has been read */
+    return fd;
+}
+
+/* ---- the listeners */
+
+static void assert_serves(struct stage *s, struct stage_server *v, int idle)
+{
+    for (int i = 0; i < 3; i++) {
+        int fresh = stage_raw_open(s, v->port[i]);
+
+        stage_raw_send(s, fresh, GET("/version"));
+        assert_non_null(strstr(stage_raw_answer(s, fresh, 3000), "\r\n\r\n1\n"));
+        stage_raw_send(s, idle, GET("/version"));
+        assert_non_null(strstr(stage_raw_answer(s, idle, 3000), "\r\n\r\n1\n"));
+    }
+}
+
+static void a_successor_that_makes_the_listeners_block_stops_nobody(struct stage *s)
+{
+    struct stage_server *v = start_with(s, LIST("--upgrade-timeout", "2s"), NULL);
+    int idle = stage_raw_open(s, v->port[0]);
+    pid_t pid = stage_server_pid(v);
+
+    install_bad(v, "blocks");
+    assert_int_equal(kill(pid, SIGUSR2), 0);
+    wait_for_log(v, "event=upgrade-failed", 1);
+    assert_serves(s, v, idle);
+    install_bad(v, "blocks-always");
+    assert_int_equal(kill(pid, SIGUSR2), 0);
+    wait_for_log(v, "event=upgrade pid=", 2);
+    while (log_count(v, "event=upgrade-failed") < 2)
+        assert_serves(s, v, idle);
+    assert_int_equal(stage_server_pid(v), pid);
+    stage_server_install(v, "v2");
+    (void)hand_over(v);
+    assert_string_equal(stage_server_version(v), "2");
+}
+
+/* ---- channels that others hold open */
+
+static void the_end_of_an_older_process_is_seen_once_while_a_hung_successor_has_a_copy_of_its_channel(struct stage *s)
+{
+    struct stage_server *v = start_with(s, LIST("--upgrade-timeout", "20s"), NULL);
+    struct process first = {s, stage_server_pid(v)};
+    int held = asleep(s, v, "/sleep/?duration=1s"), waits;
+    pid_t second = hand_over(v);
+    double before;
+
+    stage_server_install(v, "hang");
+    assert_int_equal(kill(second, SIGUSR2), 0);
+    wait_for_log(v, "event=upgrade pid=", 2);
+    assert_non_null(strstr(stage_raw_answer(s, held, 5000), "slept for 1000000000"));
+    stage_wait_until(s, is_gone, &first, 5000, "the first process to be gone");
+    waits = asleep(s, v, "/sleep/?duration=2s");
+    before = cpu_of(s, second);
+    assert_non_null(strstr(stage_raw_answer(s, waits, 5000), "slept for 2000000000"));
+    if (cpu_of(s, second) - before > 0.2)
+        fail_msg("%.2f s of CPU while a request slept for 2 s", cpu_of(s, second) - before);
+}
+
+static void two_generations_that_stop_together_only_wait(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "one", "v1");
+    int tick = asleep(s, v, "/sleep/?duration=3s"), held = asleep(s, v, "/sleep/?duration=5s"), waits;
+    pid_t pid[2] = {stage_server_pid(v), hand_over(v)};
+    double before[2];
+
+    wait_for_log(v, "event=draining", 1);
+    waits = asleep(s, v, "/sleep/?duration=5s");
+    assert_int_equal(kill(pid[1], SIGTERM), 0);
+    wait_for_log(v, "event=draining", 2);
+    for (int i = 0; i < 2; i++)
+        before[i] = cpu_of(s, pid[i]);
+    assert_non_null(strstr(stage_raw_answer(s, tick, 5000), "slept for 3000000000"));
+    for (int i = 0; i < 2; i++)
+        if (cpu_of(s, pid[i]) - before[i] > 0.2)
+            fail_msg("process %d: %.2f s of CPU while it drained", i, cpu_of(s, pid[i]) - before[i]);
+    assert_non_null(strstr(stage_raw_answer(s, held, 5000), "slept for 5000000000"));
+    assert_non_null(strstr(stage_raw_answer(s, waits, 5000), "slept for 5000000000"));
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        stage_test(a_successor_that_makes_the_listeners_block_stops_nobody),
+        stage_test(the_end_of_an_older_process_is_seen_once_while_a_hung_successor_has_a_copy_of_its_channel),
+        stage_test(two_generations_that_stop_together_only_wait),
+    };
+
+    if (argc > 2 && strcmp(argv[1], "--bad") == 0)
+        return be_bad(argv[2]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
