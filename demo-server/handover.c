@@ -129,6 +129,8 @@ static void upgrade_failed(struct handover *h, const char *why)
     if (pidfile != NULL)
         handover_pidfile_tell(pidfile, UPGRADE_FAILED, "%s", why);
     handover_sockets_keep(&h->sockets);
+    if (h->init) /* it may have told pid 1, too */
+        handover_init_tell();
     say(h, "upgrade-failed", "%s; this process goes on", why);
     /* It may have taken the pid file in the moment between serving and saying so. */
     if (pidfile != NULL && handover_pidfile_read(pidfile) != getpid() &&
@@ -193,6 +195,8 @@ static void child_look(struct handover *h)
     case HANDOVER_CHILD_GONE:
         if (h->succeeded) {
             say(h, "successor-ended", "process %ld: %s", (long)pid, h->child.why);
+            if (h->init)
+                handover_init_tell_ended(h->child.status);
         } else if (h->phase == SERVING) {
             upgrade_failed(h, h->child.why);
             handover_notify("READY=1");
@@ -299,7 +303,7 @@ static bool inherit(struct handover *h, struct err *err)
             return err_set(err, "HANDOVER_READY_FD=%d is not open", env.ready_fd);
         h->ready_fd = env.ready_fd;
     }
-    h->init = env.init;
+    h->init = env.init || handover_init_is_ours();
     handover_env_clear();
     return handover_older_inherit(&h->older, &env, err);
 }

@@ -96,7 +96,7 @@ static bool reap(struct handover_child *c)
     } else {
         if (!c->ready)
             (void)kill(-c->pid, SIGKILL);
-        (void)waitpid(c->pid, NULL, WNOHANG);
+        (void)waitpid(c->pid, &c->status, WNOHANG);
     }
     strays_end(c);
     if (!c->doomed && info.si_pid != 0 && info.si_code != CLD_EXITED)

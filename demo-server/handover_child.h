@@ -21,6 +21,7 @@ struct handover_child {
     int64_t deadline_ms; /* then it is killed, on handover_now_ms's clock; INT64_MAX: it serves, no limit any more */
     bool doomed;         /* it is not to become ready any more, `why` says why */
     char why[300];
+    int status;                    /* once it is reaped: as waitpid gave it */
     size_t room;                   /* how many connections may be sent now; SIZE_MAX: any number */
     bool full;                     /* and for no more after those */
     char takes[HANDOVER_WORD_MAX]; /* the listeners whose connections it takes, see handover_channel.h */

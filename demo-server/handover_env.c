@@ -77,12 +77,7 @@ bool handover_env_read(char *const *environment, pid_t self, struct handover_env
 
     memset(env, 0, sizeof *env);
     env->ready_fd = -1;
-    env->init = init != NULL && strcmp(init, "1") == 0;
-    if (fds == NULL || pid == NULL)
-        return true;
-    if (!number_read(pid, &number))
-        return err_set(err, "LISTEN_PID=%.40s is no process id", pid);
-    if (number != self)
+    if (fds == NULL || pid == NULL || !number_read(pid, &number) || number != self)
         return true;
     if (!number_read(fds, &number) || number > HANDOVER_FDS_MAX)
         return err_set(err, "LISTEN_FDS=%.40s is no number of sockets from 0 to %d", fds, HANDOVER_FDS_MAX);
@@ -94,6 +89,7 @@ bool handover_env_read(char *const *environment, pid_t self, struct handover_env
             return err_set(err, "HANDOVER_READY_FD=%.40s is no file descriptor behind the %u sockets", ready,
                            env->count);
         env->ready_fd = (int)number;
+        env->init = init != NULL && strcmp(init, "1") == 0;
     }
     if (ready != NULL && older != NULL) {
         if (!number_read(older, &number) || number >= HANDOVER_OLDER_MAX)

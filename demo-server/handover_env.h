@@ -21,7 +21,7 @@ struct handover_env {
     unsigned count; /* sockets from HANDOVER_FD_FIRST on; 0: none were passed, or not to us */
     int ready_fd;   /* -1: nobody waits for our word */
     unsigned older; /* channels right behind it */
-    bool init;      /* pid 1 wants to know who serves */
+    bool init; /* pid 1 wants to know who serves. Believed of a predecessor only: another pid 1 must get no signal */
     char names[HANDOVER_FDS_MAX][HANDOVER_NAME_MAX]; /* "" where none was given */
 };
 

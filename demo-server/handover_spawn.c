@@ -12,6 +12,7 @@
 
 #include "handover_channel.h"
 #include "handover_env.h"
+#include "handover_init.h"
 #include "handover_stray.h"
 
 #define MOVED_MAX (HANDOVER_FDS_MAX + 1 + HANDOVER_OLDER_MAX)
@@ -33,6 +34,8 @@ static void child_run(const struct handover_spawn *s, const int *moved, unsigned
     /* Nothing else goes along, whoever opened it; an old kernel leaves it to close-on-exec, which all of ours have. */
     (void)close_range(HANDOVER_FD_FIRST + count, ~0U, CLOSE_RANGE_CLOEXEC);
     handover_env_set_pid(pid_at, getpid());
+    if (s->init)
+        handover_init_tell_coming();
     (void)sigaction(SIGPIPE, &plain, NULL);
     (void)sigprocmask(SIG_SETMASK, s->mask, NULL);
     (void)execve(s->path, s->argv, environment);

@@ -34,14 +34,6 @@ static int be_bad(const char *how)
     return 2;
 }
 
-static void install_script(struct stage_server *v, const char *script)
-{
-    const char *aside = stage_write(v->stage, stage_text(v->stage, "%s.new", v->exe), script);
-
-    assert_int_equal(chmod(aside, 0755), 0);
-    assert_int_equal(rename(aside, v->exe), 0);
-}
-
 static void install_bad(struct stage_server *v, const char *how)
 {
     static char self[4096];
@@ -66,18 +58,6 @@ static double cpu_of(struct stage *s, pid_t pid)
     assert_non_null(at);
     assert_int_equal(sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-}
-
-struct process {
-    struct stage *s;
-    pid_t pid;
-};
-
-static bool is_gone(void *ctx)
-{
-    const struct process *p = ctx;
-
-    return kill(p->pid, 0) != 0;
 }
 
 static int asleep(struct stage *s, struct stage_server *v, const char *path)

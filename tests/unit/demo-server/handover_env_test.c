@@ -38,6 +38,12 @@ static void sockets_meant_for_another_process_are_ignored(void **state)
         {"LISTEN_PID=4711", NULL},
         {"LISTEN_FDS=0", "LISTEN_PID=4711", "LISTEN_FDNAMES=", NULL},
         {"XLISTEN_FDS=3", "LISTEN_PID=4711", NULL},
+        {"LISTEN_FDS=3", "LISTEN_PID=me", NULL},
+        {"LISTEN_FDS=3", "LISTEN_PID=", NULL},
+        {"LISTEN_FDS=3", "LISTEN_PID=99999999999999999999", NULL},
+        {"HANDOVER_INIT=1", NULL},
+        {"HANDOVER_INIT=1", "LISTEN_FDS=0", "LISTEN_PID=1", NULL},
+        {"HANDOVER_INIT=1", "LISTEN_FDS=0", "LISTEN_PID=4711", NULL}, /* no predecessor says it */
     };
 
     (void)state;
@@ -47,6 +53,7 @@ static void sockets_meant_for_another_process_are_ignored(void **state)
         assert_true(handover_env_read(envs[i], SELF, &got, NULL));
         assert_int_equal(got.count, 0);
         assert_int_equal(got.ready_fd, -1);
+        assert_false(got.init);
     }
 }
 
@@ -60,7 +67,6 @@ static void a_wrong_announcement_is_refused_with_its_reason(void **state)
         {{"LISTEN_FDS=-1", "LISTEN_PID=4711"}, "LISTEN_FDS=-1 is no number"},
         {{"LISTEN_FDS=65", "LISTEN_PID=4711"}, "from 0 to 64"},
         {{"LISTEN_FDS=", "LISTEN_PID=4711"}, "is no number"},
-        {{"LISTEN_FDS=1", "LISTEN_PID=me"}, "LISTEN_PID=me is no process id"},
         {{"LISTEN_FDS=1", "LISTEN_PID=4711", "LISTEN_FDNAMES=a:b"}, "more names"},
         {{"LISTEN_FDS=2", "LISTEN_PID=4711", "HANDOVER_READY_FD=4"}, "behind the 2 sockets"},
         {{"LISTEN_FDS=2", "LISTEN_PID=4711", "HANDOVER_READY_FD=x"}, "HANDOVER_READY_FD=x"},
