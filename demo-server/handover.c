@@ -184,7 +184,10 @@ static void child_look(struct handover *h)
     case HANDOVER_CHILD_WAIT:
         break;
     case HANDOVER_CHILD_READY:
-        if (h->phase == SERVING) {
+        if (h->phase == DRAINING) { /* it was told to stop before it said so, and drains as we do */
+            h->succeeded = true;
+            say(h, "successor-stops", "process %ld served already", (long)pid);
+        } else if (h->phase == SERVING) {
             h->succeeded = true;
             if (h->options.pidfile != NULL)
                 handover_pidfile_tell(h->options.pidfile, UPGRADE_DONE, "%ld", (long)pid);
@@ -197,6 +200,10 @@ static void child_look(struct handover *h)
             say(h, "successor-ended", "process %ld: %s", (long)pid, h->child.why);
             if (h->init)
                 handover_init_tell_ended(h->child.status);
+        } else if (h->phase == SERVING && h->child.ready && h->child.status == 0) {
+            /* The pid file named it for a moment: whoever meant the server has told it to stop. */
+            say(h, "stopping", "process %ld served, was told to stop and has ended", (long)pid);
+            drain_start(h);
         } else if (h->phase == SERVING) {
             upgrade_failed(h, h->child.why);
             handover_notify("READY=1");
@@ -225,11 +232,12 @@ static void stop(struct handover *h, const char *signal_name)
     }
     h->told_to_stop = true;
     say(h, "stopping", "%s", signal_name);
-    if (h->phase == DRAINING)
-        return;
-    /* One that is nearly there may serve already: let it drain as well. */
-    handover_child_end(&h->child, SIGTERM, "this process was told to stop");
-    drain_start(h);
+    if (h->phase == SERVING) {
+        child_look(h); /* it may have said by now that it serves */
+        handover_child_ask_to_end(&h->child, "this process was told to stop");
+    }
+    if (h->phase == SERVING)
+        drain_start(h);
 }
 
 static void signals_read(struct handover *h)

@@ -19,7 +19,9 @@
  * and reaped; this process has never stopped serving, logs why, and takes the next SIGUSR2. One at a time: a SIGUSR2
  * meanwhile is refused. A successor takes the next one while its predecessor still drains; three processes at most, so
  * with two that drain it is refused.
- * SIGTERM and SIGINT: drain and leave; a second one: leave at once.
+ * SIGTERM and SIGINT: drain and leave; a second one: leave at once. A successor on its way is told to stop, too; one
+ * that serves already drains by its own limit. One that has said so and has exited with 0 was told to stop by somebody
+ * who read the pid file: then this process drains and leaves as well.
  *
  * A bad executable shares the listeners' file descriptions until it is gone. One that makes them block stops nobody
  * (handover_socket.h: why, and what it costs).

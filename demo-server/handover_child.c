@@ -62,6 +62,16 @@ void handover_child_end(struct handover_child *c, int signal, const char *why)
     signal_send(c, signal);
 }
 
+void handover_child_ask_to_end(struct handover_child *c, const char *why)
+{
+    if (c->pid == 0)
+        return;
+    if (!c->doomed)
+        (void)snprintf(c->why, sizeof c->why, "%s", why);
+    c->doomed = c->spared = true;
+    signal_send(c, SIGTERM);
+}
+
 /* What one that never was ready left behind. */
 static void strays_end(const struct handover_child *c)
 {
@@ -91,6 +101,7 @@ static bool reap(struct handover_child *c)
     if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
         if (errno != ECHILD)
             return false;
+        c->status = 0xff00; /* nobody knows */
     } else if (info.si_pid == 0) {
         return false;
     } else {
@@ -191,7 +202,7 @@ enum handover_channel_result handover_child_pass(struct handover_child *c, const
 {
     enum handover_channel_result rc;
 
-    if (c->channel_fd < 0 || !handover_channel_names(c->takes, name) || (c->room == 0 && c->full))
+    if (c->channel_fd < 0 || c->doomed || !handover_channel_names(c->takes, name) || (c->room == 0 && c->full))
         return HANDOVER_CHANNEL_END;
     if (c->room == 0)
         return HANDOVER_CHANNEL_LATER;

@@ -31,7 +31,7 @@ static void server_add(struct init *i, pid_t pid)
     for (int n = 0; n < SERVERS_MAX; n++) {
         if (i->servers[n] == pid)
             return;
-        if (i->servers[n] == 0)
+        if (i->servers[n] == 0 && free < 0)
             free = n;
     }
     if (free >= 0)

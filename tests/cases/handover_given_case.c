@@ -355,6 +355,13 @@ static void pid_1_exits_as_a_successor_did_that_died_before_its_predecessor(stru
     assert_int_equal(stage_proc_wait(s, v->proc, 10000), 128 + SIGKILL);
 }
 
+static bool container_is_gone(void *ctx)
+{
+    struct stage_server *v = ctx;
+
+    return stage_proc_ended(v->stage, v->proc);
+}
+
 static void pid_1_waits_for_a_successor_whose_predecessor_was_killed(struct stage *s)
 {
     struct stage_server *v = start_contained(s);
@@ -367,6 +374,7 @@ static void pid_1_waits_for_a_successor_whose_predecessor_was_killed(struct stag
     wait_for_log(v, "event=upgrade pid=", 1);
     assert_int_equal(kill(first, SIGKILL), 0);
     stage_wait_until(s, is_gone, &(struct process){s, first}, 5000, "the first server to be gone");
+    assert_false(stage_comes_true(s, container_is_gone, v, 1000));
     (void)stage_write(s, go, "");
     stage_wait_until(s, answers_as_2, v, 5000, "version 2");
     assert_int_equal(kill(one, SIGTERM), 0);

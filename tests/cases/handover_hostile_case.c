@@ -27,6 +27,10 @@ static int be_bad(const char *how)
         blocking_make();
         return 1;
     }
+    if (strcmp(how, "ready") == 0) {
+        (void)!write(6, "R", 1);
+        return 5;
+    }
     while (strcmp(how, "blocks-always") == 0) { /* until it is killed */
         blocking_make();
         (void)nanosleep(&moment, NULL);
@@ -147,12 +151,97 @@ static void two_generations_that_stop_together_only_wait(struct stage *s)
     assert_non_null(strstr(stage_raw_answer(s, waits, 5000), "slept for 5000000000"));
 }
 
+/* ---- stops in the middle */
+
+static bool has_a_zombie(void *ctx)
+{
+    const struct process *p = ctx;
+    struct stage_kin kin[STAGE_KIN_MAX];
+    unsigned n = stage_kin(p->s, kin, STAGE_KIN_MAX);
+
+    for (unsigned i = 0; i < n; i++)
+        if (kin[i].ppid == p->pid && kin[i].zombie)
+            return true;
+    return false;
+}
+
+/* The successor runs `command` while the old process is held and hears of nothing. */
+static void start_unheard(struct stage_server *v, const char *command)
+{
+    struct stage *s = v->stage;
+    const char *go = stage_text(s, "%s/go", v->dir);
+    pid_t old = stage_server_pid(v);
+
+    install_script(
+        v, stage_text(s, "#!/bin/bash\nuntil [ -e %s ]; do sleep 0.02; done\nexec -a \"$0\" %s \"$@\"\n", go, command));
+    assert_int_equal(kill(old, SIGUSR2), 0);
+    wait_for_log(v, "event=upgrade pid=", 1);
+    assert_int_equal(kill(old, SIGSTOP), 0);
+    (void)stage_write(s, go, "");
+}
+
+static pid_t hand_over_unheard(struct stage_server *v)
+{
+    struct want w = {.server = v, .old = stage_server_pid(v)};
+
+    start_unheard(v, stage_server_variant(v->stage, "v2"));
+    stage_wait_until(v->stage, another_serves, &w, 10000, "the successor to serve");
+    return stage_server_pid(v);
+}
+
+static void a_stop_that_finds_the_successor_serving_has_it_answer_what_it_took(struct stage *s)
+{
+    struct stage_server *v = start_with(s, LIST("--upgrade-timeout", "1500ms"), NULL);
+    pid_t old = stage_server_pid(v);
+    int waits;
+
+    (void)hand_over_unheard(v);
+    waits = asleep(s, v, "/sleep/?duration=3s");
+    assert_int_equal(kill(old, SIGTERM), 0);
+    assert_int_equal(kill(old, SIGCONT), 0);
+    assert_non_null(strstr(stage_raw_answer(s, waits, 5000), "slept for 3000000000"));
+    stage_wait_until(s, none_is_left, v, 5000, "both to be gone");
+    assert_int_equal(access(v->pidfile, F_OK), -1);
+}
+
+static void a_stop_of_the_pid_in_the_pid_file_is_not_lost_though_the_old_one_has_not_heard_of_it(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "one", "v1");
+    pid_t old = stage_server_pid(v);
+    int held = asleep(s, v, "/sleep/?duration=1500ms");
+
+    assert_int_equal(kill(hand_over_unheard(v), SIGTERM), 0);
+    stage_wait_until(s, has_a_zombie, &(struct process){s, old}, 5000, "the successor to have ended");
+    assert_int_equal(kill(old, SIGCONT), 0);
+    assert_non_null(strstr(stage_raw_answer(s, held, 5000), "slept for 1500000000"));
+    stage_wait_until(s, none_is_left, v, 5000, "both to be gone");
+    assert_int_equal(access(v->pidfile, F_OK), -1);
+}
+
+static void a_successor_that_says_ready_and_fails_before_it_is_heard_leaves_the_old_one_serving(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "one", "v1");
+    pid_t old = stage_server_pid(v);
+    static char self[4096];
+
+    assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    start_unheard(v, stage_text(s, "%s --bad ready", self));
+    stage_wait_until(s, has_a_zombie, &(struct process){s, old}, 5000, "the successor to have ended");
+    assert_int_equal(kill(old, SIGCONT), 0);
+    wait_for_log(v, "exited with status 5; this process goes on", 1);
+    assert_string_equal(stage_server_version(v), "1");
+    assert_int_equal(stage_server_pid(v), old);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         stage_test(a_successor_that_makes_the_listeners_block_stops_nobody),
         stage_test(the_end_of_an_older_process_is_seen_once_while_a_hung_successor_has_a_copy_of_its_channel),
         stage_test(two_generations_that_stop_together_only_wait),
+        stage_test(a_stop_that_finds_the_successor_serving_has_it_answer_what_it_took),
+        stage_test(a_stop_of_the_pid_in_the_pid_file_is_not_lost_though_the_old_one_has_not_heard_of_it),
+        stage_test(a_successor_that_says_ready_and_fails_before_it_is_heard_leaves_the_old_one_serving),
     };
 
     if (argc > 2 && strcmp(argv[1], "--bad") == 0)
