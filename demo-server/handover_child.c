@@ -1,6 +1,7 @@
 #include "handover_child.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -121,6 +122,33 @@ static bool reap(struct handover_child *c)
     return true;
 }
 
+/* Nothing was read: true where that was an empty word, false where it was the end. */
+static bool still_open(int channel)
+{
+    struct pollfd p = {.fd = channel, .events = POLLRDHUP};
+
+    return poll(&p, 1, 0) == 0;
+}
+
+/* A word that is none: quoted, as far as it can be printed. */
+static void nonsense(struct handover_child *c, const char *word, ssize_t n)
+{
+    char quoted[24], why[sizeof c->why];
+    size_t at = 0;
+
+    for (; at < (size_t)n && at + 1 < sizeof quoted; at++)
+        quoted[at] = word[at] > ' ' && word[at] < 127 ? word[at] : '?';
+    quoted[at] = '\0';
+    if (n == 0)
+        (void)snprintf(why, sizeof why, "the new process wrote an empty word to its readiness channel; it was killed");
+    else
+        (void)snprintf(why, sizeof why,
+                       "the new process wrote '%s' (%zd bytes) to its readiness channel, which means nothing; it was "
+                       "killed",
+                       quoted, n);
+    handover_child_end(c, SIGKILL, why);
+}
+
 /* True where it says that it serves. */
 static bool channel_look(struct handover_child *c, const char *path)
 {
@@ -136,6 +164,10 @@ static bool channel_look(struct handover_child *c, const char *path)
         c->room = handover_channel_room(c->takes);
         c->full = c->room == 0;
         return true;
+    }
+    if ((n == 0 && still_open(c->channel_fd)) || (n > 0 && word[0] != HANDOVER_EXEC_FAILED)) {
+        nonsense(c, word, n);
+        return false;
     }
     channel_close(c);
     c->spared = n <= 0;
@@ -180,8 +212,6 @@ enum handover_child_state handover_child_look(struct handover_child *c, const ch
     if (!c->ready && c->channel_fd >= 0 && channel_look(c, path)) {
         c->deadline_ms = INT64_MAX;
         c->ready = true;
-        if (c->takes[0] == '\0')
-            channel_close(c);
         if (reap(c)) /* it said so and died at once */
             return HANDOVER_CHILD_GONE;
         return HANDOVER_CHILD_READY;

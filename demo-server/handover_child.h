@@ -15,7 +15,7 @@ struct handover_child {
     ino_t their_end; /* handover_spawn.h; so is */
     uint64_t started;
     bool spared; /* nothing is looked for outside of its group: nobody has the channel open, or it may serve already */
-    int channel_fd;      /* -1: it has said what it had to say, and takes no connections */
+    int channel_fd;      /* -1: over. One that takes no connections keeps it as well: by it, it counts its elders */
     int epoll_fd;        /* the caller's, which watches the channel; -1: nothing does */
     bool ready;          /* it serves */
     int64_t deadline_ms; /* then it is killed, on handover_now_ms's clock; INT64_MAX: it serves, no limit any more */

@@ -20,7 +20,7 @@ bool handover_older_inherit(struct handover_older *, const struct handover_env *
 bool handover_older_add(struct handover_older *, int fd);
 
 /* Take the connections that have come (a bounded number of them), tell how many more may come, and forget who is gone.
- * adopt NULL: close them. */
+ * adopt NULL: close them (none should come: none was asked for). */
 void handover_older_look(struct handover_older *, handover_adopt_fn *adopt, void *ctx);
 
 /* Have them watched, these and those that are added. False: one is not. */

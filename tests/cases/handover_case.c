@@ -103,6 +103,8 @@ static const struct bad_row bad_rows[] = {
     {"exits with 0", NULL, "#!/bin/sh\nexit 0\n", 0755, "exited with status 0 before it was ready"},
     {"crashes", NULL, "#!/bin/sh\nkill -SEGV $$\n", 0755, "was ended by signal 11"},
     {"closes its pipe", NULL, "#!/bin/sh\nexec 3>&- 4>&- 5>&- 6>&-\nexec sleep 60\n", 0755, "without a word"},
+    {"writes nonsense", NULL, "#!/bin/sh\nprintf 'what?\\n' >&6\nexec sleep 60\n", 0755,
+     "wrote 'what??' (6 bytes) to its readiness"},
     {"exits and leaves a child", NULL, "#!/bin/sh\nsleep 60 6>&- &\nexit 3\n", 0755, "exited with status 3"},
     {"exits and leaves a session of its own", NULL,
      "#!/bin/bash\nsetsid sleep 60 &\nuntil [ \"$(cut -d' ' -f6 /proc/$!/stat)\" = $! ]; do :; done\nexit 3\n", 0755,
