@@ -58,6 +58,23 @@ static void say(struct handover *h, const char *event, const char *format, ...)
     h->ops.log(h->ctx, event, text);
 }
 
+/* How the last SIGUSR2 went, beside the pid file. */
+static void tell(struct handover *h, enum upgrade_note note, const char *text)
+{
+    struct err err = {""};
+
+    if (h->options.pidfile != NULL && !handover_pidfile_tell(h->options.pidfile, note, text, &err))
+        say(h, "error", "%s", err.text);
+}
+
+static void tell_pid(struct handover *h, enum upgrade_note note, pid_t pid)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "%ld", (long)pid);
+    tell(h, note, text);
+}
+
 static bool watch(struct handover *h, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
@@ -115,8 +132,8 @@ static bool upgrade_refused(struct handover *h)
     else
         return false;
     /* While another process is on its way, its fate is what the file is to tell. */
-    if (h->options.pidfile != NULL && h->child.pid == 0 && !h->succeeded)
-        handover_pidfile_tell(h->options.pidfile, UPGRADE_REFUSED, "%s", why.text);
+    if (h->child.pid == 0 && !h->succeeded)
+        tell(h, UPGRADE_REFUSED, why.text);
     say(h, "upgrade-refused", "%s", why.text);
     return true;
 }
@@ -126,8 +143,7 @@ static void upgrade_failed(struct handover *h, const char *why)
     struct err err = {""};
     const char *pidfile = h->options.pidfile;
 
-    if (pidfile != NULL)
-        handover_pidfile_tell(pidfile, UPGRADE_FAILED, "%s", why);
+    tell(h, UPGRADE_FAILED, why);
     handover_sockets_keep(&h->sockets);
     if (h->init) /* it may have told pid 1, too */
         handover_init_tell();
@@ -171,8 +187,7 @@ static void upgrade_start(struct handover *h)
         return;
     }
     handover_notify_reloading();
-    if (h->options.pidfile != NULL)
-        handover_pidfile_tell(h->options.pidfile, UPGRADE_RUNNING, "%ld", (long)h->child.pid);
+    tell_pid(h, UPGRADE_RUNNING, h->child.pid);
     say(h, "upgrade", "started %s as process %ld", h->path, (long)h->child.pid);
 }
 
@@ -189,8 +204,7 @@ static void child_look(struct handover *h)
             say(h, "successor-stops", "process %ld served already", (long)pid);
         } else if (h->phase == SERVING) {
             h->succeeded = true;
-            if (h->options.pidfile != NULL)
-                handover_pidfile_tell(h->options.pidfile, UPGRADE_DONE, "%ld", (long)pid);
+            tell_pid(h, UPGRADE_DONE, pid);
             say(h, "upgraded", "process %ld serves", (long)pid);
             drain_start(h);
         }
@@ -206,7 +220,7 @@ static void child_look(struct handover *h)
             drain_start(h);
         } else if (h->phase == SERVING) {
             upgrade_failed(h, h->child.why);
-            handover_notify("READY=1");
+            handover_notify_ready(false);
         }
         break;
     }
@@ -311,9 +325,23 @@ static bool inherit(struct handover *h, struct err *err)
             return err_set(err, "HANDOVER_READY_FD=%d is not open", env.ready_fd);
         h->ready_fd = env.ready_fd;
     }
+    if (env.exe != NULL && strlen(env.exe) < sizeof h->path && handover_spawn_path_stays(h->options.argv[0], env.exe))
+        (void)snprintf(h->path, sizeof h->path, "%s", env.exe);
     h->init = env.init || handover_init_is_ours();
     handover_env_clear();
     return handover_older_inherit(&h->older, &env, err);
+}
+
+static bool usr2_is_kept; /* by us, and not by who started us: a successor starts without */
+
+void handover_begin(void)
+{
+    sigset_t usr2, before;
+
+    (void)sigemptyset(&usr2);
+    (void)sigaddset(&usr2, SIGUSR2);
+    (void)sigprocmask(SIG_BLOCK, &usr2, &before);
+    usr2_is_kept = sigismember(&before, SIGUSR2) == 0;
 }
 
 /* SIGCHLD as default: a parent that ignored it would have the kernel reap our children unseen. */
@@ -330,6 +358,8 @@ static bool signals_take(struct handover *h, struct err *err)
     (void)sigaddset(&ours, SIGINT);
     (void)sigaddset(&ours, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &ours, &h->mask_before);
+    if (usr2_is_kept)
+        (void)sigdelset(&h->mask_before, SIGUSR2);
     h->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     h->signal_fd = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
     h->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);

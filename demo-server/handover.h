@@ -4,6 +4,7 @@
  * signals, the successor, its readiness, the pid file and the limits; what a connection is, only the server knows
  * (handover_ops).
  *
+ *   handover_begin()                                     first thing in main
  *   h = handover_new(&options, &ops, ctx, &err)          takes what the predecessor or systemd passed; blocks the
  * signals fd = handover_listen(h, "a0", &addr, &err)           once a listener: the inherited socket, or one bound anew
  *   ... start to serve on them ...
@@ -70,6 +71,11 @@ struct handover_ops {
     /* A happening (one word) and a sentence for people. */
     void (*log)(void *ctx, const char *event, const char *text);
 };
+
+/* First thing in main: SIGUSR2, which would end a process that knows nothing of it, is kept until there is a handover
+ * that takes it. Between execve and main (half a millisecond, with shared libraries) nothing can be done about it: who
+ * starts a server sends it none before there is a pid file. */
+void handover_begin(void);
 
 /* NULL with the reason: a bad LISTEN_FDS, an inherited fd that is no listening socket. Variables that another process's
  * LISTEN_PID marks as not ours are ignored. All of them leave the environment. SIGPIPE is ignored from here on,
