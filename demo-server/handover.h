@@ -12,7 +12,7 @@
  * drains loop over handover_fd(h) and the server's own:       when it is readable, handover_wake(h) until
  * handover_ended(h)                         asked once a turn handover_free(&h)
  *
- * SIGUSR2: the executable that argv[0] named at the start (its path, not its inode) is started with the same arguments,
+ * SIGUSR2: the executable that argv[0] named at the start (its path, not its inode; an absolute path is best) is started with the same arguments,
  * environment and working directory; the listeners are its fd 3.., announced as systemd does (LISTEN_FDS, LISTEN_PID,
  * LISTEN_FDNAMES); the number in HANDOVER_READY_FD is a channel (handover_channel.h) into which it writes one byte once
  * it serves. Only then does this process accept no more, let its connections end, and leave the loop. A successor that
@@ -26,6 +26,12 @@
  *
  * A bad executable shares the listeners' file descriptions until it is gone. One that makes them block stops nobody
  * (handover_socket.h: why, and what it costs).
+ *
+ * What a successor can still break: it may shutdown(2) the shared listeners, which no longer listen then; it may
+ * signal its parent (gracehttp sends SIGTERM, which this process takes for a stop: start no such program as a
+ * successor); and one that has said that it serves is believed: killed right after, it leaves no server, for this
+ * process has begun to leave. Connections in the queue of an address that the successor does not ask for are reset when
+ * the last process that listens there closes it.
  *
  * Connections that are idle when the successor serves are passed to it (handover_pass): their clients notice nothing.
  *

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -194,6 +195,29 @@ static void the_service_manager_is_told_of_every_turn(struct stage *s)
     (void)close(fd);
     (void)unlink(here.sun_path);
     (void)rmdir(folder);
+}
+
+static void an_abstract_socket_and_a_full_queue_keep_no_ready_from_the_service_manager(struct stage *s)
+{
+    struct sockaddr_un here = {.sun_family = AF_UNIX};
+    const char *name = stage_text(s, "handover-%d", getpid()), *text = "";
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), full = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct stage_server *v;
+    const char *want;
+
+    (void)snprintf(here.sun_path + 1, sizeof here.sun_path - 1, "%s", name);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&here, size), 0);
+    v = start_with(s, LIST("--linger", "0"), LIST(stage_text(s, "NOTIFY_SOCKET=@%s", name)));
+    assert_string_equal(heard(s, fd), stage_text(s, "READY=1\nMAINPID=%d", stage_server_pid(v)));
+    while (sendto(full, "x", 1, MSG_DONTWAIT, (const struct sockaddr *)&here, size) == 1)
+        ;
+    want = stage_text(s, "READY=1\nMAINPID=%d", hand_over(v)); /* the pid file is there before this is said */
+    for (int i = 0; i < 10000 && strcmp(text, want) != 0; i++)
+        text = heard(s, fd);
+    assert_string_equal(text, want);
+    (void)close(full);
+    (void)close(fd);
 }
 
 /* ---- the container */
@@ -430,6 +454,7 @@ int main(int argc, char **argv)
         stage_test(a_listener_that_nobody_wants_is_closed_and_port_0_is_found_by_name),
         stage_test(a_wrong_announcement_ends_the_start_with_its_reason),
         stage_test(the_service_manager_is_told_of_every_turn),
+        stage_test(an_abstract_socket_and_a_full_queue_keep_no_ready_from_the_service_manager),
         stage_test(as_pid_1_it_stays_as_a_reaper_and_there_is_one_server),
         stage_test(pid_1_that_hears_all_at_once_takes_no_handover_for_the_end),
         stage_test(a_successor_that_dies_with_its_first_word_takes_no_signal_along),

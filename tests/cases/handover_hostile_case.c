@@ -233,6 +233,75 @@ static void a_successor_that_says_ready_and_fails_before_it_is_heard_leaves_the_
     assert_int_equal(stage_server_pid(v), old);
 }
 
+/* ---- before it serves */
+
+/* From its /proc/PID/status. */
+static bool keeps_sigusr2(void *ctx)
+{
+    const struct process *p = ctx;
+    char path[64], line[256];
+    unsigned long long blocked = 0;
+    FILE *f;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/status", p->pid);
+    f = fopen(path, "re");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, "SigBlk:", 7) == 0)
+            blocked = strtoull(line + 7, NULL, 16);
+    if (f != NULL)
+        (void)fclose(f);
+    return (blocked & 1ULL << (SIGUSR2 - 1)) != 0;
+}
+
+static void a_process_that_does_not_serve_yet_writes_no_pid_file_and_survives_sigusr2(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "one", "v1");
+    struct process hung = {s, 0};
+
+    stage_server_kill(v, SIGTERM);
+    stage_server_install(v, "hang"); /* before it makes a handover */
+    v->proc = stage_start(s, &(struct stage_spawn){.name = "hung",
+                                                   .argv = (const char *const[]){v->exe, "--pidfile", v->pidfile, NULL},
+                                                   .cwd = v->dir,
+                                                   .may_end = true});
+    hung.pid = v->proc->pid;
+    stage_wait_until(s, keeps_sigusr2, &hung, 5000, "SIGUSR2 to be kept");
+    assert_int_equal(kill(hung.pid, SIGUSR2), 0);
+    assert_false(stage_comes_true(s, is_gone, &hung, 300));
+    assert_int_equal(access(v->pidfile, F_OK), -1);
+    stage_proc_stop(s, v->proc, SIGKILL, 5000);
+}
+
+/* Its working directory stays the one of the first release; the path by which it was started does not. */
+static void a_release_switched_by_a_link_is_followed_by_a_relative_path_too(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "one", "v1");
+    const char *link = stage_text(s, "%s/current", s->dir), *aside = stage_text(s, "%s/next", s->dir);
+    const char *argv[] = {"/bin/sh", "-c",          "cd \"$0\" && exec ./demo-server --pidfile \"$@\"",
+                          link,      v->pidfile,    "-a0",
+                          v->peer,   "-a1",         "127.0.0.1:0",
+                          "-a2",     "127.0.0.1:0", NULL};
+
+    stage_server_kill(v, SIGTERM);
+    for (int i = 1; i <= 2; i++) {
+        const char *release = stage_mkdir(s, stage_text(s, "release%d", i));
+
+        (void)stage_copy(s, stage_server_variant(s, i == 1 ? "v1" : "v2"), stage_text(s, "%s/demo-server", release));
+    }
+    assert_int_equal(symlink("release1", link), 0);
+    v->proc = stage_start(s, &(struct stage_spawn){.name = "linked", .argv = argv, .may_end = true});
+    v->log = v->proc->out_path;
+    stage_wait_until(s, is_serving, v, 10000, "the server");
+    assert_string_equal(stage_server_version(v), "1");
+    assert_int_equal(symlink("release2", aside), 0);
+    assert_int_equal(rename(aside, link), 0);
+    for (unsigned i = 1; i <= 2; i++) { /* a successor must not find the way back */
+        (void)hand_over(v);
+        wait_for_log(v, "event=exit", i);
+        assert_string_equal(stage_server_version(v), "2");
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +310,8 @@ int main(int argc, char **argv)
         stage_test(two_generations_that_stop_together_only_wait),
         stage_test(a_stop_that_finds_the_successor_serving_has_it_answer_what_it_took),
         stage_test(a_stop_of_the_pid_in_the_pid_file_is_not_lost_though_the_old_one_has_not_heard_of_it),
+        stage_test(a_process_that_does_not_serve_yet_writes_no_pid_file_and_survives_sigusr2),
+        stage_test(a_release_switched_by_a_link_is_followed_by_a_relative_path_too),
         stage_test(a_successor_that_says_ready_and_fails_before_it_is_heard_leaves_the_old_one_serving),
     };
 
