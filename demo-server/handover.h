@@ -4,22 +4,23 @@
  * signals, the successor, its readiness, the pid file and the limits; what a connection is, only the server knows
  * (handover_ops).
  *
- *   handover_begin()                                     first thing in main
- *   h = handover_new(&options, &ops, ctx, &err)          takes what the predecessor or systemd passed; blocks the
- * signals fd = handover_listen(h, "a0", &addr, &err)           once a listener: the inherited socket, or one bound anew
+ *   handover_begin()                             first thing in main
+ *   h = handover_new(&options, &ops, ctx, &err)  takes what was passed on; blocks the signals
+ *   fd = handover_listen(h, "a0", &addr, &err)   once a listener: the inherited socket, or one bound anew
  *   ... start to serve on them ...
- *   handover_ready(h, &err)                              pid file, sd_notify, word to the predecessor, which then
- * drains loop over handover_fd(h) and the server's own:       when it is readable, handover_wake(h) until
- * handover_ended(h)                         asked once a turn handover_free(&h)
+ *   handover_ready(h, &err)                      pid file, sd_notify, word to the predecessor, which then drains
+ *   until handover_ended(h), asked once a turn:  wait for handover_fd(h) and the server's own descriptors,
+ *       handover_wake(h)                         when that one is readable
+ *   handover_free(&h)
  *
- * SIGUSR2: the executable that argv[0] named at the start (its path, not its inode; an absolute path is best) is started with the same arguments,
- * environment and working directory; the listeners are its fd 3.., announced as systemd does (LISTEN_FDS, LISTEN_PID,
- * LISTEN_FDNAMES); the number in HANDOVER_READY_FD is a channel (handover_channel.h) into which it writes one byte once
- * it serves. Only then does this process accept no more, let its connections end, and leave the loop. A successor that
- * cannot be executed, exits, closes the channel or is not ready within upgrade_timeout_ms is killed, with its children,
- * and reaped; this process has never stopped serving, logs why, and takes the next SIGUSR2. One at a time: a SIGUSR2
- * meanwhile is refused. A successor takes the next one while its predecessor still drains; three processes at most, so
- * with two that drain it is refused.
+ * SIGUSR2: the executable that argv[0] named at the start (its path, not its inode; an absolute path is best) is
+ * started with the same arguments, environment and working directory; the listeners are its fd 3.., announced as
+ * systemd does (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES); the number in HANDOVER_READY_FD is a channel
+ * (handover_channel.h) into which it writes one byte once it serves. Only then does this process accept no more, let
+ * its connections end, and leave the loop. A successor that cannot be executed, exits, closes the channel or is not
+ * ready within upgrade_timeout_ms is killed, with its children, and reaped; this process has never stopped serving,
+ * logs why, and takes the next SIGUSR2. One at a time: a SIGUSR2 meanwhile is refused. A successor takes the next one
+ * while its predecessor still drains; three processes at most, so with two that drain it is refused.
  * SIGTERM and SIGINT: drain and leave; a second one: leave at once. A successor on its way is told to stop, too; one
  * that serves already drains by its own limit. One that has said so and has exited with 0 was told to stop by somebody
  * who read the pid file: then this process drains and leaves as well.
