@@ -89,8 +89,10 @@ void handover_begin(void);
  * SIGUSR2, SIGTERM, SIGINT and SIGCHLD are blocked: call it before any thread is made. */
 struct handover *handover_new(const struct handover_options *, const struct handover_ops *, void *ctx, struct err *);
 
-/* A listening, non-blocking, close-on-exec socket that stays the library's; -1 with the reason. `name` (no colon, at
- * most 31 characters) goes into LISTEN_FDNAMES. Inherited sockets are found by address; with port 0 by name and host.
+/* A listening, non-blocking, close-on-exec socket that stays the library's; -1 with the reason. What is accepted from
+ * it inherits a receive timeout of a millisecond (handover_socket.h), which only blocking reads heed. `name` (no colon,
+ * at most 31 characters) goes into LISTEN_FDNAMES. Inherited sockets are found by address; with port 0 by name and
+ * host.
  */
 int handover_listen(struct handover *, const char *name, const struct addr *, struct err *);
 

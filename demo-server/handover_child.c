@@ -165,18 +165,19 @@ static bool channel_look(struct handover_child *c, const char *path)
         c->full = c->room == 0;
         return true;
     }
-    if ((n == 0 && still_open(c->channel_fd)) || (n > 0 && word[0] != HANDOVER_EXEC_FAILED)) {
-        nonsense(c, word, n);
-        return false;
-    }
-    channel_close(c);
-    c->spared = n <= 0;
     if (n == 1 + (ssize_t)sizeof failed && word[0] == HANDOVER_EXEC_FAILED) {
+        channel_close(c);
         memcpy(&failed, word + 1, sizeof failed);
         (void)snprintf(c->why, sizeof c->why, "cannot execute %.200s: %s", path, strerror(failed));
         c->doomed = c->spared = true;
         return false;
     }
+    if (n > 0 || (n == 0 && still_open(c->channel_fd))) {
+        nonsense(c, word, n);
+        return false;
+    }
+    channel_close(c);
+    c->spared = true;
     /* It exits, or has closed its channel without a word: the exit status tells which, a moment later. */
     if (c->deadline_ms > handover_now_ms() + EXIT_GRACE_MS)
         c->deadline_ms = handover_now_ms() + EXIT_GRACE_MS;

@@ -3,7 +3,8 @@
  * The kernel ends a pid namespace with its pid 1, so that one must not be a server that leaves for its successor. It
  * becomes a reaper instead: it starts the server as its child, passes signals on to the process that serves, collects
  * every orphan, and exits when the last server has, with the code of the one that served last. A successor counts as a
- * server from its start: should the one before it be killed meanwhile, it is waited for. */
+ * server from its start: should the one before it be killed meanwhile, it is waited for. Where other orphans are left,
+ * the end takes half a second longer: one of them might be a successor just forked. */
 #ifndef DEMO_SERVER_HANDOVER_INIT_H
 #define DEMO_SERVER_HANDOVER_INIT_H
 

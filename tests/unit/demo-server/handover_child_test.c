@@ -55,6 +55,8 @@ static void what_a_successor_says_instead_of_ready_has_a_sentence_of_its_own(voi
          "wrote 'xyzzy?' (6 bytes) to its readiness channel, which means nothing"},
         {"exec 4>&3; exec python3 -c 'import socket; socket.socket(fileno=3).send(b\"\"); input()' </dev/zero",
          "wrote an empty word to its readiness channel"},
+        {"printf Error >&3; exec sleep 60", "cannot execute it: "}, /* an errno, whatever it is */
+        {"printf Errors >&3; exec sleep 60", "wrote 'Errors' (6 bytes)"},
         {"exit 4", "exited with status 4 before it was ready"},
     };
 
