@@ -23,6 +23,7 @@
 
 #define SWEEP_MS 50
 #define PASS_MS  1 /* the channel was full */
+#define KEEP_MS  50
 
 enum phase { STARTING, SERVING, DRAINING };
 
@@ -57,6 +58,23 @@ static void say(struct handover *h, const char *event, const char *format, ...)
     h->ops.log(h->ctx, event, text);
 }
 
+/* How the last SIGUSR2 went, beside the pid file. */
+static void tell(struct handover *h, enum upgrade_note note, const char *text)
+{
+    struct err err = {""};
+
+    if (h->options.pidfile != NULL && !handover_pidfile_tell(h->options.pidfile, note, text, &err))
+        say(h, "error", "%s", err.text);
+}
+
+static void tell_pid(struct handover *h, enum upgrade_note note, pid_t pid)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "%ld", (long)pid);
+    tell(h, note, text);
+}
+
 static bool watch(struct handover *h, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
@@ -73,6 +91,8 @@ static void timer_set(struct handover *h)
 
     if (h->phase == DRAINING && sweep_at < at)
         at = sweep_at;
+    if (h->phase == SERVING && h->child.pid != 0 && handover_now_ms() + KEEP_MS < at)
+        at = handover_now_ms() + KEEP_MS;
     if (at != INT64_MAX) {
         when.it_value.tv_sec = at / 1000;
         when.it_value.tv_nsec = at % 1000 * 1000000 + 1; /* never 0, which would disarm it */
@@ -112,8 +132,8 @@ static bool upgrade_refused(struct handover *h)
     else
         return false;
     /* While another process is on its way, its fate is what the file is to tell. */
-    if (h->options.pidfile != NULL && h->child.pid == 0 && !h->succeeded)
-        handover_pidfile_tell(h->options.pidfile, UPGRADE_REFUSED, "%s", why.text);
+    if (h->child.pid == 0 && !h->succeeded)
+        tell(h, UPGRADE_REFUSED, why.text);
     say(h, "upgrade-refused", "%s", why.text);
     return true;
 }
@@ -123,8 +143,10 @@ static void upgrade_failed(struct handover *h, const char *why)
     struct err err = {""};
     const char *pidfile = h->options.pidfile;
 
-    if (pidfile != NULL)
-        handover_pidfile_tell(pidfile, UPGRADE_FAILED, "%s", why);
+    tell(h, UPGRADE_FAILED, why);
+    handover_sockets_keep(&h->sockets);
+    if (h->init) /* it may have told pid 1, too */
+        handover_init_tell();
     say(h, "upgrade-failed", "%s; this process goes on", why);
     /* It may have taken the pid file in the moment between serving and saying so. */
     if (pidfile != NULL && handover_pidfile_read(pidfile) != getpid() &&
@@ -159,13 +181,13 @@ static void upgrade_start(struct handover *h)
         upgrade_failed(h, err.text);
         return;
     }
+    h->child.epoll_fd = h->epoll_fd;
     if (!watch(h, h->child.channel_fd)) { /* without it, the timer and SIGCHLD would tell, but late */
         handover_child_end(&h->child, SIGKILL, "cannot watch the channel to the new process");
         return;
     }
     handover_notify_reloading();
-    if (h->options.pidfile != NULL)
-        handover_pidfile_tell(h->options.pidfile, UPGRADE_RUNNING, "%ld", (long)h->child.pid);
+    tell_pid(h, UPGRADE_RUNNING, h->child.pid);
     say(h, "upgrade", "started %s as process %ld", h->path, (long)h->child.pid);
 }
 
@@ -177,10 +199,12 @@ static void child_look(struct handover *h)
     case HANDOVER_CHILD_WAIT:
         break;
     case HANDOVER_CHILD_READY:
-        if (h->phase == SERVING) {
+        if (h->phase == DRAINING) { /* it was told to stop before it said so, and drains as we do */
             h->succeeded = true;
-            if (h->options.pidfile != NULL)
-                handover_pidfile_tell(h->options.pidfile, UPGRADE_DONE, "%ld", (long)pid);
+            say(h, "successor-stops", "process %ld served already", (long)pid);
+        } else if (h->phase == SERVING) {
+            h->succeeded = true;
+            tell_pid(h, UPGRADE_DONE, pid);
             say(h, "upgraded", "process %ld serves", (long)pid);
             drain_start(h);
         }
@@ -188,9 +212,15 @@ static void child_look(struct handover *h)
     case HANDOVER_CHILD_GONE:
         if (h->succeeded) {
             say(h, "successor-ended", "process %ld: %s", (long)pid, h->child.why);
+            if (h->init)
+                handover_init_tell_ended(h->child.status);
+        } else if (h->phase == SERVING && h->child.ready && h->child.status == 0) {
+            /* The pid file named it for a moment: whoever meant the server has told it to stop. */
+            say(h, "stopping", "process %ld served, was told to stop and has ended", (long)pid);
+            drain_start(h);
         } else if (h->phase == SERVING) {
             upgrade_failed(h, h->child.why);
-            handover_notify("READY=1");
+            handover_notify_ready(false);
         }
         break;
     }
@@ -216,11 +246,12 @@ static void stop(struct handover *h, const char *signal_name)
     }
     h->told_to_stop = true;
     say(h, "stopping", "%s", signal_name);
-    if (h->phase == DRAINING)
-        return;
-    /* One that is nearly there may serve already: let it drain as well. */
-    handover_child_end(&h->child, SIGTERM, "this process was told to stop");
-    drain_start(h);
+    if (h->phase == SERVING) {
+        child_look(h); /* it may have said by now that it serves */
+        handover_child_ask_to_end(&h->child, "this process was told to stop");
+    }
+    if (h->phase == SERVING)
+        drain_start(h);
 }
 
 static void signals_read(struct handover *h)
@@ -241,6 +272,8 @@ void handover_wake(struct handover *h)
 
     signals_read(h);
     (void)!read(h->timer_fd, &ticks, sizeof ticks);
+    if (h->child.pid != 0) /* it has copies of the listeners, and does with them what it likes */
+        handover_sockets_keep(&h->sockets);
     child_look(h);
     if (h->phase == SERVING)
         handover_older_look(&h->older, h->ops.adopt, h->ctx);
@@ -292,9 +325,23 @@ static bool inherit(struct handover *h, struct err *err)
             return err_set(err, "HANDOVER_READY_FD=%d is not open", env.ready_fd);
         h->ready_fd = env.ready_fd;
     }
-    h->init = env.init;
+    if (env.exe != NULL && strlen(env.exe) < sizeof h->path && handover_spawn_path_stays(h->options.argv[0], env.exe))
+        (void)snprintf(h->path, sizeof h->path, "%s", env.exe);
+    h->init = env.init || handover_init_is_ours();
     handover_env_clear();
     return handover_older_inherit(&h->older, &env, err);
+}
+
+static bool usr2_is_kept; /* by us, and not by who started us: a successor starts without */
+
+void handover_begin(void)
+{
+    sigset_t usr2, before;
+
+    (void)sigemptyset(&usr2);
+    (void)sigaddset(&usr2, SIGUSR2);
+    (void)sigprocmask(SIG_BLOCK, &usr2, &before);
+    usr2_is_kept = sigismember(&before, SIGUSR2) == 0;
 }
 
 /* SIGCHLD as default: a parent that ignored it would have the kernel reap our children unseen. */
@@ -311,6 +358,8 @@ static bool signals_take(struct handover *h, struct err *err)
     (void)sigaddset(&ours, SIGINT);
     (void)sigaddset(&ours, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &ours, &h->mask_before);
+    if (usr2_is_kept)
+        (void)sigdelset(&h->mask_before, SIGUSR2);
     h->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     h->signal_fd = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
     h->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -331,7 +380,8 @@ struct handover *handover_new(const struct handover_options *options, const stru
     h->options = *options;
     h->ops = *ops;
     h->ctx = ctx;
-    h->epoll_fd = h->signal_fd = h->timer_fd = h->ready_fd = h->child.channel_fd = -1;
+    h->epoll_fd = h->signal_fd = h->timer_fd = h->ready_fd = -1;
+    h->child.channel_fd = h->child.epoll_fd = h->older.epoll_fd = -1;
     if (!handover_spawn_path(options->argv[0], h->path, sizeof h->path, &h->path_err))
         h->path[0] = '\0';
     if (!inherit(h, err) || !signals_take(h, err))
@@ -368,8 +418,8 @@ static void predecessor_tell(struct handover *h)
         (void)setpgid(0, group);
     if (write(h->ready_fd, word, at) != (ssize_t)at) /* it is gone: then we are the one that serves */
         say(h, "error", "cannot tell the predecessor: %s", strerror(errno));
-    if (h->older.count < HANDOVER_OLDER_MAX && watch(h, h->ready_fd))
-        handover_older_add(&h->older, h->ready_fd);
+    if (h->older.count < HANDOVER_OLDER_MAX)
+        (void)handover_older_add(&h->older, h->ready_fd);
     else
         (void)close(h->ready_fd);
     h->ready_fd = -1;
@@ -384,8 +434,7 @@ bool handover_ready(struct handover *h, struct err *err)
     handover_notify_ready(!h->init); /* pid 1 stays what the manager knows */
     if (h->init)
         handover_init_tell();
-    for (unsigned i = 0; i < h->older.count; i++)
-        (void)watch(h, h->older.fds[i]);
+    (void)handover_older_watch(&h->older, h->epoll_fd); /* where not, the next SIGUSR2 looks at them */
     if (h->ready_fd >= 0)
         predecessor_tell(h);
     return true;

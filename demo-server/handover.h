@@ -4,22 +4,35 @@
  * signals, the successor, its readiness, the pid file and the limits; what a connection is, only the server knows
  * (handover_ops).
  *
- *   h = handover_new(&options, &ops, ctx, &err)          takes what the predecessor or systemd passed; blocks the
- * signals fd = handover_listen(h, "a0", &addr, &err)           once a listener: the inherited socket, or one bound anew
+ *   handover_begin()                             first thing in main
+ *   h = handover_new(&options, &ops, ctx, &err)  takes what was passed on; blocks the signals
+ *   fd = handover_listen(h, "a0", &addr, &err)   once a listener: the inherited socket, or one bound anew
  *   ... start to serve on them ...
- *   handover_ready(h, &err)                              pid file, sd_notify, word to the predecessor, which then
- * drains loop over handover_fd(h) and the server's own:       when it is readable, handover_wake(h) until
- * handover_ended(h)                         asked once a turn handover_free(&h)
+ *   handover_ready(h, &err)                      pid file, sd_notify, word to the predecessor, which then drains
+ *   until handover_ended(h), asked once a turn:  wait for handover_fd(h) and the server's own descriptors,
+ *       handover_wake(h)                         when that one is readable
+ *   handover_free(&h)
  *
- * SIGUSR2: the executable that argv[0] named at the start (its path, not its inode) is started with the same arguments,
- * environment and working directory; the listeners are its fd 3.., announced as systemd does (LISTEN_FDS, LISTEN_PID,
- * LISTEN_FDNAMES); the number in HANDOVER_READY_FD is a channel (handover_channel.h) into which it writes one byte once
- * it serves. Only then does this process accept no more, let its connections end, and leave the loop. A successor that
- * cannot be executed, exits, closes the channel or is not ready within upgrade_timeout_ms is killed, with its children,
- * and reaped; this process has never stopped serving, logs why, and takes the next SIGUSR2. One at a time: a SIGUSR2
- * meanwhile is refused. A successor takes the next one while its predecessor still drains; three processes at most, so
- * with two that drain it is refused.
- * SIGTERM and SIGINT: drain and leave; a second one: leave at once.
+ * SIGUSR2: the executable that argv[0] named at the start (its path, not its inode; an absolute path is best) is
+ * started with the same arguments, environment and working directory; the listeners are its fd 3.., announced as
+ * systemd does (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES); the number in HANDOVER_READY_FD is a channel
+ * (handover_channel.h) into which it writes one byte once it serves. Only then does this process accept no more, let
+ * its connections end, and leave the loop. A successor that cannot be executed, exits, closes the channel or is not
+ * ready within upgrade_timeout_ms is killed, with its children, and reaped; this process has never stopped serving,
+ * logs why, and takes the next SIGUSR2. One at a time: a SIGUSR2 meanwhile is refused. A successor takes the next one
+ * while its predecessor still drains; three processes at most, so with two that drain it is refused.
+ * SIGTERM and SIGINT: drain and leave; a second one: leave at once. A successor on its way is told to stop, too; one
+ * that serves already drains by its own limit. One that has said so and has exited with 0 was told to stop by somebody
+ * who read the pid file: then this process drains and leaves as well.
+ *
+ * A bad executable shares the listeners' file descriptions until it is gone. One that makes them block stops nobody
+ * (handover_socket.h: why, and what it costs).
+ *
+ * What a successor can still break: it may shutdown(2) the shared listeners, which no longer listen then; it may
+ * signal its parent (gracehttp sends SIGTERM, which this process takes for a stop: start no such program as a
+ * successor); and one that has said that it serves is believed: killed right after, it leaves no server, for this
+ * process has begun to leave. Connections in the queue of an address that the successor does not ask for are reset when
+ * the last process that listens there closes it.
  *
  * Connections that are idle when the successor serves are passed to it (handover_pass): their clients notice nothing.
  *
@@ -66,13 +79,20 @@ struct handover_ops {
     void (*log)(void *ctx, const char *event, const char *text);
 };
 
+/* First thing in main: SIGUSR2, which would end a process that knows nothing of it, is kept until there is a handover
+ * that takes it. Between execve and main (half a millisecond, with shared libraries) nothing can be done about it: who
+ * starts a server sends it none before there is a pid file. */
+void handover_begin(void);
+
 /* NULL with the reason: a bad LISTEN_FDS, an inherited fd that is no listening socket. Variables that another process's
  * LISTEN_PID marks as not ours are ignored. All of them leave the environment. SIGPIPE is ignored from here on,
  * SIGUSR2, SIGTERM, SIGINT and SIGCHLD are blocked: call it before any thread is made. */
 struct handover *handover_new(const struct handover_options *, const struct handover_ops *, void *ctx, struct err *);
 
-/* A listening, non-blocking, close-on-exec socket that stays the library's; -1 with the reason. `name` (no colon, at
- * most 31 characters) goes into LISTEN_FDNAMES. Inherited sockets are found by address; with port 0 by name and host.
+/* A listening, non-blocking, close-on-exec socket that stays the library's; -1 with the reason. What is accepted from
+ * it inherits a receive timeout of a millisecond (handover_socket.h), which only blocking reads heed. `name` (no colon,
+ * at most 31 characters) goes into LISTEN_FDNAMES. Inherited sockets are found by address; with port 0 by name and
+ * host.
  */
 int handover_listen(struct handover *, const char *name, const struct addr *, struct err *);
 

@@ -4,8 +4,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 union control { /* aligned as a cmsghdr must be */
     struct cmsghdr head;
@@ -29,6 +31,13 @@ bool handover_channel_names(const char *list, const char *name)
 size_t handover_channel_room(const char *text)
 {
     return text[0] == '=' ? (size_t)strtoul(text + 1, NULL, 10) : SIZE_MAX;
+}
+
+void handover_channel_close(int channel, int epoll_fd)
+{
+    if (epoll_fd >= 0)
+        (void)epoll_ctl(epoll_fd, EPOLL_CTL_DEL, channel, NULL);
+    (void)close(channel);
 }
 
 enum handover_channel_result handover_channel_send(int channel, const char *name, int fd)

@@ -34,6 +34,10 @@ enum handover_channel_result {
     HANDOVER_CHANNEL_END,   /* nobody is at the other side */
 };
 
+/* Close our end, which `epoll_fd` watches (-1: nothing does). Epoll knows the file, not the descriptor: as long as
+ * another process has a copy, a channel that is merely closed is still watched, and its hang-up wakes us for ever. */
+void handover_channel_close(int channel, int epoll_fd);
+
 /* The other process has its own copy of `fd` once this is done. */
 enum handover_channel_result handover_channel_send(int channel, const char *name, int fd);
 

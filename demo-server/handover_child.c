@@ -1,6 +1,7 @@
 #include "handover_child.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +25,7 @@ int64_t handover_now_ms(void)
 static void channel_close(struct handover_child *c)
 {
     if (c->channel_fd >= 0)
-        (void)close(c->channel_fd);
+        handover_channel_close(c->channel_fd, c->epoll_fd);
     c->channel_fd = -1;
 }
 
@@ -33,7 +34,7 @@ bool handover_child_start(struct handover_child *c, const struct handover_spawn 
 {
     struct handover_spawned spawned;
 
-    *c = (struct handover_child){.channel_fd = -1, .deadline_ms = handover_now_ms() + limit_ms};
+    *c = (struct handover_child){.channel_fd = -1, .epoll_fd = -1, .deadline_ms = handover_now_ms() + limit_ms};
     if (!handover_spawn(spawn, &spawned, err))
         return false;
     c->pid = spawned.pid;
@@ -60,6 +61,16 @@ void handover_child_end(struct handover_child *c, int signal, const char *why)
     c->spared |= signal != SIGKILL;
     channel_close(c);
     signal_send(c, signal);
+}
+
+void handover_child_ask_to_end(struct handover_child *c, const char *why)
+{
+    if (c->pid == 0)
+        return;
+    if (!c->doomed)
+        (void)snprintf(c->why, sizeof c->why, "%s", why);
+    c->doomed = c->spared = true;
+    signal_send(c, SIGTERM);
 }
 
 /* What one that never was ready left behind. */
@@ -91,12 +102,13 @@ static bool reap(struct handover_child *c)
     if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
         if (errno != ECHILD)
             return false;
+        c->status = 0xff00; /* nobody knows */
     } else if (info.si_pid == 0) {
         return false;
     } else {
         if (!c->ready)
             (void)kill(-c->pid, SIGKILL);
-        (void)waitpid(c->pid, NULL, WNOHANG);
+        (void)waitpid(c->pid, &c->status, WNOHANG);
     }
     strays_end(c);
     if (!c->doomed && info.si_pid != 0 && info.si_code != CLD_EXITED)
@@ -108,6 +120,33 @@ static bool reap(struct handover_child *c)
     channel_close(c);
     c->pid = 0;
     return true;
+}
+
+/* Nothing was read: true where that was an empty word, false where it was the end. */
+static bool still_open(int channel)
+{
+    struct pollfd p = {.fd = channel, .events = POLLRDHUP};
+
+    return poll(&p, 1, 0) == 0;
+}
+
+/* A word that is none: quoted, as far as it can be printed. */
+static void nonsense(struct handover_child *c, const char *word, ssize_t n)
+{
+    char quoted[24], why[sizeof c->why];
+    size_t at = 0;
+
+    for (; at < (size_t)n && at + 1 < sizeof quoted; at++)
+        quoted[at] = word[at] > ' ' && word[at] < 127 ? word[at] : '?';
+    quoted[at] = '\0';
+    if (n == 0)
+        (void)snprintf(why, sizeof why, "the new process wrote an empty word to its readiness channel; it was killed");
+    else
+        (void)snprintf(why, sizeof why,
+                       "the new process wrote '%s' (%zd bytes) to its readiness channel, which means nothing; it was "
+                       "killed",
+                       quoted, n);
+    handover_child_end(c, SIGKILL, why);
 }
 
 /* True where it says that it serves. */
@@ -126,14 +165,19 @@ static bool channel_look(struct handover_child *c, const char *path)
         c->full = c->room == 0;
         return true;
     }
-    channel_close(c);
-    c->spared = n <= 0;
     if (n == 1 + (ssize_t)sizeof failed && word[0] == HANDOVER_EXEC_FAILED) {
+        channel_close(c);
         memcpy(&failed, word + 1, sizeof failed);
         (void)snprintf(c->why, sizeof c->why, "cannot execute %.200s: %s", path, strerror(failed));
         c->doomed = c->spared = true;
         return false;
     }
+    if (n > 0 || (n == 0 && still_open(c->channel_fd))) {
+        nonsense(c, word, n);
+        return false;
+    }
+    channel_close(c);
+    c->spared = true;
     /* It exits, or has closed its channel without a word: the exit status tells which, a moment later. */
     if (c->deadline_ms > handover_now_ms() + EXIT_GRACE_MS)
         c->deadline_ms = handover_now_ms() + EXIT_GRACE_MS;
@@ -169,8 +213,6 @@ enum handover_child_state handover_child_look(struct handover_child *c, const ch
     if (!c->ready && c->channel_fd >= 0 && channel_look(c, path)) {
         c->deadline_ms = INT64_MAX;
         c->ready = true;
-        if (c->takes[0] == '\0')
-            channel_close(c);
         if (reap(c)) /* it said so and died at once */
             return HANDOVER_CHILD_GONE;
         return HANDOVER_CHILD_READY;
@@ -191,7 +233,7 @@ enum handover_channel_result handover_child_pass(struct handover_child *c, const
 {
     enum handover_channel_result rc;
 
-    if (c->channel_fd < 0 || !handover_channel_names(c->takes, name) || (c->room == 0 && c->full))
+    if (c->channel_fd < 0 || c->doomed || !handover_channel_names(c->takes, name) || (c->room == 0 && c->full))
         return HANDOVER_CHANNEL_END;
     if (c->room == 0)
         return HANDOVER_CHANNEL_LATER;

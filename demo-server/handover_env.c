@@ -6,8 +6,8 @@
 
 #define PID_DIGITS 20
 
-static const char *const our_names[] = {"LISTEN_FDS",        "LISTEN_PID",     "LISTEN_FDNAMES",
-                                        "HANDOVER_READY_FD", "HANDOVER_OLDER", "HANDOVER_INIT"};
+static const char *const our_names[] = {"LISTEN_FDS",     "LISTEN_PID",    "LISTEN_FDNAMES", "HANDOVER_READY_FD",
+                                        "HANDOVER_OLDER", "HANDOVER_INIT", "HANDOVER_EXE"};
 enum { OUR_NAMES = sizeof our_names / sizeof our_names[0] };
 
 static const char *value_of(char *const *environment, const char *name)
@@ -77,12 +77,7 @@ bool handover_env_read(char *const *environment, pid_t self, struct handover_env
 
     memset(env, 0, sizeof *env);
     env->ready_fd = -1;
-    env->init = init != NULL && strcmp(init, "1") == 0;
-    if (fds == NULL || pid == NULL)
-        return true;
-    if (!number_read(pid, &number))
-        return err_set(err, "LISTEN_PID=%.40s is no process id", pid);
-    if (number != self)
+    if (fds == NULL || pid == NULL || !number_read(pid, &number) || number != self)
         return true;
     if (!number_read(fds, &number) || number > HANDOVER_FDS_MAX)
         return err_set(err, "LISTEN_FDS=%.40s is no number of sockets from 0 to %d", fds, HANDOVER_FDS_MAX);
@@ -94,6 +89,8 @@ bool handover_env_read(char *const *environment, pid_t self, struct handover_env
             return err_set(err, "HANDOVER_READY_FD=%.40s is no file descriptor behind the %u sockets", ready,
                            env->count);
         env->ready_fd = (int)number;
+        env->init = init != NULL && strcmp(init, "1") == 0;
+        env->exe = value_of(environment, "HANDOVER_EXE");
     }
     if (ready != NULL && older != NULL) {
         if (!number_read(older, &number) || number >= HANDOVER_OLDER_MAX)
@@ -118,6 +115,8 @@ char **handover_env_make(char *const *environment, const struct handover_env_nex
 
     while (environment[entries] != NULL)
         entries++;
+    if (next->exe != NULL)
+        text_bytes += strlen(next->exe);
     for (unsigned i = 0; i < next->count; i++)
         text_bytes += strlen(next->names[i]) + 1;
     made = calloc(1, (entries + OUR_NAMES + 1) * sizeof made[0] + text_bytes);
@@ -140,6 +139,10 @@ char **handover_env_make(char *const *environment, const struct handover_env_nex
         put(made, &used, &text, end, "HANDOVER_OLDER", next->older);
     if (next->init)
         put(made, &used, &text, end, "HANDOVER_INIT", 1);
+    if (next->exe != NULL) {
+        made[used++] = text;
+        text += snprintf(text, (size_t)(end - text), "HANDOVER_EXE=%s", next->exe) + 1;
+    }
     made[used++] = text;
     text += snprintf(text, (size_t)(end - text), "LISTEN_PID=");
     *pid_at = text;

@@ -2,7 +2,8 @@
  * The rules are systemd's sd_listen_fds(3); these are ours:
  *   HANDOVER_READY_FD  the channel to the predecessor, right behind the sockets
  *   HANDOVER_OLDER     how many channels to still older processes follow it
- *   HANDOVER_INIT      1 where pid 1 is the reaper of handover_init.h */
+ *   HANDOVER_INIT      1 where pid 1 is the reaper of handover_init.h
+ *   HANDOVER_EXE       the path that was executed */
 #ifndef DEMO_SERVER_HANDOVER_ENV_H
 #define DEMO_SERVER_HANDOVER_ENV_H
 
@@ -18,10 +19,11 @@
 #define HANDOVER_OLDER_MAX 2  /* processes that still drain beside the one that serves */
 
 struct handover_env {
-    unsigned count; /* sockets from HANDOVER_FD_FIRST on; 0: none were passed, or not to us */
-    int ready_fd;   /* -1: nobody waits for our word */
-    unsigned older; /* channels right behind it */
-    bool init;      /* pid 1 wants to know who serves */
+    unsigned count;  /* sockets from HANDOVER_FD_FIRST on; 0: none were passed, or not to us */
+    int ready_fd;    /* -1: nobody waits for our word */
+    unsigned older;  /* channels right behind it */
+    const char *exe; /* what the predecessor has executed; of the environment, NULL: none */
+    bool init; /* pid 1 wants to know who serves. Believed of a predecessor only: another pid 1 must get no signal */
     char names[HANDOVER_FDS_MAX][HANDOVER_NAME_MAX]; /* "" where none was given */
 };
 
@@ -33,6 +35,7 @@ struct handover_env_next {
     const char *const *names; /* of the sockets */
     unsigned count, older;
     bool init;
+    const char *exe; /* or NULL */
 };
 
 /* A successor's environment: the old one without our variables, then those that it needs, LISTEN_PID last. Its pid is

@@ -7,9 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define SERVERS_MAX 8 /* three generations, and some on their way */
+#define SERVERS_MAX 8  /* three generations, and some on their way */
+#define LAST_LOOKS  50 /* 10 ms apart */
+
+enum word { SERVES, COMES, ENDED, WORDS }; /* SIGRTMIN + word */
 
 struct init {
     pid_t servers[SERVERS_MAX]; /* 0: free */
@@ -18,16 +22,20 @@ struct init {
     int status; /* of the one that served last */
 };
 
+static bool started_by_us; /* as its child */
+
 static void server_add(struct init *i, pid_t pid)
 {
+    int free = -1;
+
     for (int n = 0; n < SERVERS_MAX; n++) {
         if (i->servers[n] == pid)
             return;
-        if (i->servers[n] == 0) {
-            i->servers[n] = pid;
-            return;
-        }
+        if (i->servers[n] == 0 && free < 0)
+            free = n;
     }
+    if (free >= 0)
+        i->servers[free] = pid;
 }
 
 static void reap(struct init *i)
@@ -44,21 +52,36 @@ static void reap(struct init *i)
             }
 }
 
-/* Who has said by now that it serves. */
+static void words_add(sigset_t *set)
+{
+    for (int n = 0; n < WORDS; n++)
+        (void)sigaddset(set, SIGRTMIN + n);
+}
+
+/* What has been said by now. */
 static void hear(struct init *i)
 {
     static const struct timespec at_once = {0, 0};
     siginfo_t info;
-    sigset_t told;
+    sigset_t words;
 
-    (void)sigemptyset(&told);
-    (void)sigaddset(&told, SIGRTMIN);
-    while (sigtimedwait(&told, &info, &at_once) == SIGRTMIN)
-        if (info.si_code == SI_QUEUE) {
+    (void)sigemptyset(&words);
+    words_add(&words);
+    while (sigtimedwait(&words, &info, &at_once) > 0) {
+        if (info.si_code != SI_QUEUE)
+            continue;
+        if (info.si_signo == SIGRTMIN + ENDED) {
+            /* Its parent was another server, which has reaped it. */
+            if (kill(i->serving, 0) != 0 && errno == ESRCH)
+                i->status = info.si_value.sival_int;
+            continue;
+        }
+        if (info.si_signo == SIGRTMIN + SERVES) {
             i->serving = info.si_pid;
             i->ready = true;
-            server_add(i, i->serving);
         }
+        server_add(i, info.si_pid);
+    }
 }
 
 /* False: that was the last one. */
@@ -73,6 +96,22 @@ static bool any_left(struct init *i)
         left |= i->servers[n] != 0;
     }
     return left;
+}
+
+/* No server is left. One that was only just forked may not have said so yet: then it is a child of ours by now. */
+static bool another_comes(struct init *i)
+{
+    static const struct timespec moment = {0, 10000000};
+    siginfo_t info;
+
+    for (int n = 0; n < LAST_LOOKS && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0; n++) {
+        (void)nanosleep(&moment, NULL);
+        reap(i);
+        hear(i);
+        if (any_left(i))
+            return true;
+    }
+    return false;
 }
 
 /* To the one that serves; where it is gone, to all that are left: the one before it may have gone on. */
@@ -96,6 +135,10 @@ static void pass_on(struct init *i, int signal)
         return;
     }
     signal_send(i, signal, stop && i->stopping);
+    /* Those that drain hear of it for the first time, and would take it for that. */
+    for (int n = 0; stop && i->stopping && n < SERVERS_MAX; n++)
+        if (i->servers[n] != 0 && i->servers[n] != i->serving)
+            (void)kill(i->servers[n], signal == SIGTERM ? SIGINT : SIGTERM);
     i->stopping |= stop;
 }
 
@@ -110,7 +153,7 @@ static void __attribute__((noreturn)) run(struct init *i, const sigset_t *wake)
 
         reap(i);
         hear(i);
-        left = any_left(i);
+        left = any_left(i) || another_comes(i);
         if (left && signal > 0 && signal != SIGCHLD)
             pass_on(i, signal);
     } while (left);
@@ -128,8 +171,8 @@ void handover_init_begin(void)
     (void)sigemptyset(&wake);
     for (size_t n = 0; n < sizeof signals / sizeof signals[0]; n++)
         (void)sigaddset(&wake, signals[n]);
-    ours = wake; /* SIGRTMIN wakes nobody: it counts when something else is to be done */
-    (void)sigaddset(&ours, SIGRTMIN);
+    ours = wake; /* words wake nobody: they count when something else is to be done */
+    words_add(&ours);
     (void)sigprocmask(SIG_BLOCK, &ours, &before);
     i.serving = fork();
     if (i.serving < 0) {
@@ -141,10 +184,25 @@ void handover_init_begin(void)
         run(&i, &wake);
     }
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
-    (void)setenv("HANDOVER_INIT", "1", 1);
+    started_by_us = true;
+}
+
+bool handover_init_is_ours(void)
+{
+    return started_by_us;
 }
 
 void handover_init_tell(void)
 {
-    (void)sigqueue(1, SIGRTMIN, (union sigval){.sival_int = 0});
+    (void)sigqueue(1, SIGRTMIN + SERVES, (union sigval){.sival_int = 0});
+}
+
+void handover_init_tell_coming(void)
+{
+    (void)sigqueue(1, SIGRTMIN + COMES, (union sigval){.sival_int = 0});
+}
+
+void handover_init_tell_ended(int status)
+{
+    (void)sigqueue(1, SIGRTMIN + ENDED, (union sigval){.sival_int = status});
 }

@@ -10,8 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-void handover_notify(const char *lines)
+static void notify(const char *lines, bool waits)
 {
+    const struct timeval limit = {.tv_sec = 1};
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     size_t length = path != NULL ? strlen(path) : 0;
@@ -25,9 +26,15 @@ void handover_notify(const char *lines)
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
-    (void)sendto(fd, lines, strlen(lines), MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&to,
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    (void)sendto(fd, lines, strlen(lines), MSG_NOSIGNAL | (waits ? 0 : MSG_DONTWAIT), (const struct sockaddr *)&to,
                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
     (void)close(fd);
+}
+
+void handover_notify(const char *lines)
+{
+    notify(lines, false);
 }
 
 void handover_notify_ready(bool main_pid)
@@ -36,7 +43,7 @@ void handover_notify_ready(bool main_pid)
 
     if (main_pid)
         (void)snprintf(lines, sizeof lines, "READY=1\nMAINPID=%ld", (long)getpid());
-    handover_notify(lines);
+    notify(lines, true);
 }
 
 void handover_notify_reloading(void)

@@ -8,7 +8,9 @@
  * or a full socket, is no error: the manager's limits decide what silence means. */
 void handover_notify(const char *lines);
 
-void handover_notify_ready(bool main_pid); /* READY=1, and MAINPID= of this process */
-void handover_notify_reloading(void);      /* RELOADING=1 with the time that systemd 253 wants beside it */
+/* READY=1, and MAINPID= of this process. A manager that does not hear this ends a server that serves: where its queue
+ * is full, there is a second for it to make room. */
+void handover_notify_ready(bool main_pid);
+void handover_notify_reloading(void); /* RELOADING=1 with the time that systemd 253 wants beside it */
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,15 +20,33 @@ bool handover_older_inherit(struct handover_older *o, const struct handover_env 
 
         if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
             return err_set(err, "HANDOVER_OLDER=%u, but file descriptor %d is not open", env->older, fd);
-        handover_older_add(o, fd);
+        (void)handover_older_add(o, fd); /* watched once this process serves */
     }
     return true;
 }
 
-void handover_older_add(struct handover_older *o, int fd)
+static bool watch(const struct handover_older *o, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+    return o->epoll_fd < 0 || epoll_ctl(o->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+bool handover_older_add(struct handover_older *o, int fd)
 {
     assert(o->count < HANDOVER_OLDER_MAX);
     o->fds[o->count++] = fd;
+    return watch(o, fd);
+}
+
+bool handover_older_watch(struct handover_older *o, int epoll_fd)
+{
+    bool all = true;
+
+    o->epoll_fd = epoll_fd;
+    for (unsigned i = 0; i < o->count; i++)
+        all &= watch(o, o->fds[i]);
+    return all;
 }
 
 /* So many more may come. */
@@ -75,7 +94,7 @@ void handover_older_look(struct handover_older *o, handover_adopt_fn *adopt, voi
         if (take(o->fds[i], TAKE_MAX, adopt, ctx))
             o->fds[left++] = o->fds[i];
         else
-            (void)close(o->fds[i]);
+            handover_channel_close(o->fds[i], o->epoll_fd);
     }
     o->count = left;
 }
@@ -83,7 +102,7 @@ void handover_older_look(struct handover_older *o, handover_adopt_fn *adopt, voi
 void handover_older_let_go(struct handover_older *o)
 {
     while (o->count > 0)
-        (void)close(o->fds[--o->count]);
+        handover_channel_close(o->fds[--o->count], o->epoll_fd);
 }
 
 void handover_older_close(struct handover_older *o, handover_adopt_fn *adopt, void *ctx)
@@ -91,7 +110,7 @@ void handover_older_close(struct handover_older *o, handover_adopt_fn *adopt, vo
     for (unsigned i = 0; i < o->count; i++) {
         (void)shutdown(o->fds[i], SHUT_RD); /* sending fails from here on; what was sent is still there */
         (void)take(o->fds[i], ~0U, adopt, ctx);
-        (void)close(o->fds[i]);
+        handover_channel_close(o->fds[i], o->epoll_fd);
     }
     o->count = 0;
 }

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,18 +47,17 @@ static bool note_path(const char *path, char *beside, size_t size)
     return snprintf(beside, size, "%s" UPGRADE_NOTE_SUFFIX, path) < (int)size;
 }
 
-void handover_pidfile_tell(const char *path, enum upgrade_note note, const char *format, ...)
+bool handover_pidfile_tell(const char *path, enum upgrade_note note, const char *text, struct err *err)
 {
-    char beside[4096], sentence[512], text[UPGRADE_NOTE_MAX];
-    va_list args;
+    char beside[4096], line[UPGRADE_NOTE_MAX];
 
     if (!note_path(path, beside, sizeof beside))
-        return;
-    va_start(args, format);
-    (void)vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
-    (void)snprintf(text, sizeof text, "%s %s\n", upgrade_note_word(note), sentence);
-    (void)replace(beside, text, NULL);
+        return err_set(err, "the pid file's path %.100s... is too long", path);
+    (void)snprintf(line, sizeof line, "%s %s\n", upgrade_note_word(note), text);
+    if (replace(beside, line, err))
+        return true;
+    (void)unlink(beside);
+    return false;
 }
 
 pid_t handover_pidfile_read(const char *path)

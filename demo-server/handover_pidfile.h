@@ -15,8 +15,8 @@ pid_t handover_pidfile_read(const char *path);
 /* Remove it if it still names `pid`. */
 void handover_pidfile_remove(const char *path, pid_t pid);
 
-/* Replace PIDFILE.upgrade. Its failure stops nothing. */
-void handover_pidfile_tell(const char *path, enum upgrade_note, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Replace PIDFILE.upgrade. False, with the reason, where that fails: then the one of before is removed, too, for it is
+ * about another SIGUSR2. */
+bool handover_pidfile_tell(const char *path, enum upgrade_note, const char *text, struct err *);
 
 #endif

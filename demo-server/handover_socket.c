@@ -21,12 +21,21 @@ union any_addr {
     struct sockaddr_storage room;
 };
 
+/* The belt beside O_NONBLOCK: one tick of the kernel's clock, then accept says EAGAIN as it does with the flag. */
+static bool block_never(int fd)
+{
+    const struct timeval tick = {.tv_usec = 1000};
+    int status = fcntl(fd, F_GETFL);
+
+    return status >= 0 && ((status & O_NONBLOCK) != 0 || fcntl(fd, F_SETFL, status | O_NONBLOCK) == 0) &&
+           setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof tick) == 0;
+}
+
 static bool flags_set(int fd, struct err *err)
 {
-    int fd_flags = fcntl(fd, F_GETFD), status = fcntl(fd, F_GETFL);
+    int fd_flags = fcntl(fd, F_GETFD);
 
-    if (fd_flags < 0 || status < 0 || fcntl(fd, F_SETFD, fd_flags | FD_CLOEXEC) < 0 ||
-        ((status & O_NONBLOCK) == 0 && fcntl(fd, F_SETFL, status | O_NONBLOCK) < 0))
+    if (fd_flags < 0 || fcntl(fd, F_SETFD, fd_flags | FD_CLOEXEC) < 0 || !block_never(fd))
         return err_set(err, "cannot set the flags of file descriptor %d: %s", fd, strerror(errno));
     return true;
 }
@@ -212,10 +221,19 @@ const struct handover_socket *handover_sockets_listen(struct handover_sockets *a
         all->inherited[found].fd = -1;
     } else if (!handover_socket_open(s, &numeric, err)) {
         return NULL;
+    } else {
+        (void)block_never(s->fd);
     }
     (void)snprintf(s->name, sizeof s->name, "%s", name);
     all->listener_count++;
     return s;
+}
+
+void handover_sockets_keep(const struct handover_sockets *all)
+{
+    for (unsigned i = 0; i < all->listener_count; i++)
+        if (all->listeners[i].fd >= 0)
+            (void)block_never(all->listeners[i].fd);
 }
 
 static void close_all(struct handover_socket *sockets, unsigned count)

@@ -20,7 +20,7 @@ struct handover_socket {
 bool handover_addr_parse(const char *text, struct addr *, struct err *);
 
 /* Fill in `addr` of an inherited socket and make it close-on-exec and non-blocking (never the reverse: the file
- * description is shared with other processes). False: it is no listening stream socket. */
+ * description is shared with other processes), with SO_RCVTIMEO as below. False: it is no listening stream socket. */
 bool handover_socket_adopt(struct handover_socket *, struct err *);
 
 /* The one meant by a listener's name and numeric address, or -1. Port 0 means any port of that host under that name;
@@ -45,6 +45,12 @@ bool handover_sockets_inherit(struct handover_sockets *, const struct handover_e
 /* Take the inherited socket that is meant, or open one. The listener, borrowed; NULL with the reason. */
 const struct handover_socket *handover_sockets_listen(struct handover_sockets *, const char *name, const struct addr *,
                                                       bool *inherited, struct err *);
+
+/* O_NONBLOCK is of the open file description, so a successor that clears it on its copy has cleared it here, and the
+ * next accept(2) with an empty queue would wait for ever. Therefore listeners also have SO_RCVTIMEO, which such an
+ * accept obeys (one tick of the kernel's clock, then EAGAIN), and this sets both anew: call it while somebody
+ * else may do so, and after. Accepted TCP sockets inherit the option: those that are to block need their own. */
+void handover_sockets_keep(const struct handover_sockets *);
 
 void handover_sockets_close_inherited(struct handover_sockets *);
 void handover_sockets_close_listeners(struct handover_sockets *);

@@ -12,6 +12,7 @@
 
 #include "handover_channel.h"
 #include "handover_env.h"
+#include "handover_init.h"
 #include "handover_stray.h"
 
 #define MOVED_MAX (HANDOVER_FDS_MAX + 1 + HANDOVER_OLDER_MAX)
@@ -33,6 +34,8 @@ static void child_run(const struct handover_spawn *s, const int *moved, unsigned
     /* Nothing else goes along, whoever opened it; an old kernel leaves it to close-on-exec, which all of ours have. */
     (void)close_range(HANDOVER_FD_FIRST + count, ~0U, CLOSE_RANGE_CLOEXEC);
     handover_env_set_pid(pid_at, getpid());
+    if (s->init)
+        handover_init_tell_coming();
     (void)sigaction(SIGPIPE, &plain, NULL);
     (void)sigprocmask(SIG_SETMASK, s->mask, NULL);
     (void)execve(s->path, s->argv, environment);
@@ -56,7 +59,7 @@ static bool fds_move(const struct handover_spawn *s, int channel, int *moved, un
 
 bool handover_spawn(const struct handover_spawn *s, struct handover_spawned *spawned, struct err *err)
 {
-    const struct handover_env_next next = {s->names, s->count, s->older, s->init};
+    const struct handover_env_next next = {s->names, s->count, s->older, s->init, s->path};
     const unsigned count = s->count + 1 + s->older;
     int ends[2] = {-1, -1}, moved[MOVED_MAX];
     char **environment, *pid_at;
@@ -107,15 +110,36 @@ static bool is_executable(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
+/* The working directory, as the shell wrote it where it did: by way of a link, which a release may be switched by. */
+static bool folder_read(char *cwd, size_t size)
+{
+    const char *pwd = getenv("PWD");
+    struct stat here, there;
+
+    if (pwd == NULL || pwd[0] != '/' || strlen(pwd) >= size || stat(pwd, &there) != 0 || stat(".", &here) != 0 ||
+        here.st_dev != there.st_dev || here.st_ino != there.st_ino)
+        return getcwd(cwd, size) != NULL;
+    (void)snprintf(cwd, size, "%s", pwd);
+    return true;
+}
+
 static bool absolute(const char *from, char *path, size_t size, struct err *err)
 {
-    char cwd[4096];
+    char cwd[4096] = "";
 
     if (from[0] == '/')
         return snprintf(path, size, "%s", from) < (int)size || err_set(err, "the path %.100s... is too long", from);
-    if (getcwd(cwd, sizeof cwd) == NULL)
+    if (!folder_read(cwd, sizeof cwd))
         return err_set(err, "cannot read the working directory: %s", strerror(errno));
     return snprintf(path, size, "%s/%s", cwd, from) < (int)size || err_set(err, "the path %.100s... is too long", from);
+}
+
+bool handover_spawn_path_stays(const char *argv0, const char *path)
+{
+    size_t length = strlen(path), end = strlen(argv0);
+
+    return argv0[0] != '/' && path[0] == '/' && length > end && path[length - end - 1] == '/' &&
+           strcmp(path + length - end, argv0) == 0;
 }
 
 bool handover_spawn_path(const char *argv0, char *path, size_t size, struct err *err)

@@ -34,7 +34,12 @@ struct handover_spawned {
 bool handover_spawn(const struct handover_spawn *, struct handover_spawned *, struct err *);
 
 /* The absolute path that argv[0] means here and now: with a slash from the working directory, else by PATH. Links are
- * not followed, so that a release switched by a link is found. */
+ * not followed, so that a release switched by a link is found; nor is that by which the working directory was reached,
+ * as long as $PWD tells it. An absolute argv[0] is best: it depends on nothing. */
 bool handover_spawn_path(const char *argv0, char *path, size_t size, struct err *);
+
+/* Whether a relative argv[0] still means the path that the predecessor had for it: where that ends in it. Read anew it
+ * could be another, for the link may have been switched, and the working directory is the one of the first start. */
+bool handover_spawn_path_stays(const char *argv0, const char *path);
 
 #endif

@@ -78,6 +78,7 @@ int main(int argc, char **argv)
     enum options_wish wish;
     struct err err = {""};
 
+    handover_begin();
     standard_fds_open();
     if (!options_read(argc, argv, &options, &wish, &err)) {
         (void)fprintf(stderr, "demo-server: %s\n", err.text);

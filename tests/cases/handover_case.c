@@ -103,6 +103,8 @@ static const struct bad_row bad_rows[] = {
     {"exits with 0", NULL, "#!/bin/sh\nexit 0\n", 0755, "exited with status 0 before it was ready"},
     {"crashes", NULL, "#!/bin/sh\nkill -SEGV $$\n", 0755, "was ended by signal 11"},
     {"closes its pipe", NULL, "#!/bin/sh\nexec 3>&- 4>&- 5>&- 6>&-\nexec sleep 60\n", 0755, "without a word"},
+    {"writes nonsense", NULL, "#!/bin/sh\nprintf 'what!\\n' >&6\nexec sleep 60\n", 0755,
+     "wrote 'what!?' (6 bytes) to its readiness"},
     {"exits and leaves a child", NULL, "#!/bin/sh\nsleep 60 6>&- &\nexit 3\n", 0755, "exited with status 3"},
     {"exits and leaves a session of its own", NULL,
      "#!/bin/bash\nsetsid sleep 60 &\nuntil [ \"$(cut -d' ' -f6 /proc/$!/stat)\" = $! ]; do :; done\nexit 3\n", 0755,
@@ -169,7 +171,20 @@ static void a_signal_while_a_successor_starts_is_refused(struct stage *s)
     assert_int_equal(kill(stage_server_pid(v), SIGUSR2), 0);
     wait_for_log(v, "event=upgrade-refused", 1);
     wait_for_log(v, "event=upgrade-failed", 1);
+    assert_int_equal(stage_server_pid(v), v->proc->pid);
     assert_int_equal(stage_server_count(v), 1);
+}
+
+static void a_start_that_fails_leaves_the_pid_file_of_the_one_that_serves(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "one", "v1");
+    pid_t pid = stage_server_pid(v);
+    struct stage_run r =
+        stage_run(s, 5000, LIST(v->exe, "--pidfile", v->pidfile, "-a0", "127.0.0.1:0", "-a1", v->peer));
+
+    assert_int_equal(r.exit_code, 1);
+    assert_non_null(strstr(r.err, "Address already in use"));
+    assert_int_equal(stage_server_pid(v), pid);
 }
 
 /* ---- the end */
@@ -199,6 +214,7 @@ static void a_second_sigterm_ends_at_once(struct stage *s)
     wait_for_log(v, "event=draining", 1);
     assert_int_equal(kill(pid, SIGUSR2), 0);
     wait_for_log(v, "event=upgrade-refused", 1); /* not any more */
+    wait_for_log(v, "this process is stopping", 1);
     assert_int_equal(kill(pid, SIGTERM), 0);
     stage_wait_until(s, none_is_left, v, 5000, "the server to be gone");
     assert_true(stage_raw_closes(s, asleep, 10000));
@@ -251,6 +267,7 @@ int main(void)
         stage_test(signals_two_milliseconds_apart_leave_one_server),
         stage_test(a_bad_executable_leaves_the_old_one_serving_and_its_reason_in_the_log),
         stage_test(a_signal_while_a_successor_starts_is_refused),
+        stage_test(a_start_that_fails_leaves_the_pid_file_of_the_one_that_serves),
         stage_test(sigterm_answers_what_is_in_flight_and_takes_the_pid_file_along),
         stage_test(a_second_sigterm_ends_at_once),
         stage_test(the_drain_limit_cuts_what_is_left_and_says_how_much),

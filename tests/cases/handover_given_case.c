@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -137,7 +138,6 @@ static void a_wrong_announcement_ends_the_start_with_its_reason(struct stage *s)
         {"LISTEN_PID=$$ LISTEN_FDS=x", "LISTEN_FDS=x is no number of sockets from 0 to 64"},
         {"LISTEN_PID=$$ LISTEN_FDS=-1", "LISTEN_FDS=-1 is no number"},
         {"LISTEN_PID=$$ LISTEN_FDS=65", "LISTEN_FDS=65 is no number"},
-        {"LISTEN_PID=x LISTEN_FDS=1", "LISTEN_PID=x is no process id"},
         {"LISTEN_PID=$$ LISTEN_FDS=1", "file descriptor 3 is no socket"},
         {"LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=a:b", "more names"},
         {"LISTEN_PID=$$ LISTEN_FDS=0 HANDOVER_READY_FD=9", "HANDOVER_READY_FD=9 is not open"},
@@ -195,6 +195,29 @@ static void the_service_manager_is_told_of_every_turn(struct stage *s)
     (void)close(fd);
     (void)unlink(here.sun_path);
     (void)rmdir(folder);
+}
+
+static void an_abstract_socket_and_a_full_queue_keep_no_ready_from_the_service_manager(struct stage *s)
+{
+    struct sockaddr_un here = {.sun_family = AF_UNIX};
+    const char *name = stage_text(s, "handover-%d", getpid()), *text = "";
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), full = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct stage_server *v;
+    const char *want;
+
+    (void)snprintf(here.sun_path + 1, sizeof here.sun_path - 1, "%s", name);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&here, size), 0);
+    v = start_with(s, LIST("--linger", "0"), LIST(stage_text(s, "NOTIFY_SOCKET=@%s", name)));
+    assert_string_equal(heard(s, fd), stage_text(s, "READY=1\nMAINPID=%d", stage_server_pid(v)));
+    while (sendto(full, "x", 1, MSG_DONTWAIT, (const struct sockaddr *)&here, size) == 1)
+        ;
+    want = stage_text(s, "READY=1\nMAINPID=%d", hand_over(v)); /* the pid file is there before this is said */
+    for (int i = 0; i < 10000 && strcmp(text, want) != 0; i++)
+        text = heard(s, fd);
+    assert_string_equal(text, want);
+    (void)close(full);
+    (void)close(fd);
 }
 
 /* ---- the container */
@@ -313,9 +336,7 @@ static void a_successor_that_dies_with_its_first_word_takes_no_signal_along(stru
     pid_t one = child_of(s, v->proc->pid);
 
     assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
-    (void)stage_write(s, stage_text(s, "%s.new", v->exe), stage_text(s, "#!/bin/sh\nexec %s --tell\n", self));
-    assert_int_equal(chmod(stage_text(s, "%s.new", v->exe), 0755), 0);
-    assert_int_equal(rename(stage_text(s, "%s.new", v->exe), v->exe), 0);
+    install_script(v, stage_text(s, "#!/bin/sh\nexec %s --tell\n", self));
     assert_int_equal(kill(one, SIGUSR2), 0);
     wait_for_log(v, "event=upgrade-failed", 1);
     stage_server_install(v, "v2");
@@ -323,6 +344,99 @@ static void a_successor_that_dies_with_its_first_word_takes_no_signal_along(stru
     wait_for_log(v, "event=upgraded", 1);
     assert_int_equal(kill(one, SIGTERM), 0);
     assert_int_equal(stage_proc_wait(s, v->proc, 10000), 0);
+}
+
+/* Its word would otherwise be the last that pid 1 has heard. */
+static void pid_1_knows_who_goes_on_when_a_successor_died_with_its_first_word(struct stage *s)
+{
+    static char self[4096];
+    struct stage_server *v = start_contained(s);
+    pid_t one = child_of(s, v->proc->pid), first = child_of(s, one);
+
+    assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    install_script(v, stage_text(s, "#!/bin/sh\nexec %s --tell\n", self));
+    for (unsigned i = 1; i <= 2; i++) { /* the second signal has pid 1 hear the first one's word */
+        assert_int_equal(kill(one, SIGUSR2), 0);
+        wait_for_log(v, "event=upgrade-failed", i);
+    }
+    assert_int_equal(kill(first, SIGKILL), 0);
+    assert_int_equal(stage_proc_wait(s, v->proc, 10000), 128 + SIGKILL);
+}
+
+/* Its predecessor, which drains, is its parent; and has no failure of its own. */
+static void pid_1_exits_as_a_successor_did_that_died_before_its_predecessor(struct stage *s)
+{
+    struct stage_server *v = start_contained(s);
+    pid_t one = child_of(s, v->proc->pid), first = child_of(s, one);
+    int asleep = stage_raw_open(s, v->port[0]);
+
+    stage_raw_send(s, asleep, GET("/sleep/?duration=2s"));
+    assert_string_equal(stage_server_version(v), "1");
+    assert_int_equal(kill(one, SIGUSR2), 0);
+    wait_for_log(v, "event=upgraded", 1);
+    assert_int_equal(kill(child_of(s, first), SIGKILL), 0);
+    assert_non_null(strstr(stage_raw_answer(s, asleep, 5000), "slept for 2000000000"));
+    assert_int_equal(stage_proc_wait(s, v->proc, 10000), 128 + SIGKILL);
+}
+
+static bool container_is_gone(void *ctx)
+{
+    struct stage_server *v = ctx;
+
+    return stage_proc_ended(v->stage, v->proc);
+}
+
+static void pid_1_waits_for_a_successor_whose_predecessor_was_killed(struct stage *s)
+{
+    struct stage_server *v = start_contained(s);
+    pid_t one = child_of(s, v->proc->pid), first = child_of(s, one);
+    const char *go = stage_text(s, "%s/go", v->dir);
+
+    install_script(v, stage_text(s, "#!/bin/bash\nuntil [ -e %s ]; do sleep 0.02; done\nexec -a \"$0\" %s \"$@\"\n", go,
+                                 stage_server_variant(s, "v2")));
+    assert_int_equal(kill(one, SIGUSR2), 0);
+    wait_for_log(v, "event=upgrade pid=", 1);
+    assert_int_equal(kill(first, SIGKILL), 0);
+    stage_wait_until(s, is_gone, &(struct process){s, first}, 5000, "the first server to be gone");
+    assert_false(stage_comes_true(s, container_is_gone, v, 1000));
+    (void)stage_write(s, go, "");
+    stage_wait_until(s, answers_as_2, v, 5000, "version 2");
+    assert_int_equal(kill(one, SIGTERM), 0);
+    assert_int_equal(stage_proc_wait(s, v->proc, 10000), 0);
+}
+
+static void pid_1_passes_every_signal_on_that_ends_or_stops_a_server(struct stage *s)
+{
+    static const struct {
+        int signal, exit_code;
+    } rows[] = {{SIGINT, 0}, {SIGHUP, 128 + SIGHUP}, {SIGQUIT, 128 + SIGQUIT}, {SIGUSR1, 128 + SIGUSR1}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct stage_server *v = start_contained(s);
+
+        assert_int_equal(kill(child_of(s, v->proc->pid), rows[i].signal), 0);
+        assert_int_equal(stage_proc_wait(s, v->proc, 10000), rows[i].exit_code);
+    }
+}
+
+static void a_second_sigterm_at_pid_1_ends_those_that_drain_at_once(struct stage *s)
+{
+    struct stage_server *v = start_contained(s);
+    pid_t one = child_of(s, v->proc->pid);
+
+    for (int i = 0; i < 2; i++) {
+        stage_raw_send(s, stage_raw_open(s, v->port[0]), GET("/sleep/?duration=1h"));
+        assert_true(stage_server_version(v)[0] != '\0');
+        if (i == 0) {
+            assert_int_equal(kill(one, SIGUSR2), 0);
+            wait_for_log(v, "event=draining", 1);
+        }
+    }
+    assert_int_equal(kill(one, SIGTERM), 0);
+    wait_for_log(v, "event=draining", 2);
+    assert_int_equal(kill(one, SIGTERM), 0);
+    assert_int_equal(stage_proc_wait(s, v->proc, 10000), 0);
+    assert_int_equal(log_count(v, "1 requests were cut short"), 2);
 }
 
 static void pid_1_exits_as_the_server_that_served_last_did(struct stage *s)
@@ -340,9 +454,15 @@ int main(int argc, char **argv)
         stage_test(a_listener_that_nobody_wants_is_closed_and_port_0_is_found_by_name),
         stage_test(a_wrong_announcement_ends_the_start_with_its_reason),
         stage_test(the_service_manager_is_told_of_every_turn),
+        stage_test(an_abstract_socket_and_a_full_queue_keep_no_ready_from_the_service_manager),
         stage_test(as_pid_1_it_stays_as_a_reaper_and_there_is_one_server),
         stage_test(pid_1_that_hears_all_at_once_takes_no_handover_for_the_end),
         stage_test(a_successor_that_dies_with_its_first_word_takes_no_signal_along),
+        stage_test(pid_1_knows_who_goes_on_when_a_successor_died_with_its_first_word),
+        stage_test(pid_1_exits_as_a_successor_did_that_died_before_its_predecessor),
+        stage_test(pid_1_waits_for_a_successor_whose_predecessor_was_killed),
+        stage_test(pid_1_passes_every_signal_on_that_ends_or_stops_a_server),
+        stage_test(a_second_sigterm_at_pid_1_ends_those_that_drain_at_once),
         stage_test(pid_1_exits_as_the_server_that_served_last_did),
     };
 

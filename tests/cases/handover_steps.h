@@ -110,6 +110,27 @@ static inline void wait_for_one(struct stage_server *v)
     stage_wait_until(v->stage, one_is_left, v, 10000, "the old process to be gone");
 }
 
+struct process {
+    struct stage *s;
+    pid_t pid;
+};
+
+static inline bool is_gone(void *ctx)
+{
+    const struct process *p = ctx;
+
+    stage_reap(p->s);
+    return kill(p->pid, 0) != 0;
+}
+
+static inline void install_script(struct stage_server *v, const char *script)
+{
+    const char *aside = stage_write(v->stage, stage_text(v->stage, "%s.new", v->exe), script);
+
+    assert_int_equal(chmod(aside, 0755), 0);
+    assert_int_equal(rename(aside, v->exe), 0);
+}
+
 /* SIGUSR2, and wait until another process serves; the new pid. */
 static inline pid_t hand_over(struct stage_server *v)
 {

@@ -94,7 +94,7 @@ static void assert_answer(int fd, const char *expected)
 
 static void what_an_older_process_sent_before_the_close_is_taken(void **state)
 {
-    struct handover_older older = {.count = 0};
+    struct handover_older older = {.epoll_fd = -1};
     int ends[2];
 
     (void)state;

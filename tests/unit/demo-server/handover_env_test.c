@@ -38,6 +38,12 @@ static void sockets_meant_for_another_process_are_ignored(void **state)
         {"LISTEN_PID=4711", NULL},
         {"LISTEN_FDS=0", "LISTEN_PID=4711", "LISTEN_FDNAMES=", NULL},
         {"XLISTEN_FDS=3", "LISTEN_PID=4711", NULL},
+        {"LISTEN_FDS=3", "LISTEN_PID=me", NULL},
+        {"LISTEN_FDS=3", "LISTEN_PID=", NULL},
+        {"LISTEN_FDS=3", "LISTEN_PID=99999999999999999999", NULL},
+        {"HANDOVER_INIT=1", NULL},
+        {"HANDOVER_INIT=1", "LISTEN_FDS=0", "LISTEN_PID=1", NULL},
+        {"HANDOVER_INIT=1", "LISTEN_FDS=0", "LISTEN_PID=4711", NULL}, /* no predecessor says it */
     };
 
     (void)state;
@@ -47,6 +53,7 @@ static void sockets_meant_for_another_process_are_ignored(void **state)
         assert_true(handover_env_read(envs[i], SELF, &got, NULL));
         assert_int_equal(got.count, 0);
         assert_int_equal(got.ready_fd, -1);
+        assert_false(got.init);
     }
 }
 
@@ -60,7 +67,6 @@ static void a_wrong_announcement_is_refused_with_its_reason(void **state)
         {{"LISTEN_FDS=-1", "LISTEN_PID=4711"}, "LISTEN_FDS=-1 is no number"},
         {{"LISTEN_FDS=65", "LISTEN_PID=4711"}, "from 0 to 64"},
         {{"LISTEN_FDS=", "LISTEN_PID=4711"}, "is no number"},
-        {{"LISTEN_FDS=1", "LISTEN_PID=me"}, "LISTEN_PID=me is no process id"},
         {{"LISTEN_FDS=1", "LISTEN_PID=4711", "LISTEN_FDNAMES=a:b"}, "more names"},
         {{"LISTEN_FDS=2", "LISTEN_PID=4711", "HANDOVER_READY_FD=4"}, "behind the 2 sockets"},
         {{"LISTEN_FDS=2", "LISTEN_PID=4711", "HANDOVER_READY_FD=x"}, "HANDOVER_READY_FD=x"},
@@ -84,7 +90,7 @@ static void a_successor_gets_the_environment_unchanged_and_reads_its_sockets(voi
     char *env[] = {"A=1", "LISTEN_FDS=9",     "B=", "LISTEN_PID=1", "LISTEN_FDNAMES=x", "HANDOVER_READY_FD=9",
                    "C=3", "HANDOVER_OLDER=9", NULL};
     const char *names[] = {"a0", "a1"};
-    const struct handover_env_next next = {names, 2, 1, true};
+    const struct handover_env_next next = {names, 2, 1, true, "/srv/current/app"};
     struct handover_env got;
     char *pid_at, **made = handover_env_make(env, &next, &pid_at);
 
@@ -94,22 +100,23 @@ static void a_successor_gets_the_environment_unchanged_and_reads_its_sockets(voi
     assert_string_equal(made[0], "A=1");
     assert_string_equal(made[1], "B=");
     assert_string_equal(made[2], "C=3");
-    for (size_t i = 3; i < 9; i++)
+    for (size_t i = 3; i < 10; i++)
         assert_true(handover_env_is_ours(made[i]));
-    assert_null(made[9]);
+    assert_null(made[10]);
     assert_true(handover_env_read(made, SELF, &got, NULL));
     assert_int_equal(got.count, 2);
     assert_int_equal(got.ready_fd, HANDOVER_FD_FIRST + 2);
     assert_string_equal(got.names[1], "a1");
     assert_int_equal(got.older, 1);
     assert_true(got.init);
+    assert_string_equal(got.exe, "/srv/current/app");
     free(made);
 }
 
 static void any_pid_is_written_whole(void **state)
 {
     static const pid_t pids[] = {1, 10, 4711, 4194304, INT32_MAX};
-    const struct handover_env_next next = {NULL, 0, 0, false};
+    const struct handover_env_next next = {NULL, 0, 0, false, NULL};
     char *none[] = {NULL}, want[32];
 
     (void)state;

@@ -86,6 +86,53 @@ static void a_pid_file_is_replaced_whole_and_removed_only_by_its_own(void **stat
     assert_int_equal(access("pid", F_OK), -1);
 }
 
+static void a_working_directory_reached_by_a_link_is_named_by_that(void **state)
+{
+    char path[4096], want[4096], cwd[1024];
+
+    (void)state;
+    assert_non_null(getcwd(cwd, sizeof cwd));
+    assert_int_equal(mkdir("release", 0755) | symlink("release", "current") | chdir("current"), 0);
+    (void)snprintf(want, sizeof want, "%s/current", cwd);
+    (void)setenv("PWD", want, 1);
+    (void)snprintf(want, sizeof want, "%s/current/./app", cwd);
+    assert_true(handover_spawn_path("./app", path, sizeof path, NULL));
+    assert_string_equal(path, want);
+    (void)setenv("PWD", cwd, 1); /* of somebody who went elsewhere since */
+    (void)snprintf(want, sizeof want, "%s/release/./app", cwd);
+    assert_true(handover_spawn_path("./app", path, sizeof path, NULL));
+    assert_string_equal(path, want);
+    assert_int_equal(chdir(cwd), 0);
+}
+
+static void a_predecessors_path_stays_where_argv0_still_means_it(void **state)
+{
+    (void)state;
+    assert_true(handover_spawn_path_stays("./app", "/srv/current/./app"));
+    assert_true(handover_spawn_path_stays("app", "/usr/bin/app"));
+    assert_false(handover_spawn_path_stays("/opt/app", "/srv/current/app")); /* a wrapper chose another */
+    assert_false(handover_spawn_path_stays("new/app", "/srv/current/app"));
+    assert_false(handover_spawn_path_stays("app", "/srv/current/myapp"));
+    assert_false(handover_spawn_path_stays("app", "app"));
+    assert_false(handover_spawn_path_stays("app", ""));
+}
+
+static void a_note_that_cannot_be_written_leaves_no_old_one(void **state)
+{
+    char aside[64];
+    struct err err = {""};
+
+    (void)state;
+    assert_true(handover_pidfile_tell("pid", UPGRADE_DONE, "11", NULL));
+    assert_int_equal(access("pid" UPGRADE_NOTE_SUFFIX, F_OK), 0);
+    (void)snprintf(aside, sizeof aside, "pid" UPGRADE_NOTE_SUFFIX ".%d", getpid());
+    assert_int_equal(mkdir(aside, 0755), 0); /* in its way */
+    assert_false(handover_pidfile_tell("pid", UPGRADE_FAILED, "why", &err));
+    assert_non_null(strstr(err.text, aside));
+    assert_int_equal(access("pid" UPGRADE_NOTE_SUFFIX, F_OK), -1);
+    assert_int_equal(rmdir(aside), 0);
+}
+
 static void a_pid_file_that_cannot_be_written_is_an_error_with_its_path(void **state)
 {
     struct err err = {""};
@@ -99,6 +146,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_executable_is_what_argv0_means_at_the_start),
+        cmocka_unit_test(a_working_directory_reached_by_a_link_is_named_by_that),
+        cmocka_unit_test(a_predecessors_path_stays_where_argv0_still_means_it),
+        cmocka_unit_test(a_note_that_cannot_be_written_leaves_no_old_one),
         cmocka_unit_test(a_pid_file_is_replaced_whole_and_removed_only_by_its_own),
         cmocka_unit_test(a_pid_file_that_cannot_be_written_is_an_error_with_its_path),
     };
