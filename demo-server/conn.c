@@ -121,6 +121,17 @@ void conn_count_body(struct conn *c, size_t bytes)
     c->bytes_taken += bytes;
 }
 
+bool conn_has_more(const struct conn *c)
+{
+    int waiting = 0;
+
+    if (c->untold)
+        return false;
+    if (is_tcp(c->fd))
+        return bytes_received(c->fd) > c->bytes_taken;
+    return ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
 /* The successor has a descriptor of its own. Ours becomes one that nobody speaks on, which libmicrohttpd then closes;
  * suspended meanwhile, so that it is in no epoll: that knows the file, not the descriptor. */
 static void leave(struct conn *c)
@@ -147,7 +158,8 @@ static bool pass(struct conn *c)
             break;
         }
     }
-    return c->spoke || bytes_received(c->fd) > 0;
+    /* Of a Unix socket it is not known whether it ever brought a byte, so it may have. */
+    return c->spoke || !is_tcp(c->fd) || bytes_received(c->fd) > 0;
 }
 
 void conn_sweep(struct conn *c, int64_t now_ms)

@@ -25,8 +25,8 @@ struct site {
     struct counts counts;
     struct conn *conns;
     size_t conn_count;
-    bool draining;             /* every answer closes its connection */
-    bool stopping;             /* and there is no successor */
+    bool draining;             /* an answer closes its connection, unless more requests wait on it */
+    bool stopping;             /* and no successor takes connections */
     struct listener *adopting; /* the connection that opens is a predecessor's, and came by this; else NULL */
     uint32_t linger_ms;
     int nobody_fd;             /* a socket whose other end is closed */
@@ -86,13 +86,18 @@ void conn_sweep_dead(struct conn *, int64_t now_ms, uint32_t limit_ms);
 
 /* While draining, of a connection that is idle. With a successor: pass it on, so that its client notices nothing; where
  * that cannot be (part of a request has been read, a Unix socket's client), keep it until it speaks. Without: keep it
- * for linger_ms of silence, and close it when nothing waits to be read. So goes also one that has never said a word.
+ * for linger_ms of silence, and close it when nothing waits to be read. So goes also one that has never said a word, as
+ * far as that is known: TCP counts its bytes, a Unix socket does not.
  * A client that speaks in time is heard, and its answer closes the connection. */
 void conn_sweep(struct conn *, int64_t now_ms);
 
 /* The head of a request is whole, or a piece of its body has come. `encoded`: the body is chunked. */
 void conn_count_head(struct conn *, bool encoded);
 void conn_count_body(struct conn *, size_t bytes);
+
+/* Behind the request that is being answered, more has arrived: pipelined ones, which closing would lose. Not known, and
+ * false, of what libmicrohttpd has read already on a Unix socket or behind a chunked body. */
+bool conn_has_more(const struct conn *);
 
 /* End it with whatever is on it. True where a request was cut short. */
 bool conn_cut(struct conn *);

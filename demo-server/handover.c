@@ -169,6 +169,12 @@ static void upgrade_start(struct handover *h)
     say(h, "upgrade", "started %s as process %ld", h->path, (long)h->child.pid);
 }
 
+static void alone(struct handover *h)
+{
+    if (h->ops.alone != NULL)
+        h->ops.alone(h->ctx);
+}
+
 static void child_look(struct handover *h)
 {
     pid_t pid = h->child.pid;
@@ -188,6 +194,7 @@ static void child_look(struct handover *h)
     case HANDOVER_CHILD_GONE:
         if (h->succeeded) {
             say(h, "successor-ended", "process %ld: %s", (long)pid, h->child.why);
+            alone(h);
         } else if (h->phase == SERVING) {
             upgrade_failed(h, h->child.why);
             handover_notify("READY=1");
@@ -216,8 +223,10 @@ static void stop(struct handover *h, const char *signal_name)
     }
     h->told_to_stop = true;
     say(h, "stopping", "%s", signal_name);
-    if (h->phase == DRAINING)
+    if (h->phase == DRAINING) {
+        alone(h);
         return;
+    }
     /* One that is nearly there may serve already: let it drain as well. */
     handover_child_end(&h->child, SIGTERM, "this process was told to stop");
     drain_start(h);

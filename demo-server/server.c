@@ -238,6 +238,13 @@ static bool is_full(const struct server *s, const struct listener *l)
     return info == NULL || info->num_connections >= s->conns_max;
 }
 
+static void on_alone(void *ctx)
+{
+    struct server *s = ctx;
+
+    s->site.stopping = true;
+}
+
 static bool on_adopt(void *ctx, const char *flag, int fd)
 {
     struct server *s = ctx;
@@ -283,8 +290,13 @@ static void on_log(void *ctx, const char *event, const char *text)
     log_text(event, text);
 }
 
-const struct handover_ops server_handover_ops = {
-    .quiesce = on_quiesce, .left = on_left, .sweep = on_sweep, .abandon = on_abandon, .adopt = on_adopt, .log = on_log};
+const struct handover_ops server_handover_ops = {.quiesce = on_quiesce,
+                                                 .alone = on_alone,
+                                                 .left = on_left,
+                                                 .sweep = on_sweep,
+                                                 .abandon = on_abandon,
+                                                 .adopt = on_adopt,
+                                                 .log = on_log};
 
 /* ---- the loop */
 
