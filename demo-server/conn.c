@@ -11,6 +11,8 @@
 
 #include "handover.h"
 
+#define BLANK_BYTES 4 /* blank lines that a client may add to each request */
+
 /* All that has ever come in on it, read or not: what MSG_PEEK cannot see is half a head in libmicrohttpd's buffer. */
 static uint64_t bytes_received(int fd)
 {
@@ -121,15 +123,17 @@ void conn_count_body(struct conn *c, size_t bytes)
     c->bytes_taken += bytes;
 }
 
-bool conn_has_more(const struct conn *c)
+bool conn_has_more(struct conn *c)
 {
+    const bool wrong = c->more_bytes > 0 && c->bytes_taken > c->more_at; /* what seemed to be this request was not */
+    const uint64_t stray = wrong ? c->more_bytes + BLANK_BYTES : 0;
     int waiting = 0;
 
-    if (c->untold)
-        return false;
-    if (is_tcp(c->fd))
-        return bytes_received(c->fd) > c->bytes_taken;
-    return ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0;
+    if (c->untold || !is_tcp(c->fd))
+        return ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0;
+    c->more_at = bytes_received(c->fd);
+    c->more_bytes = c->more_at > c->bytes_taken ? c->more_at - c->bytes_taken : 0;
+    return c->more_bytes > stray;
 }
 
 /* The successor has a descriptor of its own. Ours becomes one that nobody speaks on, which libmicrohttpd then closes;

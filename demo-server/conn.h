@@ -70,9 +70,11 @@ struct conn {
     int64_t silent_since_ms; /* while draining: the last time that anything happened here */
     uint64_t bytes_received; /* TCP's count at that time */
     uint64_t bytes_taken;    /* TCP's count of what requests were made of: all that was read, or there is part of one */
-    bool untold;             /* a chunked body: how many bytes it was is not known */
-    bool spoke;              /* it has begun a request */
-    bool closing;            /* it has been told to go */
+    uint64_t more_at;        /* conn_has_more: TCP's count when it was asked last, and how much seemed to wait then */
+    uint64_t more_bytes;
+    bool untold;  /* a chunked body: how many bytes it was is not known */
+    bool spoke;   /* it has begun a request */
+    bool closing; /* it has been told to go */
     struct request request;
 };
 
@@ -95,9 +97,10 @@ void conn_sweep(struct conn *, int64_t now_ms);
 void conn_count_head(struct conn *, bool encoded);
 void conn_count_body(struct conn *, size_t bytes);
 
-/* Behind the request that is being answered, more has arrived: pipelined ones, which closing would lose. Not known, and
- * false, of what libmicrohttpd has read already on a Unix socket or behind a chunked body. */
-bool conn_has_more(const struct conn *);
+/* Asked once an answer: behind the request that is being answered, more has arrived, pipelined ones, which closing
+ * would lose. Where bytes are not counted (a Unix socket, a chunked body) only what libmicrohttpd has not read yet is
+ * seen. Blank lines between requests are not counted as read, and look like more; they are believed once. */
+bool conn_has_more(struct conn *);
 
 /* End it with whatever is on it. True where a request was cut short. */
 bool conn_cut(struct conn *);
