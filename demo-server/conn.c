@@ -58,7 +58,7 @@ struct conn *conn_open(struct listener *listener, struct MHD_Connection *mhd)
     c->fd = fd != NULL ? fd->connect_fd : -1;
     if (site->adopting != NULL)
         c->untold = !bytes_read(c->fd, &c->bytes_taken);
-    c->spoke = c->bytes_taken > 0;
+    c->spoke = c->untold || c->bytes_taken > 0;
     c->next = site->conns;
     if (c->next != NULL)
         c->next->previous = c;
@@ -129,7 +129,7 @@ bool conn_has_more(struct conn *c)
     const uint64_t stray = wrong ? c->more_bytes + BLANK_BYTES : 0;
     int waiting = 0;
 
-    if (c->untold || !is_tcp(c->fd))
+    if (c->untold)
         return ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0;
     c->more_at = bytes_received(c->fd);
     c->more_bytes = c->more_at > c->bytes_taken ? c->more_at - c->bytes_taken : 0;
@@ -162,8 +162,7 @@ static bool pass(struct conn *c)
             break;
         }
     }
-    /* Of a Unix socket it is not known whether it ever brought a byte, so it may have. */
-    return c->spoke || !is_tcp(c->fd) || bytes_received(c->fd) > 0;
+    return c->spoke || bytes_received(c->fd) > 0;
 }
 
 void conn_sweep(struct conn *c, int64_t now_ms)

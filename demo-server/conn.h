@@ -24,7 +24,7 @@ struct site {
     struct sleepers sleepers;
     struct counts counts;
     struct conn *conns;
-    size_t conn_count;
+    size_t conn_count;         /* of libmicrohttpd's and in the lobby */
     bool draining;             /* an answer closes its connection, unless more requests wait on it */
     bool stopping;             /* and no successor takes connections */
     struct listener *adopting; /* the connection that opens is a predecessor's, and came by this; else NULL */
@@ -38,6 +38,8 @@ struct listener {
     struct site *site;
     const char *name, *flag; /* "Zero  ", "a0" */
     struct MHD_Daemon *daemon;
+    bool is_unix;    /* its connections come by the lobby (lobby.h) */
+    unsigned guests; /* that are there */
 };
 
 enum request_state {
@@ -87,9 +89,10 @@ void conn_close(struct conn *);
 void conn_sweep_dead(struct conn *, int64_t now_ms, uint32_t limit_ms);
 
 /* While draining, of a connection that is idle. With a successor: pass it on, so that its client notices nothing; where
- * that cannot be (part of a request has been read, a Unix socket's client), keep it until it speaks. Without: keep it
- * for linger_ms of silence, and close it when nothing waits to be read. So goes also one that has never said a word, as
- * far as that is known: TCP counts its bytes, a Unix socket does not.
+ * that cannot be, keep it until it speaks: part of a request has been read, or that is not known. It is known by TCP's
+ * count of bytes, so not of a Unix socket's client that has spoken (lobby.h has the others), nor of one that has sent a
+ * chunked body or a blank line too many. Without a successor: keep it for linger_ms of silence, and close it when
+ * nothing waits to be read. So goes also one that has never said a word and cannot be passed.
  * A client that speaks in time is heard, and its answer closes the connection. */
 void conn_sweep(struct conn *, int64_t now_ms);
 
