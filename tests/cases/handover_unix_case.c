@@ -68,9 +68,10 @@ static void who_has_spoken_is_kept_until_it_speaks_again(struct stage *s)
 {
     struct place *p = place_new(s);
     struct stage_server *v = start_unix(p, 0, "1ms");
-    int idle = come(p), head = come(p), second = come(p), probe = come(p);
+    int idle = come(p), line = come(p), head = come(p), second = come(p), probe = come(p);
 
     assert_non_null(strstr(ask(p, idle, GET("/version")), "\r\n\r\n1\n"));
+    stage_raw_send(s, line, "GET /ver");
     stage_raw_send(s, head, "GET /version HTTP/1.1\r\nHo");
     assert_non_null(strstr(ask(p, second, GET("/version") "GET /vers"), "\r\n\r\n1\n"));
     assert_non_null(strstr(ask(p, probe, GET("/version")), "\r\n\r\n1\n")); /* by now all of it has been read */
@@ -81,6 +82,7 @@ static void who_has_spoken_is_kept_until_it_speaks_again(struct stage *s)
 
     assert_non_null(strstr(ask(p, come(p), GET("/version")), "\r\n\r\n2\n"));
     assert_int_equal(stage_server_count(v), 2);
+    assert_non_null(strstr(ask(p, line, "sion HTTP/1.1\r\nHost: x\r\n\r\n"), "\r\n\r\n1\n"));
     assert_non_null(strstr(ask(p, head, "st: x\r\n\r\n"), "\r\n\r\n1\n"));
     assert_non_null(strstr(ask(p, second, "ion HTTP/1.1\r\nHost: x\r\n\r\n"), "\r\n\r\n1\n"));
     assert_non_null(strstr(ask(p, idle, GET("/version")), "Connection: close"));
