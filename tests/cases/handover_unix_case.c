@@ -81,6 +81,7 @@ static void who_has_spoken_is_kept_until_it_speaks_again(struct stage *s)
     wait_for_log(v, "event=draining", 2); /* the server before drained once */
 
     assert_non_null(strstr(ask(p, come(p), GET("/version")), "\r\n\r\n2\n"));
+    assert_false(stage_raw_closes(s, line, 300)); /* some sweeps later */
     assert_int_equal(stage_server_count(v), 2);
     assert_non_null(strstr(ask(p, line, "sion HTTP/1.1\r\nHost: x\r\n\r\n"), "\r\n\r\n1\n"));
     assert_non_null(strstr(ask(p, head, "st: x\r\n\r\n"), "\r\n\r\n1\n"));
