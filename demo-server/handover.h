@@ -19,9 +19,11 @@
  * and reaped; this process has never stopped serving, logs why, and takes the next SIGUSR2. One at a time: a SIGUSR2
  * meanwhile is refused. A successor takes the next one while its predecessor still drains; three processes at most, so
  * with two that drain it is refused.
- * SIGTERM and SIGINT: drain and leave; a second one: leave at once.
+ * SIGTERM and SIGINT: drain and leave, also while draining for a successor (`alone`); a second one: leave at once.
  *
  * Connections that are idle when the successor serves are passed to it (handover_pass): their clients notice nothing.
+ * What remains is the server's: of which it cannot say that all that was read was answered, it keeps until they speak,
+ * or until the drain limit ends.
  *
  * The pid file names a process that serves: it is replaced (renamed over) by the new process once that serves, before
  * it reports so; a predecessor whose successor failed after that puts its own pid back. A process that leaves for a
