@@ -11,6 +11,8 @@
 
 #include "handover.h"
 
+#define BLANK_BYTES 4 /* blank lines that a client may add to each request */
+
 /* All that has ever come in on it, read or not: what MSG_PEEK cannot see is half a head in libmicrohttpd's buffer. */
 static uint64_t bytes_received(int fd)
 {
@@ -56,7 +58,7 @@ struct conn *conn_open(struct listener *listener, struct MHD_Connection *mhd)
     c->fd = fd != NULL ? fd->connect_fd : -1;
     if (site->adopting != NULL)
         c->untold = !bytes_read(c->fd, &c->bytes_taken);
-    c->spoke = c->bytes_taken > 0;
+    c->spoke = c->untold || c->bytes_taken > 0;
     c->next = site->conns;
     if (c->next != NULL)
         c->next->previous = c;
@@ -119,6 +121,19 @@ void conn_count_head(struct conn *c, bool encoded)
 void conn_count_body(struct conn *c, size_t bytes)
 {
     c->bytes_taken += bytes;
+}
+
+bool conn_has_more(struct conn *c)
+{
+    const bool wrong = c->more_bytes > 0 && c->bytes_taken > c->more_at; /* what seemed to be this request was not */
+    const uint64_t stray = wrong ? c->more_bytes + BLANK_BYTES : 0;
+    int waiting = 0;
+
+    if (c->untold)
+        return ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0;
+    c->more_at = bytes_received(c->fd);
+    c->more_bytes = c->more_at > c->bytes_taken ? c->more_at - c->bytes_taken : 0;
+    return c->more_bytes > stray;
 }
 
 /* The successor has a descriptor of its own. Ours becomes one that nobody speaks on, which libmicrohttpd then closes;

@@ -24,9 +24,9 @@ struct site {
     struct sleepers sleepers;
     struct counts counts;
     struct conn *conns;
-    size_t conn_count;
-    bool draining;             /* every answer closes its connection */
-    bool stopping;             /* and there is no successor */
+    size_t conn_count;         /* of libmicrohttpd's and in the lobby */
+    bool draining;             /* an answer closes its connection, unless more requests wait on it */
+    bool stopping;             /* and no successor takes connections */
     struct listener *adopting; /* the connection that opens is a predecessor's, and came by this; else NULL */
     uint32_t linger_ms;
     int nobody_fd;             /* a socket whose other end is closed */
@@ -38,6 +38,8 @@ struct listener {
     struct site *site;
     const char *name, *flag; /* "Zero  ", "a0" */
     struct MHD_Daemon *daemon;
+    bool is_unix;    /* its connections come by the lobby (lobby.h) */
+    unsigned guests; /* that are there */
 };
 
 enum request_state {
@@ -70,9 +72,11 @@ struct conn {
     int64_t silent_since_ms; /* while draining: the last time that anything happened here */
     uint64_t bytes_received; /* TCP's count at that time */
     uint64_t bytes_taken;    /* TCP's count of what requests were made of: all that was read, or there is part of one */
-    bool untold;             /* a chunked body: how many bytes it was is not known */
-    bool spoke;              /* it has begun a request */
-    bool closing;            /* it has been told to go */
+    uint64_t more_at;        /* conn_has_more: TCP's count when it was asked last, and how much seemed to wait then */
+    uint64_t more_bytes;
+    bool untold;  /* a chunked body: how many bytes it was is not known */
+    bool spoke;   /* it has begun a request */
+    bool closing; /* it has been told to go */
     struct request request;
 };
 
@@ -85,14 +89,21 @@ void conn_close(struct conn *);
 void conn_sweep_dead(struct conn *, int64_t now_ms, uint32_t limit_ms);
 
 /* While draining, of a connection that is idle. With a successor: pass it on, so that its client notices nothing; where
- * that cannot be (part of a request has been read, a Unix socket's client), keep it until it speaks. Without: keep it
- * for linger_ms of silence, and close it when nothing waits to be read. So goes also one that has never said a word.
+ * that cannot be, keep it until it speaks: part of a request has been read, or that is not known. It is known by TCP's
+ * count of bytes, so not of a Unix socket's client that has spoken (lobby.h has the others), nor of one that has sent a
+ * chunked body or a blank line too many. Without a successor: keep it for linger_ms of silence, and close it when
+ * nothing waits to be read. So goes also one that has never said a word and cannot be passed.
  * A client that speaks in time is heard, and its answer closes the connection. */
 void conn_sweep(struct conn *, int64_t now_ms);
 
 /* The head of a request is whole, or a piece of its body has come. `encoded`: the body is chunked. */
 void conn_count_head(struct conn *, bool encoded);
 void conn_count_body(struct conn *, size_t bytes);
+
+/* Asked once an answer: behind the request that is being answered, more has arrived, pipelined ones, which closing
+ * would lose. Where bytes are not counted (a Unix socket, a chunked body) only what libmicrohttpd has not read yet is
+ * seen. Blank lines between requests are not counted as read, and look like more; they are believed once. */
+bool conn_has_more(struct conn *);
 
 /* End it with whatever is on it. True where a request was cut short. */
 bool conn_cut(struct conn *);

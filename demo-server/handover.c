@@ -191,6 +191,12 @@ static void upgrade_start(struct handover *h)
     say(h, "upgrade", "started %s as process %ld", h->path, (long)h->child.pid);
 }
 
+static void alone(struct handover *h)
+{
+    if (h->ops.alone != NULL)
+        h->ops.alone(h->ctx);
+}
+
 static void child_look(struct handover *h)
 {
     pid_t pid = h->child.pid;
@@ -214,6 +220,7 @@ static void child_look(struct handover *h)
             say(h, "successor-ended", "process %ld: %s", (long)pid, h->child.why);
             if (h->init)
                 handover_init_tell_ended(h->child.status);
+            alone(h);
         } else if (h->phase == SERVING && h->child.ready && h->child.status == 0) {
             /* The pid file named it for a moment: whoever meant the server has told it to stop. */
             say(h, "stopping", "process %ld served, was told to stop and has ended", (long)pid);
@@ -252,6 +259,8 @@ static void stop(struct handover *h, const char *signal_name)
     }
     if (h->phase == SERVING)
         drain_start(h);
+    else
+        alone(h);
 }
 
 static void signals_read(struct handover *h)

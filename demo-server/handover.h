@@ -21,9 +21,9 @@
  * ready within upgrade_timeout_ms is killed, with its children, and reaped; this process has never stopped serving,
  * logs why, and takes the next SIGUSR2. One at a time: a SIGUSR2 meanwhile is refused. A successor takes the next one
  * while its predecessor still drains; three processes at most, so with two that drain it is refused.
- * SIGTERM and SIGINT: drain and leave; a second one: leave at once. A successor on its way is told to stop, too; one
- * that serves already drains by its own limit. One that has said so and has exited with 0 was told to stop by somebody
- * who read the pid file: then this process drains and leaves as well.
+ * SIGTERM and SIGINT: drain and leave, also while draining for a successor (`alone`); a second one: leave at once. A
+ * successor on its way is told to stop, too; one that serves already drains by its own limit. One that has said so and
+ * has exited with 0 was told to stop by somebody who read the pid file: then this process drains and leaves as well.
  *
  * A bad executable shares the listeners' file descriptions until it is gone. One that makes them block stops nobody
  * (handover_socket.h: why, and what it costs).
@@ -35,6 +35,8 @@
  * the last process that listens there closes it.
  *
  * Connections that are idle when the successor serves are passed to it (handover_pass): their clients notice nothing.
+ * What remains is the server's: of which it cannot say that all that was read was answered, it keeps until they speak,
+ * or until the drain limit ends.
  *
  * The pid file names a process that serves: it is replaced (renamed over) by the new process once that serves, before
  * it reports so; a predecessor whose successor failed after that puts its own pid back. A process that leaves for a
@@ -65,6 +67,9 @@ struct handover_ops {
     /* Accept no more (the listeners are closed by the library right after). `last`: nobody else accepts from these
      * sockets, so first take in what waits in their queues. From now on every answer closes its connection. */
     void (*quiesce)(void *ctx, bool last);
+    /* While draining for a successor: that has gone, or this process was told to stop as well. No connection will be
+     * passed any more, so the silent ones may go as at a stop. NULL: nothing to do. */
+    void (*alone)(void *ctx);
     /* Connections that are still open. Asked once a turn while draining; 0 ends it. */
     size_t (*left)(void *ctx);
     /* Every 50 ms while draining: close what has been silent for long enough. */

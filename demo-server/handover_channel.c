@@ -1,6 +1,7 @@
 #include "handover_channel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,19 +60,30 @@ enum handover_channel_result handover_channel_send(int channel, const char *name
                                                                                           : HANDOVER_CHANNEL_END;
 }
 
+/* Without a place for it, a descriptor that is received would be closed. */
+static bool has_place(int channel)
+{
+    const int fd = fcntl(channel, F_DUPFD_CLOEXEC, 0);
+
+    return fd >= 0 && close(fd) == 0;
+}
+
 enum handover_channel_result handover_channel_receive(int channel, char name[HANDOVER_NAME_MAX], int *fd)
 {
     struct iovec text = {.iov_base = name, .iov_len = HANDOVER_NAME_MAX - 1};
     union control control = {.room = {0}};
     struct msghdr message = {
         .msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t n = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    ssize_t n;
     const struct cmsghdr *rights;
 
+    *fd = -1;
+    if (!has_place(channel))
+        return HANDOVER_CHANNEL_LATER;
+    n = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     /* It ended without reading our last answer. That is told once, and before what it had sent. */
     if (n < 0 && errno == ECONNRESET)
         n = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    *fd = -1;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return HANDOVER_CHANNEL_LATER;
     if (n <= 0)

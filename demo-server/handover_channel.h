@@ -30,7 +30,7 @@ size_t handover_channel_room(const char *text);
 
 enum handover_channel_result {
     HANDOVER_CHANNEL_DONE,
-    HANDOVER_CHANNEL_LATER, /* full, or nothing there */
+    HANDOVER_CHANNEL_LATER, /* full, or nothing there, or no place for what is */
     HANDOVER_CHANNEL_END,   /* nobody is at the other side */
 };
 
@@ -41,7 +41,8 @@ void handover_channel_close(int channel, int epoll_fd);
 /* The other process has its own copy of `fd` once this is done. */
 enum handover_channel_result handover_channel_send(int channel, const char *name, int fd);
 
-/* *fd is close-on-exec and the caller's; -1 where the message held none. */
+/* *fd is close-on-exec and the caller's; -1 where the message held none. Where this process may open no more files, the
+ * message stays in the channel. */
 enum handover_channel_result handover_channel_receive(int channel, char name[HANDOVER_NAME_MAX], int *fd);
 
 #endif

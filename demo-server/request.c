@@ -37,7 +37,7 @@ static enum MHD_Result answer(struct conn *c, unsigned status, const char *type,
     if (response == NULL)
         return MHD_NO;
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    if (c->listener->site->draining)
+    if (c->listener->site->draining && !conn_has_more(c))
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,

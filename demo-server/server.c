@@ -14,12 +14,16 @@
 #include <unistd.h>
 
 #include "conn.h"
+#include "lobby.h"
 #include "log.h"
 #include "request.h"
 
-#define LISTENERS_MAX  8
-#define ADOPTED_INDEX  LISTENERS_MAX /* who is ready: a listener, the adopted connections, or the handover */
-#define HANDOVER_INDEX (LISTENERS_MAX + 1)
+#define LISTENERS_MAX 8
+#define ADOPTED_INDEX                                                                                                  \
+    LISTENERS_MAX /* who is ready: a listener, the adopted connections, the lobby, or the handover                     \
+                   */
+#define LOBBY_INDEX    (LISTENERS_MAX + 1)
+#define HANDOVER_INDEX (LISTENERS_MAX + 2)
 #define PREDECESSORS   2    /* handover.h: three processes at most */
 #define ADOPT_AHEAD    256  /* connections that a predecessor may send before it hears that there is room */
 #define FDS_SPARE      64   /* of the limit on open files: listeners, epolls, pipes, a successor's start */
@@ -33,6 +37,7 @@ struct server {
     unsigned listener_count;
     int listen_fds[LISTENERS_MAX];
     int epoll_fd;
+    struct lobby *lobby;
     unsigned conns_max; /* a listener: without it, accept would meet the end of files, and so would a handover */
     unsigned adopt_ahead;
     struct listener adopted; /* has no socket; its connections were passed on while their listener was full */
@@ -130,7 +135,7 @@ static bool watch(struct server *s, int fd, unsigned index, struct err *err)
 /* listen_fd -1: for connections that are added. */
 static bool daemon_start(struct server *s, struct listener *l, int listen_fd, unsigned index, struct err *err)
 {
-    const unsigned conns_max = listen_fd < 0 ? s->adopt_ahead * PREDECESSORS : s->conns_max;
+    const unsigned conns_max = l == &s->adopted ? s->adopt_ahead * PREDECESSORS : s->conns_max;
     const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (listen_fd < 0 ? MHD_USE_NO_LISTEN_SOCKET : 0);
     const union MHD_DaemonInfo *info;
 
@@ -150,6 +155,36 @@ static bool daemon_start(struct server *s, struct listener *l, int listen_fd, un
     return false;
 }
 
+static bool is_full(const struct server *s, const struct listener *l)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+    return info == NULL || info->num_connections + l->guests >= s->conns_max;
+}
+
+static bool lobby_is_full(void *ctx, const struct listener *l)
+{
+    return is_full(ctx, l);
+}
+
+/* To libmicrohttpd, a connection that it did not accept; where it could not be added, it is closed already. */
+static void enter(void *ctx, struct listener *l, int fd)
+{
+    struct server *s = ctx;
+    struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+    socklen_t size = sizeof from;
+
+    if (getpeername(fd, (struct sockaddr *)&from, &size) != 0) { /* its client has left */
+        (void)close(fd);
+        return;
+    }
+    s->site.adopting = l;
+    (void)MHD_add_connection(is_full(s, l) ? s->adopted.daemon : l->daemon, fd, (struct sockaddr *)&from, size);
+    s->site.adopting = NULL;
+}
+
+static const struct lobby_ops lobby_ops = {.enter = enter, .is_full = lobby_is_full};
+
 struct server *server_new(const struct timespec *started, uint32_t linger_ms, unsigned listeners, struct err *err)
 {
     struct server *s = calloc(1, sizeof *s);
@@ -166,10 +201,13 @@ struct server *server_new(const struct timespec *started, uint32_t linger_ms, un
     s->site.nobody_fd = nobody_open();
     s->adopt_ahead = conns / 8 < ADOPT_AHEAD ? conns / 8 : ADOPT_AHEAD;
     s->conns_max = (conns - PREDECESSORS * s->adopt_ahead) / listeners;
+    s->lobby = lobby_new(&s->site, &lobby_ops, s, err);
     if (s->epoll_fd < 0 || s->site.nobody_fd < 0)
         err_set(err, "cannot make an epoll and a socket: %s", strerror(errno));
-    else if (daemon_start(s, &s->adopted, -1, ADOPTED_INDEX, err))
+    else if (s->lobby != NULL && watch(s, lobby_fd(s->lobby), LOBBY_INDEX, err) &&
+             daemon_start(s, &s->adopted, -1, ADOPTED_INDEX, err))
         return s;
+    lobby_free(&s->lobby);
     free(s);
     return NULL;
 }
@@ -189,6 +227,14 @@ static void keepalive_set(int listen_fd)
     (void)setsockopt(listen_fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
 }
 
+static bool is_unix(int listen_fd)
+{
+    int domain = 0;
+    socklen_t size = sizeof domain;
+
+    return getsockopt(listen_fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
 bool server_add(struct server *s, int listen_fd, const char *flag, const char *name, struct err *err)
 {
     struct listener *l = &s->listeners[s->listener_count];
@@ -196,8 +242,10 @@ bool server_add(struct server *s, int listen_fd, const char *flag, const char *n
     assert(s->listener_count < LISTENERS_MAX);
     l->name = name;
     l->flag = flag;
+    l->is_unix = is_unix(listen_fd);
     keepalive_set(listen_fd);
-    if (!daemon_start(s, l, listen_fd, s->listener_count, err))
+    if (!daemon_start(s, l, l->is_unix ? -1 : listen_fd, s->listener_count, err) ||
+        (l->is_unix && !lobby_listen(s->lobby, l, listen_fd, err)))
         return err_context(err, "listener %s", name);
     s->listen_fds[s->listener_count++] = listen_fd;
     return true;
@@ -212,6 +260,17 @@ static void on_sweep(void *ctx)
 
     for (struct conn *c = s->site.conns; c != NULL; c = c->next)
         conn_sweep(c, now);
+    lobby_sweep(s->lobby, now);
+}
+
+/* Take in what waits in its queue. */
+static void accept_more(struct server *s, struct listener *l)
+{
+    if (l->is_unix) {
+        lobby_open(s->lobby);
+        lobby_look(s->lobby);
+    }
+    (void)MHD_run(l->daemon);
 }
 
 static void on_quiesce(void *ctx, bool last)
@@ -223,40 +282,40 @@ static void on_quiesce(void *ctx, bool last)
         struct pollfd queue = {.fd = s->listen_fds[i], .events = POLLIN};
 
         while (last && poll(&queue, 1, 0) == 1 && now_ms() < limit_ms)
-            (void)MHD_run(s->listeners[i].daemon);
+            accept_more(s, &s->listeners[i]);
         (void)MHD_quiesce_daemon(s->listeners[i].daemon);
     }
+    lobby_close(s->lobby);
     s->site.draining = true;
     s->site.stopping = last;
     on_sweep(s);
 }
 
-static bool is_full(const struct server *s, const struct listener *l)
+static void on_alone(void *ctx)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    struct server *s = ctx;
 
-    return info == NULL || info->num_connections >= s->conns_max;
+    s->site.stopping = true;
 }
 
 static bool on_adopt(void *ctx, const char *flag, int fd)
 {
     struct server *s = ctx;
-    struct sockaddr_storage from;
-    socklen_t size = sizeof from;
 
     for (unsigned i = 0; i < s->listener_count; i++) {
         struct listener *l = &s->listeners[i];
 
-        if (strcmp(l->flag, flag) == 0 && getpeername(fd, (struct sockaddr *)&from, &size) == 0) {
+        if (strcmp(l->flag, flag) == 0) {
             const bool full = is_full(s, l);
 
-            s->site.adopting = l;
-            (void)MHD_add_connection(full ? s->adopted.daemon : l->daemon, fd, (struct sockaddr *)&from, size);
-            s->site.adopting = NULL;
-            return !full; /* where it could not be added, it is closed already */
+            if (l->is_unix)
+                lobby_adopt(s->lobby, l, fd);
+            else
+                enter(s, l, fd);
+            return !full;
         }
     }
-    (void)close(fd); /* its client has left */
+    (void)close(fd);
     return true;
 }
 
@@ -274,6 +333,7 @@ static size_t on_abandon(void *ctx)
 
     for (struct conn *c = s->site.conns; c != NULL; c = c->next)
         cut += conn_cut(c);
+    lobby_clear(s->lobby);
     return cut;
 }
 
@@ -283,8 +343,13 @@ static void on_log(void *ctx, const char *event, const char *text)
     log_text(event, text);
 }
 
-const struct handover_ops server_handover_ops = {
-    .quiesce = on_quiesce, .left = on_left, .sweep = on_sweep, .abandon = on_abandon, .adopt = on_adopt, .log = on_log};
+const struct handover_ops server_handover_ops = {.quiesce = on_quiesce,
+                                                 .alone = on_alone,
+                                                 .left = on_left,
+                                                 .sweep = on_sweep,
+                                                 .abandon = on_abandon,
+                                                 .adopt = on_adopt,
+                                                 .log = on_log};
 
 /* ---- the loop */
 
@@ -313,6 +378,7 @@ static void sweep_dead(struct server *s)
         return;
     for (struct conn *c = s->site.conns; c != NULL; c = c->next)
         conn_sweep_dead(c, now, REQUEST_LIMIT_MS);
+    lobby_open(s->lobby);
     s->sweep_at_ms = now + SWEEP_EVERY_MS;
 }
 
@@ -346,11 +412,15 @@ static bool daemons_run(struct server *s, unsigned ready)
     const size_t before = s->site.conn_count;
     bool more = false;
 
+    if ((ready & 1u << LOBBY_INDEX) != 0)
+        lobby_look(s->lobby); /* whom it hands on is heard below, or in the next turn */
     for (unsigned i = 0; i < s->listener_count; i++)
         if ((ready & 1u << i) != 0)
             more |= daemon_run(&s->listeners[i]);
     if ((ready & 1u << ADOPTED_INDEX) != 0)
         more |= daemon_run(&s->adopted);
+    if (s->site.conn_count < before)
+        lobby_open(s->lobby);
     return more || (before >= s->conns_max && s->site.conn_count < before);
 }
 
@@ -400,6 +470,7 @@ void server_free(struct server **server)
     for (unsigned i = 0; i < s->listener_count; i++)
         MHD_stop_daemon(s->listeners[i].daemon);
     MHD_stop_daemon(s->adopted.daemon);
+    lobby_free(&s->lobby);
     sleepers_clear(&s->site.sleepers);
     (void)close(s->epoll_fd);
     (void)close(s->site.nobody_fd);

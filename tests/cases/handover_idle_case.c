@@ -2,10 +2,6 @@
  * nothing, however long they are silent. */
 #include "tests/cases/handover_steps.h"
 
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #define IDLE 600 /* more than a channel holds */
 
 static const char *ask(struct stage *s, int fd, const char *bytes)
@@ -153,42 +149,6 @@ static void a_client_whose_bytes_cannot_be_counted_is_kept_until_it_speaks(struc
     wait_for_one(v);
 }
 
-static int unix_open(struct stage *s, const char *path)
-{
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    memcpy(to.sun_path, path, strlen(path));
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof to) != 0)
-        stage_fail(s, "cannot connect to %s", path);
-    return fd;
-}
-
-static void a_unix_socket_is_handed_over_and_its_clients_are_kept_until_they_speak(struct stage *s)
-{
-    char folder[] = "/tmp/handover.XXXXXX"; /* the stage's folder may be too long for a socket's address */
-    const char *path;
-    struct stage_server *v;
-    int idle, silent;
-
-    assert_non_null(mkdtemp(folder));
-    path = stage_text(s, "%s/s", folder);
-    v = start_with(s, LIST("--linger", "1ms", "-a2", stage_text(s, "unix:%s", path)), NULL);
-    idle = unix_open(s, path);
-    silent = unix_open(s, path);
-    assert_non_null(strstr(ask(s, idle, GET("/version")), "\r\n\r\n1\n"));
-    stage_server_install(v, "v2");
-    (void)hand_over(v);
-    wait_for_log(v, "event=draining", 2);
-    assert_non_null(strstr(ask(s, unix_open(s, path), GET("/version")), "\r\n\r\n2\n"));
-    assert_true(stage_raw_closes(s, silent, 15000)); /* it never sent a byte, and holds nothing up */
-    assert_non_null(strstr(ask(s, idle, GET("/version")), "Connection: close"));
-    wait_for_one(v);
-    stage_server_kill(v, SIGTERM);
-    (void)unlink(path);
-    (void)rmdir(folder);
-}
-
 static void without_a_successor_idle_connections_are_heard_within_the_linger_and_then_closed(struct stage *s)
 {
     struct stage_server *v = start_with(s, LIST("--linger", "3s"), NULL);
@@ -237,7 +197,6 @@ int main(void)
         stage_test(at_the_limit_of_open_files_no_connection_is_lost),
         stage_test(part_of_a_request_is_kept_until_it_is_whole),
         stage_test(a_client_whose_bytes_cannot_be_counted_is_kept_until_it_speaks),
-        stage_test(a_unix_socket_is_handed_over_and_its_clients_are_kept_until_they_speak),
         stage_test(without_a_successor_idle_connections_are_heard_within_the_linger_and_then_closed),
         stage_test(a_successor_that_takes_no_connections_leaves_them_to_the_old_process),
     };

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -74,6 +75,30 @@ static void what_was_sent_is_there_although_its_sender_ended_without_reading(voi
     (void)close(ends[1]);
 }
 
+static void what_there_is_no_place_for_stays_in_the_channel(void **state)
+{
+    char name[HANDOVER_NAME_MAX];
+    struct rlimit before, now;
+    int ends[2], fd;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    assert_int_equal(handover_channel_send(ends[0], "a1", STDIN_FILENO), HANDOVER_CHANNEL_DONE);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    fd = dup(STDIN_FILENO); /* the lowest that is free */
+    assert_true(fd >= 0);
+    (void)close(fd);
+    now = (struct rlimit){.rlim_cur = (rlim_t)fd, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    assert_int_equal(handover_channel_receive(ends[1], name, &fd), HANDOVER_CHANNEL_LATER);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(handover_channel_receive(ends[1], name, &fd), HANDOVER_CHANNEL_DONE);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 static unsigned adopted;
 
 static bool adopt(void *ctx, const char *listener, int fd)
@@ -128,6 +153,7 @@ int main(void)
         cmocka_unit_test(a_name_is_found_whole_in_a_list),
         cmocka_unit_test(a_descriptor_arrives_with_its_name_and_the_end_is_seen),
         cmocka_unit_test(what_was_sent_is_there_although_its_sender_ended_without_reading),
+        cmocka_unit_test(what_there_is_no_place_for_stays_in_the_channel),
         cmocka_unit_test(what_an_older_process_sent_before_the_close_is_taken),
     };
 
