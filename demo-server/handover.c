@@ -205,9 +205,8 @@ static void child_look(struct handover *h)
     case HANDOVER_CHILD_WAIT:
         break;
     case HANDOVER_CHILD_READY:
-        if (h->phase == DRAINING) { /* it was told to stop before it said so, and drains as we do */
-            h->succeeded = true;
-            say(h, "successor-stops", "process %ld served already", (long)pid);
+        if (h->phase == DRAINING) { /* it was told to stop before; should it not have heard of it, our limit ends it */
+            say(h, "successor-stops", "process %ld serves, and was told to stop", (long)pid);
         } else if (h->phase == SERVING) {
             h->succeeded = true;
             tell_pid(h, UPGRADE_DONE, pid);

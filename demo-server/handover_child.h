@@ -42,7 +42,7 @@ bool handover_child_start(struct handover_child *, const struct handover_spawn *
 enum handover_child_state handover_child_look(struct handover_child *, const char *path);
 
 /* Have it end with SIGTERM, for `why`. It may serve already, or be about to: its word is still heard (READY), after
- * which it has no limit here any more. It takes no connections. */
+ * which it has no deadline any more. It takes no connections. */
 void handover_child_ask_to_end(struct handover_child *, const char *why);
 
 /* Have it ended with `signal`, and all that it started and that stayed in its group; its deadline still stands. What

@@ -165,6 +165,11 @@ static bool has_a_zombie(void *ctx)
     return false;
 }
 
+static bool is_there(void *path)
+{
+    return access(path, F_OK) == 0;
+}
+
 /* The successor runs `command` while the old process is held and hears of nothing. */
 static void start_unheard(struct stage_server *v, const char *command)
 {
@@ -202,6 +207,26 @@ static void a_stop_that_finds_the_successor_serving_has_it_answer_what_it_took(s
     assert_non_null(strstr(stage_raw_answer(s, waits, 5000), "slept for 3000000000"));
     stage_wait_until(s, none_is_left, v, 5000, "both to be gone");
     assert_int_equal(access(v->pidfile, F_OK), -1);
+}
+
+static void a_successor_that_serves_after_all_and_has_not_heard_of_the_stop_ends_with_the_drain_limit(struct stage *s)
+{
+    struct stage_server *v = start_with(s, LIST("--drain-timeout", "2s"), NULL);
+    const char *go = stage_text(s, "%s/go", v->dir);
+    pid_t old = stage_server_pid(v);
+
+    (void)asleep(s, v, "/sleep/?duration=1h");
+    install_script(v, stage_text(s,
+                                 "#!/bin/bash\ntrap '' TERM\n: >%s.trap\nuntil [ -e %s ]; do sleep 0.02; done\n"
+                                 "exec -a \"$0\" %s \"$@\"\n",
+                                 go, go, stage_server_variant(s, "v2")));
+    assert_int_equal(kill(old, SIGUSR2), 0);
+    stage_wait_until(s, is_there, (void *)(size_t)stage_text(s, "%s.trap", go), 5000, "the successor to be deaf");
+    assert_int_equal(kill(old, SIGTERM), 0);
+    wait_for_log(v, "event=draining", 1);
+    (void)stage_write(s, go, "");
+    wait_for_log(v, "serves, and was told to stop", 1);
+    stage_wait_until(s, none_is_left, v, 5000, "both to be gone");
 }
 
 static void a_stop_of_the_pid_in_the_pid_file_is_not_lost_though_the_old_one_has_not_heard_of_it(struct stage *s)
@@ -309,6 +334,7 @@ int main(int argc, char **argv)
         stage_test(the_end_of_an_older_process_is_seen_once_while_a_hung_successor_has_a_copy_of_its_channel),
         stage_test(two_generations_that_stop_together_only_wait),
         stage_test(a_stop_that_finds_the_successor_serving_has_it_answer_what_it_took),
+        stage_test(a_successor_that_serves_after_all_and_has_not_heard_of_the_stop_ends_with_the_drain_limit),
         stage_test(a_stop_of_the_pid_in_the_pid_file_is_not_lost_though_the_old_one_has_not_heard_of_it),
         stage_test(a_process_that_does_not_serve_yet_writes_no_pid_file_and_survives_sigusr2),
         stage_test(a_release_switched_by_a_link_is_followed_by_a_relative_path_too),
