@@ -175,6 +175,14 @@ static void alone(struct handover *h)
         h->ops.alone(h->ctx);
 }
 
+/* The successor may have handed over in its turn: then the one that the pid file names serves. */
+static bool somebody_serves(const struct handover *h)
+{
+    pid_t pid = h->options.pidfile != NULL ? handover_pidfile_read(h->options.pidfile) : getpid();
+
+    return pid > 0 && kill(pid, 0) == 0;
+}
+
 static void child_look(struct handover *h)
 {
     pid_t pid = h->child.pid;
@@ -194,7 +202,8 @@ static void child_look(struct handover *h)
     case HANDOVER_CHILD_GONE:
         if (h->succeeded) {
             say(h, "successor-ended", "process %ld: %s", (long)pid, h->child.why);
-            alone(h);
+            if (!somebody_serves(h))
+                alone(h);
         } else if (h->phase == SERVING) {
             upgrade_failed(h, h->child.why);
             handover_notify("READY=1");
