@@ -197,6 +197,14 @@ static void alone(struct handover *h)
         h->ops.alone(h->ctx);
 }
 
+/* The successor may have handed over in its turn: then the one that the pid file names serves. */
+static bool somebody_serves(const struct handover *h)
+{
+    pid_t pid = h->options.pidfile != NULL ? handover_pidfile_read(h->options.pidfile) : getpid();
+
+    return pid > 0 && kill(pid, 0) == 0;
+}
+
 static void child_look(struct handover *h)
 {
     pid_t pid = h->child.pid;
@@ -219,7 +227,8 @@ static void child_look(struct handover *h)
             say(h, "successor-ended", "process %ld: %s", (long)pid, h->child.why);
             if (h->init)
                 handover_init_tell_ended(h->child.status);
-            alone(h);
+            if (!somebody_serves(h))
+                alone(h);
         } else if (h->phase == SERVING && h->child.ready && h->child.status == 0) {
             /* The pid file named it for a moment: whoever meant the server has told it to stop. */
             say(h, "stopping", "process %ld served, was told to stop and has ended", (long)pid);

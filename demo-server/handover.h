@@ -67,8 +67,9 @@ struct handover_ops {
     /* Accept no more (the listeners are closed by the library right after). `last`: nobody else accepts from these
      * sockets, so first take in what waits in their queues. From now on every answer closes its connection. */
     void (*quiesce)(void *ctx, bool last);
-    /* While draining for a successor: that has gone, or this process was told to stop as well. No connection will be
-     * passed any more, so the silent ones may go as at a stop. NULL: nothing to do. */
+    /* While draining for a successor: this process was told to stop as well, or the successor has gone and by the pid
+     * file nobody serves after it. No connection will be passed any more, so the silent ones may go as at a stop. NULL:
+     * nothing to do. */
     void (*alone)(void *ctx);
     /* Connections that are still open. Asked once a turn while draining; 0 ends it. */
     size_t (*left)(void *ctx);

@@ -178,8 +178,12 @@ void lobby_sweep(struct lobby *l, int64_t now_ms)
 
 void lobby_clear(struct lobby *l)
 {
-    while (!LIST_EMPTY(&l->guests))
-        leave(l, LIST_FIRST(&l->guests));
+    struct guest *next;
+
+    for (struct guest *g = LIST_FIRST(&l->guests); g != NULL; g = next) {
+        next = LIST_NEXT(g, entry);
+        leave(l, g);
+    }
 }
 
 /* ---- */
@@ -215,8 +219,12 @@ bool lobby_listen(struct lobby *l, struct listener *listener, int listen_fd, str
 
 void lobby_close(struct lobby *l)
 {
-    while (!LIST_EMPTY(&l->doors))
-        drop(l, LIST_FIRST(&l->doors));
+    struct guest *next;
+
+    for (struct guest *door = LIST_FIRST(&l->doors); door != NULL; door = next) {
+        next = LIST_NEXT(door, entry);
+        drop(l, door);
+    }
 }
 
 void lobby_free(struct lobby **lobby)

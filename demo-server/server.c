@@ -19,9 +19,8 @@
 #include "request.h"
 
 #define LISTENERS_MAX 8
-#define ADOPTED_INDEX                                                                                                  \
-    LISTENERS_MAX /* who is ready: a listener, the adopted connections, the lobby, or the handover                     \
-                   */
+/* Who is ready: a listener, or */
+#define ADOPTED_INDEX  LISTENERS_MAX
 #define LOBBY_INDEX    (LISTENERS_MAX + 1)
 #define HANDOVER_INDEX (LISTENERS_MAX + 2)
 #define PREDECESSORS   2    /* handover.h: three processes at most */

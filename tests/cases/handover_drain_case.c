@@ -129,6 +129,24 @@ static void the_end_of_the_successor_ends_the_drain_with_the_linger(struct stage
     wait_for_log(v, "event=successor-ended", 1);
 }
 
+/* It ends because a third one serves: that is no reason to hurry. */
+static void a_successor_that_hands_over_in_its_turn_changes_nothing(struct stage *s)
+{
+    struct stage_server *v = start_with(s, LIST("--linger", "1ms"), NULL);
+    int fd = stage_raw_open(s, v->port[0]);
+
+    stage_raw_send(s, fd, "GET /ver");
+    assert_string_equal(stage_server_version(v), "1"); /* by now that has been read */
+    stage_server_install(v, "v2");
+    (void)hand_over(v);
+    (void)hand_over(v);
+    wait_for_log(v, "event=successor-ended", 1);
+    assert_false(stage_raw_closes(s, fd, 300)); /* some sweeps later */
+    stage_raw_send(s, fd, "sion HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_non_null(strstr(stage_raw_answer(s, fd, 5000), "\r\n\r\n1\n"));
+    wait_for_one(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +156,7 @@ int main(void)
         stage_test(a_stop_of_both_after_an_upgrade_takes_no_longer_than_the_linger),
         stage_test(a_client_is_heard_within_the_linger_of_a_stop_after_an_upgrade),
         stage_test(the_end_of_the_successor_ends_the_drain_with_the_linger),
+        stage_test(a_successor_that_hands_over_in_its_turn_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
