@@ -25,6 +25,7 @@ struct kept {
     const char *peers[PEERS_MAX + 1];
     struct stage_upstream upstreams[3];
     struct stage_nginx_conf conf;
+    int old; /* after upgrade(): a connection to the nginx of before */
 };
 
 static struct kept *prepare(struct stage *s, unsigned peers_n)
@@ -686,12 +687,12 @@ static void two_nginx(struct kept *k, int old, int new)
 static struct kept *upgrade(struct stage *s, pid_t *next)
 {
     struct kept *k = start(s, 3);
-    int old = connect_to(k, k->lb->proc->pid);
 
+    k->old = connect_to(k, k->lb->proc->pid);
     patch(k, 0, "{\"drain\":true}");
     assert_int_equal(lease(k, 7, "ci"), 200);
     *next = stage_nginx_upgrade(k->lb);
-    two_nginx(k, old, connect_to(k, *next));
+    two_nginx(k, k->old, connect_to(k, *next));
     return k;
 }
 
@@ -735,37 +736,13 @@ static void when_the_new_nginx_ends_the_old_one_goes_on_with_its_changes(struct 
     lease_is(k, 7, "ci");
 }
 
-struct ask {
-    struct kept *k;
-    int status;
-};
-
-static bool is_made(void *ctx)
+static void send_patch_on(struct kept *k, int fd, unsigned id, const char *body)
 {
-    struct ask *a = ctx;
-
-    a->status = try_patch(a->k, 1, NULL, "{\"drain\":true}")->status;
-    return a->status == 200;
-}
-
-static void a_new_nginx_that_waits_for_its_last_connection_gives_the_file_back(struct stage *s)
-{
-    pid_t next;
-    struct kept *k = upgrade(s, &next);
-    struct ask ask = {.k = k};
-    struct gone gone = {.stage = s, .pids = {next}, .n = 1};
-    int last = connect_to(k, next);
-
-    stage_raw_send(s, last, "GET /api/9/nginx HTTP/1.1\r\n"); /* half of a request */
-    assert_int_equal(kill(next, SIGQUIT), 0);
-    stage_wait_until(s, is_made, &ask, WAIT_MS, "the old nginx to have the file again");
-    states_are(k, "ddx");
-    stage_raw_send(s, last, "Host: a\r\n\r\n");
-    assert_non_null(strstr(stage_raw_answer(s, last, WAIT_MS), "200 OK"));
-    stage_wait_until(s, are_gone, &gone, WAIT_MS, "the new nginx to be gone");
-    stage_nginx_stop(k->lb, SIGKILL);
-    again(k);
-    states_are(k, "ddx");
+    stage_raw_send(k->stage, fd,
+                   stage_text(k->stage,
+                              "PATCH /api/9/http/upstreams/app/servers/%u HTTP/1.1\r\nHost: a\r\nContent-Length: "
+                              "%zu\r\n\r\n%s",
+                              id, strlen(body), body));
 }
 
 /* The answer's status. */
@@ -774,6 +751,34 @@ static int status_on(struct kept *k, int fd)
     const char *answer = stage_raw_answer(k->stage, fd, WAIT_MS);
 
     return strlen(answer) > 12 ? atoi(answer + strlen("HTTP/1.1 ")) : 0;
+}
+
+/* Not on a new connection: the new nginx takes some more until it has heard that it shall quit. */
+static bool old_may_change(void *ctx)
+{
+    struct kept *k = ctx;
+
+    send_patch_on(k, k->old, 1, "{\"drain\":true}");
+    return status_on(k, k->old) == 200;
+}
+
+static void a_new_nginx_that_waits_for_its_last_connection_gives_the_file_back(struct stage *s)
+{
+    pid_t next;
+    struct kept *k = upgrade(s, &next);
+    struct gone gone = {.stage = s, .pids = {next}, .n = 1};
+    int last = connect_to(k, next);
+
+    stage_raw_send(s, last, "GET /api/9/nginx HTTP/1.1\r\n"); /* half of a request */
+    assert_int_equal(kill(next, SIGQUIT), 0);
+    stage_wait_until(s, old_may_change, k, WAIT_MS, "the old nginx to have the file again");
+    states_are(k, "ddx");
+    stage_raw_send(s, last, "Host: a\r\n\r\n");
+    assert_non_null(strstr(stage_raw_answer(s, last, WAIT_MS), "200 OK"));
+    stage_wait_until(s, are_gone, &gone, WAIT_MS, "the new nginx to be gone");
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "ddx");
 }
 
 /* The old nginx has made a change and the new one has read the file, and both wait for the lock: whoever comes first,
@@ -790,11 +795,7 @@ static void a_change_in_the_moment_of_an_upgrade_is_kept_or_refused(struct stage
         int fd = connect_to(k, old), lock = open(stage_text(s, "%s.lock", k->path), O_RDWR | O_CLOEXEC);
 
         assert_int_equal(flock(lock, LOCK_EX), 0);
-        stage_raw_send(s, fd,
-                       stage_text(s,
-                                  "PATCH /api/9/http/upstreams/app/servers/0 HTTP/1.1\r\nHost: a\r\nContent-Length: "
-                                  "%zu\r\n\r\n%s",
-                                  strlen(bodies[is]), bodies[is]));
+        send_patch_on(k, fd, 0, bodies[is]);
         pid_t next = stage_nginx_upgrade(k->lb);
         assert_int_equal(close(lock), 0);
         int status = status_on(k, fd);
