@@ -18,7 +18,7 @@
 #include "wanted.h"
 
 /* A zone of another layout is another zone: count up when a struct of this file changes. */
-#define SHARED_ZONE_NAME "upstream_api_2"
+#define SHARED_ZONE_NAME "upstream_api_3"
 #define STATE_PATH_MAX   1023
 /* Fixed, since a zone of another size would be a new one after a reload. Untouched pages cost nothing; one upstream is
  * some 0.5 kB, one peer 0.6 kB, one worker 4 bytes a peer. */
@@ -55,7 +55,9 @@ struct shared_worker {
     uint64_t start_ticks; /* with pid names one process for all time; 0 = unknown */
     uint64_t generation;  /* of its configuration; 0 = it counts nothing */
     ngx_pid_t pid;
-    uint8_t exiting;     /* bool: it only finishes what it has */
+    uint8_t exiting; /* bool: it only finishes what it has */
+    uint8_t
+        foreign; /* bool: of another nginx, in a binary upgrade; it may leave processes behind that we do not know */
     uint32_t selections; /* odd while it selects a peer that it has not counted yet; written by that worker only */
     uint32_t counts_n;
     uint32_t counts[]; /* its requests in flight, by shared_peer.index; written by that worker only */
