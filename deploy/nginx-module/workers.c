@@ -24,6 +24,21 @@ static bool is_known(const struct shared *shared, const struct process *process)
     return false;
 }
 
+/* NULL = there is none left. */
+static struct shared_worker *spare_take(struct shared *shared)
+{
+    struct shared_worker *worker;
+
+    if (ngx_queue_empty(&shared->spares)) {
+        return NULL;
+    }
+    worker = ngx_queue_data(ngx_queue_head(&shared->spares), struct shared_worker, link);
+    ngx_queue_remove(&worker->link);
+    ngx_memzero(worker, sizeof(*worker));
+    worker->spare = 1;
+    return worker;
+}
+
 /* Under the lock. */
 static struct shared_worker *worker_add(ngx_shm_zone_t *zone, const struct process *process, uint64_t generation,
                                         uint32_t counts_n)
@@ -32,6 +47,10 @@ static struct shared_worker *worker_add(ngx_shm_zone_t *zone, const struct proce
     struct shared_worker *worker = ngx_slab_calloc_locked((ngx_slab_pool_t *)zone->shm.addr,
                                                           sizeof(*worker) + counts_n * sizeof(worker->counts[0]));
 
+    if (worker == NULL) {
+        worker = spare_take(shared);
+        counts_n = 0;
+    }
     if (worker == NULL) {
         shared->worker_missed = 1;
         return NULL;
@@ -47,6 +66,10 @@ static struct shared_worker *worker_add(ngx_shm_zone_t *zone, const struct proce
 static void worker_drop(ngx_shm_zone_t *zone, struct shared_worker *worker)
 {
     ngx_queue_remove(&worker->link);
+    if (worker->spare) {
+        ngx_queue_insert_tail(&shared_of(zone)->spares, &worker->link);
+        return;
+    }
     ngx_slab_free_locked((ngx_slab_pool_t *)zone->shm.addr, worker);
 }
 
@@ -103,6 +126,24 @@ void workers_note_other(ngx_shm_zone_t *zone, ngx_pid_t pid)
     shared_lock(zone);
     note(zone, &process, true);
     shared_unlock(zone);
+}
+
+bool workers_have_joined(ngx_shm_zone_t *zone)
+{
+    bool all = true;
+
+    for (ngx_int_t i = 0; all && i < ngx_last_process; i++) {
+        const ngx_process_t *child = &ngx_processes[i];
+        struct process process = {.pid = child->pid};
+
+        if (child->pid != -1 && !child->exited && ngx_strcmp(child->name, "worker process") == 0) {
+            shared_lock(zone);
+            all = is_known(shared_of(zone), &process);
+            shared_unlock(zone);
+            all = all || !process_lives(&process);
+        }
+    }
+    return all;
 }
 
 void workers_join(ngx_shm_zone_t *zone, uint64_t generation)
@@ -228,7 +269,7 @@ void workers_reap(ngx_shm_zone_t *zone)
 uint64_t workers_oldest_generation(ngx_shm_zone_t *zone)
 {
     struct shared *shared = shared_of(zone);
-    uint64_t oldest = shared->generation;
+    uint64_t oldest = shared->worker_missed ? 0 : shared->generation;
 
     SHARED_EACH(q, &shared->workers)
     {
@@ -263,7 +304,7 @@ bool workers_sum_is_exact(ngx_shm_zone_t *zone, const struct shared_upstream *up
     {
         struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
 
-        if (worker->generation < upstream->counted_since) {
+        if (worker->spare || worker->generation < upstream->counted_since) {
             return false;
         }
     }
