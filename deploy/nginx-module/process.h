@@ -3,6 +3,7 @@
 #define API_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -16,6 +17,11 @@ uint64_t process_start_ticks(pid_t pid);
 
 /* A zombie is dead. Where /proc does not tell, the pid decides. */
 bool process_lives(const struct process *process);
+
+/* The living processes with the caller's program name, session and process group, but `root` and its children: of a
+ * master `root`, the other nginx of a binary upgrade with all its workers. A worker whose master was killed has another
+ * parent, but stays in these. False = they cannot be told: /proc is closed to us, or there are more than found_max. */
+bool process_kin(pid_t root, struct process *found, size_t found_max, size_t *found_n);
 
 bool process_is(const struct process *one, const struct process *other);
 

@@ -3,6 +3,21 @@
 /* A symbol of nginx itself, so that the zone outlives an exchange of the module's file. */
 #define ZONE_TAG (&ngx_core_module)
 
+/* As many as one nginx can have processes. */
+static bool spares_make(ngx_slab_pool_t *pool, struct shared *shared)
+{
+    ngx_queue_init(&shared->spares);
+    for (unsigned i = 0; i < NGX_MAX_PROCESSES; i++) {
+        struct shared_worker *worker = ngx_slab_calloc(pool, sizeof(*worker));
+
+        if (worker == NULL) {
+            return false;
+        }
+        ngx_queue_insert_tail(&shared->spares, &worker->link);
+    }
+    return true;
+}
+
 static ngx_int_t zone_init(ngx_shm_zone_t *zone, void *old)
 {
     ngx_slab_pool_t *pool = (ngx_slab_pool_t *)zone->shm.addr;
@@ -13,7 +28,7 @@ static ngx_int_t zone_init(ngx_shm_zone_t *zone, void *old)
         return NGX_OK;
     }
     shared = ngx_slab_calloc(pool, sizeof(*shared));
-    if (shared == NULL) {
+    if (shared == NULL || !spares_make(pool, shared)) {
         return NGX_ERROR;
     }
     ngx_queue_init(&shared->upstreams);
@@ -47,7 +62,9 @@ void shared_unlock(ngx_shm_zone_t *zone)
 
 static void *zone_calloc(ngx_shm_zone_t *zone, size_t size_bytes)
 {
-    return ngx_slab_calloc_locked((ngx_slab_pool_t *)zone->shm.addr, size_bytes);
+    ngx_slab_pool_t *pool = (ngx_slab_pool_t *)zone->shm.addr;
+
+    return pool->pfree > SHARED_RESERVE_BYTES / ngx_pagesize ? ngx_slab_calloc_locked(pool, size_bytes) : NULL;
 }
 
 static void zone_free(ngx_shm_zone_t *zone, void *p)

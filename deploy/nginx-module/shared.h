@@ -18,11 +18,13 @@
 #include "wanted.h"
 
 /* A zone of another layout is another zone: count up when a struct of this file changes. */
-#define SHARED_ZONE_NAME "upstream_api_2"
+#define SHARED_ZONE_NAME "upstream_api_3"
 #define STATE_PATH_MAX   1023
 /* Fixed, since a zone of another size would be a new one after a reload. Untouched pages cost nothing; one upstream is
  * some 0.5 kB, one peer 0.6 kB, one worker 4 bytes a peer. */
 #define SHARED_ZONE_SIZE_BYTES (32 * 1024 * 1024)
+/* Of it, what upstreams and peers leave to the workers' rows. */
+#define SHARED_RESERVE_BYTES (SHARED_ZONE_SIZE_BYTES / 8)
 
 struct shared_peer {
     ngx_queue_t link;         /* of shared_upstream.peers */
@@ -56,6 +58,8 @@ struct shared_worker {
     uint64_t generation;  /* of its configuration; 0 = it counts nothing */
     ngx_pid_t pid;
     uint8_t exiting;     /* bool: it only finishes what it has */
+    uint8_t spare;       /* bool: of shared.spares, since there was no memory for one that counts */
+    uint8_t foreign;     /* bool: of another nginx, in a binary upgrade; it may leave processes behind unseen */
     uint32_t selections; /* odd while it selects a peer that it has not counted yet; written by that worker only */
     uint32_t counts_n;
     uint32_t counts[]; /* its requests in flight, by shared_peer.index; written by that worker only */
@@ -75,10 +79,11 @@ struct shared_state {
 struct shared {
     ngx_queue_t upstreams;
     ngx_queue_t workers;
+    ngx_queue_t spares;     /* shared_workers without counts: who serves is known also where the zone is full */
     ngx_atomic_t version;   /* rises with each change of a wanted or configured state */
     uint64_t generation;    /* configurations loaded so far */
     uint32_t index_bound;   /* above every index in use */
-    uint32_t worker_missed; /* bool: there was no memory to register a worker, so no count is sure */
+    uint32_t worker_missed; /* bool: there was no spare either, so no count is sure, and nothing may be freed */
     time_t load_s;          /* when the newest configuration was loaded, UTC */
     ngx_msec_t load_ms;     /* 0..999 of it */
     struct shared_state state;

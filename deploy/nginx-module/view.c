@@ -312,8 +312,11 @@ void view_generation_begin(ngx_shm_zone_t *zone, const ngx_cycle_t *cycle)
         workers_note_uncounted(zone, cycle);
     }
     workers_reap(zone);
+    bool may_forget = workers_have_joined(zone);
     shared_lock(zone);
-    shared_forget(zone, workers_oldest_generation(zone));
+    if (may_forget) {
+        shared_forget(zone, workers_oldest_generation(zone));
+    }
     shared->generation++;
     shared->load_s = now->sec;
     shared->load_ms = now->msec;

@@ -17,6 +17,9 @@ void workers_note_uncounted(ngx_shm_zone_t *zone, const ngx_cycle_t *cycle);
 /* The same of one process, found later: the new nginx of a binary upgrade, seen by the old one. Without the lock. */
 void workers_note_other(ngx_shm_zone_t *zone, ngx_pid_t pid);
 
+/* In the master: its workers have all come to their workers_join. Of one that has not, nobody knows the generation. */
+bool workers_have_joined(ngx_shm_zone_t *zone);
+
 /* In a worker, at its start and end. */
 void workers_join(ngx_shm_zone_t *zone, uint64_t generation);
 void workers_leave(ngx_shm_zone_t *zone);
@@ -24,7 +27,7 @@ void workers_leave(ngx_shm_zone_t *zone);
 /* Of this worker: it has been told to finish. False = no other serves either: the nginx is on its way out. */
 bool workers_note_exiting(ngx_shm_zone_t *zone);
 
-/* Of this process; NULL: it is no worker, or there was no memory. */
+/* Of this process; NULL: it is no worker, or there was no row at all. */
 extern struct shared_worker *workers_self;
 
 /* Of this worker: it is about to select a peer; it has, and has counted it. What it looked at before the begin may have
@@ -58,7 +61,8 @@ static inline void workers_count(const struct shared_peer *peer, int change)
 void workers_reap(ngx_shm_zone_t *zone);
 
 /* Under the lock. */
-uint64_t workers_oldest_generation(ngx_shm_zone_t *zone); /* of those alive; the newest when there is none */
+uint64_t
+workers_oldest_generation(ngx_shm_zone_t *zone); /* of those alive; the newest when there is none; 0: unknown */
 uint32_t workers_sum(ngx_shm_zone_t *zone, const struct shared_peer *peer);
 /* Waits, a moment at most, until no selection runs that began before the call: a request that was sent to a peer before
  * it was taken out is then in the sum. False = a worker is still at it. */

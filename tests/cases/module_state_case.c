@@ -719,6 +719,62 @@ static void a_binary_upgrade_keeps_all_and_the_old_nginx_refuses(struct stage *s
     lease_is(k, 7, "ci");
 }
 
+struct late {
+    struct kept *k;
+    pid_t master, next, killed, pid;
+    pid_t before[64];
+    unsigned before_n;
+};
+
+static bool has_late_worker(void *ctx)
+{
+    struct late *l = ctx;
+    pid_t now[64];
+    unsigned n = stage_nginx_workers_of(l->k->lb, l->master, now, 64);
+
+    for (unsigned i = 0; i < n && i < 64; i++) {
+        bool is_old = false;
+
+        for (unsigned b = 0; b < l->before_n; b++)
+            is_old = is_old || now[i] == l->before[b];
+        if (!is_old)
+            l->pid = now[i];
+    }
+    return l->pid != 0;
+}
+
+/* Also one that the old master started when the new nginx was there already. */
+static void workers_of_a_killed_old_master_are_not_forgotten(struct stage *s)
+{
+    struct late late = {.k = start(s, 3)};
+    struct stage_nginx *lb = late.k->lb;
+    struct gone gone = {.stage = s, .n = 1};
+    int new;
+
+    late.master = lb->proc->pid;
+    late.next = stage_nginx_upgrade(lb);
+    late.before_n = stage_nginx_workers_of(lb, late.master, late.before, 64);
+    for (unsigned i = 0; i < late.before_n && late.killed == 0; i++)
+        late.killed = late.before[i] != late.next ? late.before[i] : 0;
+    assert_int_equal(kill(late.killed, SIGKILL), 0);
+    stage_wait_until(s, has_late_worker, &late, WAIT_MS, "the killed worker to have a successor");
+    new = connect_to(late.k, late.next);
+    want_on(late.k, new, "GET", "", "", "\"active_exact\":false");
+    stage_proc_signal(s, lb->proc, SIGKILL);
+    (void)stage_proc_wait(s, lb->proc, WAIT_MS);
+    want_on(late.k, new, "GET", "", "", "\"active_exact\":false");
+    for (unsigned i = 0; i < late.before_n; i++)
+        if (late.before[i] != late.next && late.before[i] != late.killed) {
+            gone.pids[0] = late.before[i];
+            assert_int_equal(kill(late.before[i], SIGKILL), 0);
+            stage_wait_until(s, are_gone, &gone, WAIT_MS, "a worker of the killed master to be gone");
+        }
+    for (int i = 0; i < 3; i++)
+        want_on(late.k, new, "GET", "", "", "\"active_exact\":false");
+    assert_int_equal(kill(late.pid, SIGKILL), 0);
+    stage_wait_until(s, is_exact, late.k, WAIT_MS, "the counts to be exact, with one nginx left");
+}
+
 static void when_the_new_nginx_ends_the_old_one_goes_on_with_its_changes(struct stage *s)
 {
     pid_t next;
@@ -894,6 +950,7 @@ int main(void)
         stage_test(a_folder_that_the_workers_may_not_write_is_named_at_start),
         stage_test(every_answered_change_is_there_after_a_kill),
         stage_test(a_binary_upgrade_keeps_all_and_the_old_nginx_refuses),
+        stage_test(workers_of_a_killed_old_master_are_not_forgotten),
         stage_test(when_the_new_nginx_ends_the_old_one_goes_on_with_its_changes),
         stage_test(a_new_nginx_that_waits_for_its_last_connection_gives_the_file_back),
         stage_test(a_change_in_the_moment_of_an_upgrade_is_kept_or_refused),
