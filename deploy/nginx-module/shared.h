@@ -18,7 +18,7 @@
 #include "wanted.h"
 
 /* A zone of another layout is another zone: count up when a struct of this file changes. */
-#define SHARED_ZONE_NAME "upstream_api_2"
+#define SHARED_ZONE_NAME "upstream_api_3"
 #define STATE_PATH_MAX   1023
 /* Fixed, since a zone of another size would be a new one after a reload. Untouched pages cost nothing; one upstream is
  * some 0.5 kB, one peer 0.6 kB, one worker 4 bytes a peer. */
@@ -79,6 +79,7 @@ struct shared {
     uint64_t generation;    /* configurations loaded so far */
     uint32_t index_bound;   /* above every index in use */
     uint32_t worker_missed; /* bool: there was no memory to register a worker, so no count is sure */
+    uint64_t born_ns;       /* when this zone was made, monotonic: tells it from the others of one master */
     time_t load_s;          /* when the newest configuration was loaded, UTC */
     ngx_msec_t load_ms;     /* 0..999 of it */
     struct shared_state state;

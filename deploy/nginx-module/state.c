@@ -19,7 +19,7 @@
 #define STORE_POLL_NS (500 * 1000)
 #define STORE_TRIES   3
 
-static struct process owner_here; /* the master of this worker */
+static struct state_owner owner_here; /* the master of this worker, and the zone */
 
 /* ---- configuration */
 
@@ -145,21 +145,49 @@ static bool is_path(ngx_shm_zone_t *zone, const char *path)
     return same;
 }
 
+enum holder {
+    HOLDER_US,
+    HOLDER_OTHER, /* and we may not take it */
+    HOLDER_NONE,  /* or one that we follow: it may be taken */
+};
+
+/* A zone that has had the file leaves it to whoever took it; of two zones of one master the later one has it. */
+static enum holder holder_is(const struct shared_state *state, const struct state_owner *owner)
+{
+    if (owner->master.pid == 0) {
+        return HOLDER_NONE;
+    }
+    if (process_is(&owner->master, &owner_here.master)) {
+        return owner->zone > owner_here.zone                    ? HOLDER_OTHER
+               : owner->zone == owner_here.zone && state->owned ? HOLDER_US
+                                                                : HOLDER_NONE;
+    }
+    return state->owned && process_lives(&owner->master) ? HOLDER_OTHER : HOLDER_NONE;
+}
+
+static void note_other(ngx_shm_zone_t *zone, const struct state_owner *owner)
+{
+    if (owner->master.pid != owner_here.master.pid) {
+        workers_note_other(zone, owner->master.pid);
+    }
+}
+
 static enum state_verdict own(ngx_shm_zone_t *zone, const char *path, int lock, char *why)
 {
     struct shared_state *state = &shared_of(zone)->state;
-    struct process owner;
+    struct state_owner owner;
 
     if (!is_path(zone, path)) {
         return STATE_GOOD; /* what is written there does not count as stored */
     }
     state_file_owner(lock, &owner);
-    if (state->owned && process_is(&owner, &owner_here)) {
+    enum holder holder = holder_is(state, &owner);
+    if (holder == HOLDER_US) {
         return STATE_GOOD;
     }
-    if (state->owned && owner.pid != 0 && process_lives(&owner)) {
-        workers_note_other(zone, owner.pid);
-        (void)snprintf(why, STATE_WHY_MAX, "nginx %ld has taken over the state file %s", (long)owner.pid, path);
+    if (holder == HOLDER_OTHER) {
+        note_other(zone, &owner);
+        (void)snprintf(why, STATE_WHY_MAX, "nginx %ld has taken over the state file %s", (long)owner.master.pid, path);
         return STATE_TAKEN;
     }
     if (!state_file_own(lock, &owner_here, why)) {
@@ -317,18 +345,19 @@ enum state_verdict state_keep(ngx_shm_zone_t *zone, char *why)
 static enum state_verdict claim(ngx_shm_zone_t *zone, uint32_t limit_ms, char *why)
 {
     char path[STATE_PATH_MAX + 1];
-    struct process owner;
+    struct state_owner owner;
 
     copy_path(zone, path);
     if (path[0] == '\0') {
         return STATE_GOOD;
     }
     state_file_look(path, &owner);
-    if (shared_of(zone)->state.owned && process_is(&owner, &owner_here)) {
+    enum holder holder = holder_is(&shared_of(zone)->state, &owner);
+    if (holder == HOLDER_US) {
         return STATE_GOOD;
     }
-    if (shared_of(zone)->state.owned && owner.pid != 0 && process_lives(&owner)) {
-        workers_note_other(zone, owner.pid); /* whether or not we get the lock */
+    if (holder == HOLDER_OTHER) {
+        note_other(zone, &owner); /* whether or not we get the lock */
     }
     int lock = state_file_lock(path, limit_ms, why);
     if (lock < 0) {
@@ -373,9 +402,9 @@ static void look_after(ngx_shm_zone_t *zone, uint32_t limit_ms)
 /* An nginx on its way out may wait for its last connections for long: another one may want to change something. */
 static void give_back(ngx_shm_zone_t *zone)
 {
-    const struct process nobody = {0};
+    const struct state_owner nobody = {0};
     char path[STATE_PATH_MAX + 1], why[STATE_WHY_MAX];
-    struct process owner;
+    struct state_owner owner;
 
     workers_reap(zone);
     if (workers_note_exiting(zone)) {
@@ -387,7 +416,8 @@ static void give_back(ngx_shm_zone_t *zone)
         return;
     }
     state_file_owner(lock, &owner);
-    if (process_is(&owner, &owner_here) && state_file_own(lock, &nobody, why)) {
+    if (process_is(&owner.master, &owner_here.master) && owner.zone == owner_here.zone &&
+        state_file_own(lock, &nobody, why)) {
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "upstream_api: the state file %s is given back", path);
     }
     state_file_unlock(&lock);
@@ -408,8 +438,9 @@ void state_begin(ngx_shm_zone_t *zone, uint64_t generation)
     static ngx_event_t event;
     struct shared_state *state = &shared_of(zone)->state;
 
-    owner_here.pid = ngx_process == NGX_PROCESS_SINGLE ? ngx_pid : ngx_parent;
-    owner_here.start_ticks = process_start_ticks(owner_here.pid);
+    owner_here.master.pid = ngx_process == NGX_PROCESS_SINGLE ? ngx_pid : ngx_parent;
+    owner_here.master.start_ticks = process_start_ticks(owner_here.master.pid);
+    owner_here.zone = shared_of(zone)->born_ns;
     shared_lock(zone);
     if (generation > state->generation) {
         state->generation = generation;

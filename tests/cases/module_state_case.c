@@ -605,7 +605,7 @@ static void every_answered_change_is_there_after_a_kill(struct stage *s)
     }
 }
 
-/* ---- a binary upgrade: two nginx on the same sockets */
+/* ---- two nginx, or two zones of one, that know the same file */
 
 /* A connection to a worker of that master. */
 static int connect_to(struct kept *k, pid_t master)
@@ -879,6 +879,46 @@ static void no_answered_change_is_lost_over_upgrades_and_back(struct stage *s)
     states_are(k, l.want);
 }
 
+/* ---- whose word holds */
+
+static void reload(struct kept *k)
+{
+    stage_nginx_write(k->lb, &k->conf);
+    stage_nginx_reload(k->lb);
+}
+
+/* A reload without the module ends its zone, the next one with it makes another. A worker of the first still has a
+ * request whose body is slow. */
+static void an_old_worker_of_a_zone_that_was_dropped_changes_nothing(struct stage *s)
+{
+    struct kept *k = start(s, 2);
+    const char *with = k->conf.http_extra;
+
+    assert_int_equal(lease(k, 5, "a"), 200);
+    int slow = connect_to(k, k->lb->proc->pid);
+    stage_raw_send(s, slow,
+                   "PATCH /api/9/http/upstreams/app/servers/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 14\r\n\r\n{");
+    assert_false(stage_raw_closes(s, slow, 0));
+    k->conf.no_module = true;
+    k->conf.http_extra = NULL;
+    reload(k);
+    k->conf.no_module = false;
+    k->conf.http_extra = with;
+    reload(k);
+    assert_int_equal(lease(k, 9, "a"), 200);
+    patch(k, 0, "{\"down\":true}");
+    stage_raw_send(s, slow, "\"drain\":true}");
+    const char *answer = stage_raw_answer(s, slow, WAIT_MS);
+    if (strstr(answer, "HTTP/1.1 503") == NULL || strstr(answer, "StateTaken") == NULL)
+        stage_fail(s, "the old worker answered %s", answer);
+    states_are(k, "xu");
+    lease_is(k, 9, "a");
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "xu");
+    lease_is(k, 9, "a");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -897,6 +937,7 @@ int main(void)
         stage_test(a_new_nginx_that_waits_for_its_last_connection_gives_the_file_back),
         stage_test(a_change_in_the_moment_of_an_upgrade_is_kept_or_refused),
         stage_test(no_answered_change_is_lost_over_upgrades_and_back),
+        stage_test(an_old_worker_of_a_zone_that_was_dropped_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
