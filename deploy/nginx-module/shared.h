@@ -15,6 +15,7 @@
 
 #include "counts.h"
 #include "lease.h"
+#include "state_file.h"
 #include "wanted.h"
 
 /* A zone of another layout is another zone: count up when a struct of this file changes. */
@@ -67,7 +68,9 @@ struct shared_state {
     uint64_t changed;                /* rises with each change that the file must hold */
     uint64_t stored;                 /* of those, what the file holds */
     uint64_t generation;             /* the newest whose peers are all registered */
+    struct state_mark mark;          /* of the file that we wrote or read last */
     uint8_t owned;                   /* bool: the file has been ours */
+    uint8_t let_go;                  /* bool: since then another may have had it: it was seen, or we gave it back */
     uint8_t zone_leads;              /* bool: who takes the file over does not read it first */
     uint8_t failing;                 /* bool: the log knows that it cannot be written */
 };

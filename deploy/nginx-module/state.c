@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "state_text.h"
@@ -76,7 +75,11 @@ static void read_in(ngx_shm_zone_t *zone, const char *path, bool may_rename, ngx
     struct state_rows rows;
     char *bytes;
     bool there;
+    struct state_mark mark = state_file_mark(path); /* before: one that comes meanwhile is another */
 
+    shared_lock(zone);
+    shared_of(zone)->state.mark = mark;
+    shared_unlock(zone);
     if (read_rows(path, &rows, &bytes, why, &there)) {
         if (!state_zone_put(zone, &rows)) {
             ngx_log_error(NGX_LOG_ALERT, log, 0, "upstream_api: the shared zone is full: not all of %s is in it", path);
@@ -114,26 +117,35 @@ void state_load(ngx_shm_zone_t *zone, const ngx_str_t *path, const ngx_cycle_t *
         (void)ngx_cpystrn(state->path, (u_char *)(uintptr_t)text, sizeof(state->path));
         state->stored = 0;
         state->owned = 0;
+        state->let_go = 0;
         state->failing = 0;
         state->zone_leads = !first;
+        if (!first) {
+            state->mark = (struct state_mark){0};
+        }
     }
     shared_unlock(zone);
 }
 
 /* ---- whose the file is; with FILE.lock held */
 
+/* Not what we wrote or read last; a file that is gone says nothing. */
+static bool is_new(ngx_shm_zone_t *zone, const char *path)
+{
+    struct state_mark mark = state_file_mark(path);
+
+    shared_lock(zone);
+    bool same = state_mark_is(&mark, &shared_of(zone)->state.mark);
+    shared_unlock(zone);
+    return !same && mark.inode != 0;
+}
+
 /* Another nginx has it, so what it writes is what holds. */
 static void follow(ngx_shm_zone_t *zone, const char *path)
 {
-    static struct stat seen;
-    struct stat now;
-
-    if (lstat(path, &now) == -1 || (now.st_ino == seen.st_ino && now.st_mtim.tv_sec == seen.st_mtim.tv_sec &&
-                                    now.st_mtim.tv_nsec == seen.st_mtim.tv_nsec)) {
-        return;
+    if (is_new(zone, path)) {
+        read_in(zone, path, false, ngx_cycle->log);
     }
-    seen = now;
-    read_in(zone, path, false, ngx_cycle->log);
 }
 
 /* False = a reload has given the file another name since we looked. */
@@ -172,6 +184,23 @@ static void note_other(ngx_shm_zone_t *zone, const struct state_owner *owner)
     }
 }
 
+static void let_go(ngx_shm_zone_t *zone)
+{
+    shared_lock(zone);
+    shared_of(zone)->state.let_go = 1;
+    shared_unlock(zone);
+}
+
+/* The zone is right and the file is written from it, unless another has had the file: who finds FILE.lock gone, or the
+ * folder as it was some time ago, has not lost it to anyone. */
+static bool must_read(ngx_shm_zone_t *zone, const char *path, const struct state_owner *last)
+{
+    const struct shared_state *state = &shared_of(zone)->state;
+    bool later = last->master.pid != 0 && last->zone > owner_here.zone; /* it came, wrote and died unseen */
+
+    return !state->zone_leads && (!state->owned || state->let_go || later) && is_new(zone, path);
+}
+
 static enum state_verdict own(ngx_shm_zone_t *zone, const char *path, int lock, char *why)
 {
     struct shared_state *state = &shared_of(zone)->state;
@@ -187,18 +216,20 @@ static enum state_verdict own(ngx_shm_zone_t *zone, const char *path, int lock, 
     }
     if (holder == HOLDER_OTHER) {
         note_other(zone, &owner);
+        let_go(zone);
         (void)snprintf(why, STATE_WHY_MAX, "nginx %ld has taken over the state file %s", (long)owner.master.pid, path);
         return STATE_TAKEN;
     }
     if (!state_file_own(lock, &owner_here, why)) {
         return STATE_LOST;
     }
-    if (!state->zone_leads) {
+    if (must_read(zone, path, &owner)) {
         read_in(zone, path, true, ngx_cycle->log);
     }
     shared_lock(zone);
     if (ngx_strcmp(state->path, path) == 0) {
         state->owned = 1;
+        state->let_go = 0;
         state->zone_leads = 0;
         state->stored = 0;
     }
@@ -231,9 +262,11 @@ static bool write_zone(ngx_shm_zone_t *zone, const char *path, char *why)
         good = state_file_write(path, text.bytes, text.size_bytes, why);
     }
     state_text_free(&text);
+    struct state_mark mark = state_file_mark(path);
     shared_lock(zone);
     if (good && ngx_strcmp(state->path, path) == 0) {
         state->stored = ngx_max(state->stored, changed);
+        state->mark = mark;
     }
     shared_unlock(zone);
     return good;
@@ -418,6 +451,7 @@ static void give_back(ngx_shm_zone_t *zone)
     state_file_owner(lock, &owner);
     if (process_is(&owner.master, &owner_here.master) && owner.zone == owner_here.zone &&
         state_file_own(lock, &nobody, why)) {
+        let_go(zone);
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "upstream_api: the state file %s is given back", path);
     }
     state_file_unlock(&lock);

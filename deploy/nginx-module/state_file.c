@@ -183,6 +183,22 @@ bool state_file_write(const char *path, const char *bytes, size_t size_bytes, ch
     return sync_folder_of(path, why);
 }
 
+struct state_mark state_file_mark(const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) == -1) {
+        return (struct state_mark){0};
+    }
+    return (struct state_mark){(uint64_t)st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
+}
+
+bool state_mark_is(const struct state_mark *one, const struct state_mark *other)
+{
+    return one->inode == other->inode && one->size_bytes == other->size_bytes && one->mtime_s == other->mtime_s &&
+           one->mtime_ns == other->mtime_ns;
+}
+
 /* ---- the lock */
 
 static uint64_t now_ms(void)

@@ -33,6 +33,14 @@ enum state_file_found state_file_read(const char *path, size_t max_bytes, char *
 bool state_file_write(const char *path, const char *bytes, size_t size_bytes, char *why);
 bool state_file_put_aside(const char *path, char *why); /* as FILE.bad; an older one goes */
 
+/* Which FILE it is: another writing gives another mark. All 0 = there is none. */
+struct state_mark {
+    uint64_t inode;
+    int64_t size_bytes, mtime_s, mtime_ns;
+};
+struct state_mark state_file_mark(const char *path);
+bool state_mark_is(const struct state_mark *one, const struct state_mark *other);
+
 /* A descriptor, or one of the two below 0. Waits for others at most limit_ms. Makes FILE.lock where there is none. */
 #define STATE_LOCK_FAILED (-1)
 #define STATE_LOCK_BUSY   (-2) /* others have held it all the time */

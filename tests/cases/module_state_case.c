@@ -919,6 +919,92 @@ static void an_old_worker_of_a_zone_that_was_dropped_changes_nothing(struct stag
     lease_is(k, 9, "a");
 }
 
+struct told {
+    struct kept *k;
+    const char *part; /* of the error log, or of the state file */
+    unsigned times;
+};
+
+static bool log_has(void *ctx)
+{
+    struct told *t = ctx;
+
+    return count(log_of(t->k), t->part) >= t->times;
+}
+
+static bool file_has(void *ctx)
+{
+    struct told *t = ctx;
+
+    return access(t->k->path, F_OK) == 0 && count(stage_read(t->k->stage, t->k->path), t->part) >= t->times;
+}
+
+static void wait_until_it_is_ours(struct kept *k, unsigned times)
+{
+    struct told ours = {k, "is ours", times};
+
+    stage_wait_until(k->stage, log_has, &ours, WAIT_MS, "the state file to be taken again");
+}
+
+/* What stands in the way of the next writing, as a full disk would; FILE.lock can be had all the same. */
+static const char *block_writing(struct kept *k)
+{
+    const char *in_the_way = stage_text(k->stage, "%s.new", k->path);
+
+    assert_int_equal(mkdir(in_the_way, 0755), 0);
+    return in_the_way;
+}
+
+static void wait_until_it_is_written(struct kept *k, const char *in_the_way)
+{
+    struct told down = {k, " down\n", 1};
+
+    assert_int_equal(rmdir(in_the_way), 0);
+    stage_wait_until(k->stage, file_has, &down, WAIT_MS, "the change to be in the state file");
+}
+
+static void a_removed_lock_or_a_restored_folder_undoes_nothing(struct stage *s)
+{
+    struct kept *k = start(s, 2);
+    const char *lock = stage_text(s, "%s.lock", k->path);
+
+    patch(k, 1, "{\"drain\":true}");
+    const char *backup = stage_read(s, k->path), *in_the_way = block_writing(k);
+    patch_is_not_kept(k);
+    assert_int_equal(unlink(lock), 0);
+    wait_until_it_is_ours(k, 2);
+    states_are(k, "xd");
+    wait_until_it_is_written(k, in_the_way);
+
+    assert_int_equal(unlink(lock), 0);
+    (void)stage_write(s, "keep/state", backup);
+    wait_until_it_is_ours(k, 3);
+    states_are(k, "xd");
+    struct told down = {k, " down\n", 1};
+    stage_wait_until(s, file_has, &down, WAIT_MS, "the state file to be as nginx knows it");
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "xd");
+}
+
+static void a_change_that_could_not_be_written_outlives_an_upgrade_that_fails(struct stage *s)
+{
+    struct kept *k = start(s, 2);
+    int old = connect_to(k, k->lb->proc->pid);
+
+    patch(k, 1, "{\"drain\":true}");
+    const char *in_the_way = block_writing(k);
+    patch_is_not_kept(k);
+    pid_t next = stage_nginx_upgrade(k->lb);
+    want_on(k, old, "PATCH", "/servers/1", "{\"down\":true}", "\"code\":\"StateTaken\"");
+    want_on(k, old, "GET", "/servers/0", "", "\"down\":true");
+    kill_all_of(k, next);
+    stage_wait_until(s, old_is_alone, k, WAIT_MS, "the old nginx to have its pid file again");
+    states_are(k, "xd");
+    wait_until_it_is_written(k, in_the_way);
+    states_are(k, "xd");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -938,6 +1024,8 @@ int main(void)
         stage_test(a_change_in_the_moment_of_an_upgrade_is_kept_or_refused),
         stage_test(no_answered_change_is_lost_over_upgrades_and_back),
         stage_test(an_old_worker_of_a_zone_that_was_dropped_changes_nothing),
+        stage_test(a_removed_lock_or_a_restored_folder_undoes_nothing),
+        stage_test(a_change_that_could_not_be_written_outlives_an_upgrade_that_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
