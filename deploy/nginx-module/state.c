@@ -69,7 +69,7 @@ static bool read_rows(const char *path, struct state_rows *rows, char **bytes, c
 }
 
 /* A file that cannot be read says nothing: what is in the zone, or the configuration, stands. */
-static void read_in(ngx_shm_zone_t *zone, const char *path, bool may_rename, ngx_log_t *log)
+static void read_in(ngx_shm_zone_t *zone, const char *path, enum state_put how, bool may_rename, ngx_log_t *log)
 {
     char why[STATE_WHY_MAX], aside[STATE_WHY_MAX];
     struct state_rows rows;
@@ -81,7 +81,7 @@ static void read_in(ngx_shm_zone_t *zone, const char *path, bool may_rename, ngx
     shared_of(zone)->state.mark = mark;
     shared_unlock(zone);
     if (read_rows(path, &rows, &bytes, why, &there)) {
-        if (!state_zone_put(zone, &rows)) {
+        if (!state_zone_put(zone, &rows, how)) {
             ngx_log_error(NGX_LOG_ALERT, log, 0, "upstream_api: the shared zone is full: not all of %s is in it", path);
         }
         state_rows_free(&rows);
@@ -110,7 +110,7 @@ void state_load(ngx_shm_zone_t *zone, const ngx_str_t *path, const ngx_cycle_t *
     bool first = shared->generation == 0; /* of this zone: a start or a binary upgrade, and no reload */
 
     if (first && path->len != 0) {
-        read_in(zone, text, !ngx_test_config, cycle->log);
+        read_in(zone, text, STATE_PUT_ALL, !ngx_test_config, cycle->log);
     }
     shared_lock(zone);
     if (ngx_strcmp(state->path, text) != 0) {
@@ -144,7 +144,7 @@ static bool is_new(ngx_shm_zone_t *zone, const char *path)
 static void follow(ngx_shm_zone_t *zone, const char *path)
 {
     if (is_new(zone, path)) {
-        read_in(zone, path, false, ngx_cycle->log);
+        read_in(zone, path, STATE_PUT_NAMED, false, ngx_cycle->log);
     }
 }
 
@@ -184,11 +184,45 @@ static void note_other(ngx_shm_zone_t *zone, const struct state_owner *owner)
     }
 }
 
-static void let_go(ngx_shm_zone_t *zone)
+/* While another nginx is there, FILE has a row for each of our servers: see state_zone.h. */
+static void note_two(ngx_shm_zone_t *zone, const struct process *other)
+{
+    struct shared_state *state = &shared_of(zone)->state;
+
+    if (other->pid == 0 || process_is(other, &owner_here.master) || !process_lives(other)) {
+        return;
+    }
+    shared_lock(zone);
+    state->other = *other;
+    shared_unlock(zone);
+}
+
+static void forget_dead_other(ngx_shm_zone_t *zone)
+{
+    struct shared_state *state = &shared_of(zone)->state;
+
+    shared_lock(zone);
+    struct process other = state->other;
+    shared_unlock(zone);
+    if (other.pid == 0 || process_lives(&other)) {
+        return;
+    }
+    shared_lock(zone);
+    if (state->other.pid == other.pid) {
+        state->other = (struct process){0};
+        state->changed++;
+    }
+    shared_unlock(zone);
+}
+
+/* Whether it had been before. */
+static bool let_go(ngx_shm_zone_t *zone)
 {
     shared_lock(zone);
+    bool before = shared_of(zone)->state.let_go;
     shared_of(zone)->state.let_go = 1;
     shared_unlock(zone);
+    return before;
 }
 
 /* The zone is right and the file is written from it, unless another has had the file: who finds FILE.lock gone, or the
@@ -216,15 +250,20 @@ static enum state_verdict own(ngx_shm_zone_t *zone, const char *path, int lock, 
     }
     if (holder == HOLDER_OTHER) {
         note_other(zone, &owner);
-        let_go(zone);
+        note_two(zone, &owner.master);
         (void)snprintf(why, STATE_WHY_MAX, "nginx %ld has taken over the state file %s", (long)owner.master.pid, path);
+        if (!let_go(zone)) {
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                          "upstream_api: %s: nothing can be changed here while it has it", why);
+        }
         return STATE_TAKEN;
     }
     if (!state_file_own(lock, &owner_here, why)) {
         return STATE_LOST;
     }
+    note_two(zone, &owner.master);
     if (must_read(zone, path, &owner)) {
-        read_in(zone, path, true, ngx_cycle->log);
+        read_in(zone, path, state->owned ? STATE_PUT_NAMED : STATE_PUT_ALL, true, ngx_cycle->log);
     }
     shared_lock(zone);
     if (ngx_strcmp(state->path, path) == 0) {
@@ -310,7 +349,7 @@ static enum state_verdict store_once(ngx_shm_zone_t *zone, uint64_t changed, uin
     }
     enum state_verdict verdict = own(zone, path, lock, why);
     if (verdict == STATE_TAKEN) {
-        read_in(zone, path, false, ngx_cycle->log); /* undoes what the new owner has not seen */
+        read_in(zone, path, STATE_PUT_ALL, false, ngx_cycle->log); /* undoes what the new owner has not seen */
     } else if (verdict == STATE_GOOD && !is_stored(zone, changed) && !write_zone(zone, path, why)) {
         verdict = STATE_LOST;
     }
@@ -424,6 +463,7 @@ static void look_after(ngx_shm_zone_t *zone, uint32_t limit_ms)
     char why[STATE_WHY_MAX];
     enum state_verdict verdict = claim(zone, limit_ms, why);
 
+    forget_dead_other(zone);
     if (verdict == STATE_GOOD) {
         verdict = store(zone, limit_ms, why);
     }
@@ -451,7 +491,7 @@ static void give_back(ngx_shm_zone_t *zone)
     state_file_owner(lock, &owner);
     if (process_is(&owner.master, &owner_here.master) && owner.zone == owner_here.zone &&
         state_file_own(lock, &nobody, why)) {
-        let_go(zone);
+        (void)let_go(zone);
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "upstream_api: the state file %s is given back", path);
     }
     state_file_unlock(&lock);

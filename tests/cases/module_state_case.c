@@ -1005,6 +1005,89 @@ static void a_change_that_could_not_be_written_outlives_an_upgrade_that_fails(st
     states_are(k, "xd");
 }
 
+/* The old nginx's servers are a, b and c, with a down; the new one's b and c. */
+static struct kept *upgrade_without_the_first(struct stage *s, pid_t *next)
+{
+    struct kept *k = start(s, 3);
+
+    patch(k, 0, "{\"down\":true}");
+    patch(k, 1, "{\"drain\":true}");
+    k->upstreams[0].peers = k->upstreams[1].peers = k->peers + 1;
+    stage_nginx_write(k->lb, &k->conf);
+    *next = stage_nginx_upgrade(k->lb);
+    return k;
+}
+
+static void a_server_that_the_new_nginx_does_not_have_stays_down_in_the_old_one(struct stage *s)
+{
+    pid_t next;
+    struct kept *k = upgrade_without_the_first(s, &next);
+    int old = connect_to(k, k->lb->proc->pid), new = connect_to(k, next);
+
+    want_on(k, new, "PATCH", "/servers/1", "{\"drain\":true}", "HTTP/1.1 200");
+    want_on(k, new, "PATCH", "/servers/0", "{\"drain\":false}", "HTTP/1.1 200");
+    want_on(k, old, "GET", "/servers/0", "", "\"down\":true");
+    want_on(k, old, "GET", "/servers/1", "", "\"down\":false}"); /* and no drain */
+    want_on(k, old, "GET", "/servers/2", "", "\"drain\":true");
+    assert_int_equal(count(stage_read(s, k->path), " down\n"), 1);
+    kill_all_of(k, next);
+    stage_wait_until(s, old_is_alone, k, WAIT_MS, "the old nginx to have its pid file again");
+    states_are(k, "xud");
+    stage_nginx_stop(k->lb, SIGKILL);
+    k->upstreams[0].peers = k->upstreams[1].peers = k->peers;
+    again(k);
+    states_are(k, "xud");
+}
+
+static bool file_has_not(void *ctx)
+{
+    struct told *t = ctx;
+
+    return count(stage_read(t->k->stage, t->k->path), t->part) == 0;
+}
+
+static void rows_that_were_kept_for_the_old_nginx_go_with_it(struct stage *s)
+{
+    pid_t next;
+    struct kept *k = upgrade_without_the_first(s, &next);
+    struct told down = {k, " down\n", 0};
+
+    stage_proc_signal(s, k->lb->proc, SIGQUIT);
+    assert_int_equal(stage_proc_wait(s, k->lb->proc, WAIT_MS), 0);
+    stage_wait_until(s, file_has_not, &down, WAIT_MS, "the row of a server that no nginx has to go");
+    states_are(k, "du");
+    kill_all_of(k, next);
+}
+
+static void an_nginx_whose_file_another_one_takes_says_so_and_puts_nothing_up(struct stage *s)
+{
+    struct kept *k = start(s, 2);
+    struct stage_upstream shop[] = {{.name = "shop", .peers = k->peers + 1}, {.name = NULL}};
+    struct stage_nginx_conf conf = {.upstreams = shop, .http_extra = k->conf.http_extra};
+    struct told taken = {k, "has taken over the state file", 1};
+
+    patch(k, 0, "{\"down\":true}");
+    struct stage_nginx *other = stage_nginx_start(s, "other", &conf);
+    stage_wait_until(s, log_has, &taken, WAIT_MS, "a line in the log");
+    struct stage_answer *a = stage_http(s, "PATCH", stage_text(s, "%s/9/http/upstreams/shop/servers/0", other->api),
+                                        NULL, "{\"drain\":true}");
+    assert_int_equal(a->status, 200);
+    for (int i = 0; i < 20; i++)
+        states_are(k, "xu");
+    assert_int_equal(try_patch(k, 1, NULL, "{\"down\":true}")->status, 503);
+    assert_int_equal(count(log_of(k), taken.part), 1);
+    stage_nginx_reload(other); /* it forgets what it has not got */
+    a = stage_http(s, "PATCH", stage_text(s, "%s/9/http/upstreams/shop/servers/0", other->api), NULL,
+                   "{\"drain\":false}");
+    assert_int_equal(a->status, 200);
+    for (int i = 0; i < 20; i++)
+        states_are(k, "xu");
+    stage_nginx_stop(other, SIGTERM);
+    struct ask ask = {.k = k};
+    stage_wait_until(s, is_made, &ask, WAIT_MS, "the first nginx to have its file again");
+    states_are(k, "xd");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1026,6 +1109,9 @@ int main(void)
         stage_test(an_old_worker_of_a_zone_that_was_dropped_changes_nothing),
         stage_test(a_removed_lock_or_a_restored_folder_undoes_nothing),
         stage_test(a_change_that_could_not_be_written_outlives_an_upgrade_that_fails),
+        stage_test(a_server_that_the_new_nginx_does_not_have_stays_down_in_the_old_one),
+        stage_test(rows_that_were_kept_for_the_old_nginx_go_with_it),
+        stage_test(an_nginx_whose_file_another_one_takes_says_so_and_puts_nothing_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
