@@ -1,5 +1,7 @@
 #include "shared.h"
 
+#include <time.h>
+
 /* A symbol of nginx itself, so that the zone outlives an exchange of the module's file. */
 #define ZONE_TAG (&ngx_core_module)
 
@@ -18,6 +20,16 @@ static bool spares_make(ngx_slab_pool_t *pool, struct shared *shared)
     return true;
 }
 
+/* A reload that drops the directive and one that brings it back leave two zones under one master: the later has the
+ * larger number. */
+static uint64_t birth_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static ngx_int_t zone_init(ngx_shm_zone_t *zone, void *old)
 {
     ngx_slab_pool_t *pool = (ngx_slab_pool_t *)zone->shm.addr;
@@ -34,6 +46,7 @@ static ngx_int_t zone_init(ngx_shm_zone_t *zone, void *old)
     ngx_queue_init(&shared->upstreams);
     ngx_queue_init(&shared->workers);
     shared->version = 1;
+    shared->born_ns = birth_ns();
     pool->log_nomem = 0;
     zone->data = shared;
     return NGX_OK;

@@ -15,6 +15,7 @@
 
 #include "counts.h"
 #include "lease.h"
+#include "state_file.h"
 #include "wanted.h"
 
 /* A zone of another layout is another zone: count up when a struct of this file changes. */
@@ -71,7 +72,10 @@ struct shared_state {
     uint64_t changed;                /* rises with each change that the file must hold */
     uint64_t stored;                 /* of those, what the file holds */
     uint64_t generation;             /* the newest whose peers are all registered */
+    struct process other;            /* pid 0: none; it may go on with the file when we end, or we when it ends */
+    struct state_mark mark;          /* of the file that we wrote or read last */
     uint8_t owned;                   /* bool: the file has been ours */
+    uint8_t let_go;                  /* bool: since then another may have had it: it was seen, or we gave it back */
     uint8_t zone_leads;              /* bool: who takes the file over does not read it first */
     uint8_t failing;                 /* bool: the log knows that it cannot be written */
 };
@@ -84,6 +88,7 @@ struct shared {
     uint64_t generation;    /* configurations loaded so far */
     uint32_t index_bound;   /* above every index in use */
     uint32_t worker_missed; /* bool: there was no spare either, so no count is sure, and nothing may be freed */
+    uint64_t born_ns;       /* when this zone was made, monotonic: tells it from the others of one master */
     time_t load_s;          /* when the newest configuration was loaded, UTC */
     ngx_msec_t load_ms;     /* 0..999 of it */
     struct shared_state state;

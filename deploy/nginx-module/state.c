@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "state_text.h"
@@ -19,7 +18,7 @@
 #define STORE_POLL_NS (500 * 1000)
 #define STORE_TRIES   3
 
-static struct process owner_here; /* the master of this worker */
+static struct state_owner owner_here; /* the master of this worker, and the zone */
 
 /* ---- configuration */
 
@@ -70,15 +69,19 @@ static bool read_rows(const char *path, struct state_rows *rows, char **bytes, c
 }
 
 /* A file that cannot be read says nothing: what is in the zone, or the configuration, stands. */
-static void read_in(ngx_shm_zone_t *zone, const char *path, bool may_rename, ngx_log_t *log)
+static void read_in(ngx_shm_zone_t *zone, const char *path, enum state_put how, bool may_rename, ngx_log_t *log)
 {
     char why[STATE_WHY_MAX], aside[STATE_WHY_MAX];
     struct state_rows rows;
     char *bytes;
     bool there;
+    struct state_mark mark = state_file_mark(path); /* before: one that comes meanwhile is another */
 
+    shared_lock(zone);
+    shared_of(zone)->state.mark = mark;
+    shared_unlock(zone);
     if (read_rows(path, &rows, &bytes, why, &there)) {
-        if (!state_zone_put(zone, &rows)) {
+        if (!state_zone_put(zone, &rows, how)) {
             ngx_log_error(NGX_LOG_ALERT, log, 0, "upstream_api: the shared zone is full: not all of %s is in it", path);
         }
         state_rows_free(&rows);
@@ -107,33 +110,42 @@ void state_load(ngx_shm_zone_t *zone, const ngx_str_t *path, const ngx_cycle_t *
     bool first = shared->generation == 0; /* of this zone: a start or a binary upgrade, and no reload */
 
     if (first && path->len != 0) {
-        read_in(zone, text, !ngx_test_config, cycle->log);
+        read_in(zone, text, STATE_PUT_ALL, !ngx_test_config, cycle->log);
     }
     shared_lock(zone);
     if (ngx_strcmp(state->path, text) != 0) {
         (void)ngx_cpystrn(state->path, (u_char *)(uintptr_t)text, sizeof(state->path));
         state->stored = 0;
         state->owned = 0;
+        state->let_go = 0;
         state->failing = 0;
         state->zone_leads = !first;
+        if (!first) {
+            state->mark = (struct state_mark){0};
+        }
     }
     shared_unlock(zone);
 }
 
 /* ---- whose the file is; with FILE.lock held */
 
+/* Not what we wrote or read last; a file that is gone says nothing. */
+static bool is_new(ngx_shm_zone_t *zone, const char *path)
+{
+    struct state_mark mark = state_file_mark(path);
+
+    shared_lock(zone);
+    bool same = state_mark_is(&mark, &shared_of(zone)->state.mark);
+    shared_unlock(zone);
+    return !same && mark.inode != 0;
+}
+
 /* Another nginx has it, so what it writes is what holds. */
 static void follow(ngx_shm_zone_t *zone, const char *path)
 {
-    static struct stat seen;
-    struct stat now;
-
-    if (lstat(path, &now) == -1 || (now.st_ino == seen.st_ino && now.st_mtim.tv_sec == seen.st_mtim.tv_sec &&
-                                    now.st_mtim.tv_nsec == seen.st_mtim.tv_nsec)) {
-        return;
+    if (is_new(zone, path)) {
+        read_in(zone, path, STATE_PUT_NAMED, false, ngx_cycle->log);
     }
-    seen = now;
-    read_in(zone, path, false, ngx_cycle->log);
 }
 
 /* False = a reload has given the file another name since we looked. */
@@ -145,32 +157,118 @@ static bool is_path(ngx_shm_zone_t *zone, const char *path)
     return same;
 }
 
+enum holder {
+    HOLDER_US,
+    HOLDER_OTHER, /* and we may not take it */
+    HOLDER_NONE,  /* or one that we follow: it may be taken */
+};
+
+/* A zone that has had the file leaves it to whoever took it; of two zones of one master the later one has it. */
+static enum holder holder_is(const struct shared_state *state, const struct state_owner *owner)
+{
+    if (owner->master.pid == 0) {
+        return HOLDER_NONE;
+    }
+    if (process_is(&owner->master, &owner_here.master)) {
+        return owner->zone > owner_here.zone                    ? HOLDER_OTHER
+               : owner->zone == owner_here.zone && state->owned ? HOLDER_US
+                                                                : HOLDER_NONE;
+    }
+    return state->owned && process_lives(&owner->master) ? HOLDER_OTHER : HOLDER_NONE;
+}
+
+static void note_other(ngx_shm_zone_t *zone, const struct state_owner *owner)
+{
+    if (owner->master.pid != owner_here.master.pid) {
+        workers_note_other(zone, owner->master.pid);
+    }
+}
+
+/* While another nginx is there, FILE has a row for each of our servers: see state_zone.h. */
+static void note_two(ngx_shm_zone_t *zone, const struct process *other)
+{
+    struct shared_state *state = &shared_of(zone)->state;
+
+    if (other->pid == 0 || process_is(other, &owner_here.master) || !process_lives(other)) {
+        return;
+    }
+    shared_lock(zone);
+    state->other = *other;
+    shared_unlock(zone);
+}
+
+static void forget_dead_other(ngx_shm_zone_t *zone)
+{
+    struct shared_state *state = &shared_of(zone)->state;
+
+    shared_lock(zone);
+    struct process other = state->other;
+    shared_unlock(zone);
+    if (other.pid == 0 || process_lives(&other)) {
+        return;
+    }
+    shared_lock(zone);
+    if (state->other.pid == other.pid) {
+        state->other = (struct process){0};
+        state->changed++;
+    }
+    shared_unlock(zone);
+}
+
+/* Whether it had been before. */
+static bool let_go(ngx_shm_zone_t *zone)
+{
+    shared_lock(zone);
+    bool before = shared_of(zone)->state.let_go;
+    shared_of(zone)->state.let_go = 1;
+    shared_unlock(zone);
+    return before;
+}
+
+/* The zone is right and the file is written from it, unless another has had the file: who finds FILE.lock gone, or the
+ * folder as it was some time ago, has not lost it to anyone. */
+static bool must_read(ngx_shm_zone_t *zone, const char *path, const struct state_owner *last)
+{
+    const struct shared_state *state = &shared_of(zone)->state;
+    bool later = last->master.pid != 0 && last->zone > owner_here.zone; /* it came, wrote and died unseen */
+
+    return !state->zone_leads && (!state->owned || state->let_go || later) && is_new(zone, path);
+}
+
 static enum state_verdict own(ngx_shm_zone_t *zone, const char *path, int lock, char *why)
 {
     struct shared_state *state = &shared_of(zone)->state;
-    struct process owner;
+    struct state_owner owner;
 
     if (!is_path(zone, path)) {
         return STATE_GOOD; /* what is written there does not count as stored */
     }
     state_file_owner(lock, &owner);
-    if (state->owned && process_is(&owner, &owner_here)) {
+    enum holder holder = holder_is(state, &owner);
+    if (holder == HOLDER_US) {
         return STATE_GOOD;
     }
-    if (state->owned && owner.pid != 0 && process_lives(&owner)) {
-        workers_note_other(zone, owner.pid);
-        (void)snprintf(why, STATE_WHY_MAX, "nginx %ld has taken over the state file %s", (long)owner.pid, path);
+    if (holder == HOLDER_OTHER) {
+        note_other(zone, &owner);
+        note_two(zone, &owner.master);
+        (void)snprintf(why, STATE_WHY_MAX, "nginx %ld has taken over the state file %s", (long)owner.master.pid, path);
+        if (!let_go(zone)) {
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                          "upstream_api: %s: nothing can be changed here while it has it", why);
+        }
         return STATE_TAKEN;
     }
     if (!state_file_own(lock, &owner_here, why)) {
         return STATE_LOST;
     }
-    if (!state->zone_leads) {
-        read_in(zone, path, true, ngx_cycle->log);
+    note_two(zone, &owner.master);
+    if (must_read(zone, path, &owner)) {
+        read_in(zone, path, state->owned ? STATE_PUT_NAMED : STATE_PUT_ALL, true, ngx_cycle->log);
     }
     shared_lock(zone);
     if (ngx_strcmp(state->path, path) == 0) {
         state->owned = 1;
+        state->let_go = 0;
         state->zone_leads = 0;
         state->stored = 0;
     }
@@ -203,9 +301,11 @@ static bool write_zone(ngx_shm_zone_t *zone, const char *path, char *why)
         good = state_file_write(path, text.bytes, text.size_bytes, why);
     }
     state_text_free(&text);
+    struct state_mark mark = state_file_mark(path);
     shared_lock(zone);
     if (good && ngx_strcmp(state->path, path) == 0) {
         state->stored = ngx_max(state->stored, changed);
+        state->mark = mark;
     }
     shared_unlock(zone);
     return good;
@@ -249,7 +349,7 @@ static enum state_verdict store_once(ngx_shm_zone_t *zone, uint64_t changed, uin
     }
     enum state_verdict verdict = own(zone, path, lock, why);
     if (verdict == STATE_TAKEN) {
-        read_in(zone, path, false, ngx_cycle->log); /* undoes what the new owner has not seen */
+        read_in(zone, path, STATE_PUT_ALL, false, ngx_cycle->log); /* undoes what the new owner has not seen */
     } else if (verdict == STATE_GOOD && !is_stored(zone, changed) && !write_zone(zone, path, why)) {
         verdict = STATE_LOST;
     }
@@ -317,18 +417,19 @@ enum state_verdict state_keep(ngx_shm_zone_t *zone, char *why)
 static enum state_verdict claim(ngx_shm_zone_t *zone, uint32_t limit_ms, char *why)
 {
     char path[STATE_PATH_MAX + 1];
-    struct process owner;
+    struct state_owner owner;
 
     copy_path(zone, path);
     if (path[0] == '\0') {
         return STATE_GOOD;
     }
     state_file_look(path, &owner);
-    if (shared_of(zone)->state.owned && process_is(&owner, &owner_here)) {
+    enum holder holder = holder_is(&shared_of(zone)->state, &owner);
+    if (holder == HOLDER_US) {
         return STATE_GOOD;
     }
-    if (shared_of(zone)->state.owned && owner.pid != 0 && process_lives(&owner)) {
-        workers_note_other(zone, owner.pid); /* whether or not we get the lock */
+    if (holder == HOLDER_OTHER) {
+        note_other(zone, &owner); /* whether or not we get the lock */
     }
     int lock = state_file_lock(path, limit_ms, why);
     if (lock < 0) {
@@ -362,6 +463,7 @@ static void look_after(ngx_shm_zone_t *zone, uint32_t limit_ms)
     char why[STATE_WHY_MAX];
     enum state_verdict verdict = claim(zone, limit_ms, why);
 
+    forget_dead_other(zone);
     if (verdict == STATE_GOOD) {
         verdict = store(zone, limit_ms, why);
     }
@@ -373,9 +475,9 @@ static void look_after(ngx_shm_zone_t *zone, uint32_t limit_ms)
 /* An nginx on its way out may wait for its last connections for long: another one may want to change something. */
 static void give_back(ngx_shm_zone_t *zone)
 {
-    const struct process nobody = {0};
+    const struct state_owner nobody = {0};
     char path[STATE_PATH_MAX + 1], why[STATE_WHY_MAX];
-    struct process owner;
+    struct state_owner owner;
 
     workers_reap(zone);
     if (workers_note_exiting(zone)) {
@@ -387,7 +489,9 @@ static void give_back(ngx_shm_zone_t *zone)
         return;
     }
     state_file_owner(lock, &owner);
-    if (process_is(&owner, &owner_here) && state_file_own(lock, &nobody, why)) {
+    if (process_is(&owner.master, &owner_here.master) && owner.zone == owner_here.zone &&
+        state_file_own(lock, &nobody, why)) {
+        (void)let_go(zone);
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "upstream_api: the state file %s is given back", path);
     }
     state_file_unlock(&lock);
@@ -408,8 +512,9 @@ void state_begin(ngx_shm_zone_t *zone, uint64_t generation)
     static ngx_event_t event;
     struct shared_state *state = &shared_of(zone)->state;
 
-    owner_here.pid = ngx_process == NGX_PROCESS_SINGLE ? ngx_pid : ngx_parent;
-    owner_here.start_ticks = process_start_ticks(owner_here.pid);
+    owner_here.master.pid = ngx_process == NGX_PROCESS_SINGLE ? ngx_pid : ngx_parent;
+    owner_here.master.start_ticks = process_start_ticks(owner_here.master.pid);
+    owner_here.zone = shared_of(zone)->born_ns;
     shared_lock(zone);
     if (generation > state->generation) {
         state->generation = generation;

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OWNER_FORMAT "%010ld %020llu\n" /* of one length, so that it is written over in place */
-#define OWNER_BYTES  32
+#define OWNER_FORMAT "%010ld %020llu\n%020llu\n" /* of one length, so that it is written over in place */
+#define OWNER_BYTES  53
 #define LOCK_POLL_US 500
 
 static bool fail(char *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -183,6 +183,22 @@ bool state_file_write(const char *path, const char *bytes, size_t size_bytes, ch
     return sync_folder_of(path, why);
 }
 
+struct state_mark state_file_mark(const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) == -1) {
+        return (struct state_mark){0};
+    }
+    return (struct state_mark){(uint64_t)st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
+}
+
+bool state_mark_is(const struct state_mark *one, const struct state_mark *other)
+{
+    return one->inode == other->inode && one->size_bytes == other->size_bytes && one->mtime_s == other->mtime_s &&
+           one->mtime_ns == other->mtime_ns;
+}
+
 /* ---- the lock */
 
 static uint64_t now_ms(void)
@@ -247,27 +263,28 @@ void state_file_unlock(int *lock)
     *lock = STATE_LOCK_FAILED;
 }
 
-void state_file_owner(int lock, struct process *owner)
+void state_file_owner(int lock, struct state_owner *owner)
 {
     char text[OWNER_BYTES + 1];
     ssize_t n = pread(lock, text, OWNER_BYTES, 0);
     long pid;
-    unsigned long long ticks;
+    unsigned long long ticks, zone;
 
-    *owner = (struct process){0};
+    *owner = (struct state_owner){0};
     if (n != OWNER_BYTES || text[OWNER_BYTES - 1] != '\n') {
         return;
     }
     text[OWNER_BYTES] = '\0';
-    if (sscanf(text, "%ld %llu", &pid, &ticks) == 2 && pid > 0 && pid <= INT_MAX) {
-        *owner = (struct process){(pid_t)pid, ticks};
+    if (sscanf(text, "%ld %llu %llu", &pid, &ticks, &zone) == 3 && pid > 0 && pid <= INT_MAX) {
+        *owner = (struct state_owner){{(pid_t)pid, ticks}, zone};
     }
 }
 
-bool state_file_own(int lock, const struct process *owner, char *why)
+bool state_file_own(int lock, const struct state_owner *owner, char *why)
 {
     char text[OWNER_BYTES + 1];
-    int n = snprintf(text, sizeof(text), OWNER_FORMAT, (long)owner->pid, (unsigned long long)owner->start_ticks);
+    int n = snprintf(text, sizeof(text), OWNER_FORMAT, (long)owner->master.pid,
+                     (unsigned long long)owner->master.start_ticks, (unsigned long long)owner->zone);
 
     if (n != OWNER_BYTES || pwrite(lock, text, OWNER_BYTES, 0) != OWNER_BYTES) {
         return fail(why, "cannot write the lock file: %s", n == OWNER_BYTES ? strerror(errno) : "odd pid");
@@ -275,11 +292,11 @@ bool state_file_own(int lock, const struct process *owner, char *why)
     return true;
 }
 
-void state_file_look(const char *path, struct process *owner)
+void state_file_look(const char *path, struct state_owner *owner)
 {
     char name[PATH_MAX], why[STATE_WHY_MAX];
 
-    *owner = (struct process){0};
+    *owner = (struct state_owner){0};
     if (!name_beside(name, path, ".lock", why)) {
         return;
     }

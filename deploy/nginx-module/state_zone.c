@@ -68,13 +68,15 @@ static bool put_peer(ngx_shm_zone_t *zone, struct shared_upstream *upstream, con
     return true;
 }
 
-bool state_zone_put(ngx_shm_zone_t *zone, const struct state_rows *rows)
+bool state_zone_put(ngx_shm_zone_t *zone, const struct state_rows *rows, enum state_put how)
 {
     struct shared *shared = shared_of(zone);
     bool good = true;
 
     shared_lock(zone);
-    forget_all_wanted(shared);
+    if (how == STATE_PUT_ALL) {
+        forget_all_wanted(shared);
+    }
     for (size_t i = 0; i < rows->rows_n; i++) {
         const struct state_row *row = &rows->rows[i];
         ngx_str_t name = name_of(&row->upstream);
@@ -117,6 +119,17 @@ static void add_peer(struct state_text *text, struct state_row *row, const struc
     state_text_add(text, row);
 }
 
+static bool has_row(const struct shared_state *state, const struct shared_peer *peer)
+{
+    bool is_wanted = peer->wanted != WANTED_AS_CONFIGURED || peer->params_wanted != 0;
+    bool two = state->other.pid != 0;
+
+    if (peer->seen_generation == 0) {
+        return two && is_wanted;
+    }
+    return (two || is_wanted) && peer->seen_generation >= state->generation;
+}
+
 bool state_zone_text(ngx_shm_zone_t *zone, struct state_text *text, uint64_t *changed)
 {
     struct shared *shared = shared_of(zone);
@@ -137,8 +150,7 @@ bool state_zone_text(ngx_shm_zone_t *zone, struct state_text *text, uint64_t *ch
         {
             const struct shared_peer *peer = ngx_queue_data(q, struct shared_peer, link);
 
-            if ((peer->wanted != WANTED_AS_CONFIGURED || peer->params_wanted != 0) &&
-                peer->seen_generation >= shared->state.generation) {
+            if (has_row(&shared->state, peer)) {
                 add_peer(text, &row, peer);
             }
         }

@@ -606,7 +606,7 @@ static void every_answered_change_is_there_after_a_kill(struct stage *s)
     }
 }
 
-/* ---- a binary upgrade: two nginx on the same sockets */
+/* ---- two nginx, or two zones of one, that know the same file */
 
 /* A connection to a worker of that master. */
 static int connect_to(struct kept *k, pid_t master)
@@ -936,6 +936,215 @@ static void no_answered_change_is_lost_over_upgrades_and_back(struct stage *s)
     states_are(k, l.want);
 }
 
+/* ---- whose word holds */
+
+static void reload(struct kept *k)
+{
+    stage_nginx_write(k->lb, &k->conf);
+    stage_nginx_reload(k->lb);
+}
+
+/* A reload without the module ends its zone, the next one with it makes another. A worker of the first still has a
+ * request whose body is slow. */
+static void an_old_worker_of_a_zone_that_was_dropped_changes_nothing(struct stage *s)
+{
+    struct kept *k = start(s, 2);
+    const char *with = k->conf.http_extra;
+
+    assert_int_equal(lease(k, 5, "a"), 200);
+    int slow = connect_to(k, k->lb->proc->pid);
+    stage_raw_send(s, slow,
+                   "PATCH /api/9/http/upstreams/app/servers/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 14\r\n\r\n{");
+    assert_false(stage_raw_closes(s, slow, 0));
+    k->conf.no_module = true;
+    k->conf.http_extra = NULL;
+    reload(k);
+    k->conf.no_module = false;
+    k->conf.http_extra = with;
+    reload(k);
+    assert_int_equal(lease(k, 9, "a"), 200);
+    patch(k, 0, "{\"down\":true}");
+    stage_raw_send(s, slow, "\"drain\":true}");
+    const char *answer = stage_raw_answer(s, slow, WAIT_MS);
+    if (strstr(answer, "HTTP/1.1 503") == NULL || strstr(answer, "StateTaken") == NULL)
+        stage_fail(s, "the old worker answered %s", answer);
+    states_are(k, "xu");
+    lease_is(k, 9, "a");
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "xu");
+    lease_is(k, 9, "a");
+}
+
+struct told {
+    struct kept *k;
+    const char *part; /* of the error log, or of the state file */
+    unsigned times;
+};
+
+static bool log_has(void *ctx)
+{
+    struct told *t = ctx;
+
+    return count(log_of(t->k), t->part) >= t->times;
+}
+
+static bool file_has(void *ctx)
+{
+    struct told *t = ctx;
+
+    return access(t->k->path, F_OK) == 0 && count(stage_read(t->k->stage, t->k->path), t->part) >= t->times;
+}
+
+static void wait_until_it_is_ours(struct kept *k, unsigned times)
+{
+    struct told ours = {k, "is ours", times};
+
+    stage_wait_until(k->stage, log_has, &ours, WAIT_MS, "the state file to be taken again");
+}
+
+/* What stands in the way of the next writing, as a full disk would; FILE.lock can be had all the same. */
+static const char *block_writing(struct kept *k)
+{
+    const char *in_the_way = stage_text(k->stage, "%s.new", k->path);
+
+    assert_int_equal(mkdir(in_the_way, 0755), 0);
+    return in_the_way;
+}
+
+static void wait_until_it_is_written(struct kept *k, const char *in_the_way)
+{
+    struct told down = {k, " down\n", 1};
+
+    assert_int_equal(rmdir(in_the_way), 0);
+    stage_wait_until(k->stage, file_has, &down, WAIT_MS, "the change to be in the state file");
+}
+
+static void a_removed_lock_or_a_restored_folder_undoes_nothing(struct stage *s)
+{
+    struct kept *k = start(s, 2);
+    const char *lock = stage_text(s, "%s.lock", k->path);
+
+    patch(k, 1, "{\"drain\":true}");
+    const char *backup = stage_read(s, k->path), *in_the_way = block_writing(k);
+    patch_is_not_kept(k);
+    assert_int_equal(unlink(lock), 0);
+    wait_until_it_is_ours(k, 2);
+    states_are(k, "xd");
+    wait_until_it_is_written(k, in_the_way);
+
+    assert_int_equal(unlink(lock), 0);
+    (void)stage_write(s, "keep/state", backup);
+    wait_until_it_is_ours(k, 3);
+    states_are(k, "xd");
+    struct told down = {k, " down\n", 1};
+    stage_wait_until(s, file_has, &down, WAIT_MS, "the state file to be as nginx knows it");
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "xd");
+}
+
+static void a_change_that_could_not_be_written_outlives_an_upgrade_that_fails(struct stage *s)
+{
+    struct kept *k = start(s, 2);
+    int old = connect_to(k, k->lb->proc->pid);
+
+    patch(k, 1, "{\"drain\":true}");
+    const char *in_the_way = block_writing(k);
+    patch_is_not_kept(k);
+    pid_t next = stage_nginx_upgrade(k->lb);
+    want_on(k, old, "PATCH", "/servers/1", "{\"down\":true}", "\"code\":\"StateTaken\"");
+    want_on(k, old, "GET", "/servers/0", "", "\"down\":true");
+    kill_all_of(k, next);
+    stage_wait_until(s, old_is_alone, k, WAIT_MS, "the old nginx to have its pid file again");
+    states_are(k, "xd");
+    wait_until_it_is_written(k, in_the_way);
+    states_are(k, "xd");
+}
+
+/* The old nginx's servers are a, b and c, with a down; the new one's b and c. */
+static struct kept *upgrade_without_the_first(struct stage *s, pid_t *next)
+{
+    struct kept *k = start(s, 3);
+
+    patch(k, 0, "{\"down\":true}");
+    patch(k, 1, "{\"drain\":true}");
+    k->upstreams[0].peers = k->upstreams[1].peers = k->peers + 1;
+    stage_nginx_write(k->lb, &k->conf);
+    *next = stage_nginx_upgrade(k->lb);
+    return k;
+}
+
+static void a_server_that_the_new_nginx_does_not_have_stays_down_in_the_old_one(struct stage *s)
+{
+    pid_t next;
+    struct kept *k = upgrade_without_the_first(s, &next);
+    int old = connect_to(k, k->lb->proc->pid), new = connect_to(k, next);
+
+    want_on(k, new, "PATCH", "/servers/1", "{\"drain\":true}", "HTTP/1.1 200");
+    want_on(k, new, "PATCH", "/servers/0", "{\"drain\":false}", "HTTP/1.1 200");
+    want_on(k, old, "GET", "/servers/0", "", "\"down\":true");
+    want_on(k, old, "GET", "/servers/1", "", "\"down\":false}"); /* and no drain */
+    want_on(k, old, "GET", "/servers/2", "", "\"drain\":true");
+    assert_int_equal(count(stage_read(s, k->path), " down\n"), 1);
+    kill_all_of(k, next);
+    stage_wait_until(s, old_is_alone, k, WAIT_MS, "the old nginx to have its pid file again");
+    states_are(k, "xud");
+    stage_nginx_stop(k->lb, SIGKILL);
+    k->upstreams[0].peers = k->upstreams[1].peers = k->peers;
+    again(k);
+    states_are(k, "xud");
+}
+
+static bool file_has_not(void *ctx)
+{
+    struct told *t = ctx;
+
+    return count(stage_read(t->k->stage, t->k->path), t->part) == 0;
+}
+
+static void rows_that_were_kept_for_the_old_nginx_go_with_it(struct stage *s)
+{
+    pid_t next;
+    struct kept *k = upgrade_without_the_first(s, &next);
+    struct told down = {k, " down\n", 0};
+
+    stage_proc_signal(s, k->lb->proc, SIGQUIT);
+    assert_int_equal(stage_proc_wait(s, k->lb->proc, WAIT_MS), 0);
+    stage_wait_until(s, file_has_not, &down, WAIT_MS, "the row of a server that no nginx has to go");
+    states_are(k, "du");
+    kill_all_of(k, next);
+}
+
+static void an_nginx_whose_file_another_one_takes_says_so_and_puts_nothing_up(struct stage *s)
+{
+    struct kept *k = start(s, 2);
+    struct stage_upstream shop[] = {{.name = "shop", .peers = k->peers + 1}, {.name = NULL}};
+    struct stage_nginx_conf conf = {.upstreams = shop, .http_extra = k->conf.http_extra};
+    struct told taken = {k, "has taken over the state file", 1};
+
+    patch(k, 0, "{\"down\":true}");
+    struct stage_nginx *other = stage_nginx_start(s, "other", &conf);
+    stage_wait_until(s, log_has, &taken, WAIT_MS, "a line in the log");
+    struct stage_answer *a = stage_http(s, "PATCH", stage_text(s, "%s/9/http/upstreams/shop/servers/0", other->api),
+                                        NULL, "{\"drain\":true}");
+    assert_int_equal(a->status, 200);
+    for (int i = 0; i < 20; i++)
+        states_are(k, "xu");
+    assert_int_equal(try_patch(k, 1, NULL, "{\"down\":true}")->status, 503);
+    assert_int_equal(count(log_of(k), taken.part), 1);
+    stage_nginx_reload(other); /* it forgets what it has not got */
+    a = stage_http(s, "PATCH", stage_text(s, "%s/9/http/upstreams/shop/servers/0", other->api), NULL,
+                   "{\"drain\":false}");
+    assert_int_equal(a->status, 200);
+    for (int i = 0; i < 20; i++)
+        states_are(k, "xu");
+    stage_nginx_stop(other, SIGTERM);
+    struct ask ask = {.k = k};
+    stage_wait_until(s, is_made, &ask, WAIT_MS, "the first nginx to have its file again");
+    states_are(k, "xd");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -955,6 +1164,12 @@ int main(void)
         stage_test(a_new_nginx_that_waits_for_its_last_connection_gives_the_file_back),
         stage_test(a_change_in_the_moment_of_an_upgrade_is_kept_or_refused),
         stage_test(no_answered_change_is_lost_over_upgrades_and_back),
+        stage_test(an_old_worker_of_a_zone_that_was_dropped_changes_nothing),
+        stage_test(a_removed_lock_or_a_restored_folder_undoes_nothing),
+        stage_test(a_change_that_could_not_be_written_outlives_an_upgrade_that_fails),
+        stage_test(a_server_that_the_new_nginx_does_not_have_stays_down_in_the_old_one),
+        stage_test(rows_that_were_kept_for_the_old_nginx_go_with_it),
+        stage_test(an_nginx_whose_file_another_one_takes_says_so_and_puts_nothing_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
