@@ -332,11 +332,40 @@ static void a_worker_of_before_a_reload_does_not_wait_for_such_a_lock_and_weighs
     want_answer(s, client_of[1], " 200 ");
 }
 
+/* ---- numbers at their ends */
+
+static bool downtime_grows(void *ctx)
+{
+    struct stage_nginx *lb = ctx;
+
+    return stage_json_int(lb->stage, look(lb, "/http/upstreams/app"), "peers.1.downtime") > 0;
+}
+
+static void the_longest_fail_timeout_of_the_file_counts_as_a_downtime(struct stage *s)
+{
+    uint16_t node[2];
+
+    start_nodes(s, node);
+    const char *const peers[] = {
+        stage_text(s, "127.0.0.1:%u", node[0]),
+        stage_text(s, "127.0.0.1:%u max_fails=1 fail_timeout=9223372036854775807s", stage_port(s)), NULL};
+    const struct stage_upstream upstreams[] = {{.name = "first", .peers = peers}, {.name = "app", .peers = peers}, {0}};
+    struct stage_nginx *lb = stage_nginx_start(s, "lb", &(struct stage_nginx_conf){.upstreams = upstreams});
+
+    for (int i = 0; i < 4; i++)
+        (void)stage_http(s, "GET", stage_text(s, "%s/app/", lb->url), NULL, NULL);
+    assert_string_equal(stage_json_string(s, look(lb, "/http/upstreams/app"), "peers.1.state"), "unavail");
+    stage_wait_until(s, downtime_grows, lb, WAIT_MS, "the downtime to grow");
+    want_status(lb, "PATCH", "/http/upstreams/app/servers/1", "{\"fail_timeout\":\"9223372036854775807s\"}", 200);
+    want_status(lb, "PATCH", "/http/upstreams/app/servers/0", "{\"fail_timeout\":\"9223372036854775807s\"}", 400);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(a_lock_that_a_dead_worker_keeps_stops_nothing_but_changes_of_weights),
         stage_test(a_worker_of_before_a_reload_does_not_wait_for_such_a_lock_and_weighs_once_it_is_back),
+        stage_test(the_longest_fail_timeout_of_the_file_counts_as_a_downtime),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
