@@ -360,12 +360,74 @@ static void the_longest_fail_timeout_of_the_file_counts_as_a_downtime(struct sta
     want_status(lb, "PATCH", "/http/upstreams/app/servers/0", "{\"fail_timeout\":\"9223372036854775807s\"}", 400);
 }
 
+/* ---- peers that are no IPv4 address, and names that are no text */
+
+static bool has_ipv6(void)
+{
+    const struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool good = fd >= 0 && bind(fd, (const struct sockaddr *)&at, sizeof at) == 0;
+
+    if (fd >= 0)
+        (void)close(fd);
+    return good;
+}
+
+static void unix_and_ipv6_peers_are_listed_and_changed(struct stage *s)
+{
+    uint16_t port = stage_port(s);
+    const char *unix_peer = stage_text(s, "unix:%s/node.sock", s->dir), *peer6 = stage_text(s, "[::1]:%u", port);
+    bool six = has_ipv6(); /* without it the peer is there, and nothing answers */
+    const char *const peers[] = {unix_peer, peer6, NULL};
+    const struct stage_upstream upstreams[] = {{.name = "app", .peers = peers}, {.name = NULL}};
+    const char *six_server =
+        six ? stage_text(s, "server { listen [::1]:%u; location / { return 200 six; } }\n", port) : "";
+
+    (void)stage_nginx_start(s, "nodes",
+                            &(struct stage_nginx_conf){
+                                .no_module = true,
+                                .http_extra = stage_text(s, "server { listen %s; location / { return 200 unix; } }\n%s",
+                                                         unix_peer, six_server)});
+    struct stage_nginx *lb = stage_nginx_start(s, "lb", &(struct stage_nginx_conf){.upstreams = upstreams});
+    for (unsigned out = 0; out < 2; out++) {
+        const char *path = stage_text(s, "/http/upstreams/app/servers/%u", out);
+
+        assert_string_equal(stage_json_string(s, look(lb, path), "server"), peers[out]);
+        want_status(lb, "PATCH", path, stage_text(s, "{\"server\":\"%s\",\"down\":true}", peers[out]), 200);
+        assert_string_equal(stage_json_string(s, look(lb, "/http/upstreams/app"), stage_text(s, "peers.%u.state", out)),
+                            "down");
+        for (int i = 0; i < 4 && (out == 1 || six); i++)
+            assert_string_equal(stage_http(s, "GET", stage_text(s, "%s/", lb->url), NULL, NULL)->body,
+                                out == 0 ? "six" : "unix");
+        want_status(lb, "PATCH", path, "{\"down\":false}", 200);
+    }
+}
+
+static void names_that_are_no_utf_8_leave_the_list_valid_json(struct stage *s)
+{
+    const char *const peers[] = {stage_text(s, "'unix:%s/\xff\xc3.sock'", s->dir),
+                                 stage_text(s, "127.0.0.1:%u", stage_port(s)), NULL};
+    const char *const nobody[] = {stage_text(s, "127.0.0.1:%u", stage_port(s)), NULL};
+    const struct stage_upstream upstreams[] = {
+        {.name = "first", .peers = nobody}, {.name = "bad\xff", .peers = peers}, {.name = NULL}};
+    struct stage_nginx *lb = stage_nginx_start(s, "lb", &(struct stage_nginx_conf){.upstreams = upstreams});
+    const json_t *app = stage_json_find(look(lb, "/http/upstreams"), "bad\xef\xbf\xbd");
+
+    assert_non_null(app);
+    assert_non_null(strstr(stage_json_string(s, app, "peers.0.server"), "/\xef\xbf\xbd\xef\xbf\xbd.sock"));
+    want_status(lb, "PATCH", "/http/upstreams/bad%ff/servers/0", "{\"down\":true}", 200);
+    assert_true(stage_json_bool(s, look(lb, "/http/upstreams/bad%ff/servers/0"), "down"));
+    assert_int_equal(json_array_size(look(lb, "/http/upstreams/bad%ff/servers")), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(a_lock_that_a_dead_worker_keeps_stops_nothing_but_changes_of_weights),
         stage_test(a_worker_of_before_a_reload_does_not_wait_for_such_a_lock_and_weighs_once_it_is_back),
         stage_test(the_longest_fail_timeout_of_the_file_counts_as_a_downtime),
+        stage_test(unix_and_ipv6_peers_are_listed_and_changed),
+        stage_test(names_that_are_no_utf_8_leave_the_list_valid_json),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
