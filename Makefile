@@ -108,7 +108,7 @@ $(B)/tests/unit/load/%_test: $(O)/tests/unit/load/%_test.o $(O)/tests/load.a $(O
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 # of the module, what knows no nginx
-MODULE_PURE_SRCS := $(patsubst %,deploy/nginx-module/%.c,body counts fields lease outage prefer process route state_file state_text)
+MODULE_PURE_SRCS := $(patsubst %,deploy/nginx-module/%.c,body counts fields json_escape lease outage prefer process route state_file state_text)
 MODULE_PURE := $(patsubst %.c,$(O)/%.o,$(MODULE_PURE_SRCS))
 $(B)/tests/unit/nginx-module/%_test: $(O)/tests/unit/nginx-module/%_test.o $(MODULE_PURE) $(O)/common.a
 	@mkdir -p $(@D)

@@ -2,6 +2,23 @@
 
 #include "weights.h"
 
+/* What ngx_rwlock.c makes of a lock for its one writer; no header has it. */
+#define LOCKED_FOR_WRITING ((ngx_atomic_uint_t)-1)
+#define PATIENCE_MS        5
+
+bool apply_lock(ngx_http_upstream_rr_peers_t *group, bool patient)
+{
+    uint64_t until_ms = patient ? view_now_ms() + PATIENCE_MS : 0;
+
+    while (!ngx_atomic_cmp_set(&group->rwlock, 0, LOCKED_FOR_WRITING)) {
+        if (view_now_ms() >= until_ms) {
+            return false;
+        }
+        ngx_sched_yield();
+    }
+    return true;
+}
+
 /* A peer that comes back must not wait for what it failed before, nor get a burst. */
 static void peer_refresh(ngx_http_upstream_rr_peer_t *peer)
 {
@@ -41,7 +58,8 @@ struct peer_state {
 #undef PEER_PARAM
 };
 
-static struct peer_state state_wanted(const struct view_upstream *upstream, const struct view_peer *entry)
+static struct peer_state state_wanted(const struct view_upstream *upstream, const struct view_peer *entry,
+                                      bool may_weigh)
 {
     struct peer_state state = {
         .down = shared_peer_down(entry->shared),
@@ -50,20 +68,20 @@ static struct peer_state state_wanted(const struct view_upstream *upstream, cons
 #undef PEER_PARAM
     };
 
-    if (upstream->source.weight_is_fixed) {
+    if (upstream->source.weight_is_fixed || !may_weigh) {
         state.weight = entry->peer->weight;
     }
     return state;
 }
 
-static bool peer_is_as_wanted(const struct view_upstream *upstream, const struct view_peer *entry)
+static bool peer_is_as_wanted(const struct view_upstream *upstream, const struct view_peer *entry, bool may_weigh)
 {
     struct peer_state state;
 
     if (entry->shared == NULL) {
         return true;
     }
-    state = state_wanted(upstream, entry);
+    state = state_wanted(upstream, entry, may_weigh);
 #define PEER_PARAM(name, field) &&entry->peer->field == state.field
     return entry->peer->down == state.down
 #include "peer_param.def"
@@ -71,9 +89,10 @@ static bool peer_is_as_wanted(const struct view_upstream *upstream, const struct
 #undef PEER_PARAM
 }
 
-static void peer_apply(const struct view *view, const struct view_upstream *upstream, const struct view_peer *entry)
+static void peer_apply(const struct view *view, const struct view_upstream *upstream, const struct view_peer *entry,
+                       bool may_weigh)
 {
-    struct peer_state state = state_wanted(upstream, entry);
+    struct peer_state state = state_wanted(upstream, entry, may_weigh);
     ngx_http_upstream_rr_peer_t *peer = entry->peer;
     bool comes_back = peer->down != 0 && state.down == 0;
     bool weighs_other = peer->weight != state.weight;
@@ -101,49 +120,86 @@ static bool group_weighs_other(const struct view_upstream *upstream, const ngx_h
         const struct view_peer *entry = &upstream->peers[i];
 
         if (entry->group == group && entry->shared != NULL &&
-            entry->peer->weight != state_wanted(upstream, entry).weight) {
+            entry->peer->weight != state_wanted(upstream, entry, true).weight) {
             return true;
         }
     }
     return false;
 }
 
-/* Weights and their sum must fit each other for whoever selects: they alone are changed under the peers' rwlock, which
- * a worker that is killed with it keeps for ever. What a balancer does to a peer while the rest is changed costs no
- * more than one fail or one step of a weight, and a selection that did not see `down` yet had begun before. */
-static void apply_to_group(const struct view *view, const struct view_upstream *upstream,
-                           ngx_http_upstream_rr_peers_t *group)
+/* How long it waits goes by what came of it before: this is under the zone's lock, for which all others wait. */
+static bool may_weigh(struct view_upstream *upstream, ngx_http_upstream_rr_peers_t *group)
 {
-    bool weighs_other = group_weighs_other(upstream, group), any = weighs_other;
+    uint64_t now_ms = view_now_ms();
 
-    if (weighs_other) {
-        ngx_http_upstream_rr_peers_wlock(group);
+    if (apply_lock(group, now_ms >= upstream->weights_again_ms)) {
+        upstream->weights_again_ms = 0;
+        return true;
     }
+    if (now_ms >= upstream->weights_again_ms) {
+        upstream->weights_again_ms = now_ms + APPLY_AGAIN_MS;
+    }
+    return false;
+}
+
+/* Weights and their sum must fit each other for whoever selects: they alone are changed under the peers' rwlock, which
+ * a worker that is killed with it keeps for ever: where it is not to be had they stay as they are, and the rest is
+ * changed. What a balancer does to a peer meanwhile costs no more than one fail or one step of a weight, and a
+ * selection that did not see `down` yet had begun before. Returns whether all is as wanted. */
+static bool apply_to_group(const struct view *view, struct view_upstream *upstream, ngx_http_upstream_rr_peers_t *group,
+                           const ngx_http_upstream_rr_peers_t *locked)
+{
+    bool weighs_other = group_weighs_other(upstream, group);
+    bool weighs = weighs_other && (group == locked || may_weigh(upstream, group)), any = weighs;
+
     for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
         const struct view_peer *entry = &upstream->peers[i];
 
-        if (entry->group == group && !peer_is_as_wanted(upstream, entry)) {
-            peer_apply(view, upstream, entry);
+        if (entry->group == group && !peer_is_as_wanted(upstream, entry, weighs)) {
+            peer_apply(view, upstream, entry, weighs);
             any = true;
         }
     }
     if (any) {
         group_recount(group);
     }
-    if (weighs_other) {
+    if (weighs) {
         group_restart_turns(group);
-        ngx_http_upstream_rr_peers_unlock(group);
+        if (group != locked) {
+            ngx_rwlock_unlock(&group->rwlock);
+        }
     }
+    return weighs == weighs_other;
 }
 
-void apply_view(const struct view *view)
+bool apply_view(const struct view *view, const ngx_http_upstream_rr_peers_t *locked)
 {
-    for (ngx_uint_t u = 0; u < view->upstreams_n; u++) {
-        const struct view_source *source = &view->upstreams[u].source;
+    bool all = true;
 
-        for (ngx_http_upstream_rr_peers_t *group = source->groups; group != NULL; group = group->next) {
-            apply_to_group(view, &view->upstreams[u], group);
+    for (ngx_uint_t u = 0; u < view->upstreams_n; u++) {
+        struct view_upstream *upstream = &view->upstreams[u];
+        bool good = true;
+
+        for (ngx_http_upstream_rr_peers_t *group = upstream->source.groups; group != NULL; group = group->next) {
+            good = apply_to_group(view, upstream, group, locked) && good;
         }
-        weights_renew(source);
+        weights_renew(&upstream->source);
+        if (!good) {
+            apply_log_stuck(upstream);
+        }
+        all = all && good;
+    }
+    return all;
+}
+
+void apply_log_stuck(struct view_upstream *upstream)
+{
+    if (!upstream->weights_stuck) {
+        upstream->weights_stuck = true;
+        ngx_log_error(
+            NGX_LOG_ERR, ngx_cycle->log, 0,
+            "upstream_api: the lock of the servers of upstream \"%V\" is not given back, as when a worker was "
+            "killed with it: their weights stay as they are in this configuration until it is; reload nginx",
+            &upstream->source.name);
     }
 }

@@ -4,7 +4,18 @@
 
 #include "view.h"
 
-/* Under the lock of the shared zone. By value, so that any number of workers may do the same. */
-void apply_view(const struct view *view);
+#define APPLY_AGAIN_MS 1000 /* from a lock that was not to be had to the next wait for it */
+
+/* Under the lock of the shared zone. By value, so that any number of workers may do the same. locked: the group that
+ * the caller has got by apply_lock, or NULL. False: weights of some upstream are not as wanted, since its lock was not
+ * to be had; all else is. */
+bool apply_view(const struct view *view, const ngx_http_upstream_rr_peers_t *locked);
+
+/* The peers' rwlock, for a change of weights; ngx_rwlock_unlock gives it back. nginx's own wait for it has no end where
+ * a worker was killed with it: this one ends, after some milliseconds or, not patient, at once. */
+bool apply_lock(ngx_http_upstream_rr_peers_t *group, bool patient);
+
+/* Once a process and upstream. */
+void apply_log_stuck(struct view_upstream *upstream);
 
 #endif

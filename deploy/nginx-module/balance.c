@@ -1,4 +1,5 @@
 #include "balance_hot.h"
+#include "params.h"
 
 struct balance_peer {
     const struct balance *balance;
@@ -34,7 +35,8 @@ static bool is_given_up(const struct view_peer *entry)
 static uint64_t given_up_until_ms(const struct view_peer *entry, uint64_t now_ms)
 {
     const ngx_time_t *now = ngx_timeofday();
-    time_t left_s = entry->peer->checked + entry->peer->fail_timeout + 1 - now->sec;
+    time_t timeout_s = ngx_min(entry->peer->fail_timeout, PARAMS_FAIL_TIMEOUT_MAX_S);
+    time_t left_s = entry->peer->checked + timeout_s + 1 - now->sec;
 
     return now_ms + (left_s > 0 ? (uint64_t)left_s * 1000 - now->msec : 0);
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "json_escape.h"
+
 void json_begin(struct json_out *out, ngx_pool_t *pool)
 {
     *out = (struct json_out){.pool = pool};
@@ -96,13 +98,13 @@ void json_close(struct json_out *out, char bracket)
 void json_text(struct json_out *out, const u_char *bytes, size_t size_bytes)
 {
     value_begin(out);
-    u_char *to = reserve(out, size_bytes * 6 + 2); /* \u001f is the longest escape */
+    u_char *to = reserve(out, size_bytes * JSON_ESCAPE_MAX + 2);
     if (to == NULL) {
         return;
     }
     u_char *at = to;
     *at++ = '"';
-    at = (u_char *)ngx_escape_json(at, (u_char *)bytes, size_bytes);
+    at += json_escape((char *)at, (const char *)bytes, size_bytes);
     *at++ = '"';
     out->size_bytes += (size_t)(at - to);
 }

@@ -84,8 +84,10 @@ static enum params_result take_fail_timeout(const struct body_member *member, co
     ngx_str_t text = {member->text.size_bytes, (u_char *)member->text.bytes};
     ngx_int_t seconds = ngx_parse_time(&text, 1);
 
-    (void)server;
-    return seconds == NGX_ERROR ? PARAMS_BAD_TIME : want(change, SHARED_FAIL_TIMEOUT, seconds);
+    if (seconds == NGX_ERROR || (seconds > PARAMS_FAIL_TIMEOUT_MAX_S && seconds != server->peer->fail_timeout)) {
+        return PARAMS_BAD_TIME;
+    }
+    return want(change, SHARED_FAIL_TIMEOUT, seconds);
 }
 
 static bool number_is(const struct body_text *text, ngx_uint_t value)

@@ -10,10 +10,13 @@ enum params_result {
     PARAMS_UNKNOWN,         /* no such parameter */
     PARAMS_INVALID,         /* not of its type */
     PARAMS_BAD_WEIGHT,      /* of its type, and out of its bounds */
-    PARAMS_BAD_TIME,        /* a text, and no time */
+    PARAMS_BAD_TIME,        /* a text, and no time, or out of its bounds */
     PARAMS_IMMUTABLE,       /* another value than the server has, and this one cannot change */
     PARAMS_IMMUTABLE_WEIGHT /* the same, because of the balancer; see weights.h */
 };
+
+/* Seconds, 68 years: leaves room for what is added to it and for milliseconds. The file may say more. */
+#define PARAMS_FAIL_TIMEOUT_MAX_S INT32_MAX
 
 /* *bad: on any other result, the member that is wrong. */
 enum params_result params_read(const struct body_member *members, size_t count, const struct view_upstream *upstream,

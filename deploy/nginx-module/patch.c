@@ -125,6 +125,12 @@ static ngx_int_t answer_refused(ngx_http_request_t *r, enum view_verdict verdict
             "server \"%ui\" is not taken out: it would leave %ui serving in upstream \"%V\", and min_up "
             "is %uD; put another one back first, or lower min_up",
             patch->target.server_id, refusal->left_serving, name, patch->min_up);
+    case VIEW_LOCKED:
+        return answer_error(r, ERROR_WEIGHTS_LOCKED,
+                            "weights of upstream \"%V\" cannot be changed until nginx is reloaded: a worker was killed "
+                            "with the lock of "
+                            "its servers; nothing is changed, and all but \"weight\" can be",
+                            name);
     default:
         return answer_error(r, ERROR_UPSTREAM_MEMORY, "upstream \"%V\" memory exhausted", name);
     }

@@ -5,8 +5,8 @@
  * generation follow it by `version` (view.h).
  *
  * Lock: the zone's own mutex, which nginx's master releases when its holder dies. The peers' rwlocks, which nobody
- * releases then, are taken for a change of weights only, behind this mutex (apply.c). `version`, the counts of
- * a peer (counts.h) and what a worker writes in its own entry are not under it. */
+ * releases then, are taken for a change of weights only, behind this mutex and never waited for without end (apply.h).
+ * `version`, the counts of a peer (counts.h) and what a worker writes in its own entry are not under it. */
 #ifndef API_SHARED_H
 #define API_SHARED_H
 

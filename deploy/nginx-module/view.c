@@ -10,6 +10,10 @@
 #error "the peers of this nginx come and go (1.27.3 changed their layout): this module is for versions before it"
 #endif
 
+/* A PATCH waits this often for the peers' rwlock (apply.h): one who only has no turn gives it back by then. */
+#define LOCKED_TRIES    20
+#define LOCKED_PAUSE_MS 5
+
 uint64_t view_now_ms(void)
 {
     struct timespec now;
@@ -18,16 +22,40 @@ uint64_t view_now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static void apply_again(ngx_event_t *event);
+
+/* Under the lock. What could not be done is no reason to do it at each selection: a timer tries it. */
+static void apply(struct view *view, const ngx_http_upstream_rr_peers_t *locked)
+{
+    bool all = apply_view(view, locked);
+
+    view->followed = shared_of(view->zone)->version;
+    if (all || ngx_process != NGX_PROCESS_WORKER || view->again.timer_set) {
+        return; /* a single process outlives its views, as a timer must not */
+    }
+    view->again.handler = apply_again;
+    view->again.data = view;
+    view->again.log = ngx_cycle->log;
+    view->again.cancelable = 1; /* a worker that shuts down does not wait for it */
+    ngx_add_timer(&view->again, APPLY_AGAIN_MS);
+}
+
+static void apply_again(ngx_event_t *event)
+{
+    struct view *view = event->data;
+
+    shared_lock(view->zone);
+    apply(view, NULL);
+    shared_unlock(view->zone);
+}
+
 void view_follow(struct view *view)
 {
-    struct shared *shared = shared_of(view->zone);
-
     if (view_is_current(view)) {
         return;
     }
     shared_lock(view->zone);
-    apply_view(view);
-    view->followed = shared->version;
+    apply(view, NULL);
     shared_unlock(view->zone);
 }
 
@@ -165,31 +193,64 @@ static void peer_want(struct shared_peer *peer, const struct view_change *change
     peer_settle(peer);
 }
 
+static bool weighs_other(const struct view_peer *peer, const struct view_change *change)
+{
+    return (change->has_params & (1u << SHARED_WEIGHT)) != 0 && change->param[SHARED_WEIGHT] != peer->peer->weight;
+}
+
+static enum view_verdict change_now(struct view *view, struct view_upstream *upstream, struct view_peer *peer,
+                                    const struct view_change *change, const struct lease_ask *ask,
+                                    struct view_refusal *refusal)
+{
+    struct shared *shared = shared_of(view->zone);
+    enum view_verdict verdict = judge(upstream, peer, change, ask, refusal);
+    ngx_http_upstream_rr_peers_t *locked = weighs_other(peer, change) ? peer->group : NULL;
+
+    if (verdict != VIEW_CHANGED) {
+        return verdict;
+    }
+    if (locked != NULL && !apply_lock(locked, view_now_ms() >= upstream->weights_again_ms)) {
+        return VIEW_LOCKED;
+    }
+    shared->state.changed++;
+    if (ask != NULL) {
+        lease_store(&upstream->shared->lease, ask, view_now_ms());
+    }
+    if (change->has_down || change->has_drain || change->has_params != 0) {
+        peer_want(peer->shared, change);
+        shared->version++;
+        apply(view, locked);
+    }
+    if (locked != NULL) {
+        ngx_rwlock_unlock(&locked->rwlock);
+    }
+    return VIEW_CHANGED;
+}
+
 enum view_verdict view_change(struct view *view, struct view_upstream *upstream, struct view_peer *peer,
                               const struct view_change *change, const struct lease_ask *ask,
                               struct view_refusal *refusal)
 {
-    struct shared *shared = shared_of(view->zone);
+    enum view_verdict verdict;
+    unsigned tries = 0;
 
     if (upstream->shared == NULL || peer->shared == NULL) {
         return VIEW_NO_MEMORY;
     }
-    shared_lock(view->zone);
-    enum view_verdict verdict = judge(upstream, peer, change, ask, refusal);
-    if (verdict == VIEW_CHANGED) {
-        shared->state.changed++;
-        if (ask != NULL) {
-            lease_store(&upstream->shared->lease, ask, view_now_ms());
+    for (;;) {
+        shared_lock(view->zone);
+        verdict = change_now(view, upstream, peer, change, ask, refusal);
+        shared_unlock(view->zone);
+        if (verdict != VIEW_LOCKED || upstream->weights_again_ms > view_now_ms()) {
+            return verdict;
         }
-        if (change->has_down || change->has_drain || change->has_params != 0) {
-            peer_want(peer->shared, change);
-            shared->version++;
-            apply_view(view);
-            view->followed = shared->version;
+        if (++tries == LOCKED_TRIES) {
+            upstream->weights_again_ms = view_now_ms() + APPLY_AGAIN_MS;
+            apply_log_stuck(upstream);
+            return verdict;
         }
+        ngx_msleep(LOCKED_PAUSE_MS); /* others go on meanwhile */
     }
-    shared_unlock(view->zone);
-    return verdict;
 }
 
 /* ---- building it */
@@ -352,8 +413,7 @@ ngx_int_t view_build(struct view *view, const struct view_source *sources, ngx_u
         good = upstream_register(view->zone, &view->upstreams[u]) && good;
     }
     shared->version++;
-    apply_view(view);
-    view->followed = shared->version;
+    apply(view, NULL);
     shared_unlock(view->zone);
     if (!good) {
         ngx_log_error(NGX_LOG_ALERT, cycle->log, 0,

@@ -52,6 +52,9 @@ struct view_upstream {
     ngx_uint_t peers_n;
     struct view_place *places; /* a hash table of the same by address; its size is 1 << (64 - places_shift) */
     unsigned places_shift;
+    /* Of this process, where the peers' rwlock is not given back (apply.h): */
+    bool weights_stuck;        /* the log knows */
+    uint64_t weights_again_ms; /* until then nobody waits for it; 0 = it was to be had */
 };
 
 struct view {
@@ -63,6 +66,7 @@ struct view {
     ngx_uint_t sources_n;
     uint64_t generation; /* of this configuration */
     ngx_uint_t followed; /* the shared version that our peers show; of this process */
+    ngx_event_t again;   /* of this process: tries once more what apply_view could not do */
 };
 
 /* What a PATCH wants of a server; a member that was not sent is not `has_`. */
@@ -88,6 +92,7 @@ enum view_verdict {
     VIEW_HELD,      /* see lease.h */
     VIEW_STALE,
     VIEW_TOO_FEW, /* would be left, see min_up */
+    VIEW_LOCKED,  /* weights cannot be changed, see apply.h; nothing is */
 };
 
 /* In init_module, once a configuration, before its views are built: counts the generation up, and forgets what no

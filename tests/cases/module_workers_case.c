@@ -112,7 +112,8 @@ static void the_next_request_in_every_worker_obeys_a_patch(struct stage *s)
  *
  * Each kill is aimed: a PATCH or a GET of a long upstream is sent to a worker, which dies up to AIM_US later. Requests
  * are at the nodes all the while. Few of them: in the microsecond in which nginx's own balancer selects a node it holds
- * a lock that nobody takes from the dead, with or without the module. */
+ * a lock that nobody takes from the dead. Round robin writes under it, and then the upstream is stuck with or without
+ * the module; balancers that only read go on, and what that leaves of the module is in module_odd_case.c. */
 
 #define NODES    3
 #define BIG      1000 /* servers of the upstream that makes a PATCH and a GET last */
