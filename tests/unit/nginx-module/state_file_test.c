@@ -164,26 +164,27 @@ static void a_lock_without_its_name_is_no_lock(void **state)
 
 static void the_owner_is_whom_the_lock_names(void **state)
 {
-    const struct process me = {getpid(), process_start_ticks(getpid())}, other = {1, 77};
-    struct process owner;
+    const struct state_owner me = {{getpid(), process_start_ticks(getpid())}, 4711}, other = {{1, 77}, 0};
+    struct state_owner owner;
 
     (void)state;
     state_file_look(path, &owner);
-    assert_int_equal(owner.pid, 0);
+    assert_int_equal(owner.master.pid, 0);
     int lock = state_file_lock(path, 0, why);
     state_file_owner(lock, &owner);
-    assert_int_equal(owner.pid, 0);
+    assert_int_equal(owner.master.pid, 0);
     assert_true(state_file_own(lock, &other, why));
     assert_true(state_file_own(lock, &me, why));
     state_file_owner(lock, &owner);
-    assert_true(owner.pid == me.pid && owner.start_ticks == me.start_ticks);
+    assert_true(process_is(&owner.master, &me.master) && owner.zone == me.zone);
     state_file_unlock(&lock);
     state_file_look(path, &owner);
-    assert_true(process_is(&owner, &me));
-    assert_false(process_is(&owner, &other));
+    assert_true(process_is(&owner.master, &me.master));
+    assert_true(owner.zone == 4711);
+    assert_false(process_is(&owner.master, &other.master));
     assert_int_equal(truncate(beside(".lock"), 5), 0);
     state_file_look(path, &owner);
-    assert_int_equal(owner.pid, 0);
+    assert_int_equal(owner.master.pid, 0);
 }
 
 static void a_process_is_its_pid_and_its_start(void **state)
