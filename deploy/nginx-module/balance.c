@@ -1,4 +1,7 @@
 #include "balance_hot.h"
+
+#include <time.h>
+
 #include "params.h"
 
 struct balance_peer {
@@ -31,14 +34,23 @@ static bool is_given_up(const struct view_peer *entry)
     return view_is_unavail(entry, ngx_time());
 }
 
-/* Nobody selects it before. nginx counts in whole seconds. */
+static int64_t clock_us(clockid_t clock)
+{
+    struct timespec now;
+
+    (void)clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* Nobody selects it before. nginx counts in whole seconds of the wall clock; its own copy of that clock is older than
+ * ours, and would have the downtime go on for as long after the peer is up. */
 static uint64_t given_up_until_ms(const struct view_peer *entry, uint64_t now_ms)
 {
-    const ngx_time_t *now = ngx_timeofday();
     time_t timeout_s = ngx_min(entry->peer->fail_timeout, PARAMS_FAIL_TIMEOUT_MAX_S);
-    time_t left_s = entry->peer->checked + timeout_s + 1 - now->sec;
+    int64_t now_us = clock_us(CLOCK_MONOTONIC);
+    int64_t left_us = ((int64_t)entry->peer->checked + timeout_s + 1) * 1000000 - clock_us(CLOCK_REALTIME);
 
-    return now_ms + (left_s > 0 ? (uint64_t)left_s * 1000 - now->msec : 0);
+    return left_us > 0 ? (uint64_t)(now_us + left_us) / 1000 : now_ms;
 }
 
 /* After a reload the new workers judge anew, and what old ones think no longer decides where requests go. */

@@ -420,6 +420,165 @@ static void names_that_are_no_utf_8_leave_the_list_valid_json(struct stage *s)
     assert_int_equal(json_array_size(look(lb, "/http/upstreams/bad%ff/servers")), 2);
 }
 
+/* ---- requests that are more than one, or longer than one */
+
+struct played {
+    struct stage_nginx *lb;
+    int app, side; /* listeners: server 0 of upstream app, and of upstream side */
+};
+
+static struct played start_played(struct stage *s)
+{
+    uint16_t port[2] = {stage_port(s), stage_port(s)};
+    const char *const nobody[] = {stage_text(s, "127.0.0.1:%u", stage_port(s)), NULL};
+    const char *const app[] = {stage_text(s, "127.0.0.1:%u", port[0]), NULL};
+    const char *const side[] = {stage_text(s, "127.0.0.1:%u", port[1]), NULL};
+    const struct stage_upstream upstreams[] = {
+        {.name = "first", .peers = nobody}, /* the stage tries it, and must get an answer */
+        {.name = "app", .peers = app},
+        {.name = "side", .peers = side},
+        {.name = NULL},
+    };
+    struct played p = {.app = listen_at(s, port[0]), .side = listen_at(s, port[1])};
+
+    p.lb = stage_nginx_start(
+        s, "lb",
+        &(struct stage_nginx_conf){
+            .upstreams = upstreams,
+            .server_extra =
+                "location /guarded/ { auth_request /ask; proxy_pass http://app/; }\n"
+                "location = /ask { internal; proxy_pass http://side; }\n"
+                "location /mirrored/ { mirror /ask; proxy_pass http://app/; }\n"
+                "location /tunnel/ { proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; "
+                "proxy_pass http://app/; }"});
+    return p;
+}
+
+#define OK_HEAD "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+static void a_guarded_request_is_at_the_guard_first_and_then_at_its_server(struct stage *s)
+{
+    struct played p = start_played(s);
+    int fd = client(p.lb, "/guarded/", ""), guard = take(s, p.side), node;
+
+    assert_int_equal(active(p.lb, "side"), 1);
+    assert_int_equal(active(p.lb, "app"), 0);
+    stage_raw_send(s, guard, "HTTP/1.1 204 No Content\r\n\r\n");
+    node = take(s, p.app);
+    assert_int_equal(active(p.lb, "app"), 1);
+    wait_active(p.lb, "side", 0);
+    stage_raw_send(s, node, OK_HEAD);
+    want_answer(s, fd, " 200 ");
+    wait_active(p.lb, "app", 0);
+}
+
+static void a_mirrored_request_is_at_the_mirror_after_its_client_has_the_answer(struct stage *s)
+{
+    struct played p = start_played(s);
+    int fd = client(p.lb, "/mirrored/", ""), mirror = take(s, p.side);
+
+    stage_raw_send(s, take(s, p.app), OK_HEAD);
+    want_answer(s, fd, " 200 ");
+    wait_active(p.lb, "app", 0);
+    assert_int_equal(active(p.lb, "side"), 1);
+    stage_nginx_reload(p.lb);
+    assert_int_equal(active(p.lb, "side"), 1);
+    stage_raw_send(s, mirror, OK_HEAD);
+    wait_active(p.lb, "side", 0);
+}
+
+static void a_tunnel_is_a_request_until_it_is_closed_also_over_a_reload(struct stage *s)
+{
+    struct played p = start_played(s);
+    int fd = client(p.lb, "/tunnel/", "Connection: upgrade\r\nUpgrade: bytes\r\n"), node = take(s, p.app);
+
+    stage_raw_send(s, node, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: bytes\r\n\r\n");
+    want_answer(s, fd, " 101 ");
+    assert_int_equal(active(p.lb, "app"), 1);
+    want_status(p.lb, "PATCH", APP_0, "{\"drain\":true}", 200);
+    stage_nginx_reload(p.lb);
+    assert_int_equal(active(p.lb, "app"), 1);
+    assert_false(stage_json_bool(s, ask(p.lb, "GET", APP_0, "Prefer: wait=0", NULL)->json, "rollout.quiet"));
+    (void)shutdown(node, SHUT_RDWR);
+    assert_true(stage_json_bool(s, ask(p.lb, "GET", APP_0, "Prefer: wait=8", NULL)->json, "rollout.quiet"));
+}
+
+static void a_head_waits_as_a_get_does(struct stage *s)
+{
+    struct played p = start_played(s);
+    int fd = client(p.lb, "/app/", ""), node = take(s, p.app);
+    uint64_t from_ms = stage_now_ms();
+    struct stage_answer *a;
+
+    want_status(p.lb, "PATCH", APP_0, "{\"down\":true}", 200);
+    a = ask(p.lb, "HEAD", APP_0, "Prefer: wait=1", NULL);
+    assert_int_equal(a->status, 200);
+    assert_int_equal(a->body_size, 0);
+    assert_string_equal(stage_header(s, a, "Preference-Applied"), "wait=1");
+    assert_true(stage_now_ms() - from_ms >= 950);
+    stage_raw_send(s, node, OK_HEAD);
+    want_answer(s, fd, " 200 ");
+    from_ms = stage_now_ms();
+    a = ask(p.lb, "HEAD", APP_0, "Prefer: wait=20", NULL);
+    assert_int_equal(a->status, 200);
+    assert_true(stage_now_ms() - from_ms < WAIT_MS);
+}
+
+/* ---- a reload that fails */
+
+struct said {
+    const struct stage_nginx *lb;
+    const char *text;
+};
+
+static bool is_said(void *ctx)
+{
+    const struct said *w = ctx;
+
+    return strstr(stage_read(w->lb->stage, w->lb->error_log), w->text) != NULL;
+}
+
+static void want_as_it_was(struct stage_nginx *lb, json_int_t generation)
+{
+    const json_t *app = look(lb, "/http/upstreams/app"), *server = look(lb, APP_0);
+
+    assert_int_equal(stage_json_int(lb->stage, look(lb, "/nginx"), "generation"), generation);
+    assert_true(stage_json_bool(lb->stage, app, "rollout.active_exact"));
+    assert_int_equal(stage_json_int(lb->stage, app, "peers.0.active"), 1);
+    assert_string_equal(stage_json_string(lb->stage, app, "peers.0.state"), "draining");
+    assert_int_equal(stage_json_int(lb->stage, server, "weight"), 5);
+    assert_int_equal(stage_json_int(lb->stage, server, "max_fails"), 7);
+}
+
+static void a_reload_that_fails_changes_nothing(struct stage *s)
+{
+    struct played p = start_played(s);
+    int fd = client(p.lb, "/app/", ""), node = take(s, p.app);
+    const char *conf = stage_read(s, p.lb->conf_path), *end = strrchr(conf, '}');
+    json_int_t generation = stage_json_int(s, look(p.lb, "/nginx"), "generation");
+    uint16_t taken = stage_port(s);
+    const struct {
+        const char *more, *said;
+    } bad[] = {{"unheard_of;", "unknown directive"}, /* while it is read; then, when its zones are made already: */
+               {stage_text(s, "server { listen 127.0.0.1:%u; }", taken), "still could not bind"}};
+
+    (void)listen_at(s, taken);
+    want_status(p.lb, "PATCH", APP_0, "{\"drain\":true,\"weight\":5,\"max_fails\":7}", 200);
+    assert_non_null(end);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        (void)stage_write(s, p.lb->conf_path, stage_text(s, "%.*s%s\n}\n", (int)(end - conf), conf, bad[i].more));
+        assert_int_equal(kill(stage_nginx_pid(p.lb), SIGHUP), 0);
+        stage_wait_until(s, is_said, &(struct said){p.lb, bad[i].said}, WAIT_MS, "nginx to refuse the configuration");
+        want_as_it_was(p.lb, generation);
+    }
+    (void)stage_write(s, p.lb->conf_path, conf);
+    stage_nginx_reload(p.lb);
+    want_as_it_was(p.lb, generation + 1);
+    stage_raw_send(s, node, OK_HEAD);
+    want_answer(s, fd, " 200 ");
+    wait_active(p.lb, "app", 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +587,11 @@ int main(void)
         stage_test(the_longest_fail_timeout_of_the_file_counts_as_a_downtime),
         stage_test(unix_and_ipv6_peers_are_listed_and_changed),
         stage_test(names_that_are_no_utf_8_leave_the_list_valid_json),
+        stage_test(a_guarded_request_is_at_the_guard_first_and_then_at_its_server),
+        stage_test(a_mirrored_request_is_at_the_mirror_after_its_client_has_the_answer),
+        stage_test(a_tunnel_is_a_request_until_it_is_closed_also_over_a_reload),
+        stage_test(a_head_waits_as_a_get_does),
+        stage_test(a_reload_that_fails_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
