@@ -118,6 +118,9 @@ void shared_forget(ngx_shm_zone_t *zone, uint64_t oldest_generation);
 #define SHARED_DOWN  1
 #define SHARED_DRAIN 8
 ngx_uint_t shared_peer_down(const struct shared_peer *peer);
+/* What equals the configuration is no change: so that a later edit of the file is obeyed at the reload. For a peer that
+ * is registered. */
+void shared_peer_settle(struct shared_peer *peer);
 int64_t shared_peer_param(const struct shared_peer *peer, enum shared_param param);
 
 /* The place to count answers with that status. Without the lock: it is taken here where the peer's first one comes. */

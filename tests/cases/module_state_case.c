@@ -223,6 +223,26 @@ static void the_state_finds_its_servers_however_the_file_is_changed(struct stage
     lease_is(k, 7, "ci");
 }
 
+/* As without a stop: put up by the API, then up in the file, then down in the file again. */
+static void a_change_that_the_file_has_come_to_is_none_after_a_start(struct stage *s)
+{
+    struct kept *k = prepare(s, 2);
+    const char *up = k->peers[0], *down = stage_text(s, "%s down", up);
+
+    k->peers[0] = down;
+    k->lb = stage_nginx_start(s, "lb", &k->conf);
+    patch(k, 0, "{\"down\":false}");
+    states_are(k, "uu");
+    stage_nginx_stop(k->lb, SIGTERM);
+    k->peers[0] = up;
+    again(k);
+    states_are(k, "uu");
+    k->peers[0] = down;
+    stage_nginx_write(k->lb, &k->conf);
+    stage_nginx_reload(k->lb);
+    states_are(k, "xu");
+}
+
 static bool is_there(void *ctx)
 {
     return access(ctx, F_OK) == 0;
@@ -1094,6 +1114,7 @@ int main(void)
         stage_test(changes_leases_and_fences_outlive_a_stop_and_a_kill),
         stage_test(a_lease_runs_out_over_a_kill_and_its_fence_does_not_fall),
         stage_test(the_state_finds_its_servers_however_the_file_is_changed),
+        stage_test(a_change_that_the_file_has_come_to_is_none_after_a_start),
         stage_test(a_reload_may_bring_move_and_drop_the_state_file),
         stage_test(a_test_of_the_conf_changes_nothing_and_names_a_bad_file),
         stage_test(bad_directives_are_refused),
