@@ -70,6 +70,7 @@ struct shared_state {
     uint64_t generation;             /* the newest whose peers are all registered */
     struct process other;            /* pid 0: none; it may go on with the file when we end, or we when it ends */
     struct state_mark mark;          /* of the file that we wrote or read last */
+    uint64_t writing_ms;             /* since when one of our workers writes; 0 = none does */
     uint8_t owned;                   /* bool: the file has been ours */
     uint8_t let_go;                  /* bool: since then another may have had it: it was seen, or we gave it back */
     uint8_t zone_leads;              /* bool: who takes the file over does not read it first */

@@ -528,6 +528,36 @@ static void a_folder_that_the_workers_may_not_write_is_named_at_start(struct sta
     states_are(k, "xd");
 }
 
+static uint64_t patches_took_ms(struct kept *k, unsigned n)
+{
+    uint64_t begin_ms = stage_now_ms();
+
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(try_patch(k, i % 2, NULL, "{\"down\":true}")->status, 500);
+    return stage_now_ms() - begin_ms;
+}
+
+/* A worker that waits for the lock serves nobody meanwhile. */
+static void a_foreign_holder_of_the_lock_is_not_waited_for(struct stage *s)
+{
+    struct kept *k = prepare(s, 2);
+
+    k->conf.workers = 1;
+    k->lb = stage_nginx_start(s, "lb", &k->conf);
+    patch(k, 0, "{\"drain\":true}");
+    int lock = open(stage_text(s, "%s.lock", k->path), O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    assert_in_range(patches_took_ms(k, 1), 0, 1000);
+    assert_in_range(patches_took_ms(k, 10), 0, 1000); /* it is known by now */
+    assert_int_equal(count(log_of(k), "changes would not outlive nginx"), 1);
+    states_are(k, "xx");
+    assert_int_equal(close(lock), 0);
+    patch(k, 1, "{\"drain\":true}");
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "xd");
+}
+
 /* ---- many at once */
 
 struct client {
@@ -796,43 +826,77 @@ static int status_on(struct kept *k, int fd)
     return strlen(answer) > 12 ? atoi(answer + strlen("HTTP/1.1 ")) : 0;
 }
 
-/* The old nginx has made a change and the new one has read the file, and both wait for the lock: whoever comes first,
- * the answer tells the truth. */
+/* A connection to another worker of that master than the one behind fd. */
+static int connect_beside(struct kept *k, pid_t master, int fd)
+{
+    json_int_t pid = pid_behind(k->stage, fd);
+
+    for (unsigned tries = 0; tries < 300; tries++) {
+        int beside = connect_to(k, master);
+
+        if (pid_behind(k->stage, beside) != pid)
+            return beside;
+    }
+    stage_fail(k->stage, "one worker alone took all connections");
+}
+
+struct change {
+    struct kept *k;
+    int beside;
+    const char *part; /* of the server's answer once the change is made */
+};
+
+static bool change_is_made(void *ctx)
+{
+    struct change *c = ctx;
+
+    stage_raw_send(c->k->stage, c->beside, "GET /api/9/http/upstreams/app/servers/0 HTTP/1.1\r\nHost: a\r\n\r\n");
+    return strstr(stage_raw_answer(c->k->stage, c->beside, WAIT_MS), c->part) != NULL;
+}
+
+/* The new nginx has read the file and waits for the lock, and the old one has made a change and does: whoever comes
+ * first, the answer tells the truth. */
 static void a_change_in_the_moment_of_an_upgrade_is_kept_or_refused(struct stage *s)
 {
     static const char *const bodies[] = {"{\"down\":true}", "{\"down\":false}"};
+    static const char *const parts[] = {"\"down\":true", "\"down\":false"};
     static const char *const names[] = {"u", "x"};
     struct kept *k = start(s, 1);
     pid_t old = k->lb->proc->pid;
-    unsigned kept = 0, refused = 0, is = 0;
+    unsigned kept = 0, refused = 0, late = 0, is = 0;
 
-    for (unsigned round = 0; round < 40 && (kept == 0 || refused == 0); round++) {
+    for (unsigned round = 0; round < 60 && (kept == 0 || refused == 0); round++) {
         int fd = connect_to(k, old), lock = open(stage_text(s, "%s.lock", k->path), O_RDWR | O_CLOEXEC);
+        struct change change = {k, connect_beside(k, old, fd), parts[is]};
 
         assert_int_equal(flock(lock, LOCK_EX), 0);
+        pid_t next = stage_nginx_upgrade(k->lb);
         stage_raw_send(s, fd,
                        stage_text(s,
                                   "PATCH /api/9/http/upstreams/app/servers/0 HTTP/1.1\r\nHost: a\r\nContent-Length: "
                                   "%zu\r\n\r\n%s",
                                   strlen(bodies[is]), bodies[is]));
-        pid_t next = stage_nginx_upgrade(k->lb);
+        stage_wait_until(s, change_is_made, &change, WAIT_MS, "the old nginx to make the change");
         assert_int_equal(close(lock), 0);
         int status = status_on(k, fd);
         if (status == 200)
             is = 1 - is;
-        else
+        else if (status != 500) /* we were slow: it has not waited for us */
             assert_int_equal(status, 503);
         kept += status == 200;
         refused += status == 503;
+        late += status == 500;
         (void)connect_to(k, next); /* it serves */
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < 8 && status != 500; i++)
             states_are(k, names[is]);
         kill_all_of(k, next);
         stage_wait_until(s, old_is_alone, k, WAIT_MS, "the old nginx to have its pid file again");
+        if (status == 500)
+            patch(k, 0, bodies[1 - is]);
         states_are(k, names[is]);
     }
     if (kept == 0 || refused == 0)
-        stage_fail(s, "%u were kept and %u refused: one way was not seen", kept, refused);
+        stage_fail(s, "%u were kept and %u refused (%u late): one way was not seen", kept, refused, late);
 }
 
 struct loop {
@@ -1121,6 +1185,7 @@ int main(void)
         stage_test(a_bad_file_is_named_and_kept_aside_and_nginx_starts_as_configured),
         stage_test(what_cannot_be_written_is_answered_500_and_written_once_it_can),
         stage_test(a_folder_that_the_workers_may_not_write_is_named_at_start),
+        stage_test(a_foreign_holder_of_the_lock_is_not_waited_for),
         stage_test(every_answered_change_is_there_after_a_kill),
         stage_test(a_binary_upgrade_keeps_all_and_the_old_nginx_refuses),
         stage_test(when_the_new_nginx_ends_the_old_one_goes_on_with_its_changes),
