@@ -241,6 +241,19 @@ int64_t shared_peer_param(const struct shared_peer *peer, enum shared_param para
     return peer->params_wanted & (1u << param) ? peer->param_wanted[param] : peer->param_configured[param];
 }
 
+void shared_peer_settle(struct shared_peer *peer)
+{
+    for (unsigned p = 0; p < SHARED_PARAMS; p++) {
+        if (peer->param_wanted[p] == peer->param_configured[p]) {
+            peer->params_wanted = (uint8_t)(peer->params_wanted & ~(1u << p));
+        }
+    }
+    if ((peer->wanted == WANTED_UP && !peer->configured_down) ||
+        (peer->wanted == WANTED_DOWN && peer->configured_down)) {
+        peer->wanted = WANTED_AS_CONFIGURED;
+    }
+}
+
 uint64_t *shared_answers_new(ngx_shm_zone_t *zone, struct shared_peer *peer, unsigned status)
 {
     struct counts_code *code;

@@ -74,6 +74,7 @@ struct shared_state {
     uint64_t generation;             /* the newest whose peers are all registered */
     struct process other;            /* pid 0: none; it may go on with the file when we end, or we when it ends */
     struct state_mark mark;          /* of the file that we wrote or read last */
+    uint64_t writing_ms;             /* since when one of our workers writes; 0 = none does */
     uint8_t owned;                   /* bool: the file has been ours */
     uint8_t let_go;                  /* bool: since then another may have had it: it was seen, or we gave it back */
     uint8_t zone_leads;              /* bool: who takes the file over does not read it first */
@@ -123,6 +124,9 @@ void shared_forget(ngx_shm_zone_t *zone, uint64_t oldest_generation);
 #define SHARED_DOWN  1
 #define SHARED_DRAIN 8
 ngx_uint_t shared_peer_down(const struct shared_peer *peer);
+/* What equals the configuration is no change: so that a later edit of the file is obeyed at the reload. For a peer that
+ * is registered. */
+void shared_peer_settle(struct shared_peer *peer);
 int64_t shared_peer_param(const struct shared_peer *peer, enum shared_param param);
 
 /* The place to count answers with that status. Without the lock: it is taken here where the peer's first one comes. */

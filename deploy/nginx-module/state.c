@@ -11,12 +11,15 @@
 #include "view.h"
 #include "workers.h"
 
-/* A PATCH waits for other workers' writing at most that long, and a worker looks after the file that often. */
-#define LOCK_LIMIT_MS 2000
-#define LOOK_LIMIT_MS 100 /* of a GET, and only while the file is not ours */
-#define LOOK_EVERY_MS 1000
-#define STORE_POLL_NS (500 * 1000)
-#define STORE_TRIES   3
+/* Each wait for FILE.lock stops the worker's traffic. Whoever else holds it (a backup) is not waited for: the change is
+ * made, and written by the look a second later. Our own workers are, as long as a disk may take. */
+#define LOCK_LIMIT_MS    200  /* of a PATCH; none while it fails anyhow */
+#define LOOK_LIMIT_MS    100  /* of a GET, and only while the file is not ours */
+#define WRITING_LIMIT_MS 2000 /* of a PATCH while another of our workers writes */
+#define START_LIMIT_MS   2000 /* of an nginx that starts: nobody waits for it yet */
+#define LOOK_EVERY_MS    1000
+#define STORE_POLL_NS    (500 * 1000)
+#define STORE_TRIES      3
 
 static struct state_owner owner_here; /* the master of this worker, and the zone */
 
@@ -286,12 +289,20 @@ static void copy_path(ngx_shm_zone_t *zone, char path[STATE_PATH_MAX + 1])
     shared_unlock(zone);
 }
 
+static void note_writing(ngx_shm_zone_t *zone, uint64_t now_ms)
+{
+    shared_lock(zone);
+    shared_of(zone)->state.writing_ms = now_ms;
+    shared_unlock(zone);
+}
+
 /* With FILE.lock held. */
 static bool write_zone(ngx_shm_zone_t *zone, const char *path, char *why)
 {
     struct shared_state *state = &shared_of(zone)->state;
     struct state_text text;
     uint64_t changed;
+    note_writing(zone, view_now_ms());
     bool good = state_zone_text(zone, &text, &changed);
 
     if (!good) {
@@ -303,6 +314,7 @@ static bool write_zone(ngx_shm_zone_t *zone, const char *path, char *why)
     state_text_free(&text);
     struct state_mark mark = state_file_mark(path);
     shared_lock(zone);
+    state->writing_ms = 0;
     if (good && ngx_strcmp(state->path, path) == 0) {
         state->stored = ngx_max(state->stored, changed);
         state->mark = mark;
@@ -319,16 +331,33 @@ static bool is_stored(ngx_shm_zone_t *zone, uint64_t changed)
     return stored;
 }
 
+static uint32_t lock_limit_ms(ngx_shm_zone_t *zone)
+{
+    return shared_of(zone)->state.failing ? 0 : LOCK_LIMIT_MS;
+}
+
+/* One that was killed meanwhile counts no longer than WRITING_LIMIT_MS. */
+static bool is_being_written(ngx_shm_zone_t *zone, uint64_t now_ms)
+{
+    shared_lock(zone);
+    uint64_t since_ms = shared_of(zone)->state.writing_ms;
+    shared_unlock(zone);
+    return since_ms != 0 && now_ms < since_ms + WRITING_LIMIT_MS;
+}
+
 /* Whoever holds the lock may have written our change with his. So nobody waits for more than two writings, however
  * unfair the lock is. */
 static int lock_unless_stored(ngx_shm_zone_t *zone, const char *path, uint64_t changed, uint32_t limit_ms, char *why)
 {
-    uint64_t until_ms = view_now_ms() + limit_ms;
+    uint64_t begin_ms = view_now_ms();
 
     for (;;) {
         int lock = state_file_lock(path, 0, why);
+        uint64_t now_ms = view_now_ms();
+        bool wait =
+            now_ms < begin_ms + limit_ms || (now_ms < begin_ms + WRITING_LIMIT_MS && is_being_written(zone, now_ms));
 
-        if (lock != STATE_LOCK_BUSY || view_now_ms() >= until_ms || is_stored(zone, changed)) {
+        if (lock != STATE_LOCK_BUSY || !wait || is_stored(zone, changed)) {
             return lock;
         }
         (void)nanosleep(&(struct timespec){.tv_nsec = STORE_POLL_NS}, NULL);
@@ -395,10 +424,10 @@ static enum state_verdict store(ngx_shm_zone_t *zone, uint32_t limit_ms, char *w
 enum state_verdict state_keep(ngx_shm_zone_t *zone, char *why)
 {
     struct shared_state *state = &shared_of(zone)->state;
-    enum state_verdict verdict = store(zone, LOCK_LIMIT_MS, why);
+    enum state_verdict verdict = store(zone, lock_limit_ms(zone), why);
 
     if (verdict == STATE_BUSY) {
-        (void)snprintf(why, STATE_WHY_MAX, "others have held its lock for %d ms", LOCK_LIMIT_MS);
+        (void)snprintf(why, STATE_WHY_MAX, "another process holds its FILE.lock");
         verdict = STATE_LOST;
     }
     if (verdict == STATE_LOST) {
@@ -446,7 +475,7 @@ static enum state_verdict claim(ngx_shm_zone_t *zone, uint32_t limit_ms, char *w
 enum state_verdict state_may_change(ngx_shm_zone_t *zone, char *why)
 {
     /* A lock that cannot be had: the change is made, and state_keep will say so. */
-    return claim(zone, LOCK_LIMIT_MS, why) == STATE_TAKEN ? STATE_TAKEN : STATE_GOOD;
+    return claim(zone, lock_limit_ms(zone), why) == STATE_TAKEN ? STATE_TAKEN : STATE_GOOD;
 }
 
 void state_look(ngx_shm_zone_t *zone)
@@ -454,7 +483,7 @@ void state_look(ngx_shm_zone_t *zone)
     char why[STATE_WHY_MAX];
 
     if (!ngx_exiting) {
-        (void)claim(zone, LOOK_LIMIT_MS, why);
+        (void)claim(zone, ngx_min(lock_limit_ms(zone), LOOK_LIMIT_MS), why);
     }
 }
 
@@ -525,7 +554,7 @@ void state_begin(ngx_shm_zone_t *zone, uint64_t generation)
     if (!any) {
         return;
     }
-    look_after(zone, LOCK_LIMIT_MS);
+    look_after(zone, shared_of(zone)->state.owned ? lock_limit_ms(zone) : START_LIMIT_MS);
     if (ngx_process == NGX_PROCESS_SINGLE) {
         return; /* it stays over reloads, and the zone's place does not */
     }

@@ -7,8 +7,9 @@
  * In a binary upgrade two nginx serve the same sockets, each with a zone of its own. The file has one owner, which
  * stands in FILE.lock: the first worker of the new one takes it over, reading again what was changed until then. From
  * then on workers of the old one refuse to PATCH, and take over what they read in the file. If the new one ends, or has
- * no worker left that takes connections, they take the file back. See state_file.h for the disk, state_text.h for the
- * text. */
+ * no worker left that takes connections, they take the file back. What stands in the zone holds: the file is read again
+ * only where another had it and it is not the one that we wrote. Of two zones of one master (a reload without `api`,
+ * one with it again) the later one has the file. See state_file.h for the disk, state_text.h for the text. */
 #ifndef API_STATE_H
 #define API_STATE_H
 

@@ -65,6 +65,9 @@ static bool put_peer(ngx_shm_zone_t *zone, struct shared_upstream *upstream, con
     peer->wanted = (uint8_t)row->wanted;
     peer->params_wanted = row->params_wanted;
     ngx_memcpy(peer->param_wanted, row->param_wanted, sizeof(peer->param_wanted));
+    if (peer->seen_generation != 0) {
+        shared_peer_settle(peer);
+    }
     return true;
 }
 

@@ -114,20 +114,6 @@ static enum wanted wanted_after(const struct view_change *change, ngx_uint_t dow
     return down_now == 0 ? WANTED_UP : WANTED_DOWN;
 }
 
-/* What equals the configuration is no change: so that a later edit of the file is obeyed at the reload. */
-static void peer_settle(struct shared_peer *peer)
-{
-    for (unsigned p = 0; p < SHARED_PARAMS; p++) {
-        if (peer->param_wanted[p] == peer->param_configured[p]) {
-            peer->params_wanted = (uint8_t)(peer->params_wanted & ~(1u << p));
-        }
-    }
-    if ((peer->wanted == WANTED_UP && !peer->configured_down) ||
-        (peer->wanted == WANTED_DOWN && peer->configured_down)) {
-        peer->wanted = WANTED_AS_CONFIGURED;
-    }
-}
-
 /* Under the lock: primary servers beside `without` that requests go to. A server that the newest configuration does not
  * have does not count. */
 static ngx_uint_t count_serving(const struct view_upstream *upstream, const struct view_peer *without)
@@ -190,7 +176,7 @@ static void peer_want(struct shared_peer *peer, const struct view_change *change
             peer->params_wanted = (uint8_t)(peer->params_wanted | (1u << p));
         }
     }
-    peer_settle(peer);
+    shared_peer_settle(peer);
 }
 
 static bool weighs_other(const struct view_peer *peer, const struct view_change *change)
@@ -340,7 +326,7 @@ static void peer_register(ngx_shm_zone_t *zone, const struct view_upstream *upst
         entry->shared->params_wanted = (uint8_t)(entry->shared->params_wanted & ~(1u << SHARED_WEIGHT));
     }
     outage_end(&entry->shared->counts.outage, view_now_ms()); /* this configuration's nginx starts to judge anew */
-    peer_settle(entry->shared);
+    shared_peer_settle(entry->shared);
 }
 
 /* Under the lock. False = the zone is full. */

@@ -224,6 +224,26 @@ static void the_state_finds_its_servers_however_the_file_is_changed(struct stage
     lease_is(k, 7, "ci");
 }
 
+/* As without a stop: put up by the API, then up in the file, then down in the file again. */
+static void a_change_that_the_file_has_come_to_is_none_after_a_start(struct stage *s)
+{
+    struct kept *k = prepare(s, 2);
+    const char *up = k->peers[0], *down = stage_text(s, "%s down", up);
+
+    k->peers[0] = down;
+    k->lb = stage_nginx_start(s, "lb", &k->conf);
+    patch(k, 0, "{\"down\":false}");
+    states_are(k, "uu");
+    stage_nginx_stop(k->lb, SIGTERM);
+    k->peers[0] = up;
+    again(k);
+    states_are(k, "uu");
+    k->peers[0] = down;
+    stage_nginx_write(k->lb, &k->conf);
+    stage_nginx_reload(k->lb);
+    states_are(k, "xu");
+}
+
 static bool is_there(void *ctx)
 {
     return access(ctx, F_OK) == 0;
@@ -504,6 +524,36 @@ static void a_folder_that_the_workers_may_not_write_is_named_at_start(struct sta
     assert_int_equal(chmod(k->folder, 0777), 0);
     patch(k, 1, "{\"drain\":true}");
     assert_int_equal(count(log_of(k), "is written again"), 1);
+    stage_nginx_stop(k->lb, SIGKILL);
+    again(k);
+    states_are(k, "xd");
+}
+
+static uint64_t patches_took_ms(struct kept *k, unsigned n)
+{
+    uint64_t begin_ms = stage_now_ms();
+
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(try_patch(k, i % 2, NULL, "{\"down\":true}")->status, 500);
+    return stage_now_ms() - begin_ms;
+}
+
+/* A worker that waits for the lock serves nobody meanwhile. */
+static void a_foreign_holder_of_the_lock_is_not_waited_for(struct stage *s)
+{
+    struct kept *k = prepare(s, 2);
+
+    k->conf.workers = 1;
+    k->lb = stage_nginx_start(s, "lb", &k->conf);
+    patch(k, 0, "{\"drain\":true}");
+    int lock = open(stage_text(s, "%s.lock", k->path), O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    assert_in_range(patches_took_ms(k, 1), 0, 1000);
+    assert_in_range(patches_took_ms(k, 10), 0, 1000); /* it is known by now */
+    assert_int_equal(count(log_of(k), "changes would not outlive nginx"), 1);
+    states_are(k, "xx");
+    assert_int_equal(close(lock), 0);
+    patch(k, 1, "{\"drain\":true}");
     stage_nginx_stop(k->lb, SIGKILL);
     again(k);
     states_are(k, "xd");
@@ -837,39 +887,73 @@ static void a_new_nginx_that_waits_for_its_last_connection_gives_the_file_back(s
     states_are(k, "ddx");
 }
 
-/* The old nginx has made a change and the new one has read the file, and both wait for the lock: whoever comes first,
- * the answer tells the truth. */
+/* A connection to another worker of that master than the one behind fd. */
+static int connect_beside(struct kept *k, pid_t master, int fd)
+{
+    json_int_t pid = pid_behind(k->stage, fd);
+
+    for (unsigned tries = 0; tries < 300; tries++) {
+        int beside = connect_to(k, master);
+
+        if (pid_behind(k->stage, beside) != pid)
+            return beside;
+    }
+    stage_fail(k->stage, "one worker alone took all connections");
+}
+
+struct change {
+    struct kept *k;
+    int beside;
+    const char *part; /* of the server's answer once the change is made */
+};
+
+static bool change_is_made(void *ctx)
+{
+    struct change *c = ctx;
+
+    stage_raw_send(c->k->stage, c->beside, "GET /api/9/http/upstreams/app/servers/0 HTTP/1.1\r\nHost: a\r\n\r\n");
+    return strstr(stage_raw_answer(c->k->stage, c->beside, WAIT_MS), c->part) != NULL;
+}
+
+/* The new nginx has read the file and waits for the lock, and the old one has made a change and does: whoever comes
+ * first, the answer tells the truth. */
 static void a_change_in_the_moment_of_an_upgrade_is_kept_or_refused(struct stage *s)
 {
     static const char *const bodies[] = {"{\"down\":true}", "{\"down\":false}"};
+    static const char *const parts[] = {"\"down\":true", "\"down\":false"};
     static const char *const names[] = {"u", "x"};
     struct kept *k = start(s, 1);
     pid_t old = k->lb->proc->pid;
-    unsigned kept = 0, refused = 0, is = 0;
+    unsigned kept = 0, refused = 0, late = 0, is = 0;
 
-    for (unsigned round = 0; round < 40 && (kept == 0 || refused == 0); round++) {
+    for (unsigned round = 0; round < 60 && (kept == 0 || refused == 0); round++) {
         int fd = connect_to(k, old), lock = open(stage_text(s, "%s.lock", k->path), O_RDWR | O_CLOEXEC);
+        struct change change = {k, connect_beside(k, old, fd), parts[is]};
 
         assert_int_equal(flock(lock, LOCK_EX), 0);
-        send_patch_on(k, fd, 0, bodies[is]);
         pid_t next = stage_nginx_upgrade(k->lb);
+        send_patch_on(k, fd, 0, bodies[is]);
+        stage_wait_until(s, change_is_made, &change, WAIT_MS, "the old nginx to make the change");
         assert_int_equal(close(lock), 0);
         int status = status_on(k, fd);
         if (status == 200)
             is = 1 - is;
-        else
+        else if (status != 500) /* we were slow: it has not waited for us */
             assert_int_equal(status, 503);
         kept += status == 200;
         refused += status == 503;
+        late += status == 500;
         (void)connect_to(k, next); /* it serves */
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < 8 && status != 500; i++)
             states_are(k, names[is]);
         kill_all_of(k, next);
         stage_wait_until(s, old_is_alone, k, WAIT_MS, "the old nginx to have its pid file again");
+        if (status == 500)
+            patch(k, 0, bodies[1 - is]);
         states_are(k, names[is]);
     }
     if (kept == 0 || refused == 0)
-        stage_fail(s, "%u were kept and %u refused: one way was not seen", kept, refused);
+        stage_fail(s, "%u were kept and %u refused (%u late): one way was not seen", kept, refused, late);
 }
 
 struct loop {
@@ -1116,6 +1200,11 @@ static void rows_that_were_kept_for_the_old_nginx_go_with_it(struct stage *s)
     kill_all_of(k, next);
 }
 
+static bool first_may_change(void *ctx)
+{
+    return try_patch(ctx, 1, NULL, "{\"drain\":true}")->status == 200;
+}
+
 static void an_nginx_whose_file_another_one_takes_says_so_and_puts_nothing_up(struct stage *s)
 {
     struct kept *k = start(s, 2);
@@ -1140,8 +1229,7 @@ static void an_nginx_whose_file_another_one_takes_says_so_and_puts_nothing_up(st
     for (int i = 0; i < 20; i++)
         states_are(k, "xu");
     stage_nginx_stop(other, SIGTERM);
-    struct ask ask = {.k = k};
-    stage_wait_until(s, is_made, &ask, WAIT_MS, "the first nginx to have its file again");
+    stage_wait_until(s, first_may_change, k, WAIT_MS, "the first nginx to have its file again");
     states_are(k, "xd");
 }
 
@@ -1151,12 +1239,14 @@ int main(void)
         stage_test(changes_leases_and_fences_outlive_a_stop_and_a_kill),
         stage_test(a_lease_runs_out_over_a_kill_and_its_fence_does_not_fall),
         stage_test(the_state_finds_its_servers_however_the_file_is_changed),
+        stage_test(a_change_that_the_file_has_come_to_is_none_after_a_start),
         stage_test(a_reload_may_bring_move_and_drop_the_state_file),
         stage_test(a_test_of_the_conf_changes_nothing_and_names_a_bad_file),
         stage_test(bad_directives_are_refused),
         stage_test(a_bad_file_is_named_and_kept_aside_and_nginx_starts_as_configured),
         stage_test(what_cannot_be_written_is_answered_500_and_written_once_it_can),
         stage_test(a_folder_that_the_workers_may_not_write_is_named_at_start),
+        stage_test(a_foreign_holder_of_the_lock_is_not_waited_for),
         stage_test(every_answered_change_is_there_after_a_kill),
         stage_test(a_binary_upgrade_keeps_all_and_the_old_nginx_refuses),
         stage_test(workers_of_a_killed_old_master_are_not_forgotten),
