@@ -1,4 +1,5 @@
-/* module_full_case.c - the shared zone has no room left: what is in it stays right. */
+/* module_full_case.c - the shared zone has much in it, or no room left: what is in it stays right, and is found soon.
+ */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -13,12 +14,14 @@
 #include "tests/stage/raw.h"
 #include "tests/stage/test.h"
 
-#define WAIT_MS     10000
-#define FILLERS     8190 /* upstreams, each with a page of the zone for its name */
-#define FILLER_NAME 2000
-#define HELD        4
-#define OTHERS      30 /* upstreams that use freed memory anew */
-#define OTHER_PEERS 40
+#define WAIT_MS       10000
+#define FILLERS       8190 /* upstreams, each with a page of the zone for its name */
+#define FILLER_NAME   2000
+#define HELD          4
+#define OTHERS        30 /* upstreams that use freed memory anew */
+#define OTHER_PEERS   40
+#define MANY          40000 /* servers of one upstream */
+#define MANY_LIMIT_MS 3000
 
 struct full {
     struct stage *stage;
@@ -169,11 +172,29 @@ static void old_workers_of_a_full_zone_write_to_nothing_of_others(struct stage *
     stage_wait_until(s, new_is_exact, f, WAIT_MS, "the counts to be exact, with room for all");
 }
 
+static void forty_thousand_servers_are_loaded_in_a_moment(struct stage *s)
+{
+    const char **peers = stage_alloc(s, (MANY + 1) * sizeof *peers);
+    const char *nobody[] = {stage_text(s, "127.0.0.1:%u", stage_port(s)), NULL};
+    const struct stage_upstream upstreams[] = {
+        {.name = "first", .peers = nobody, .no_zone = true},
+        {.name = "many", .peers = peers, .no_zone = true, .extra = "zone many 64m;"},
+        {.name = NULL}};
+    uint64_t from_ms;
+
+    for (unsigned i = 0; i < MANY; i++)
+        peers[i] = stage_text(s, "127.%u.%u.%u:9", 1 + i / 10000, i / 100 % 100, i % 100 + 1);
+    from_ms = stage_now_ms();
+    (void)stage_nginx_start(s, "lb", &(struct stage_nginx_conf){.upstreams = upstreams});
+    assert_in_range(stage_now_ms() - from_ms, 0, stage_limit_ms(s, MANY_LIMIT_MS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(requests_are_counted_where_the_zone_is_full),
         stage_test(old_workers_of_a_full_zone_write_to_nothing_of_others),
+        stage_test(forty_thousand_servers_are_loaded_in_a_moment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
