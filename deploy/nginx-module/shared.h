@@ -78,9 +78,9 @@ struct shared_state {
     uint8_t failing;                 /* bool: the log knows that it cannot be written */
 };
 
-#define SHARED_INDEXES (SHARED_ZONE_SIZE_BYTES / sizeof(struct shared_peer)) /* more peers than the zone has room for  \
-                                                                              */
-#define SHARED_PLACES 16384
+/* More peers than the zone has room for. */
+#define SHARED_INDEXES (SHARED_ZONE_SIZE_BYTES / sizeof(struct shared_peer))
+#define SHARED_PLACES  16384
 
 struct shared {
     ngx_queue_t upstreams;
