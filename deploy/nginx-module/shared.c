@@ -111,53 +111,53 @@ struct shared_upstream *shared_upstream_get(ngx_shm_zone_t *zone, enum shared_ki
 }
 
 /* The lowest index that no peer has. */
-static uint32_t index_free(ngx_shm_zone_t *zone)
+static uint32_t index_take(struct shared *shared)
 {
-    struct shared *shared = shared_of(zone);
-    uint32_t bound = shared->index_bound;
-    u_char *used = zone_calloc(zone, bound + 1);
-    uint32_t index = 0;
+    uint32_t index = shared->index_from;
 
-    if (used == NULL) {
-        return bound;
-    }
-    SHARED_EACH(u, &shared->upstreams)
-    {
-        struct shared_upstream *upstream = ngx_queue_data(u, struct shared_upstream, link);
-
-        SHARED_EACH(q, &upstream->peers)
-        {
-            struct shared_peer *peer = ngx_queue_data(q, struct shared_peer, link);
-
-            used[peer->index] = 1;
-        }
-    }
-    while (used[index]) {
+    while (shared->index_used[index]) {
         index++;
     }
-    zone_free(zone, used);
+    shared->index_used[index] = 1;
+    shared->index_from = index + 1;
+    shared->index_bound = ngx_max(shared->index_bound, index + 1);
     return index;
 }
 
-struct shared_peer *shared_peer_find(struct shared_upstream *upstream, const ngx_str_t *address, uint32_t ordinal)
+static void index_give(struct shared *shared, uint32_t index)
 {
-    SHARED_EACH(q, &upstream->peers)
-    {
-        struct shared_peer *peer = ngx_queue_data(q, struct shared_peer, link);
+    shared->index_used[index] = 0;
+    shared->index_from = ngx_min(shared->index_from, index);
+}
 
-        if (peer->ordinal == ordinal && peer->address_size_bytes == address->len &&
-            ngx_memcmp(peer->address, address->data, address->len) == 0) {
-            return peer;
-        }
+static struct shared_peer **place_of(struct shared *shared, const struct shared_upstream *upstream,
+                                     const u_char *address, size_t size_bytes, uint32_t ordinal)
+{
+    uint32_t hash = ngx_crc32_short((u_char *)address, size_bytes);
+
+    ngx_crc32_update(&hash, (u_char *)&upstream, sizeof(upstream));
+    ngx_crc32_update(&hash, (u_char *)&ordinal, sizeof(ordinal));
+    return &shared->places[hash % SHARED_PLACES];
+}
+
+struct shared_peer *shared_peer_find(ngx_shm_zone_t *zone, const struct shared_upstream *upstream,
+                                     const ngx_str_t *address, uint32_t ordinal)
+{
+    struct shared_peer *peer = *place_of(shared_of(zone), upstream, address->data, address->len, ordinal);
+
+    while (peer != NULL &&
+           (peer->upstream != upstream || peer->ordinal != ordinal || peer->address_size_bytes != address->len ||
+            ngx_memcmp(peer->address, address->data, address->len) != 0)) {
+        peer = peer->next;
     }
-    return NULL;
+    return peer;
 }
 
 struct shared_peer *shared_peer_get(ngx_shm_zone_t *zone, struct shared_upstream *upstream, const ngx_str_t *address,
                                     uint32_t ordinal)
 {
     struct shared *shared = shared_of(zone);
-    struct shared_peer *peer = shared_peer_find(upstream, address, ordinal);
+    struct shared_peer *peer = shared_peer_find(zone, upstream, address, ordinal);
 
     if (peer != NULL) {
         return peer;
@@ -166,21 +166,31 @@ struct shared_peer *shared_peer_get(ngx_shm_zone_t *zone, struct shared_upstream
     if (peer == NULL) {
         return NULL;
     }
-    peer->index = index_free(zone);
-    if (peer->index >= shared->index_bound) {
-        shared->index_bound = peer->index + 1;
-    }
+    peer->upstream = upstream;
+    peer->index = index_take(shared);
     peer->ordinal = ordinal;
     peer->address_size_bytes = address->len;
     ngx_memcpy(peer->address, address->data, address->len);
     ngx_queue_insert_tail(&upstream->peers, &peer->link);
+    struct shared_peer **place = place_of(shared, upstream, address->data, address->len, ordinal);
+    peer->next = *place;
+    *place = peer;
     return peer;
 }
 
 static void peer_free(ngx_shm_zone_t *zone, struct shared_peer *peer)
 {
+    struct shared *shared = shared_of(zone);
+    struct shared_peer **place =
+        place_of(shared, peer->upstream, peer->address, peer->address_size_bytes, peer->ordinal);
     struct counts_code *code = peer->counts.codes;
 
+    while (*place != peer) {
+        place = &(*place)->next;
+    }
+    *place = peer->next;
+    index_give(shared, peer->index);
+    ngx_queue_remove(&peer->link);
     while (code != NULL) {
         struct counts_code *next = code->next;
 
@@ -199,7 +209,6 @@ static void forget_peers(ngx_shm_zone_t *zone, struct shared_upstream *upstream,
 
         q = ngx_queue_next(q);
         if (peer->seen_generation < oldest_generation) {
-            ngx_queue_remove(&peer->link);
             peer_free(zone, peer);
         }
     }

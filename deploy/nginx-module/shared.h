@@ -29,6 +29,8 @@
 
 struct shared_peer {
     ngx_queue_t link;         /* of shared_upstream.peers */
+    struct shared_peer *next; /* of its place in shared.places */
+    struct shared_upstream *upstream;
     uint32_t index;           /* of this peer in every worker's counts */
     uint32_t ordinal;         /* among the upstream's peers with the same address */
     uint64_t seen_generation; /* the last configuration that had it */
@@ -81,6 +83,10 @@ struct shared_state {
     uint8_t failing;                 /* bool: the log knows that it cannot be written */
 };
 
+/* More peers than the zone has room for. */
+#define SHARED_INDEXES (SHARED_ZONE_SIZE_BYTES / sizeof(struct shared_peer))
+#define SHARED_PLACES  16384
+
 struct shared {
     ngx_queue_t upstreams;
     ngx_queue_t workers;
@@ -88,11 +94,14 @@ struct shared {
     ngx_atomic_t version;   /* rises with each change of a wanted or configured state */
     uint64_t generation;    /* configurations loaded so far */
     uint32_t index_bound;   /* above every index in use */
+    uint32_t index_from;    /* none is free below */
     uint32_t worker_missed; /* bool: there was no spare either, so no count is sure, and nothing may be freed */
     uint64_t born_ns;       /* when this zone was made, monotonic: tells it from the others of one master */
     time_t load_s;          /* when the newest configuration was loaded, UTC */
     ngx_msec_t load_ms;     /* 0..999 of it */
     struct shared_state state;
+    u_char index_used[SHARED_INDEXES];         /* bools */
+    struct shared_peer *places[SHARED_PLACES]; /* all peers, hashed by upstream, address and ordinal */
 };
 
 #define SHARED_EACH(q, queue)                                                                                          \
@@ -111,8 +120,8 @@ void shared_unlock(ngx_shm_zone_t *zone);
 
 /* All below: the lock is held. NULL = the zone is full. */
 struct shared_upstream *shared_upstream_get(ngx_shm_zone_t *zone, enum shared_kind kind, const ngx_str_t *name);
-struct shared_peer *shared_peer_find(struct shared_upstream *upstream, const ngx_str_t *address,
-                                     uint32_t ordinal); /* NULL = it is not there */
+struct shared_peer *shared_peer_find(ngx_shm_zone_t *zone, const struct shared_upstream *upstream,
+                                     const ngx_str_t *address, uint32_t ordinal); /* NULL = it is not there */
 struct shared_peer *shared_peer_get(ngx_shm_zone_t *zone, struct shared_upstream *upstream, const ngx_str_t *address,
                                     uint32_t ordinal);
 /* Frees what no configuration from `oldest_generation` on has had: no living worker can point to it. An upstream that

@@ -57,7 +57,7 @@ static bool put_peer(ngx_shm_zone_t *zone, struct shared_upstream *upstream, con
     uint64_t generation = shared_of(zone)->generation;
     ngx_str_t address = name_of(&row->address);
     struct shared_peer *peer = generation == 0 ? shared_peer_get(zone, upstream, &address, row->ordinal)
-                                               : shared_peer_find(upstream, &address, row->ordinal);
+                                               : shared_peer_find(zone, upstream, &address, row->ordinal);
 
     if (peer == NULL) {
         return generation != 0;

@@ -241,17 +241,31 @@ enum view_verdict view_change(struct view *view, struct view_upstream *upstream,
 
 /* ---- building it */
 
-static uint32_t ordinal_of(const struct view_upstream *upstream, ngx_uint_t i)
+/* Each looks for the last one before it with its name, among those with its hash. */
+static ngx_int_t ordinals_count(struct view_upstream *upstream, ngx_log_t *log)
 {
-    ngx_str_t *name = &upstream->peers[i].peer->name;
-    uint32_t ordinal = 0;
+    ngx_uint_t n = upstream->peers_n;
+    ngx_uint_t *last = ngx_calloc((2 * n + 1) * sizeof(*last), log); /* by hash, a peer's number and 1; 0 = none */
 
-    for (ngx_uint_t k = 0; k < i; k++) {
-        ngx_str_t *other = &upstream->peers[k].peer->name;
-
-        ordinal += other->len == name->len && ngx_memcmp(other->data, name->data, name->len) == 0;
+    if (last == NULL) {
+        return NGX_ERROR;
     }
-    return ordinal;
+    ngx_uint_t *before = last + n; /* by number, the one before it with its hash */
+    for (ngx_uint_t i = 0; i < n; i++) {
+        const ngx_str_t *name = &upstream->peers[i].peer->name;
+        ngx_uint_t *place = &last[ngx_crc32_short(name->data, name->len) % n];
+        ngx_uint_t k = *place;
+
+        before[i] = k;
+        *place = i + 1;
+        while (k != 0 && (upstream->peers[k - 1].peer->name.len != name->len ||
+                          ngx_memcmp(upstream->peers[k - 1].peer->name.data, name->data, name->len) != 0)) {
+            k = before[k - 1];
+        }
+        upstream->peers[i].ordinal = k != 0 ? upstream->peers[k - 1].ordinal + 1 : 0;
+    }
+    ngx_free(last);
+    return NGX_OK;
 }
 
 /* At most half full; and room for as many behind the last place, so that no search runs past the end or wraps. */
@@ -300,7 +314,7 @@ static ngx_int_t upstream_build(struct view_upstream *upstream, const struct vie
             upstream->peers[upstream->peers_n++] = (struct view_peer){.group = group, .peer = peer};
         }
     }
-    return places_build(upstream, pool);
+    return ordinals_count(upstream, pool->log) == NGX_OK ? places_build(upstream, pool) : NGX_ERROR;
 }
 
 static void peer_register(ngx_shm_zone_t *zone, const struct view_upstream *upstream, ngx_uint_t i)
@@ -308,7 +322,7 @@ static void peer_register(ngx_shm_zone_t *zone, const struct view_upstream *upst
     struct view_peer *entry = &upstream->peers[i];
     uint64_t generation = shared_of(zone)->generation;
 
-    entry->shared = shared_peer_get(zone, upstream->shared, &entry->peer->name, ordinal_of(upstream, i));
+    entry->shared = shared_peer_get(zone, upstream->shared, &entry->peer->name, entry->ordinal);
     if (entry->shared == NULL) {
         return;
     }

@@ -25,6 +25,7 @@ struct view_peer {
     ngx_http_upstream_rr_peers_t *group; /* primary or backup */
     ngx_http_upstream_rr_peer_t *peer;
     struct shared_peer *shared; /* NULL: the shared zone is full; the peer stays as configured */
+    uint32_t ordinal;           /* among the upstream's peers with the same address */
 };
 
 /* Where an address stands in memory tells the peer: every balancer hands out the one that stands in the peer itself. */
