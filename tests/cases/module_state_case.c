@@ -1109,6 +1109,7 @@ static void a_removed_lock_or_a_restored_folder_undoes_nothing(struct stage *s)
     struct kept *k = start(s, 2);
     const char *lock = stage_text(s, "%s.lock", k->path);
 
+    patch(k, 0, "{\"drain\":true}"); /* which the file names from then on */
     patch(k, 1, "{\"drain\":true}");
     const char *backup = stage_read(s, k->path), *in_the_way = block_writing(k);
     patch_is_not_kept(k);
@@ -1133,6 +1134,7 @@ static void a_change_that_could_not_be_written_outlives_an_upgrade_that_fails(st
     struct kept *k = start(s, 2);
     int old = connect_to(k, k->lb->proc->pid);
 
+    patch(k, 0, "{\"drain\":true}"); /* which the file names from then on */
     patch(k, 1, "{\"drain\":true}");
     const char *in_the_way = block_writing(k);
     patch_is_not_kept(k);

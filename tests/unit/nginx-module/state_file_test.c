@@ -164,7 +164,7 @@ static void a_lock_without_its_name_is_no_lock(void **state)
 
 static void the_owner_is_whom_the_lock_names(void **state)
 {
-    const struct state_owner me = {{getpid(), process_start_ticks(getpid())}, 4711}, other = {{1, 77}, 0};
+    const struct state_owner me = {{getpid(), process_start_ticks(getpid())}, UINT64_MAX}, other = {{1, 77}, 5};
     struct state_owner owner;
 
     (void)state;
@@ -176,15 +176,30 @@ static void the_owner_is_whom_the_lock_names(void **state)
     assert_true(state_file_own(lock, &other, why));
     assert_true(state_file_own(lock, &me, why));
     state_file_owner(lock, &owner);
-    assert_true(process_is(&owner.master, &me.master) && owner.zone == me.zone);
+    assert_true(owner.master.pid == me.master.pid && owner.master.start_ticks == me.master.start_ticks);
+    assert_true(owner.zone == me.zone);
     state_file_unlock(&lock);
     state_file_look(path, &owner);
     assert_true(process_is(&owner.master, &me.master));
-    assert_true(owner.zone == 4711);
     assert_false(process_is(&owner.master, &other.master));
     assert_int_equal(truncate(beside(".lock"), 5), 0);
     state_file_look(path, &owner);
     assert_int_equal(owner.master.pid, 0);
+}
+
+static void another_writing_has_another_mark(void **state)
+{
+    const struct state_mark none = {0};
+
+    (void)state;
+    struct state_mark mark = state_file_mark(path);
+    assert_true(state_mark_is(&mark, &none));
+    assert_true(state_file_write(path, "one", 3, why));
+    struct state_mark one = state_file_mark(path), again = state_file_mark(path);
+    assert_true(one.inode != 0 && state_mark_is(&one, &again));
+    assert_true(state_file_write(path, "two!", 4, why));
+    struct state_mark two = state_file_mark(path);
+    assert_false(state_mark_is(&one, &two));
 }
 
 static void a_process_is_its_pid_and_its_start(void **state)
@@ -219,6 +234,7 @@ int main(void)
         with_folder(the_lock_has_one_holder_and_goes_with_him),
         with_folder(a_lock_without_its_name_is_no_lock),
         with_folder(the_owner_is_whom_the_lock_names),
+        with_folder(another_writing_has_another_mark),
         cmocka_unit_test(a_process_is_its_pid_and_its_start),
     };
 
