@@ -364,7 +364,7 @@ static int lock_unless_stored(ngx_shm_zone_t *zone, const char *path, uint64_t c
     }
 }
 
-static enum state_verdict store_once(ngx_shm_zone_t *zone, uint64_t changed, uint32_t limit_ms, char *why)
+static enum state_verdict store_once(ngx_shm_zone_t *zone, uint64_t changed, uint32_t limit_ms, bool undo, char *why)
 {
     char path[STATE_PATH_MAX + 1];
 
@@ -377,7 +377,7 @@ static enum state_verdict store_once(ngx_shm_zone_t *zone, uint64_t changed, uin
         return lock == STATE_LOCK_BUSY ? STATE_BUSY : STATE_LOST;
     }
     enum state_verdict verdict = own(zone, path, lock, why);
-    if (verdict == STATE_TAKEN) {
+    if (verdict == STATE_TAKEN && undo) {
         read_in(zone, path, STATE_PUT_ALL, false, ngx_cycle->log); /* undoes what the new owner has not seen */
     } else if (verdict == STATE_GOOD && !is_stored(zone, changed) && !write_zone(zone, path, why)) {
         verdict = STATE_LOST;
@@ -403,8 +403,9 @@ static void note_failing(ngx_shm_zone_t *zone, bool failing, const char *why)
     }
 }
 
-/* More than once only where a reload has changed the path meanwhile. */
-static enum state_verdict store(ngx_shm_zone_t *zone, uint32_t limit_ms, char *why)
+/* undo: it is for a PATCH, which answers that nothing is changed where the file was taken meanwhile. More than once
+ * only where a reload has changed the path meanwhile. */
+static enum state_verdict store(ngx_shm_zone_t *zone, uint32_t limit_ms, bool undo, char *why)
 {
     enum state_verdict verdict = STATE_GOOD;
 
@@ -412,7 +413,7 @@ static enum state_verdict store(ngx_shm_zone_t *zone, uint32_t limit_ms, char *w
     uint64_t changed = shared_of(zone)->state.changed;
     shared_unlock(zone);
     for (int i = 0; i < STORE_TRIES && verdict == STATE_GOOD && !is_stored(zone, changed); i++) {
-        verdict = store_once(zone, changed, limit_ms, why);
+        verdict = store_once(zone, changed, limit_ms, undo, why);
     }
     if (verdict == STATE_GOOD && !is_stored(zone, changed)) {
         (void)snprintf(why, STATE_WHY_MAX, "the path of the state file changed again and again");
@@ -424,7 +425,7 @@ static enum state_verdict store(ngx_shm_zone_t *zone, uint32_t limit_ms, char *w
 enum state_verdict state_keep(ngx_shm_zone_t *zone, char *why)
 {
     struct shared_state *state = &shared_of(zone)->state;
-    enum state_verdict verdict = store(zone, lock_limit_ms(zone), why);
+    enum state_verdict verdict = store(zone, lock_limit_ms(zone), true, why);
 
     if (verdict == STATE_BUSY) {
         (void)snprintf(why, STATE_WHY_MAX, "another process holds its FILE.lock");
@@ -494,7 +495,7 @@ static void look_after(ngx_shm_zone_t *zone, uint32_t limit_ms)
 
     forget_dead_other(zone);
     if (verdict == STATE_GOOD) {
-        verdict = store(zone, limit_ms, why);
+        verdict = store(zone, limit_ms, false, why);
     }
     if (verdict == STATE_GOOD || verdict == STATE_LOST) {
         note_failing(zone, verdict == STATE_LOST, why);

@@ -1139,6 +1139,7 @@ static void a_change_that_could_not_be_written_outlives_an_upgrade_that_fails(st
     const char *in_the_way = block_writing(k);
     patch_is_not_kept(k);
     pid_t next = stage_nginx_upgrade(k->lb);
+    (void)connect_to(k, next); /* it serves, so it has the file */
     want_on(k, old, "PATCH", "/servers/1", "{\"down\":true}", "\"code\":\"StateTaken\"");
     want_on(k, old, "GET", "/servers/0", "", "\"down\":true");
     kill_all_of(k, next);
