@@ -563,7 +563,8 @@ static void a_foreign_holder_of_the_lock_is_not_waited_for(struct stage *s)
 
 struct client {
     int fd;
-    char sent, answered; /* letters as in states_are */
+    char sent, answered;                     /* letters as in states_are */
+    json_int_t weight_sent, weight_answered; /* one more each time: no earlier change looks like the last */
 };
 
 static json_int_t pid_behind(struct stage *s, int fd)
@@ -578,15 +579,17 @@ static json_int_t pid_behind(struct stage *s, int fd)
 static void send_next(struct stage *s, struct client *c, unsigned id)
 {
     static const char states[] = "dxu";
-    static const char *const bodies[] = {"{\"drain\":true}", "{\"down\":true}", "{\"down\":false}"};
+    static const char *const bodies[] = {"\"drain\":true", "\"down\":true", "\"down\":false"};
     unsigned next = (unsigned)(strchr(states, c->answered) - states + 1) % 3;
 
     c->sent = states[next];
+    c->weight_sent = c->weight_answered + 1;
+    const char *body = stage_text(s, "{%s,\"weight\":%lld}", bodies[next], (long long)c->weight_sent);
     stage_raw_send(s, c->fd,
                    stage_text(s,
                               "PATCH /api/9/http/upstreams/app/servers/%u HTTP/1.1\r\nHost: a\r\nContent-Length: "
                               "%zu\r\n\r\n%s",
-                              id, strlen(bodies[next]), bodies[next]));
+                              id, strlen(body), body));
 }
 
 /* 20 connections over several workers, each with its own server. */
@@ -625,6 +628,7 @@ static void every_answered_change_is_there_after_a_kill(struct stage *s)
         app = look(k);
         for (unsigned i = 0; i < PEERS_MAX; i++) {
             clients[i].answered = state_in(s, app, i)[0] == 'u' ? 'u' : state_in(s, app, i)[1] == 'r' ? 'd' : 'x';
+            clients[i].weight_answered = stage_json_int(s, app, stage_text(s, "peers.%u.weight", i));
             send_next(s, &clients[i], i);
             polls[i] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
         }
@@ -638,6 +642,7 @@ static void every_answered_change_is_there_after_a_kill(struct stage *s)
                 if (strncmp(answer, "HTTP/1.1 200", 12) != 0)
                     stage_fail(s, "%s", answer);
                 clients[i].answered = clients[i].sent;
+                clients[i].weight_answered = clients[i].weight_sent;
                 send_next(s, &clients[i], i);
                 answers++;
             }
@@ -648,9 +653,12 @@ static void every_answered_change_is_there_after_a_kill(struct stage *s)
         for (unsigned i = 0; i < PEERS_MAX; i++) {
             const char *state = state_in(s, app, i);
             char is = (char)(state[0] == 'u' ? 'u' : state[1] == 'r' ? 'd' : 'x');
+            json_int_t weighs = stage_json_int(s, app, stage_text(s, "peers.%u.weight", i));
 
-            if (is != clients[i].answered && is != clients[i].sent)
-                stage_fail(s, "server %u is %s; answered was %c, sent %c", i, state, clients[i].answered,
+            if ((is != clients[i].answered || weighs != clients[i].weight_answered) &&
+                (is != clients[i].sent || weighs != clients[i].weight_sent))
+                stage_fail(s, "server %u is %s and weighs %lld; answered was %c and %lld, sent %c", i, state,
+                           (long long)weighs, clients[i].answered, (long long)clients[i].weight_answered,
                            clients[i].sent);
         }
     }
