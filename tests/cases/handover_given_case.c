@@ -212,7 +212,7 @@ static void an_abstract_socket_and_a_full_queue_keep_no_ready_from_the_service_m
     assert_string_equal(heard(s, fd), stage_text(s, "READY=1\nMAINPID=%d", stage_server_pid(v)));
     while (sendto(full, "x", 1, MSG_DONTWAIT, (const struct sockaddr *)&here, size) == 1)
         ;
-    want = stage_text(s, "READY=1\nMAINPID=%d", hand_over(v)); /* the pid file is there before this is said */
+    want = stage_text(s, "READY=1\nMAINPID=%d", pid_file_changes(v)); /* before this is said */
     for (int i = 0; i < 10000 && strcmp(text, want) != 0; i++)
         text = heard(s, fd);
     assert_string_equal(text, want);

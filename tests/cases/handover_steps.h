@@ -132,13 +132,22 @@ static inline void install_script(struct stage_server *v, const char *script)
 }
 
 /* SIGUSR2, and wait until another process serves; the new pid. */
-static inline pid_t hand_over(struct stage_server *v)
+static inline pid_t pid_file_changes(struct stage_server *v)
 {
     struct want w = {.server = v, .old = stage_server_pid(v)};
 
     assert_int_equal(kill(w.old, SIGUSR2), 0);
     stage_wait_until(v->stage, another_serves, &w, 10000, "another process to serve");
     return stage_server_pid(v);
+}
+
+/* The pid file comes first, the word to the old process second: in between both answer. */
+static inline pid_t hand_over(struct stage_server *v)
+{
+    pid_t old = stage_server_pid(v), new = pid_file_changes(v);
+
+    wait_for_log(v, stage_text(v->stage, "event=draining pid=%d", (int)old), 1);
+    return new;
 }
 
 #endif
