@@ -131,7 +131,7 @@ static inline void install_script(struct stage_server *v, const char *script)
     assert_int_equal(rename(aside, v->exe), 0);
 }
 
-/* SIGUSR2, and wait until another process serves; the new pid. */
+/* SIGUSR2, and wait until the pid file names another process; its pid. */
 static inline pid_t pid_file_changes(struct stage_server *v)
 {
     struct want w = {.server = v, .old = stage_server_pid(v)};

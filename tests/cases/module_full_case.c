@@ -37,10 +37,12 @@ static uint16_t listen_at(struct full *f)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     uint16_t port = stage_port(f->stage);
+    const int on = 1; /* as the stage looks for it: what waits out its time there is in nobody's way */
 
     address.sin_port = htons(port);
     f->node = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (bind(f->node, (struct sockaddr *)&address, sizeof address) != 0 || listen(f->node, 64) != 0)
+    if (setsockopt(f->node, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(f->node, (struct sockaddr *)&address, sizeof address) != 0 || listen(f->node, 64) != 0)
         stage_fail(f->stage, "no port for the node");
     return port;
 }

@@ -35,7 +35,8 @@ static struct trap trap_open(struct stage *s)
                      stage_text(s, "http://127.0.0.1:%u", port)};
 
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (t.fd < 0 || bind(t.fd, (const struct sockaddr *)&at, sizeof at) != 0 || listen(t.fd, 16) != 0)
+    if (t.fd < 0 || setsockopt(t.fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) != 0 ||
+        bind(t.fd, (const struct sockaddr *)&at, sizeof at) != 0 || listen(t.fd, 16) != 0)
         stage_fail(s, "cannot listen on port %u: %s", port, strerror(errno));
     (void)stage_keep(s, (void *)(intptr_t)t.fd, close_fd);
     return t;
