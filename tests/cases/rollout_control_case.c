@@ -108,12 +108,44 @@ static void an_unknown_rollout_is_a_wrong_argument(struct stage *s)
     stage_rollout_expect(s, ASK(s, r, "status", "two"), 64, STAGE_SAYS("knows no rollout two"));
 }
 
+/* ---- signals */
+
+/* It runs the release already, but would have to be watched for longer than a stop waits. */
+static void a_stop_waits_5_s_for_a_restarted_node_and_then_names_it(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 2);
+    struct stage_rollout *r =
+        stage_fleet_start(f, (const char *const[]){"--release", stage_server_variant(s, "v2"), "--rollout-id=one",
+                                                   "--min-healthy-time=60s", "--lease-ttl=2s", NULL});
+    uint64_t asked_ms, took_ms;
+
+    stage_rollout_until(s, r, "node1     health", RUN_LIMIT_MS);
+    stage_proc_signal(s, r->proc, SIGTERM);
+    asked_ms = stage_now_ms();
+    stage_rollout_end(s, r, RUN_LIMIT_MS);
+    took_ms = stage_now_ms() - asked_ms;
+    assert_in_range(took_ms, 4900, stage_limit_ms(s, 6500));
+    stage_rollout_expect(s, r, 3,
+                         STAGE_SAYS("node1: OUT OF ROTATION; in step health: the rollout was stopped",
+                                    f->node[0].server->peer, "1 not begun",
+                                    stage_text(s, "Act now: rollout repair --hosts %s", f->hosts)));
+    assert_string_equal(stage_fleet_peer_state(f, 0, 0), "down");
+    assert_string_equal(stage_json_string(s, stage_fleet_claim(f, 0), "rollout"), "one");
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"repair", NULL}), 0,
+                         STAGE_SAYS("1 put back"));
+    assert_true(stage_fleet_all_up(f));
+    assert_string_equal(stage_server_version(f->node[0].server), "2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stage_test(the_journal_is_told_while_the_rollout_writes_it), stage_test(show_tells_every_line_again),
-        stage_test(a_killed_rollout_is_told_as_broken_off),          stage_test(where_nothing_was_rolled_that_is_said),
+        stage_test(the_journal_is_told_while_the_rollout_writes_it),
+        stage_test(show_tells_every_line_again),
+        stage_test(a_killed_rollout_is_told_as_broken_off),
+        stage_test(where_nothing_was_rolled_that_is_said),
         stage_test(an_unknown_rollout_is_a_wrong_argument),
+        stage_test(a_stop_waits_5_s_for_a_restarted_node_and_then_names_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
