@@ -33,6 +33,18 @@ enum ask {
         ASK_COUNT
 };
 
+/* What a person may want of a rollout that is at work. WISH(NAME, "word on the wire") */
+#define WISHES(X)                                                                                                      \
+    X(PAUSE, "pause")     /* finish what is in motion, then end; resumable */                                          \
+    X(ABORT, "abort")     /* as SIGINT */                                                                              \
+    X(PROMOTE, "promote") /* go on where it waits for that */
+enum wish {
+    WISH_NONE,
+#define X(name, word) WISH_##name,
+    WISHES(X)
+#undef X
+};
+
 enum action_kind {
     ACT_ASK,     /* of one node: `ask`; answered by one IN_ANSWER */
     ACT_READ_LB, /* read /nginx and the upstreams of `lb`; answered by one IN_LB */

@@ -74,7 +74,8 @@ int command_run(struct session *s, const struct plan *p)
 {
     struct err err = {.text = ""};
     struct outlet out = {.to = stdout};
-    struct loop loop = {.plan = p, .show = show_line, .show_ctx = &out, .signal = signals_seen};
+    struct loop loop = {
+        .plan = p, .show = show_line, .show_ctx = &out, .signal = signals_seen, .wished = signals_wished};
     char *mend;
     int code, alive = -1;
 

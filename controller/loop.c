@@ -76,6 +76,16 @@ static void stop_by_signal(struct run *r, const struct plan *p, int number, stru
     run_stop(r, p, RUN_STOP_PERSON, text, t);
 }
 
+static void wish_by_signal(const struct loop *l, struct run *r, struct turn *t)
+{
+    if (l->wished == NULL)
+        return;
+    if (l->wished(WISH_PROMOTE))
+        (void)run_wish(r, l->plan, WISH_PROMOTE, "SIGUSR2", t);
+    if (l->wished(WISH_PAUSE))
+        (void)run_wish(r, l->plan, WISH_PAUSE, "SIGUSR1", t);
+}
+
 int loop_run(const struct loop *l)
 {
     static struct input inputs[LOOP_INPUTS];
@@ -91,6 +101,7 @@ int loop_run(const struct loop *l)
         int number = l->signal(&signals);
 
         run_turn(r, l->plan, elapsed_ms, inputs, n, &t);
+        wish_by_signal(l, r, &t);
         if (signals > 0)
             stop_by_signal(r, l->plan, number, &t);
         turn_around(l, r, &t);

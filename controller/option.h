@@ -40,6 +40,7 @@ enum option_type {
     OPTION_SHARE,    /* struct share: a number or a percentage */
     OPTION_SHARES,   /* struct share_list */
     OPTION_WORD,     /* uint32_t: index of the word in `argument` */
+    OPTION_MARK,     /* uint32_t: a number, or MARK_WORD for the word before the | of `argument`; 0 = not set */
     OPTION_FLAG      /* bool */
 };
 
@@ -85,6 +86,8 @@ struct share_list {
     uint32_t count; /* at least 1 */
     struct share items[SHARES_MAX];
 };
+
+#define MARK_WORD UINT32_MAX
 
 #define URLS_MAX 256
 struct text_list {

@@ -42,6 +42,7 @@ static bool list_add(struct text_list *list, const char *text, struct err *err)
 #define STORE_SHARE(field)    o->field = v.share
 #define STORE_SHARES(field)   o->field = v.shares
 #define STORE_WORD(field)     o->field = v.number
+#define STORE_MARK(field)     o->field = v.number
 #define STORE_FLAG(field)     o->field = v.flag
 #define STORE_URLS(field)                                                                                              \
     if (!store_urls(o, row, &o->field, text, source, err))                                                             \

@@ -61,6 +61,8 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
                        fleet->path);
     if (o->version && !o->release && o->command != COMMAND_REPAIR)
         return err_set(err, "--version labels a release, and there is no --release FILE");
+    if (o->pause_after == MARK_WORD && o->canary == 0)
+        return err_set(err, "--pause-after canary, and --canary 0 says that there is none");
     return true;
 }
 
@@ -74,6 +76,7 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
 #define GET_SHARE(field)    break
 #define GET_SHARES(field)   break
 #define GET_WORD(field)     break
+#define GET_MARK(field)     break
 #define GET_FLAG(field)     break
 
 static const char *options_text(const struct options *o, enum option_id id)

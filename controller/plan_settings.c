@@ -24,6 +24,7 @@ static void set_waits(struct plan *p, const struct options *o)
     p->wait_ms[WAIT_POLL] = o->lb_poll_ms;
     p->wait_ms[WAIT_MEND] = change;
     p->wait_ms[WAIT_PROBE] = o->health_interval_ms;
+    p->wait_ms[WAIT_WISH] = 1000;
 }
 
 static void set_pace(struct plan *p, const struct options *o, uint32_t n_nodes)
@@ -31,6 +32,8 @@ static void set_pace(struct plan *p, const struct options *o, uint32_t n_nodes)
     p->n_batches = o->batch.count < PLAN_BATCHES_MAX ? o->batch.count : PLAN_BATCHES_MAX;
     for (uint32_t i = 0; i < p->n_batches; i++)
         p->batches[i] = share_of(o->batch.items[i], n_nodes);
+    p->canary = o->canary;
+    p->pause_after = o->pause_after == MARK_WORD ? o->canary : o->pause_after;
     p->max_unavailable = o->max_unavailable.value;
     p->max_unavailable_percent = o->max_unavailable.percent;
 }

@@ -1,6 +1,7 @@
 #include "run.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +124,7 @@ static void begin_nodes(struct run *r, const struct plan *p, struct turn *t)
 
     for (uint32_t i = 0; i < r->n_begun; i++)
         in_motion += node_in_motion(state_node(r, state_begun(r)[i])) ? 1 : 0;
-    while (r->phase == RUN_ROLLING && r->stop == RUN_GOES && r->next < r->n_nodes &&
+    while (r->phase == RUN_ROLLING && r->stop == RUN_GOES && r->next < r->n_nodes && gate_open(r) &&
            in_motion < pace_batch(p, r->n_done)) {
         uint16_t id = (uint16_t)r->next++;
         struct move m = node_begin(state_node(r, id), p);
@@ -195,7 +196,7 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
  * another rollout took over, because we have no right any more. But a repair mends what it can. */
 static bool turns_round(const struct run *r, const struct plan *p)
 {
-    return r->stop != RUN_GOES && !(r->stop == RUN_STOP_FAILURE && p->kind == PLAN_REPAIR);
+    return r->stop != RUN_GOES && r->stop != RUN_STOP_PAUSE && !(r->stop == RUN_STOP_FAILURE && p->kind == PLAN_REPAIR);
 }
 
 static void turn_round(struct run *r, const struct plan *p, struct turn *t)
@@ -221,6 +222,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
         turn_round(r, p, t);
     grace_drive(r, p, t);
     lease_drive(r, p, t); /* the last lease may begin the rolling, */
+    gate_drive(r, p, t);
     begin_nodes(r, p, t); /* the last node may end it */
     lease_drive(r, p, t);
     renew_claims(r, p, t);
@@ -229,7 +231,8 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
 
 void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char *text, struct turn *t)
 {
-    bool first = r->stop == RUN_GOES || (why == RUN_STOP_STORE && r->stop != RUN_STOP_STORE);
+    bool first = r->stop == RUN_GOES || (r->stop == RUN_STOP_PAUSE && why != RUN_STOP_PAUSE) ||
+                 (why == RUN_STOP_STORE && r->stop != RUN_STOP_STORE);
 
     if (r->phase == RUN_OVER || (!first && why != RUN_STOP_PERSON))
         return;
@@ -322,7 +325,9 @@ int run_exit_code(const struct run *r, int signal)
     case RUN_STOP_UNREACHABLE:
         return 4;
     case RUN_STOP_PERSON:
-        return 128 + signal;
+        return 128 + (signal != 0 ? signal : SIGINT); /* without one: `rollout abort` */
+    case RUN_STOP_PAUSE:
+        return 7;
     default:
         return 0;
     }

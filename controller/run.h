@@ -24,7 +24,8 @@ enum run_phase {
 enum run_stop {
     RUN_GOES,
     RUN_STOP_FAILURE,     /* a node failed */
-    RUN_STOP_PERSON,      /* SIGINT, SIGTERM */
+    RUN_STOP_PERSON,      /* SIGINT, SIGTERM, SIGHUP, or `rollout abort` */
+    RUN_STOP_PAUSE,       /* SIGUSR1 or `rollout pause`: nodes in motion are finished first */
     RUN_STOP_HELD,        /* another rollout holds a lease, or took one over from us */
     RUN_STOP_REFUSED,     /* a load balancer takes no change from us at all */
     RUN_STOP_UNREACHABLE, /* a lease could not be taken because nobody answered */
@@ -72,7 +73,11 @@ struct run {
     uint32_t n_done;
     uint32_t lease_left_ms; /* how long the leases may still take */
     uint32_t grace_left_ms; /* how long a stop still lets jobs go on; UINT32_MAX = nobody wanted one */
+    uint32_t canary_end;    /* the canaries are the nodes of the plan before this one; 0 = none */
+    uint32_t pause_end;     /* nodes from this one on wait for a promotion; UINT32_MAX = none do */
     uint8_t phase, stop;    /* enum run_phase, enum run_stop */
+    bool canary_good;       /* all canaries are at the target and in rotation */
+    bool held, promoted;    /* waits for a promotion; got it */
     /* then, in the same block, the arrays that the functions below find */
 };
 
@@ -103,6 +108,10 @@ void run_turn(struct run *, const struct plan *, uint32_t elapsed_ms, const stru
 
 /* Nothing new starts from now on, and nodes that have no job yet turn round (but not where a repair failed on one). */
 void run_stop(struct run *, const struct plan *, enum run_stop, const char *text, struct turn *);
+
+/* A person's wish, by signal or through the agents; `who` is for people. False: it changes nothing, since nothing waits
+ * for it. */
+bool run_wish(struct run *, const struct plan *, enum wish, const char *who, struct turn *);
 
 /* The turn's events could not be made durable: its actions that begin something are not to leave, and are answered as
  * refused; those that bring nodes back stay. */

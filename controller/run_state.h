@@ -32,6 +32,11 @@ void grace_time(struct run *, uint32_t elapsed_ms);
 void grace_drive(struct run *, const struct plan *, struct turn *);
 uint32_t grace_wait_ms(const struct run *);
 
+/* run_gate.c */
+void gate_init(struct run *, const struct plan *);
+void gate_drive(struct run *, const struct plan *, struct turn *);
+bool gate_open(const struct run *); /* the next node of the plan may begin, as far as canary and pause go */
+
 /* run_look.c */
 void look_time(struct run *, uint32_t elapsed_ms);
 void look_input(struct run *, const struct plan *, const struct input *, struct turn *);

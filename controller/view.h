@@ -21,6 +21,7 @@ struct view {
     struct view_node *nodes;        /* n_nodes of the plan */
     int64_t began_ms, now_ms;       /* wall time of the first and the last event */
     char stopping[ANSWER_TEXT_MAX]; /* why nothing new starts; "" */
+    char held[ANSWER_TEXT_MAX];     /* what it waits to be promoted after; "" = it does not wait */
 };
 
 struct view *view_new(const struct plan *);

@@ -1,6 +1,7 @@
 #include "fake_fleet.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,9 +245,13 @@ void fake_claim_stolen(struct fake_fleet *f, uint32_t node)
 
 void fake_signal(struct fake_fleet *f, uint32_t number)
 {
+    fake_log(f, "signal %u", number);
+    if (number == SIGUSR1 || number == SIGUSR2) {
+        f->usr[number == SIGUSR2] = true;
+        return;
+    }
     f->signals++;
     f->signal = (int)number;
-    fake_log(f, "signal %u", number);
 }
 
 /* ---- load balancers */

@@ -113,6 +113,7 @@ struct fake_fleet {
     struct fake_peer peers[FAKE_PEERS];
     struct fake_agent agents[FAKE_NODES];
     int signals, signal; /* how many came to the controller, and the last */
+    bool usr[2];         /* SIGUSR1, SIGUSR2 have come and were not asked for yet */
     struct fake_judge judge;
     uint32_t n_dues, n_whens;
     struct fake_due dues[FAKE_DUES];

@@ -394,6 +394,14 @@ static int signals_so_far(int *count)
     return signalled->signal;
 }
 
+static bool wished(enum wish wish)
+{
+    bool *there = &signalled->usr[wish == WISH_PROMOTE], came = *there;
+
+    *there = false;
+    return came;
+}
+
 /* A journal in memory, on a disk that fills up. */
 struct full_store {
     struct store base;
@@ -443,7 +451,8 @@ int fake_rollout(struct fake_world *w, FILE *lines)
                         .view = view,
                         .show = show,
                         .show_ctx = &watching,
-                        .signal = signals_so_far};
+                        .signal = signals_so_far,
+                        .wished = wished};
     int code;
 
     signalled = w->fleet;

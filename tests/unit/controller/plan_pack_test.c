@@ -21,6 +21,8 @@ static struct plan *full_plan(void)
     p->lease_wait_ms = 17;
     p->drain_proceed = true;
     p->max_unavailable_percent = true;
+    p->canary = 3;
+    p->pause_after = 9;
     p->n_batches = 3;
     p->batches[1] = 5;
     p->batches[2] = 1000000;
@@ -73,6 +75,8 @@ static void assert_same_head(const struct plan *a, const struct plan *b)
     assert_memory_equal(a->batches, b->batches, sizeof a->batches);
     assert_int_equal(a->max_unavailable, b->max_unavailable);
     assert_int_equal(a->max_unavailable_percent, b->max_unavailable_percent);
+    assert_int_equal(a->canary, b->canary);
+    assert_int_equal(a->pause_after, b->pause_after);
 }
 
 static void assert_same_node(const struct plan_node *a, const struct plan_node *b)
@@ -148,8 +152,8 @@ static void what_does_not_hold_together_is_refused(void **state)
     static const struct {
         const char *piece, *by, *says;
     } rows[] = {
-        {"\"plan\":1", "\"plan\":2", "by another version of rollout"},
-        {"{\"plan\":1", "[{\"plan\":1", "packed plan"},
+        {"\"plan\":2", "\"plan\":1", "by another version of rollout"},
+        {"{\"plan\":2", "[{\"plan\":2", "packed plan"},
         {"\"upstream\":3", "\"upstream\":9", "does not hold together"},
         {"\"upstream\":3", "\"upstream\":-1", "does not hold together"},
         {"\"lb\":1", "\"lb\":7", "does not hold together"},
