@@ -134,22 +134,6 @@ static void want_answer(struct stage *s, int fd, const char *status)
         stage_fail(s, "not %s: %s", status, answer);
 }
 
-/* An nginx that answers 200 at two ports. */
-static void start_nodes(struct stage *s, uint16_t port[2])
-{
-    port[0] = stage_port(s);
-    port[1] = stage_port(s);
-    (void)stage_nginx_start(
-        s, "nodes",
-        &(struct stage_nginx_conf){.no_module = true,
-                                   .workers = 1,
-                                   .http_extra =
-                                       stage_text(s,
-                                                  "server { listen 127.0.0.1:%u; location / { return 200 a; } }\n"
-                                                  "server { listen 127.0.0.1:%u; location / { return 200 b; } }",
-                                                  port[0], port[1])});
-}
-
 /* ---- the peers' rwlock, as a worker leaves it that is killed while it reads: written into nginx's memory */
 
 #define ZONE_KIB 272 /* no other zone is as large */
@@ -232,7 +216,7 @@ static struct stage_nginx *start_hashed(struct stage *s, int *guard)
 {
     uint16_t node[2], guard_port = stage_port(s);
 
-    start_nodes(s, node);
+    stage_nginx_nodes(s, node);
     const char *const peers[] = {stage_text(s, "127.0.0.1:%u", node[0]), stage_text(s, "127.0.0.1:%u", node[1]), NULL};
     const char *const asked[] = {stage_text(s, "127.0.0.1:%u", guard_port), NULL};
     const struct stage_upstream upstreams[] = {
@@ -345,7 +329,7 @@ static void the_longest_fail_timeout_of_the_file_counts_as_a_downtime(struct sta
 {
     uint16_t node[2];
 
-    start_nodes(s, node);
+    stage_nginx_nodes(s, node);
     const char *const peers[] = {
         stage_text(s, "127.0.0.1:%u", node[0]),
         stage_text(s, "127.0.0.1:%u max_fails=1 fail_timeout=9223372036854775807s", stage_port(s)), NULL};

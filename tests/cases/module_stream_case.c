@@ -35,20 +35,13 @@ static const char *load_modules(struct stage *s)
 static struct tcp *start_tcp(struct stage *s, const char *balancer)
 {
     struct tcp *t = stage_alloc(s, sizeof *t);
-    uint16_t a = stage_port(s), b = stage_port(s);
-    const struct stage_nginx_conf nodes = {
-        .no_module = true,
-        .http_extra = stage_text(s,
-                                 "server { listen 127.0.0.1:%u; location / { return 200 a; } }\n"
-                                 "server { listen 127.0.0.1:%u; location / { return 200 b; } }",
-                                 a, b),
-    };
+    uint16_t node[2];
 
-    (void)stage_nginx_start(s, "nodes", &nodes);
+    stage_nginx_nodes(s, node);
     t->stage = s;
     t->port = stage_port(s);
-    t->peers[0] = stage_text(s, "127.0.0.1:%u", a);
-    t->peers[1] = stage_text(s, "127.0.0.1:%u", b);
+    t->peers[0] = stage_text(s, "127.0.0.1:%u", node[0]);
+    t->peers[1] = stage_text(s, "127.0.0.1:%u", node[1]);
     t->http_peers[0] = t->peers[0];
     t->upstreams[0] = (struct stage_upstream){.name = "app", .peers = t->http_peers};
     t->conf = (struct stage_nginx_conf){
