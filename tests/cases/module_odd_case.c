@@ -360,7 +360,8 @@ static bool has_ipv6(void)
 static void unix_and_ipv6_peers_are_listed_and_changed(struct stage *s)
 {
     uint16_t port = stage_port(s);
-    const char *unix_peer = stage_text(s, "unix:%s/node.sock", s->dir), *peer6 = stage_text(s, "[::1]:%u", port);
+    /* below nginx's folder: a whole path may be longer than an address takes */
+    const char *unix_peer = "unix:node.sock", *peer6 = stage_text(s, "[::1]:%u", port);
     bool six = has_ipv6(); /* without it the peer is there, and nothing answers */
     const char *const peers[] = {unix_peer, peer6, NULL};
     const struct stage_upstream upstreams[] = {{.name = "app", .peers = peers}, {.name = NULL}};
@@ -389,8 +390,7 @@ static void unix_and_ipv6_peers_are_listed_and_changed(struct stage *s)
 
 static void names_that_are_no_utf_8_leave_the_list_valid_json(struct stage *s)
 {
-    const char *const peers[] = {stage_text(s, "'unix:%s/\xff\xc3.sock'", s->dir),
-                                 stage_text(s, "127.0.0.1:%u", stage_port(s)), NULL};
+    const char *const peers[] = {"'unix:d/\xff\xc3.sock'", stage_text(s, "127.0.0.1:%u", stage_port(s)), NULL};
     const char *const nobody[] = {stage_text(s, "127.0.0.1:%u", stage_port(s)), NULL};
     const struct stage_upstream upstreams[] = {
         {.name = "first", .peers = nobody}, {.name = "bad\xff", .peers = peers}, {.name = NULL}};
@@ -498,6 +498,7 @@ static void a_head_waits_as_a_get_does(struct stage *s)
     a = ask(p.lb, "HEAD", APP_0, "Prefer: wait=1", NULL);
     assert_int_equal(a->status, 200);
     assert_int_equal(a->body_size, 0);
+    assert_non_null(stage_header(s, a, "Preference-Applied"));
     assert_string_equal(stage_header(s, a, "Preference-Applied"), "wait=1");
     assert_true(stage_now_ms() - from_ms >= 950);
     stage_raw_send(s, node, OK_HEAD);
