@@ -107,6 +107,9 @@ static void balance_notify(ngx_peer_connection_t *pc, void *data, ngx_uint_t typ
     struct balance_peer *bp = data;
 
     bp->notify(pc, bp->data, type);
+    if (bp->held != NULL && bp->held->shared->counts.outage.given_up) {
+        balance_note_success(bp->balance, bp->held); /* a connection that has come about is enough for stream */
+    }
 }
 
 static ngx_int_t balance_set_session(ngx_peer_connection_t *pc, void *data)
