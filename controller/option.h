@@ -56,6 +56,7 @@ enum option_commands {
     IN_PLAN = 1u << COMMAND_PLAN,
     IN_RUNS = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN,
     IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR,
+    IN_FLEET = IN_ALL | 1u << COMMAND_PAUSE | 1u << COMMAND_ABORT | 1u << COMMAND_PROMOTE,
     IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW /* the journal alone */
 };
 

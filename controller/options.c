@@ -276,8 +276,9 @@ bool options_parse(int argc, char **argv, char **env, struct options *o, struct 
         return false;
     if (o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
         return true;
-    bool writes = !o->explain && o->command != COMMAND_PLAN;
-    return options_env(o, env, err) && options_fit(o, seen, err) && (!writes || options_state(o, env, err));
+    bool has_state = option_rows[OPT_state].commands >> o->command & 1;
+    bool opens = has_state && !o->explain && o->command != COMMAND_PLAN;
+    return options_env(o, env, err) && options_fit(o, seen, err) && (!opens || options_state(o, env, err));
 }
 
 void options_free(struct options *o)

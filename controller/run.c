@@ -101,6 +101,7 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
 {
     struct run_extra *x = state_extra(r, in->node);
     uint32_t third = p->lease_ttl_ms / 3, retry = p->wait_ms[WAIT_RETRY];
+    uint32_t age_ms = r->age_ms > x->claim_ms ? r->age_ms - x->claim_ms : 0;
 
     x->renewing = false;
     if (in->answer.kind != ANS_OK)
@@ -116,6 +117,7 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
                        in->answer.text);
         run_stop(r, p, RUN_STOP_HELD, text, t);
     }
+    wish_heard(r, p, in->node, &in->answer, age_ms, t);
 }
 
 static void begin_nodes(struct run *r, const struct plan *p, struct turn *t)
@@ -141,6 +143,7 @@ static void pass_time(struct run *r, uint32_t elapsed_ms)
 {
     lease_time(r, elapsed_ms);
     grace_time(r, elapsed_ms);
+    wish_time(r, elapsed_ms);
     look_time(r, elapsed_ms);
     for (uint32_t i = 0; i < r->n_begun; i++) {
         uint16_t id = state_begun(r)[i];
@@ -186,6 +189,9 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
     case IN_RENEW:
         renewed(r, p, in, t);
         break;
+    case IN_WISH:
+        wish_input(r, p, in, t);
+        break;
     case IN_STOP:
         run_stop(r, p, RUN_STOP_PERSON, in->answer.text, t);
         break;
@@ -226,6 +232,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
     begin_nodes(r, p, t); /* the last node may end it */
     lease_drive(r, p, t);
     renew_claims(r, p, t);
+    wish_drive(r, p, t);
     look_drive(r, p, t);
 }
 
@@ -291,6 +298,8 @@ uint32_t run_wait_ms(const struct run *r, const struct plan *p)
         w = claim_due_ms(r, p, run_begun(r)[i]);
         wait = w < wait ? w : wait;
     }
+    w = wish_wait_ms(r, p);
+    wait = w < wait ? w : wait;
     w = grace_wait_ms(r);
     wait = w < wait ? w : wait;
     w = lease_wait_ms(r, p);

@@ -59,10 +59,12 @@ struct run_lease {
 
 /* What the run knows of a node beside its state. */
 struct run_extra {
-    uint64_t look_turn;   /* turn in which it asked to see its peers */
-    uint32_t claim_ms;    /* since its claim was last put */
-    bool looks, renewing; /* waits to see its peers; a renewal of its claim is outstanding */
-    bool deferred;        /* its (un)claim waits for that renewal to end */
+    uint64_t look_turn;    /* turn in which it asked to see its peers */
+    uint32_t claim_ms;     /* since its claim was last put */
+    uint32_t wish_ms;      /* the run's age when its agent was asked for a wish */
+    bool wishing, marking; /* its agent was asked for a wish, or told that one is taken, and has not answered */
+    bool looks, renewing;  /* waits to see its peers; a renewal of its claim is outstanding */
+    bool deferred;         /* its (un)claim waits for that renewal to end */
 };
 
 struct run {
@@ -75,9 +77,15 @@ struct run {
     uint32_t grace_left_ms; /* how long a stop still lets jobs go on; UINT32_MAX = nobody wanted one */
     uint32_t canary_end;    /* the canaries are the nodes of the plan before this one; 0 = none */
     uint32_t pause_end;     /* nodes from this one on wait for a promotion; UINT32_MAX = none do */
-    uint8_t phase, stop;    /* enum run_phase, enum run_stop */
-    bool canary_good;       /* all canaries are at the target and in rotation */
-    bool held, promoted;    /* waits for a promotion; got it */
+    uint64_t wish_id;       /* of the wish that was taken up last; 0 = none */
+    uint32_t age_ms;        /* since the run began: older wishes are not meant for it */
+    uint32_t wish_due_ms;   /* until the next agent is asked for one */
+    uint32_t wish_next;     /* whose turn it is */
+    uint32_t n_wishing, n_marking;
+    uint8_t phase, stop; /* enum run_phase, enum run_stop */
+    bool canary_good;    /* all canaries are at the target and in rotation */
+    bool wish_effect;    /* that wish changed something */
+    bool held, promoted; /* waits for a promotion; got it */
     /* then, in the same block, the arrays that the functions below find */
 };
 

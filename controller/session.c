@@ -46,7 +46,8 @@ static bool read_release(struct session *s, struct err *err)
     struct plan_request *q = &s->request;
     const char *file = s->options->release;
 
-    q->has_release = file != NULL;
+    /* The hosts file may name one, also on a machine that does not have it. */
+    q->has_release = file != NULL && (option_rows[OPT_release].commands >> s->options->command & 1) != 0;
     if (!q->has_release)
         return true;
     if (!sha256_file(file, q->release_sha256, &q->release_size, err))

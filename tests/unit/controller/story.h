@@ -97,13 +97,11 @@ static inline void story_says(const struct story *s, const char *text)
         fail_msg("nobody says '%s' in\n%s", text, s->lines);
 }
 
-/* Milliseconds of the fleet's time when a line of the effect log has this text; the last such line. */
+/* Milliseconds of the fleet's time when the effect log has this text for the first time. */
 static inline int64_t story_when(const struct story *s, const char *text)
 {
-    const char *at = NULL, *next = s->fleet->log;
+    const char *at = strstr(s->fleet->log, text);
 
-    while ((next = strstr(next, text)) != NULL)
-        at = next++;
     if (at == NULL)
         fail_msg("'%s' never came in\n%s%s", text, s->fleet->log, s->lines);
     while (at > s->fleet->log && at[-1] != '\n')

@@ -1,0 +1,196 @@
+/* command_wish.c - pause, abort, promote: puts a wish to every agent of the hosts file, says how many took it, and
+ * waits until the rollout's controller, wherever it runs, has heard it. */
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "agent_api.h"
+#include "command.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "signals.h"
+
+#define HEARD_LIMIT_MS  10000
+#define LOOK_EVERY_MS   200
+#define RESULTS_AT_ONCE 64
+
+enum seat_state { SEAT_ASKED, SEAT_TOOK, SEAT_FAILED };
+
+/* One agent. */
+struct seat {
+    uint32_t host;
+    enum seat_state state;
+    bool calling; /* a call is under way */
+};
+
+struct wishing {
+    struct session *s;
+    enum wish wish;
+    uint64_t id;
+    struct seat *seats; /* as the session's nodes */
+    uint32_t n_took, n_failed;
+    enum call_failure failure; /* of one that failed */
+    bool heard, effect, interrupted;
+    char by[WIRE_HOLDER_MAX + 1];
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static enum wish wish_of(enum command command)
+{
+    return command == COMMAND_PAUSE ? WISH_PAUSE : command == COMMAND_ABORT ? WISH_ABORT : WISH_PROMOTE;
+}
+
+/* Never 0, and no two alike. */
+static uint64_t make_id(void)
+{
+    uint64_t id = 0;
+
+    if (getrandom(&id, sizeof id, 0) != sizeof id)
+        id = (uint64_t)now_ms();
+    return (id & INT64_MAX) | 1;
+}
+
+static void call(struct wishing *w, struct seat *seat, const char *method, char *url, char *body)
+{
+    const struct fleet_host *h = &w->s->fleet->hosts[seat->host];
+    struct call_request q = {.method = method,
+                             .peer = h->name,
+                             .url = url,
+                             .connect_to = h->agent_address,
+                             .body = body,
+                             .body_bytes = body != NULL ? strlen(body) : 0,
+                             .limit_ms = w->s->options->request_timeout_ms,
+                             .cap_bytes = WIRE_BODY_MAX,
+                             .tag = seat};
+
+    calls_start(w->s->calls, &q);
+    seat->calling = true;
+    free(url);
+    free(body);
+}
+
+static void put_all(struct wishing *w)
+{
+    const struct options *o = w->s->options;
+
+    for (size_t i = 0; i < w->s->n_nodes; i++) {
+        w->seats[i].host = w->s->nodes[i];
+        call(w, &w->seats[i], "PUT",
+             agent_api_url_wish_of(w->s->fleet->hosts[w->s->nodes[i]].agent_url, o->service, NULL),
+             agent_api_body_wish(o->id, w->id, w->wish, w->s->holder));
+    }
+}
+
+static void look_all(struct wishing *w)
+{
+    const struct options *o = w->s->options;
+
+    for (size_t i = 0; i < w->s->n_nodes; i++)
+        if (w->seats[i].state == SEAT_TOOK && !w->seats[i].calling)
+            call(w, &w->seats[i], "GET",
+                 agent_api_url_wish_of(w->s->fleet->hosts[w->seats[i].host].agent_url, o->service, o->id), NULL);
+}
+
+static void failed(struct wishing *w, struct seat *seat, const struct call_result *r)
+{
+    struct answer a;
+
+    agent_api_answer(ASK_UNCLAIM, NULL, r, &a); /* any effect whose answer has no body of its own */
+    (void)fprintf(stderr, "rollout: %s did not take it: %s\n", w->s->fleet->hosts[seat->host].name, a.text);
+    seat->state = SEAT_FAILED;
+    w->n_failed++;
+    w->failure = r->failure;
+}
+
+static void came(struct wishing *w, const struct call_result *r)
+{
+    struct seat *seat = r->tag;
+    bool good = r->failure == CALL_FINE && r->status >= 200 && r->status <= 299;
+
+    seat->calling = false;
+    if (seat->state == SEAT_ASKED && good) {
+        seat->state = SEAT_TOOK;
+        w->n_took++;
+    } else if (seat->state == SEAT_ASKED) {
+        failed(w, seat, r);
+    } else if (good && !w->heard) {
+        w->heard = agent_api_wish_is_taken(r, w->id, w->by, &w->effect);
+    }
+}
+
+static void wait_until_heard(struct wishing *w)
+{
+    int64_t until_ms = now_ms() + HEARD_LIMIT_MS, look_ms = 0, now = now_ms();
+
+    while (!w->heard && !w->interrupted && now < until_ms && w->n_failed < w->s->n_nodes) {
+        struct call_result results[RESULTS_AT_ONCE];
+        size_t n;
+
+        if (now >= look_ms) {
+            look_all(w);
+            look_ms = now + LOOK_EVERY_MS;
+        }
+        n = calls_collect(w->s->calls, (uint32_t)(look_ms - now), results, RESULTS_AT_ONCE, &w->interrupted);
+        for (size_t i = 0; i < n; i++) {
+            came(w, &results[i]);
+            call_result_free(&results[i]);
+        }
+        now = now_ms();
+    }
+}
+
+static int end(const struct wishing *w)
+{
+    const char *word = agent_api_wish_word(w->wish), *id = w->s->options->id;
+    size_t open = w->s->n_nodes - w->n_took - w->n_failed;
+
+    (void)printf("%s of rollout %s: %u of %zu agents took it", word, id, w->n_took, w->s->n_nodes);
+    (void)printf(open > 0 ? ", %zu have not answered yet\n" : "\n", open);
+    if (w->heard && w->effect) {
+        (void)printf("heard by %s, who acts on it\n", w->by);
+        return 0;
+    }
+    if (w->heard) {
+        (void)fprintf(stderr, "rollout: heard by %s: there is nothing to %s%s\n", w->by, word,
+                      w->wish == WISH_PROMOTE ? "; it does not wait for a promotion" : ", it ends already");
+        return EXIT_REFUSED;
+    }
+    if (w->n_took == 0)
+        return w->failure == CALL_FINE ? EXIT_REFUSED : EXIT_UNREACHABLE;
+    if (w->interrupted)
+        return 128 + signals_seen(NULL);
+    (void)fprintf(stderr,
+                  "rollout: nobody has heard it within %d s: is rollout %s at work on these nodes? `rollout status %s` "
+                  "tells on the machine that it runs on\n",
+                  HEARD_LIMIT_MS / 1000, id, id);
+    return EXIT_UNREACHABLE;
+}
+
+int command_wish(struct options *o)
+{
+    struct session s;
+    struct err err = {.text = ""};
+    struct wishing w = {.s = &s, .wish = wish_of(o->command), .id = make_id()};
+    int code;
+
+    if (!session_open(&s, o, &err)) {
+        code = command_bad(EXIT_CONFIG, &err);
+    } else {
+        w.seats = mem_zero(s.n_nodes, sizeof *w.seats);
+        signals_attach(s.calls);
+        put_all(&w);
+        wait_until_heard(&w);
+        (void)fflush(stdout);
+        code = end(&w);
+        free(w.seats);
+    }
+    session_close(&s);
+    return code;
+}
