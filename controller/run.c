@@ -21,16 +21,11 @@ static void forget_begun(struct run *r, uint16_t node)
 
 static void book_end(struct run *r, const struct plan *p, const struct node *n, struct turn *t)
 {
-    char text[ANSWER_TEXT_MAX];
-
     r->n_done++;
     if (n->step == STEP_DONE)
         forget_begun(r, n->id);
-    if (n->step == STEP_OUT || n->outcome == OUTCOME_FAILED) {
-        (void)snprintf(text, sizeof text, "%s %s: %s", p->nodes[n->id].name,
-                       n->step == STEP_OUT ? "is out of rotation" : "failed", why_phrase((enum why)n->why));
-        run_stop(r, p, RUN_STOP_FAILURE, text, t);
-    }
+    if (n->step == STEP_OUT || n->outcome == OUTCOME_FAILED)
+        budget_take(r, p, n, t);
 }
 
 void state_move(struct run *r, const struct plan *p, uint16_t id, const struct move *m, struct turn *t)

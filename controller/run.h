@@ -23,7 +23,7 @@ enum run_phase {
 
 enum run_stop {
     RUN_GOES,
-    RUN_STOP_FAILURE,     /* a node failed */
+    RUN_STOP_FAILURE,     /* more nodes failed than may (run_budget.c) */
     RUN_STOP_PERSON,      /* SIGINT, SIGTERM */
     RUN_STOP_HELD,        /* another rollout holds a lease, or took one over from us */
     RUN_STOP_REFUSED,     /* a load balancer takes no change from us at all */
@@ -70,6 +70,7 @@ struct run {
     uint32_t n_begun; /* nodes begun and not done: in motion or out */
     uint32_t next;    /* first node of the plan not begun */
     uint32_t n_done;
+    uint32_t n_failed;      /* of these: failed or out */
     uint32_t lease_left_ms; /* how long the leases may still take */
     uint8_t phase, stop;    /* enum run_phase, enum run_stop */
     /* then, in the same block, the arrays that the functions below find */

@@ -19,6 +19,9 @@ struct action *turn_action(struct turn *, enum action_kind);
 /* Take what node_*() said into events, actions and the run's books. */
 void state_move(struct run *, const struct plan *, uint16_t id, const struct move *, struct turn *);
 
+/* run_budget.c: a node has failed. */
+void budget_take(struct run *, const struct plan *, const struct node *, struct turn *);
+
 /* run_lease.c */
 void lease_time(struct run *, uint32_t elapsed_ms);
 void lease_answer(struct run *, const struct plan *, const struct input *, struct turn *);

@@ -183,7 +183,7 @@ static const struct bad {
     {"--hosts h --success-threshold 256", "", "--success-threshold: \"256\" is no number from 1 to 255"},
     {"--hosts h --success-threshold 4294967297", "", "--success-threshold: \"4294967297\" is no number from 1 to 255"},
     {"--hosts h --lb-poll 2s", "", "--lb-poll: \"2s\" is not from 10ms to 1s"},
-    {"--hosts h --failure-action continue", "", "--failure-action: \"continue\" is not in this version yet"},
+    {"--hosts h --failure-action rollback", "", "--failure-action: \"rollback\" is not in this version yet"},
     {"--hosts h --on-drain-timeout wait", "", "--on-drain-timeout: \"wait\" is not one of: fail, proceed"},
     {"--hosts h --service a/b", "",
      "--service: \"a/b\" is no name: letters, digits, . _ - and first a letter or digit"},

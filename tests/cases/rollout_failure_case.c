@@ -1,0 +1,75 @@
+/* rollout_failure_case.c - what a rollout does beyond its first failure: how many may fail, who goes on, who is taken
+ * back; and that no client feels any of it. */
+#include <signal.h>
+#include <string.h>
+
+#include "tests/stage/load.h"
+#include "tests/stage/test.h"
+#include "tests/stage/witness.h"
+
+#define RUN_LIMIT_MS 90000
+
+static void expect_no_request_lost(struct stage *s, struct stage_load *load)
+{
+    stage_load_end(s, load);
+    if (load->failed != 0)
+        stage_fail(s, "%lu of %lu requests failed:\n%s", load->failed, load->sent, stage_load_failures(s, load));
+    assert_int_equal(load->answered, load->sent);
+}
+
+static void expect_versions(struct stage_fleet *f, const char *versions)
+{
+    for (unsigned i = 0; i < f->n_nodes; i++) {
+        const char wanted[] = {versions[i], '\0'};
+
+        if (strcmp(stage_server_version(f->node[i].server), wanted) != 0)
+            stage_fail(f->stage, "%s is at version \"%s\", not %s", f->node[i].name,
+                       stage_server_version(f->node[i].server), wanted);
+    }
+}
+
+/* ---- how many may fail */
+
+static void with_continue_the_others_go_on(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 3, 1);
+    struct stage_load *load = stage_load_start_fleet(f);
+    struct stage_rollout *r =
+        stage_fleet_start(f, (const char *const[]){"--release", stage_server_variant(s, "v2"), "--failure-action",
+                                                   "continue", "--request-timeout=1s", NULL});
+
+    stage_rollout_until(s, r, "node1     health", RUN_LIMIT_MS);
+    stage_agent_stop(f->node[1].agent, SIGKILL);
+    stage_rollout_end(s, r, RUN_LIMIT_MS);
+    stage_rollout_expect(s, r, 1, STAGE_SAYS("2 upgraded", "1 failed, in rotation", "node2: failed, in rotation"));
+    expect_no_request_lost(s, load);
+    expect_versions(f, "212");
+    assert_true(stage_fleet_all_up(f));
+}
+
+static void one_more_than_max_failures_ends_it(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 3, 1);
+    struct stage_pids before = stage_fleet_pids(f);
+    struct stage_rollout *r = stage_fleet_run(
+        f, RUN_LIMIT_MS,
+        (const char *const[]){"--release", stage_server_variant(s, "exit"), "--max-failures", "1", NULL});
+
+    stage_rollout_expect(s, r, 1,
+                         STAGE_SAYS("2 failed, in rotation", "1 not begun", "2 nodes have failed",
+                                    "node1: failed, in rotation", "node2: failed, in rotation"));
+    assert_int_equal(stage_server_pid(f->node[2].server), before.pid[2]);
+    expect_versions(f, "111");
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stage_test(with_continue_the_others_go_on),
+        stage_test(one_more_than_max_failures_ends_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
