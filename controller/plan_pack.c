@@ -155,6 +155,7 @@ static json_t *pack_head(const struct plan *p)
     put_uint(o, "max_unavailable", p->max_unavailable);
     put_bool(o, "max_unavailable_percent", p->max_unavailable_percent);
     put_uint(o, "max_failures", p->max_failures);
+    put_bool(o, "rolls_back", p->rolls_back);
     return o;
 }
 
@@ -230,6 +231,7 @@ static void unpack_head(struct plan *p, const json_t *o)
     p->max_unavailable = u32(o, "max_unavailable");
     p->max_unavailable_percent = json_opt_bool(o, "max_unavailable_percent", false);
     p->max_failures = u32(o, "max_failures");
+    p->rolls_back = json_opt_bool(o, "rolls_back", false);
 }
 
 static void unpack_lbs(struct plan *p, const json_t *lbs, const json_t *upstreams)

@@ -41,6 +41,7 @@ static void set_failure(struct plan *p, const struct options *o)
     bool all = o->failure_action == FAILURE_ACTION_CONTINUE && o->source[OPT_max_failures] == SOURCE_DEFAULT;
 
     p->max_failures = all ? UINT32_MAX : o->max_failures;
+    p->rolls_back = o->failure_action == FAILURE_ACTION_ROLLBACK && p->has_release;
 }
 
 struct plan *plan_begin(const struct fleet *fleet, const struct options *o, const struct survey *s,

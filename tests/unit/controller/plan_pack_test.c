@@ -22,6 +22,7 @@ static struct plan *full_plan(void)
     p->drain_proceed = true;
     p->max_unavailable_percent = true;
     p->max_failures = UINT32_MAX;
+    p->rolls_back = true;
     p->n_batches = 3;
     p->batches[1] = 5;
     p->batches[2] = 1000000;
@@ -75,6 +76,7 @@ static void assert_same_head(const struct plan *a, const struct plan *b)
     assert_int_equal(a->max_unavailable, b->max_unavailable);
     assert_int_equal(a->max_unavailable_percent, b->max_unavailable_percent);
     assert_int_equal(a->max_failures, b->max_failures);
+    assert_int_equal(a->rolls_back, b->rolls_back);
 }
 
 static void assert_same_node(const struct plan_node *a, const struct plan_node *b)
