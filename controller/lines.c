@@ -57,7 +57,7 @@ static void about_step(FILE *f, const struct view *v, const struct event *e)
     else if (e->state.step == STEP_OUT)
         (void)fprintf(f, "%s: %s", view_outcome(v, e->node), why_phrase((enum why)e->state.why));
     else
-        (void)fprintf(f, "waits for %s", row->waits_for);
+        (void)fprintf(f, "%swaits for %s", e->state.reverse ? "way back: " : "", row->waits_for);
     if (e->text[0] != '\0')
         (void)fprintf(f, " (%s: %s)", step_row((enum step)e->from)->name, e->text);
 }

@@ -9,9 +9,9 @@
 
 struct fleet;
 
-enum { ON_DRAIN_TIMEOUT_FAIL, ON_DRAIN_TIMEOUT_PROCEED }; /* on_drain_timeout */
-enum { FAILURE_ACTION_STOP };                             /* failure_action */
-enum { OUTPUT_TEXT, OUTPUT_JSON };                        /* output */
+enum { ON_DRAIN_TIMEOUT_FAIL, ON_DRAIN_TIMEOUT_PROCEED };                       /* on_drain_timeout */
+enum { FAILURE_ACTION_STOP, FAILURE_ACTION_CONTINUE, FAILURE_ACTION_ROLLBACK }; /* failure_action */
+enum { OUTPUT_TEXT, OUTPUT_JSON };                                              /* output */
 
 enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 

@@ -19,18 +19,11 @@ static void forget_begun(struct run *r, uint16_t node)
         }
 }
 
-static void book_end(struct run *r, const struct plan *p, const struct node *n, struct turn *t)
+static void book_end(struct run *r, const struct node *n)
 {
-    char text[ANSWER_TEXT_MAX];
-
     r->n_done++;
     if (n->step == STEP_DONE)
         forget_begun(r, n->id);
-    if (n->step == STEP_OUT || n->outcome == OUTCOME_FAILED) {
-        (void)snprintf(text, sizeof text, "%s %s: %s", p->nodes[n->id].name,
-                       n->step == STEP_OUT ? "is out of rotation" : "failed", why_phrase((enum why)n->why));
-        run_stop(r, p, RUN_STOP_FAILURE, text, t);
-    }
 }
 
 void state_move(struct run *r, const struct plan *p, uint16_t id, const struct move *m, struct turn *t)
@@ -62,7 +55,11 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
             x->claim_ms = 0;
     }
     if (m->moved && (n->step == STEP_DONE || n->step == STEP_OUT))
-        book_end(r, p, n, t);
+        book_end(r, n);
+    if ((n->failed || n->step == STEP_OUT) && !x->counted) { /* at once: others may wait for their turn behind it */
+        x->counted = true;
+        budget_take(r, p, n, t);
+    }
 }
 
 /* Claims of nodes in motion are put again after a third of their ttl. UINT32_MAX: not as things are. */
@@ -132,7 +129,9 @@ static void begin_nodes(struct run *r, const struct plan *p, struct turn *t)
         state_move(r, p, id, &m, t);
         in_motion += node_in_motion(state_node(r, id)) ? 1 : 0;
     }
-    if (r->phase == RUN_ROLLING && in_motion == 0 && (r->stop != RUN_GOES || r->next == r->n_nodes))
+    in_motion = reverse_drive(r, p, in_motion, t);
+    if (r->phase == RUN_ROLLING && in_motion == 0 && (r->stop != RUN_GOES || r->next == r->n_nodes) &&
+        reverse_is_through(r))
         lease_give_back(r, p);
 }
 
@@ -201,8 +200,11 @@ static bool turns_round(const struct run *r, const struct plan *p)
 static void turn_round(struct run *r, const struct plan *p, struct turn *t)
 {
     for (uint32_t i = 0; i < r->n_nodes; i++) {
-        struct move m = node_stop(state_node(r, i), p);
+        struct move m;
 
+        if (r->reversing && run_node(r, i)->reverse)
+            continue; /* the stop was the first half's */
+        m = node_stop(state_node(r, i), p);
         state_move(r, p, (uint16_t)i, &m, t);
     }
 }
@@ -229,7 +231,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
 
 void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char *text, struct turn *t)
 {
-    bool first = r->stop == RUN_GOES || (why == RUN_STOP_STORE && r->stop != RUN_STOP_STORE);
+    bool first = r->stop == RUN_GOES || r->reversing || (why == RUN_STOP_STORE && r->stop != RUN_STOP_STORE);
 
     if (r->phase == RUN_OVER || (!first && why != RUN_STOP_PERSON))
         return;
@@ -237,6 +239,7 @@ void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char
         grace_begin(r);
     if (first) {
         r->stop = (uint8_t)why;
+        r->reversing = false; /* the second half has an end as well */
         (void)turn_event(t, p, EVENT_STOPPING, text);
         if (r->phase == RUN_LEASING)
             lease_give_back(r, p);
@@ -310,6 +313,8 @@ int run_exit_code(const struct run *r, int signal)
         failed = failed || n->outcome == OUTCOME_FAILED;
         done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED;
     }
+    if (reverse_is_complete(r))
+        return 8;
     if (failed || r->stop == RUN_STOP_STORE)
         return 1;
     if (done && r->n_nodes > 0)

@@ -19,6 +19,18 @@ struct action *turn_action(struct turn *, enum action_kind);
 /* Take what node_*() said into events, actions and the run's books. */
 void state_move(struct run *, const struct plan *, uint16_t id, const struct move *, struct turn *);
 
+/* run_reverse.c: the second half. */
+void reverse_begin(struct run *, const struct plan *, const char *text, struct turn *);
+/* Begin nodes as far as the pace lets, beside so many in motion; how many are then. */
+uint32_t reverse_drive(struct run *, const struct plan *, uint32_t in_motion, struct turn *);
+/* Nothing is left to begin. */
+bool reverse_is_through(const struct run *);
+/* All that this rollout changed is as it was. */
+bool reverse_is_complete(const struct run *);
+
+/* run_budget.c: a node has failed. */
+void budget_take(struct run *, const struct plan *, const struct node *, struct turn *);
+
 /* run_lease.c */
 void lease_time(struct run *, uint32_t elapsed_ms);
 void lease_answer(struct run *, const struct plan *, const struct input *, struct turn *);

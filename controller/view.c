@@ -30,7 +30,7 @@ static void feed_step(struct view_node *n, const struct event *e)
 
     n->state = e->state;
     n->step_ms = e->wall_ms;
-    if (e->from == STEP_WAIT)
+    if (e->from == STEP_WAIT || e->from == STEP_DONE) /* DONE: it is taken back */
         n->begun_ms = e->wall_ms;
     if (e->state.step == STEP_DONE || e->state.step == STEP_OUT)
         n->ended_ms = e->wall_ms;
@@ -76,6 +76,8 @@ const char *view_outcome(const struct view *v, uint16_t node)
         return "failed, in rotation";
     case OUTCOME_STOPPED:
         return "stopped, in rotation";
+    case OUTCOME_BACK:
+        return "taken back";
     case OUTCOME_NONE:
         break;
     }
