@@ -35,6 +35,15 @@ static void set_pace(struct plan *p, const struct options *o, uint32_t n_nodes)
     p->max_unavailable_percent = o->max_unavailable.percent;
 }
 
+static struct plan_gate gate_of(const struct options *o)
+{
+    return (struct plan_gate){.max_5xx_bp = o->bake_max_5xx_bp,
+                              .max_fails_bp = o->bake_max_fails_bp,
+                              .max_slower_bp = o->bake_max_slower_bp,
+                              .min_requests = o->bake_min_requests,
+                              .pause = o->on_inconclusive == ON_INCONCLUSIVE_PAUSE};
+}
+
 struct plan *plan_begin(const struct fleet *fleet, const struct options *o, const struct survey *s,
                         const struct plan_request *q)
 {
@@ -56,6 +65,7 @@ struct plan *plan_begin(const struct fleet *fleet, const struct options *o, cons
     p->success_threshold = (uint8_t)o->success_threshold;
     p->min_healthy_ms = o->min_healthy_time_ms;
     set_pace(p, o, s->n_nodes);
+    p->gate = gate_of(o);
     p->n_lbs = s->n_lbs;
     p->lbs = pool_take(&p->owned, (s->n_lbs + 1) * sizeof *p->lbs);
     for (uint32_t i = 0; i < s->n_lbs; i++) {
