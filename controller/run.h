@@ -28,7 +28,8 @@ enum run_stop {
     RUN_STOP_HELD,        /* another rollout holds a lease, or took one over from us */
     RUN_STOP_REFUSED,     /* a load balancer takes no change from us at all */
     RUN_STOP_UNREACHABLE, /* a lease could not be taken because nobody answered */
-    RUN_STOP_STORE        /* the journal cannot be written */
+    RUN_STOP_STORE,       /* the journal cannot be written */
+    RUN_STOP_PAUSE        /* nothing new begins, what is in motion is finished; a person is to look before it goes on */
 };
 
 struct run_lb {
@@ -63,6 +64,11 @@ struct run_extra {
     bool looks, renewing; /* waits to see its peers; a renewal of its claim is outstanding */
     bool deferred;        /* its (un)claim waits for that renewal to end */
     bool counted;         /* as one that failed */
+};
+
+/* What a plan's peer and the others had served when its node's bake began. */
+struct run_watch {
+    struct served own, others;
 };
 
 struct run {
