@@ -23,13 +23,14 @@ enum run_phase {
 
 enum run_stop {
     RUN_GOES,
-    RUN_STOP_FAILURE,     /* a node failed */
+    RUN_STOP_FAILURE,     /* more nodes failed than may (run_budget.c) */
     RUN_STOP_PERSON,      /* SIGINT, SIGTERM, SIGHUP, or `rollout abort` */
-    RUN_STOP_PAUSE,       /* SIGUSR1 or `rollout pause`: nodes in motion are finished first */
     RUN_STOP_HELD,        /* another rollout holds a lease, or took one over from us */
     RUN_STOP_REFUSED,     /* a load balancer takes no change from us at all */
     RUN_STOP_UNREACHABLE, /* a lease could not be taken because nobody answered */
-    RUN_STOP_STORE        /* the journal cannot be written */
+    RUN_STOP_STORE,       /* the journal cannot be written */
+    RUN_STOP_PAUSE        /* nothing new begins, what is in motion is finished: a person wants that (SIGUSR1, `rollout
+                             pause`), or is to look before it goes on */
 };
 
 struct run_lb {
@@ -65,6 +66,12 @@ struct run_extra {
     bool wishing, marking; /* its agent was asked for a wish, or told that one is taken, and has not answered */
     bool looks, renewing;  /* waits to see its peers; a renewal of its claim is outstanding */
     bool deferred;         /* its (un)claim waits for that renewal to end */
+    bool counted;          /* as one that failed */
+};
+
+/* What a plan's peer and the others had served when its node's bake began. */
+struct run_watch {
+    struct served own, others;
 };
 
 struct run {
@@ -73,8 +80,10 @@ struct run {
     uint32_t n_begun; /* nodes begun and not done: in motion or out */
     uint32_t next;    /* first node of the plan not begun */
     uint32_t n_done;
+    uint32_t n_failed;      /* nodes that left the good path, whether or not they have ended */
     uint32_t lease_left_ms; /* how long the leases may still take */
     uint32_t grace_left_ms; /* how long a stop still lets jobs go on; UINT32_MAX = nobody wanted one */
+    uint32_t back_next;     /* reversing: the nodes below it are still to be looked at */
     uint32_t canary_end;    /* the canaries are the nodes of the plan before this one; 0 = none */
     uint32_t pause_end;     /* nodes from this one on wait for a promotion; UINT32_MAX = none do */
     uint64_t wish_id;       /* of the wish that was taken up last; 0 = none */
@@ -83,9 +92,11 @@ struct run {
     uint32_t wish_next;     /* whose turn it is */
     uint32_t n_wishing, n_marking;
     uint8_t phase, stop; /* enum run_phase, enum run_stop */
+    bool reversing;      /* after RUN_STOP_FAILURE: the second half, which takes changed nodes back */
     bool canary_good;    /* all canaries are at the target and in rotation */
-    bool wish_effect;    /* that wish changed something */
     bool held, promoted; /* waits for a promotion; got it */
+    bool pause_wished;   /* RUN_STOP_PAUSE is a person's wish, not a gate that is left to one */
+    bool wish_effect;    /* the latest wish changed something */
     /* then, in the same block, the arrays that the functions below find */
 };
 

@@ -1,111 +1,80 @@
-/* run_gate.c - what a rollout waits for between its nodes: its canaries to be done, and a person to let it go on. A
- * person's wishes come by signal or through the agents, and are the same here. */
+/* run_gate.c - nodes that bake, watched by what the load balancers count of them (gate.h has the rule). */
 #include <stdio.h>
 
+#include "gate.h"
 #include "run_state.h"
 
-/* Behind the n-th node that the rollout changes: those at the target already prove nothing. */
-static uint32_t end_of(const struct plan *p, uint32_t n)
+/* A node that was put back as it was has nothing new to be judged by. */
+static bool gated(const struct plan *p, const struct node *n)
 {
+    return n->step == STEP_BAKE && plan_gates(p) && n->gate != GATE_NONE;
+}
+
+void gate_begin(struct run *r, const struct plan *p, uint16_t node)
+{
+    const struct plan_node *pn = &p->nodes[node];
+    struct node *n = state_node(r, node);
+
+    n->gate = plan_gates(p) && !n->failed && n->job != ASK_NONE ? GATE_THIN : GATE_NONE;
+    for (uint32_t i = pn->first_peer; i < pn->first_peer + pn->n_peers; i++)
+        *state_watch(r, i) = (struct run_watch){.own = run_peer(r, i)->own, .others = run_peer(r, i)->others};
+}
+
+static enum gate judge_now(const struct run *r, const struct plan *p, uint16_t node, char text[ANSWER_TEXT_MAX])
+{
+    const struct plan_node *pn = &p->nodes[node];
+    struct served own = {0}, others = {0};
+
+    for (uint32_t i = pn->first_peer; i < pn->first_peer + pn->n_peers; i++) {
+        struct served mine = served_since(&run_peer(r, i)->own, &run_watch(r, i)->own);
+        struct served theirs = served_since(&run_peer(r, i)->others, &run_watch(r, i)->others);
+
+        served_add(&own, &mine);
+        served_add(&others, &theirs);
+    }
+    return gate_judge(&p->gate, &own, &others, text, ANSWER_TEXT_MAX);
+}
+
+void gate_input(struct run *r, const struct plan *p, uint16_t lb, struct turn *t)
+{
+    char text[ANSWER_TEXT_MAX];
     uint32_t i = 0;
 
-    for (; i < p->n_nodes && n > 0; i++)
-        n -= p->nodes[i].at_target ? 0 : 1;
-    return i;
-}
+    while (i < r->n_begun) {
+        uint16_t id = state_begun(r)[i];
+        uint32_t before = r->n_begun;
 
-void gate_init(struct run *r, const struct plan *p)
-{
-    bool rolls = p->kind == PLAN_ROLL;
-    uint32_t pause_end = rolls && p->pause_after > 0 ? end_of(p, p->pause_after) : r->n_nodes;
+        if (gated(p, run_node(r, id)) && node_at_lb(p, id, lb)) {
+            struct move m = node_gate(state_node(r, id), p, judge_now(r, p, id, text));
 
-    r->canary_end = rolls ? end_of(p, p->canary) : 0;
-    r->canary_good = r->canary_end == 0;
-    r->pause_end =
-        pause_end < r->n_nodes ? pause_end : UINT32_MAX; /* behind the last node there is no more to wait for */
-}
-
-bool gate_open(const struct run *r)
-{
-    return (r->canary_good || r->next < r->canary_end) && (r->promoted || r->next < r->pause_end);
-}
-
-/* All nodes before this one are begun, and none of them moves any more. */
-static bool ended(const struct run *r, uint32_t end)
-{
-    if (r->next < end)
-        return false;
-    for (uint32_t i = 0; i < r->n_begun; i++)
-        if (run_begun(r)[i] < end && node_in_motion(run_node(r, run_begun(r)[i])))
-            return false;
-    return true;
-}
-
-/* However many failures the rollout may have: what a canary has shown to be bad goes to no other node. */
-static void judge_canaries(struct run *r, const struct plan *p, struct turn *t)
-{
-    char text[ANSWER_TEXT_MAX];
-
-    for (uint32_t i = 0; i < r->canary_end; i++) {
-        const struct node *n = run_node(r, i);
-
-        if (n->step == STEP_DONE && (n->outcome == OUTCOME_UPGRADED || n->outcome == OUTCOME_ALREADY))
-            continue;
-        (void)snprintf(text, sizeof text, "the canary %s is not at the target", p->nodes[i].name);
-        run_stop(r, p, RUN_STOP_FAILURE, text, t);
-        return;
+            state_move(r, p, id, &m, t);
+        }
+        i += r->n_begun == before ? 1 : 0;
     }
-    r->canary_good = true;
 }
 
-static void hold(struct run *r, const struct plan *p, struct turn *t)
+bool gate_watches(const struct run *r, const struct plan *p, uint32_t lb)
 {
-    char text[ANSWER_TEXT_MAX], after[32] = "the canary";
-
-    r->held = true;
-    if (p->pause_after != p->canary)
-        (void)snprintf(after, sizeof after, "%u node%s", p->pause_after, p->pause_after == 1 ? "" : "s");
-    (void)snprintf(
-        text, sizeof text,
-        "after %s, the leases held: `rollout promote %s` goes on, `rollout pause` or `rollout abort` ends it", after,
-        p->rollout);
-    (void)turn_event(t, p, EVENT_HELD, text);
+    for (uint32_t i = 0; i < r->n_begun; i++)
+        if (gated(p, run_node(r, run_begun(r)[i])) && node_at_lb(p, run_begun(r)[i], lb))
+            return true;
+    return false;
 }
 
-void gate_drive(struct run *r, const struct plan *p, struct turn *t)
+void gate_tell(const struct run *r, const struct plan *p, uint16_t node, char text[ANSWER_TEXT_MAX])
 {
-    if (r->phase != RUN_ROLLING || r->stop != RUN_GOES)
+    const struct node *n = run_node(r, node);
+
+    if (n->gate != GATE_NONE && n->why != WHY_BAKE)
+        (void)judge_now(r, p, node, text);
+}
+
+void gate_end(struct run *r, const struct plan *p, const struct node *n, struct turn *t)
+{
+    char text[ANSWER_TEXT_MAX];
+
+    if (n->gate != GATE_THIN || !p->gate.pause || n->outcome == OUTCOME_FAILED)
         return;
-    if (!r->canary_good && ended(r, r->canary_end))
-        judge_canaries(r, p, t);
-    if (r->stop == RUN_GOES && r->pause_end != UINT32_MAX && !r->promoted && !r->held && ended(r, r->pause_end))
-        hold(r, p, t);
-}
-
-static bool promote(struct run *r, const struct plan *p, const char *who, struct turn *t)
-{
-    char text[ANSWER_TEXT_MAX];
-
-    if (!r->held || r->stop != RUN_GOES || r->phase != RUN_ROLLING)
-        return false;
-    r->held = false;
-    r->promoted = true;
-    (void)snprintf(text, sizeof text, "by %s", who);
-    (void)turn_event(t, p, EVENT_PROMOTED, text);
-    return true;
-}
-
-bool run_wish(struct run *r, const struct plan *p, enum wish wish, const char *who, struct turn *t)
-{
-    char text[ANSWER_TEXT_MAX];
-    uint8_t stop = r->stop;
-
-    if (wish == WISH_PROMOTE)
-        return promote(r, p, who, t);
-    if (wish == WISH_PAUSE)
-        (void)snprintf(text, sizeof text, "paused by %s; `rollout resume %s` goes on", who, p->rollout);
-    else
-        (void)snprintf(text, sizeof text, "aborted by %s; `rollout resume %s` goes on", who, p->rollout);
-    run_stop(r, p, wish == WISH_PAUSE ? RUN_STOP_PAUSE : RUN_STOP_PERSON, text, t);
-    return r->stop != stop || (wish == WISH_ABORT && r->phase != RUN_OVER);
+    (void)snprintf(text, sizeof text, "paused: %s: %s", p->nodes[n->id].name, gate_phrase(GATE_THIN));
+    run_stop(r, p, RUN_STOP_PAUSE, text, t);
 }

@@ -3,7 +3,7 @@
 
 #include "story.h"
 
-/* Four nodes that would all go at once if it were for the batch and the floor, and one that runs the release. */
+/* Four nodes that would all go at once, if it were for batch and floor, and one that runs the release. */
 static struct story wide(void)
 {
     struct story s = story_begin((struct fake_shape){.nodes = 5});
@@ -29,7 +29,7 @@ static void without_a_canary_all_go_at_once(void **state)
     (void)state;
     with_canary(&s, 0, 0);
     story_roll(&s);
-    story_ends(&s, 0, "BBBBB");
+    story_ends(&s, 0, "BBBBB", -1);
     story_before(&s, "d claim", "a job");
     story_end(&s);
 }
@@ -41,7 +41,7 @@ static void the_canary_goes_alone_and_is_back_before_the_rest(void **state)
     (void)state;
     with_canary(&s, 1, 0);
     story_roll(&s);
-    story_ends(&s, 0, "BBBBB");
+    story_ends(&s, 0, "BBBBB", -1);
     story_before(&s, "a unclaimed", "b claim");
     story_before(&s, "d claim", "b job"); /* the rest go together */
     story_end(&s);
@@ -55,7 +55,7 @@ static void two_canaries_go_together(void **state)
     with_canary(&s, 2, 0);
     s.fleet->agents[1].job_takes_ms = 3000;
     story_roll(&s);
-    story_ends(&s, 0, "BBBBB");
+    story_ends(&s, 0, "BBBBB", -1);
     story_before(&s, "b claim", "a job");
     story_before(&s, "b unclaimed", "c claim");
     story_before(&s, "b unclaimed", "d claim");
@@ -72,7 +72,7 @@ static void a_node_at_the_target_is_no_canary(void **state)
     s.plan->nodes[0].at_target = true;
     s.fleet->agents[0].now.sha256[0] = FAKE_NEW;
     story_roll(&s);
-    story_ends(&s, 0, "BBBBB");
+    story_ends(&s, 0, "BBBBB", -1);
     story_before(&s, "b unclaimed", "c claim");
     story_end(&s);
 }
@@ -84,7 +84,7 @@ static void more_canaries_than_nodes_are_all_nodes(void **state)
     (void)state;
     with_canary(&s, 1000000, 1000000);
     story_roll(&s);
-    story_ends(&s, 0, "BBBBB");
+    story_ends(&s, 0, "BBBBB", -1);
     story_end(&s);
 }
 
@@ -96,9 +96,23 @@ static void a_bad_canary_is_the_only_node_that_is_touched(void **state)
     with_canary(&s, 1, 0);
     s.fleet->agents[0].fate = FATE_KEPT;
     story_roll(&s);
-    story_ends(&s, 1, "AAAAB");
+    story_ends(&s, 1, "AAAAB", -1);
     assert_int_equal(story_logged(&s, "b claim") + story_logged(&s, "c claim") + story_logged(&s, "d claim"), 0);
     story_all_back_but(&s, -1);
+    story_end(&s);
+}
+
+static void a_bad_canary_ends_it_however_many_may_fail(void **state)
+{
+    struct story s = wide();
+
+    (void)state;
+    with_canary(&s, 2, 0);
+    s.plan->max_failures = UINT32_MAX;
+    s.fleet->agents[1].fate = FATE_KEPT;
+    story_roll(&s);
+    story_ends(&s, 1, "BAAAB", -1);
+    assert_int_equal(story_logged(&s, "c claim") + story_logged(&s, "d claim"), 0);
     story_end(&s);
 }
 
@@ -112,7 +126,7 @@ static void after_the_canary_it_waits_with_its_leases_until_it_is_promoted(void 
     with_canary(&s, 1, 1);
     fake_when(s.fleet, "a unclaimed", 60000, fake_signal, SIGUSR2);
     story_roll(&s);
-    story_ends(&s, 0, "BBBBB");
+    story_ends(&s, 0, "BBBBB", -1);
     story_before(&s, "signal 12", "b claim");
     assert_true(story_when(&s, "b claim") - story_when(&s, "a unclaimed") >= 60000);
     assert_true(story_logged(&s, "lb1/app lease r1 fence 7, renewed") >= 5);
@@ -130,7 +144,7 @@ static void after_three_nodes_the_fourth_waits(void **state)
     with_canary(&s, 1, 3);
     fake_when(s.fleet, "c unclaimed", 20000, fake_signal, SIGUSR2);
     story_roll(&s);
-    story_ends(&s, 0, "BBBBB");
+    story_ends(&s, 0, "BBBBB", -1);
     story_before(&s, "c claim", "b job");
     story_before(&s, "signal 12", "d claim");
     story_says(&s, "held      after 3 nodes,");
@@ -146,7 +160,7 @@ static void a_promotion_that_nothing_waits_for_is_no_promise(void **state)
     fake_when(s.fleet, "a job", 0, fake_signal, SIGUSR2);
     fake_when(s.fleet, "a unclaimed", 30000, fake_signal, SIGUSR1);
     story_roll(&s);
-    story_ends(&s, 7, "BAAAB");
+    story_ends(&s, 7, "BAAAB", -1);
     story_end(&s);
 }
 
@@ -188,7 +202,7 @@ static void a_pause_finishes_what_is_in_motion_and_begins_nothing(void **state)
     (void)state;
     fake_when(s.fleet, "a at lb2/app: drain", 100, fake_signal, SIGUSR1);
     story_roll(&s);
-    story_ends(&s, 7, "BAA");
+    story_ends(&s, 7, "BAA", -1);
     assert_int_equal(story_logged(&s, "b claim"), 0);
     story_all_back_but(&s, -1);
     story_says(&s, "3 nodes: 1 upgraded, 2 not begun");
@@ -202,7 +216,7 @@ static void a_pause_during_the_last_node_is_none(void **state)
     (void)state;
     fake_when(s.fleet, "b job", 0, fake_signal, SIGUSR1);
     story_roll(&s);
-    story_ends(&s, 0, "BB");
+    story_ends(&s, 0, "BB", -1);
     story_end(&s);
 }
 
@@ -214,7 +228,7 @@ static void a_failure_while_it_pauses_is_a_failure(void **state)
     s.fleet->agents[0].fate = FATE_KEPT;
     fake_when(s.fleet, "a at lb1/app: drain", 0, fake_signal, SIGUSR1);
     story_roll(&s);
-    story_ends(&s, 1, "AA");
+    story_ends(&s, 1, "AA", -1);
     story_all_back_but(&s, -1);
     story_end(&s);
 }
@@ -229,7 +243,7 @@ static void a_signal_behind_a_pause_turns_nodes_round(void **state)
     fake_when(s.fleet, "a at lb1/app: drain", 500, fake_signal, SIGUSR1);
     fake_when(s.fleet, "a at lb1/app: drain", 1000, fake_signal, SIGINT);
     story_roll(&s);
-    story_ends(&s, 130, "AA");
+    story_ends(&s, 130, "AA", -1);
     story_all_back_but(&s, -1);
     assert_true(s.fleet->now_ms - story_when(&s, "signal 2") < 1000);
     story_end(&s);
@@ -244,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_node_at_the_target_is_no_canary),
         cmocka_unit_test(more_canaries_than_nodes_are_all_nodes),
         cmocka_unit_test(a_bad_canary_is_the_only_node_that_is_touched),
+        cmocka_unit_test(a_bad_canary_ends_it_however_many_may_fail),
         cmocka_unit_test(after_the_canary_it_waits_with_its_leases_until_it_is_promoted),
         cmocka_unit_test(after_three_nodes_the_fourth_waits),
         cmocka_unit_test(a_promotion_that_nothing_waits_for_is_no_promise),
