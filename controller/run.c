@@ -275,7 +275,6 @@ static bool begins(const struct action *a)
 
 void run_withhold(struct run *r, const struct plan *p, struct turn *t)
 {
-    const struct answer no = {.kind = ANS_REFUSED, .text = "not sent: the journal cannot be written"};
     size_t i = 0, n = t->n_actions;
 
     while (i < n) {
@@ -289,7 +288,7 @@ void run_withhold(struct run *r, const struct plan *p, struct turn *t)
         n--;
         t->n_actions--;
         memmove(&t->actions[i], &t->actions[i + 1], (t->n_actions - i) * sizeof *t->actions);
-        m = node_answer(state_node(r, a.node), p, &no);
+        m = node_withhold(state_node(r, a.node), p);
         state_move(r, p, a.node, &m, t);
     }
 }

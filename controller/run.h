@@ -132,8 +132,8 @@ void run_stop(struct run *, const struct plan *, enum run_stop, const char *text
  * for it. */
 bool run_wish(struct run *, const struct plan *, enum wish, const char *who, struct turn *);
 
-/* The turn's events could not be made durable: its actions that begin something are not to leave, and are answered as
- * refused; those that bring nodes back stay. */
+/* The turn's events could not be made durable: its actions that begin something are not to leave, and their nodes turn
+ * round; those that bring nodes back stay. */
 void run_withhold(struct run *, const struct plan *, struct turn *);
 
 bool run_over(const struct run *);
