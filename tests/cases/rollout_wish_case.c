@@ -47,6 +47,7 @@ static void abort_from_elsewhere_puts_a_draining_node_back(struct stage *s)
         stage_fleet_start(f, (const char *const[]){"--rollout-id=one", "--drain-timeout=30s", NULL});
 
     stage_rollout_until(s, r, "node1     quiet", RUN_LIMIT_MS);
+    (void)stage_fleet_hosts(f, "rollout_release=/not/on/this/machine\n");
     stage_rollout_expect(s, wish(f, "abort", "one"), 0, STAGE_SAYS("of 2 agents took it", "who acts on it"));
     stage_rollout_end(s, r, RUN_LIMIT_MS);
     assert_false(stage_hold_answered(hold));
