@@ -164,6 +164,7 @@ static ngx_int_t patch_change(ngx_http_request_t *r, struct patch *patch, const 
     if (kept != STATE_GOOD) {
         return answer_not_kept(r, kept, why);
     }
+    view_follow(target->view); /* others may have changed it while the body came in */
     json_begin(&out, r->pool);
     if (!render_server(&out, target->view, target->upstream, target->server_id)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
