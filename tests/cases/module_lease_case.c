@@ -135,6 +135,7 @@ static void bad_headers_are_refused_and_change_nothing(struct stage *s)
 
         if (a->status != 400)
             stage_fail(s, "%s: %d %s", bad[i], a->status, a->body);
+        assert_string_equal(stage_json_string(s, a->json, "error.code"), "LeaseHeaderError");
     }
     struct stage_answer *a = stage_http(s, "GET", stage_text(s, "%s/9/http/upstreams/app", n->api), NULL, NULL);
     assert_string_equal(stage_json_string(s, a->json, "peers.0.state"), "up");
