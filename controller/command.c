@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "common/duration.h"
 #include "common/mem.h"
 #include "lines.h"
 #include "loop.h"
@@ -11,6 +13,7 @@
 #include "outlet.h"
 #include "signals.h"
 #include "store.h"
+#include "vigil.h"
 #include "world_net.h"
 
 int command_bad(int exit_code, const struct err *err)
@@ -53,6 +56,36 @@ int command_on_fleet(struct options *o, int (*act)(struct session *, struct comp
     complaints_free(&c);
     session_close(&s);
     return code;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int command_await_dead(struct session *s, bool repair, struct complaints *c)
+{
+    struct vigil v = {0};
+    struct call_result none;
+    enum vigil_verdict verdict;
+    char limit[32];
+
+    while ((verdict = vigil_look(&v, s->fleet, s->survey, &s->request, repair, now_ms())) == VIGIL_WAIT) {
+        if (v.began_ms == v.looked_ms) {
+            (void)printf("waiting, at most %s, for what a dead rollout holds to run out: %s\n",
+                         duration_format_ms(v.until_ms - v.began_ms, limit, sizeof limit), v.text);
+            (void)fflush(stdout);
+        }
+        (void)calls_collect(s->calls, v.wait_ms, &none, 1, NULL);
+        if (signals_seen(NULL) != 0 || !session_survey(s))
+            return interrupted();
+    }
+    if (verdict == VIGIL_ALIVE)
+        complain(c, EXIT_HELD, "%s; it is alive: it was renewed meanwhile", v.text);
+    return verdict == VIGIL_ALIVE ? command_complain(c) : 0;
 }
 
 static void show_line(void *ctx, const struct view *v, const struct event *e)

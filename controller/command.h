@@ -17,6 +17,9 @@ int command_on_fleet(struct options *, int (*act)(struct session *, struct compl
 int command_bad(int exit_code, const struct err *);
 /* All complaints, then the exit code of the worst. */
 int command_complain(const struct complaints *);
+/* Wait until nothing is held by a rollout that a resume or a repair takes over from (vigil.h), and survey anew. 0, or the
+ * exit code: it is alive, or a signal came. */
+int command_await_dead(struct session *, bool repair, struct complaints *);
 /* Carry a plan out: journal, loop, lines, report. */
 int command_run(struct session *, const struct plan *);
 

@@ -90,6 +90,8 @@ static const struct field NODE_FIELDS[] = {
     FLAG(node, claimed),
     FLAG(node, failed),
     FLAG(node, stopping),
+    FLAG(node, anew),
+    FLAG(node, loose),
 };
 
 /* ---- the unsigned of any width at p */

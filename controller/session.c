@@ -100,6 +100,8 @@ bool session_open(struct session *s, struct options *o, struct err *err)
 bool session_survey(struct session *s)
 {
     signals_attach(s->calls);
+    if (s->survey != NULL)
+        survey_free(&s->survey);
     s->survey = survey_make(s->calls, s->fleet, s->options, s->nodes, s->n_nodes);
     return s->survey != NULL;
 }

@@ -28,7 +28,7 @@ struct session {
 /* All but the survey; contacts nobody. False: the reason, for exit 78. session_close in either case. */
 bool session_open(struct session *, struct options *, struct err *);
 
-/* Read the world. False: a signal came. */
+/* Read the world, or read it anew. False: a signal came. */
 bool session_survey(struct session *);
 
 void session_close(struct session *);
