@@ -71,6 +71,7 @@ struct run {
     uint32_t next;    /* first node of the plan not begun */
     uint32_t n_done;
     uint32_t lease_left_ms; /* how long the leases may still take */
+    uint32_t grace_left_ms; /* how long a stop still lets jobs go on; UINT32_MAX = nobody wanted one */
     uint8_t phase, stop;    /* enum run_phase, enum run_stop */
     /* then, in the same block, the arrays that the functions below find */
 };
