@@ -46,7 +46,15 @@ static void tell_done(const struct plan *p)
                      p->n_nodes == 1 ? "the node" : "all nodes");
 }
 
-static int roll(struct session *s, struct complaints *c)
+int command_refused(const struct session *s, const struct complaints *c)
+{
+    int code = command_complain(c);
+
+    (void)fprintf(stderr, "rollout: nothing was changed\n");
+    return code != EXIT_HELD && tell_left_out(s) ? 3 : code;
+}
+
+int command_roll_on(struct session *s, struct complaints *c)
 {
     struct plan *p;
     int code = command_await_dead(s, false, c);
@@ -57,10 +65,7 @@ static int roll(struct session *s, struct complaints *c)
     }
     p = plan_make(s->fleet, s->options, s->survey, &s->request, c);
     if (p == NULL) {
-        code = command_complain(c);
-        (void)fprintf(stderr, "rollout: nothing was changed\n");
-        if (code != EXIT_HELD && tell_left_out(s))
-            code = 3;
+        code = command_refused(s, c);
     } else if (to_do(p) == 0) {
         tell_done(p);
     } else {
@@ -72,5 +77,5 @@ static int roll(struct session *s, struct complaints *c)
 
 int command_roll(struct options *o)
 {
-    return command_on_fleet(o, roll);
+    return command_on_fleet(o, command_roll_on);
 }

@@ -10,8 +10,8 @@
  *   what our job brought               healthy, back, done                     healthy, back; else undone
  *   our job failed, or is being undone settled as ever; the node has failed    healthy, back
  *   before or target, by nobody of us  healthy, back, then begun anew          healthy, back
- *   neither before nor target          left out and named                      undone where the load balancers keep it down
- *   nothing                            left out and named                      left out and named
+ *   neither before nor target          left out and named                      undone where the load balancers keep it
+ * down nothing                            left out and named                      left out and named
  *
  * Where the load balancers show all of it back in its place already, nothing is put back: it is seen and unclaimed. */
 #ifndef CONTROLLER_JUDGE_RESUME_H

@@ -85,6 +85,7 @@ struct plan {
     const char *rollout; /* id: [A-Za-z0-9._-] */
     const char *holder;  /* who and where, for people: "ann@ci-7 pid 4711" */
     const char *service;
+    const char *hosts, *given; /* given.h: hosts file and options, for a resume by the journal; "" = not kept */
     uint64_t fence;
     uint32_t lease_ttl_ms;  /* of leases and claims */
     uint32_t lease_wait_ms; /* how long another's lease is waited for before it is exit 6: 0, or for a repair the rest

@@ -82,3 +82,50 @@ bool plan_resume_restarted(const struct agent_status *st, const struct plan_requ
     return !q->has_release && agent_api_job_of(&st->job, q->rollout) == ASK_JOB && st->job.state == JOB_DONE &&
            ident_same_process(&st->ident, &st->job.after);
 }
+
+static bool leased(const struct survey *s, const char *rollout)
+{
+    for (uint32_t i = 0; i < s->n_lbs; i++)
+        for (uint32_t k = 0; k < s->lbs[i].n_upstreams; k++)
+            if (s->lbs[i].upstreams[k].lease.known && strcmp(s->lbs[i].upstreams[k].lease.id, rollout) == 0)
+                return true;
+    return false;
+}
+
+/* One node's latest job is what an earlier run did there. */
+static bool has_job(const char *name, const struct survey_node *n, const struct plan_request *q, struct complaints *c)
+{
+    const struct agent_job *job = &n->status.job;
+    char hex[SHA256_DIGITS + 1];
+
+    if (!n->good || agent_api_job_of(job, q->rollout) == ASK_NONE)
+        return false;
+    sha256_hex(job->release, hex);
+    if (agent_api_job_of(job, q->rollout) == ASK_JOB && job->has_release && !q->has_release)
+        complain(c, EXIT_REFUSED, "%s: rollout %s is to release %.12s; name its file by --release", name, q->rollout,
+                 hex);
+    return true;
+}
+
+void plan_resume_traces(const struct fleet *f, const struct survey *s, const struct plan_request *q,
+                        struct complaints *c)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        any = has_job(f->hosts[s->nodes[i].host].name, &s->nodes[i], q, c) || any;
+        any = any || plan_resume_holds(&s->nodes[i], q);
+    }
+    if (any || (leased(s, q->rollout) && q->has_release))
+        return;
+    if (leased(s, q->rollout))
+        complain(
+            c, EXIT_REFUSED,
+            "rollout %s has not come to a node, so nothing tells whether it upgrades or restarts; run it again with "
+            "its options: rollout --rollout-id %s",
+            q->rollout, q->rollout);
+    else
+        complain(c, EXIT_REFUSED,
+                 "nothing in the fleet tells of rollout %s, nor does the journal; to begin it: rollout --rollout-id %s",
+                 q->rollout, q->rollout);
+}

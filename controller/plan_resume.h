@@ -25,4 +25,7 @@ void plan_resume_node(const struct plan *, struct plan_node *, const struct agen
 /* A restart only: what runs came by a job of this rollout. */
 bool plan_resume_restarted(const struct agent_status *, const struct plan_request *);
 
+/* A resume without a journal: complains where the fleet does not tell enough to go on from. */
+void plan_resume_traces(const struct fleet *, const struct survey *, const struct plan_request *, struct complaints *);
+
 #endif

@@ -21,8 +21,8 @@ static void hold(struct looking *l, uint32_t left_s, const char *where, const ch
     if (left_s <= l->left_s)
         return;
     l->left_s = left_s;
-    (void)snprintf(l->text, ANSWER_TEXT_MAX, "%.100s: held by rollout %.64s (%.90s), %u s left", where, rollout,
-                   holder, left_s);
+    (void)snprintf(l->text, ANSWER_TEXT_MAX, "%.100s: held by rollout %.64s (%.90s), %u s left", where, rollout, holder,
+                   left_s);
 }
 
 /* Another's for a repair; for the others, an earlier run's of this rollout. Never this very process's. */

@@ -9,7 +9,7 @@
 #include "tests/stage/witness.h"
 
 #define RUN_LIMIT_MS 60000
-#define ID           "--rollout-id=pipeline-7"
+#define ID           "pipeline-7"
 
 /* Jobs that the agent of a node has been given so far. */
 static size_t jobs_of(struct stage_fleet *f, unsigned node)
@@ -32,18 +32,47 @@ static void delete_folder(struct stage *s, const char *folder)
     assert_int_equal(stage_run(s, 5000, (const char *const[]){"/bin/rm", "-r", folder, NULL}).exit_code, 0);
 }
 
-/* One run of the rollout: the same command each time. release NULL: a restart. */
-static struct stage_rollout *again(struct stage_fleet *f, const char *release)
+#define KNOBS "--lease-ttl=1s", "--bake=200ms"
+
+/* The same command again. release NULL: a restart. */
+static struct stage_rollout *run_again(struct stage_fleet *f, const char *release)
 {
-    return stage_fleet_start(f, (const char *const[]){ID, "--lease-ttl=1s", "--bake=200ms",
-                                                      release != NULL ? "--release" : NULL, release, NULL});
+    return stage_fleet_start(
+        f, (const char *const[]){"--rollout-id=" ID, KNOBS, release != NULL ? "--release" : NULL, release, NULL});
 }
 
-/* Killed as soon as it says that the node has come to the step; its state folder goes, too. */
+/* `rollout resume` by the fleet alone. */
+static struct stage_rollout *resume_by_fleet(struct stage_fleet *f, const char *release)
+{
+    return stage_fleet_start(
+        f, (const char *const[]){"resume", ID, KNOBS, release != NULL ? "--release" : NULL, release, NULL});
+}
+
+/* `rollout resume` by the journal: no hosts file, no certificate, no release is named. */
+static struct stage_rollout *resume_by_journal(struct stage_fleet *f, const char *state_dir)
+{
+    return stage_rollout_start(f->stage, state_dir, (const char *const[]){"resume", ID, NULL});
+}
+
+static void kill_now(struct stage_fleet *f, struct stage_rollout *r)
+{
+    stage_proc_stop(f->stage, r->proc, SIGKILL, 5000);
+}
+
+/* As soon as it says that the node has come to the step. */
 static void kill_at(struct stage_fleet *f, struct stage_rollout *r, const char *node, const char *step)
 {
     stage_rollout_until(f->stage, r, stage_text(f->stage, "%-8s  %s ", node, step), RUN_LIMIT_MS);
-    stage_proc_stop(f->stage, r->proc, SIGKILL, 5000);
+    kill_now(f, r);
+}
+
+/* The k-th run after `before` was killed: every second time from an empty disk. */
+static struct stage_rollout *go_on(struct stage_fleet *f, size_t k, struct stage_rollout *before, const char *release)
+{
+    if (k % 2 == 1)
+        return resume_by_journal(f, before->state_dir);
+    delete_folder(f->stage, before->state_dir);
+    return k % 4 == 0 ? run_again(f, release) : resume_by_fleet(f, release);
 }
 
 static void expect_done(struct stage_fleet *f, struct stage_load *load)
@@ -59,7 +88,7 @@ static void expect_done(struct stage_fleet *f, struct stage_load *load)
                    stage_load_failures(f->stage, load));
 }
 
-static void killed_at_each_step_and_run_again_it_gets_to_the_target(struct stage *s)
+static void killed_at_each_step_and_resumed_it_gets_to_the_target(struct stage *s)
 {
     static const struct {
         const char *node, *step;
@@ -74,12 +103,11 @@ static void killed_at_each_step_and_run_again_it_gets_to_the_target(struct stage
     struct stage_load *load = stage_load_start_fleet(f);
     struct stage_rollout *r;
 
+    r = run_again(f, release);
     for (size_t i = 0; i < sizeof kills / sizeof *kills; i++) {
-        r = again(f, release);
         kill_at(f, r, kills[i].node, kills[i].step);
-        delete_folder(s, r->state_dir);
+        r = go_on(f, i + 1, r, release);
     }
-    r = again(f, release);
     stage_rollout_end(s, r, RUN_LIMIT_MS);
     stage_rollout_expect(s, r, 0, STAGE_SAYS("9 nodes:"));
     assert_int_equal(stage_fleet_at_version(f, "2"), 9);
@@ -89,7 +117,7 @@ static void killed_at_each_step_and_run_again_it_gets_to_the_target(struct stage
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stage_test(killed_at_each_step_and_run_again_it_gets_to_the_target),
+        stage_test(killed_at_each_step_and_resumed_it_gets_to_the_target),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
