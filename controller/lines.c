@@ -31,9 +31,19 @@ static const char *plural(uint32_t n)
     return n == 1 ? "" : "s";
 }
 
+static uint32_t count_resumed(const struct plan *p)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        n += p->nodes[i].resumed ? 1 : 0;
+    return n;
+}
+
 void lines_plan(FILE *f, const struct plan *p)
 {
     char hex[SHA256_DIGITS + 1];
+    uint32_t resumed = count_resumed(p);
 
     sha256_hex(p->release_sha256, hex);
     (void)fprintf(f, "rollout %s, fence %llu: ", p->rollout, (unsigned long long)p->fence);
@@ -44,6 +54,8 @@ void lines_plan(FILE *f, const struct plan *p)
                       p->version[0] != '\0' ? ", version " : "", p->version);
     else
         (void)fprintf(f, "service %s, restart of %u node%s", p->service, p->n_nodes, plural(p->n_nodes));
+    if (resumed > 0)
+        (void)fprintf(f, "; resumed, %u of them left in motion", resumed);
 }
 
 static void about_step(FILE *f, const struct view *v, const struct event *e)

@@ -100,6 +100,8 @@ static const struct field NODE_FIELDS[] = {
     FLAG(node, stopping),
     FLAG(node, reverse),
     HEX(node, goal),
+    FLAG(node, anew),
+    FLAG(node, loose),
 };
 
 /* ---- the unsigned of any width at p */
