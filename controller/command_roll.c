@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "command.h"
+#include "common/sha256.h"
 
 /* Nodes that the plan would change. */
 static uint32_t to_do(const struct plan *p)
@@ -12,6 +13,31 @@ static uint32_t to_do(const struct plan *p)
     return n;
 }
 
+static void tell_nothing(const struct plan *p)
+{
+    if (p->kind == PLAN_ROLLBACK)
+        (void)printf("%u node%s taken back by %s already; nothing to do\n", p->n_nodes,
+                     p->n_nodes == 1 ? " was" : "s were", p->rollout);
+    else
+        (void)printf("%u node%s release %s already; nothing to do\n", p->n_nodes, p->n_nodes == 1 ? " runs" : "s run",
+                     p->release_file);
+}
+
+/* Each node may have another release before. */
+static void tell_ways_back(const struct plan *p)
+{
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        char from[SHA256_DIGITS + 1], to[SHA256_DIGITS + 1];
+
+        sha256_hex(p->nodes[i].surveyed.sha256, from);
+        sha256_hex(p->nodes[i].target_sha256, to);
+        if (p->nodes[i].at_target)
+            (void)printf("%s: taken back to %.12s already\n", p->nodes[i].name, to);
+        else
+            (void)printf("%s: back %.12s -> %.12s\n", p->nodes[i].name, from, to);
+    }
+}
+
 static int roll(struct session *s, struct complaints *c)
 {
     struct plan *p = plan_make(s->fleet, s->options, s->survey, &s->request, c);
@@ -21,9 +47,10 @@ static int roll(struct session *s, struct complaints *c)
         code = command_complain(c);
         (void)fprintf(stderr, "rollout: nothing was changed\n");
     } else if (to_do(p) == 0) {
-        (void)printf("%u node%s release %s already; nothing to do\n", p->n_nodes, p->n_nodes == 1 ? " runs" : "s run",
-                     p->release_file);
+        tell_nothing(p);
     } else {
+        if (p->kind == PLAN_ROLLBACK)
+            tell_ways_back(p);
         code = command_run(s, p);
     }
     plan_free(&p);
@@ -31,6 +58,11 @@ static int roll(struct session *s, struct complaints *c)
 }
 
 int command_roll(struct options *o)
+{
+    return command_on_fleet(o, roll);
+}
+
+int command_rollback(struct options *o)
 {
     return command_on_fleet(o, roll);
 }

@@ -43,12 +43,14 @@ static uint64_t all_peers(const struct node *n, const struct plan *p)
     return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
 }
 
-/* Only what this rollout brought is taken back: what somebody else has put there since is his. */
+/* Only what this rollout brought, or the plan found, is taken back: what somebody else has put there since is his. */
 static struct verdict judge_check_back(struct node *n, const struct plan *p, const struct answer *a)
 {
+    const uint8_t *from = p->kind == PLAN_ROLL ? p->release_sha256 : p->nodes[n->id].surveyed.sha256;
+
     if (ident_runs(&a->ident, n->goal))
         return go(STEP_DONE, WHY_NONE);
-    return ident_runs(&a->ident, p->release_sha256) ? good() : bad(WHY_CHANGED);
+    return ident_runs(&a->ident, from) ? good() : bad(WHY_CHANGED);
 }
 
 static struct verdict judge_check(struct node *n, const struct plan *p, const struct answer *a)

@@ -38,6 +38,9 @@ static void about_began(FILE *f, const struct plan *p)
     (void)fprintf(f, "rollout %s, fence %llu: ", p->rollout, (unsigned long long)p->fence);
     if (p->kind == PLAN_REPAIR)
         (void)fprintf(f, "repair, service %s, %u node%s", p->service, p->n_nodes, plural(p->n_nodes));
+    else if (p->kind == PLAN_ROLLBACK)
+        (void)fprintf(f, "service %s, %u node%s, back to the release before", p->service, p->n_nodes,
+                      plural(p->n_nodes));
     else if (p->has_release)
         (void)fprintf(f, "service %s, %u node%s, to release %.12s%s%s", p->service, p->n_nodes, plural(p->n_nodes), hex,
                       p->version[0] != '\0' ? ", version " : "", p->version);
@@ -164,7 +167,7 @@ static void name_left_alone(FILE *f, const struct view *v, uint16_t id)
     const struct node *n = &v->nodes[id].state;
     const char *before = ": was out before, by somebody else, and is so still: ";
 
-    if (p->kind != PLAN_ROLL || n->step != STEP_DONE || !n->claimed)
+    if (p->kind == PLAN_REPAIR || n->step != STEP_DONE || !n->claimed)
         return;
     for (uint32_t i = 0; i < p->nodes[id].n_peers; i++) {
         uint32_t peer = p->nodes[id].first_peer + i;

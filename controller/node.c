@@ -69,6 +69,9 @@ void node_init(struct node *n, uint16_t id, const struct plan *p)
     n->out_mask = n->peers_mask = pn->out_mask;
     n->prior_drain_mask = pn->prior_drain_mask;
     n->claim_fence = pn->claim_fence;
+    n->reverse = p->kind == PLAN_ROLLBACK;
+    if (n->reverse)
+        memcpy(n->goal, pn->target_sha256, sizeof n->goal);
 }
 
 struct action node_action(const struct node *n, const struct plan *p)
@@ -93,7 +96,7 @@ struct action node_action(const struct node *n, const struct plan *p)
 static enum outcome final_outcome(const struct node *n, const struct plan *p)
 {
     if (n->reverse && ident_runs(&n->now, n->goal)) /* even where that took a detour */
-        return OUTCOME_BACK;
+        return n->job == ASK_NONE && p->kind == PLAN_ROLLBACK ? OUTCOME_ALREADY : OUTCOME_BACK;
     if (n->failed)
         return OUTCOME_FAILED;
     if (n->stopping)
@@ -192,7 +195,7 @@ struct move node_begin(struct node *n, const struct plan *p)
     struct move m = {0};
 
     assert(n->step == STEP_WAIT);
-    if (p->kind == PLAN_ROLL && p->nodes[n->id].at_target)
+    if (p->kind != PLAN_REPAIR && p->nodes[n->id].at_target)
         enter(n, p, STEP_DONE, &m);
     else
         enter(n, p, p->kind == PLAN_REPAIR ? STEP_MEND : rows[STEP_WAIT].on_good, &m);

@@ -52,7 +52,8 @@ enum option_scope {
 
 enum option_commands {
     IN_PLAN = 1u << COMMAND_PLAN,
-    IN_RUNS = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN,
+    IN_UPGRADES = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN,
+    IN_RUNS = IN_UPGRADES | 1u << COMMAND_ROLLBACK,
     IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR
 };
 

@@ -67,17 +67,21 @@ struct plan_node {
     const char *zone;    /* "" = none */
     uint32_t first_peer; /* its peers are peers[first_peer .. first_peer + n_peers) */
     uint32_t n_peers;
-    bool at_target;        /* surveyed as running the release already: skipped, and said so */
+    bool at_target;        /* surveyed as running it already: skipped, and said so */
     struct ident surveyed; /* what ran at the time of the survey */
-    /* For a repair only, from the dead rollout's claim. */
+    /* For a repair from the dead rollout's claim; the last two also for a rollback. */
     uint64_t out_mask, prior_drain_mask; /* what that rollout took out, and what of it was draining before it */
     uint64_t claim_fence;                /* of the claim that is there; what the next PUT expects */
     struct ident before;                 /* what ran when it was claimed */
-    bool has_target;                     /* it was to be upgraded to: */
+    bool has_target;                     /* it is, or was, to run: */
     uint8_t target_sha256[32];
 };
 
-enum plan_kind { PLAN_ROLL, PLAN_REPAIR };
+enum plan_kind {
+    PLAN_ROLL,    /* to the release, or a restart */
+    PLAN_REPAIR,  /* what a dead rollout took out is put back */
+    PLAN_ROLLBACK /* each node to its target_sha256, the release before the one that runs */
+};
 
 struct plan {
     enum plan_kind kind;

@@ -25,10 +25,13 @@ static bool has_feature(const struct agent_root *root, const char *feature)
     return false;
 }
 
-static void check_agent(const char *name, const struct survey_node *n, bool upgrades, struct complaints *c)
+static void check_agent(const char *name, const struct survey_node *n, const struct plan_request *q,
+                        struct complaints *c)
 {
-    static const char *const needed[] = {"claim", "restart", "health", "rollback", "upgrade", "release"};
-    size_t n_needed = upgrades ? 6 : 4;
+    static const char *const upgrade[] = {"claim", "restart", "health", "rollback", "upgrade", "release"};
+    static const char *const back[] = {"claim", "restart", "health", "rollback", "previous"};
+    const char *const *needed = q->rollback ? back : upgrade;
+    size_t n_needed = q->rollback ? 5 : q->has_release ? 6 : 4;
 
     if (n->root.version != WIRE_VERSION)
         complain(c, EXIT_REFUSED, "%s: its agent speaks version %u of the contract, this rollout %d; upgrade the older",
@@ -75,12 +78,12 @@ static void check_nodes(const struct fleet *f, const struct survey *s, const str
             complain(c, n->call == CALL_FINE ? EXIT_REFUSED : EXIT_UNREACHABLE, "node %s: %s", name, n->text);
             continue;
         }
-        check_agent(name, n, q->has_release, c);
+        check_agent(name, n, q, c);
         check_claim(name, &n->status, q, c);
         if (n->status.ident.pid == 0)
             complain(c, EXIT_REFUSED, "%s: no process of service %s runs there; start it first", name,
                      n->status.service);
-        else if (!q->has_release && n->status.has_installed &&
+        else if (!q->has_release && !q->rollback && n->status.has_installed &&
                  memcmp(n->status.installed, n->status.ident.sha256, sizeof n->status.installed) != 0)
             complain(c, EXIT_REFUSED,
                      "%s: the installed executable of service %s is not the one that runs, so a restart would change "
@@ -208,7 +211,7 @@ static void check_peers(const struct making *m, uint16_t node, const struct plan
     free(unmet);
 }
 
-static void add_nodes(struct making *m)
+static void add_nodes(struct making *m, const struct plan_request *q)
 {
     struct plan *p = m->p;
     uint32_t peer = 0;
@@ -226,6 +229,8 @@ static void add_nodes(struct making *m)
         n->surveyed = n->before = st->ident;
         n->claim_fence = st->claim.there ? st->claim.fence : 0;
         n->at_target = p->has_release && ident_runs(&st->ident, p->release_sha256);
+        if (q->rollback)
+            plan_aim_back(n, st, q, m->c);
         n->first_peer = peer;
         while (peer < p->n_peers && p->peers[peer].node == i)
             peer++;
@@ -306,9 +311,10 @@ struct plan *plan_make(const struct fleet *f, const struct options *o, const str
     if (c->exit_code != 0)
         return NULL;
     m.p = plan_begin(f, o, s, q);
+    m.p->kind = q->rollback ? PLAN_ROLLBACK : PLAN_ROLL;
     m.book = peer_book_new(f, s);
     match_all(&m);
-    add_nodes(&m);
+    add_nodes(&m, q);
     peer_book_free(&m.book);
     for (uint32_t i = 0; c->exit_code == 0 && i < m.p->n_upstreams; i++) {
         const struct survey_upstream *u = plan_surveyed_upstream(s, m.p->upstreams[i].lb, m.p->upstreams[i].name);

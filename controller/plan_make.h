@@ -12,6 +12,7 @@
 struct plan_request {
     const char *rollout; /* id */
     const char *holder;
+    bool rollback; /* each node to the release before the one that runs; without a release */
     bool has_release;
     uint8_t release_sha256[32];
     uint64_t release_size;
@@ -26,6 +27,9 @@ struct plan *plan_make(const struct fleet *, const struct options *, const struc
  * agent that cannot be reached is complained about, but the others are mended: the plan is there all the same. */
 struct plan *plan_make_repair(const struct fleet *, const struct options *, const struct survey *,
                               const struct plan_request *, struct complaints *);
+
+/* Of `rollout rollback`: to which release a node goes back, or a complaint that none is known; in plan_rollback.c. */
+void plan_aim_back(struct plan_node *, const struct agent_status *, const struct plan_request *, struct complaints *);
 
 /* What both begin with: settings, load balancers; in plan_settings.c. */
 struct plan *plan_begin(const struct fleet *, const struct options *, const struct survey *,

@@ -46,7 +46,8 @@ static bool read_release(struct session *s, struct err *err)
     struct plan_request *q = &s->request;
     const char *file = s->options->release;
 
-    q->has_release = file != NULL;
+    q->rollback = s->options->command == COMMAND_ROLLBACK;
+    q->has_release = file != NULL && !q->rollback;
     if (!q->has_release)
         return true;
     if (!sha256_file(file, q->release_sha256, &q->release_size, err))

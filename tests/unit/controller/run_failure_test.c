@@ -261,6 +261,67 @@ static void a_signal_ends_the_way_back(void **state)
     story_end(&s);
 }
 
+/* ---- rollout rollback: the whole plan is a way back */
+
+static struct story rollback(struct fake_shape shape)
+{
+    struct plan *p = fake_plan(shape);
+
+    p->kind = PLAN_ROLLBACK;
+    p->has_release = false;
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        p->nodes[i].has_target = true;
+        p->nodes[i].target_sha256[0] = (uint8_t)('U' + i);
+    }
+    return story_of(p);
+}
+
+static void each_node_goes_back_to_its_own(void **state)
+{
+    struct story s = rollback((struct fake_shape){.nodes = 4, .lbs = 2});
+
+    (void)state;
+    s.plan->nodes[1].at_target = true;
+    story_roll(&s);
+    story_ends(&s, 0, "UAWX", -1);
+    story_before(&s, "a job r1/a/job/1", "c job r1/c/job/1");
+    assert_int_equal(story_logged(&s, "b claim"), 0);
+    assert_int_equal(story_logged(&s, "has release"), 0);
+    story_says(&s, "rollout r1, fence 7: service app, 4 nodes, back to the release before");
+    story_says(&s, "4 nodes: 3 taken back, 1 already there");
+    story_end(&s);
+}
+
+static void a_rollback_that_fails_leaves_the_node_out(void **state)
+{
+    static const enum fake_fate fates[] = {FATE_KEPT, FATE_ILL, FATE_UNTRUE, FATE_REFUSED};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof fates / sizeof *fates; i++) {
+        struct story s = rollback((struct fake_shape){.nodes = 3, .lbs = 2});
+
+        s.fleet->agents[0].undo_fate = fates[i];
+        story_roll(&s);
+        story_ends(&s, 3, fates[i] == FATE_ILL ? "UAA" : "AAA", 0);
+        assert_int_equal(story_logged(&s, "b claim"), 0);
+        story_says(&s, "a: OUT OF ROTATION");
+        story_end(&s);
+    }
+}
+
+/* The plan was made of what ran then. */
+static void what_has_changed_since_the_plan_is_left(void **state)
+{
+    struct story s = rollback((struct fake_shape){.nodes = 3});
+
+    (void)state;
+    fake_when(s.fleet, "a unclaimed", 0, install_c, 1);
+    story_roll(&s);
+    story_ends(&s, 1, "UCA", -1);
+    story_says(&s, "b: failed, in rotation; in step check: what runs there changed since the plan was made");
+    story_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +341,9 @@ int main(void)
         cmocka_unit_test(a_restart_by_somebody_else_is_in_nobodys_way),
         cmocka_unit_test(another_release_of_somebodys_is_left),
         cmocka_unit_test(a_signal_ends_the_way_back),
+        cmocka_unit_test(each_node_goes_back_to_its_own),
+        cmocka_unit_test(a_rollback_that_fails_leaves_the_node_out),
+        cmocka_unit_test(what_has_changed_since_the_plan_is_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
