@@ -262,6 +262,8 @@ struct move node_answer(struct node *n, const struct plan *p, const struct answe
 
     assert(n->asked);
     n->asked = false;
+    if (n->step == STEP_OUT)
+        return m; /* it was given up while it waited */
     v = judge(n, p, a);
     memcpy(m.text, a->text, sizeof m.text);
     if (v.kind == VERDICT_GOOD) {
@@ -290,6 +292,29 @@ struct move node_stop(struct node *n, const struct plan *p)
     n->stopping = rows[n->step].on_stop != n->step;
     if (n->stopping && (!n->asked || asks_run(n)))
         stop_now(n, p, &m);
+    return m;
+}
+
+/* Its way back is short, and has limits of its own. */
+static bool goes_back(const struct node *n)
+{
+    return n->step == STEP_RETURN || n->step == STEP_BACK || n->step == STEP_SEEN || n->step == STEP_UNCLAIM;
+}
+
+struct move node_grace_over(struct node *n, const struct plan *p)
+{
+    struct move m = {0};
+    bool asked = n->asked;
+
+    if (!node_in_motion(n) || goes_back(n) || rows[n->step].on_stop != n->step)
+        return m;
+    if (n->step == STEP_BAKE) {
+        n->left_ms = 0;
+        return m;
+    }
+    fail(n, WHY_STOP);
+    enter(n, p, STEP_OUT, &m);
+    n->asked = asked;
     return m;
 }
 

@@ -121,6 +121,9 @@ struct move node_due(struct node *, const struct plan *);
 struct move node_answer(struct node *, const struct plan *, const struct answer *);
 /* Nothing new is to start: it turns round where its step's on_stop says so. */
 struct move node_stop(struct node *, const struct plan *);
+/* A stop has waited long enough for what it let go on: a node that is not on its way back is left as it is, out; a bake
+ * ends. Answers that still come to one that is out are let pass. */
+struct move node_grace_over(struct node *, const struct plan *);
 
 /* Begun and neither DONE nor OUT. */
 bool node_in_motion(const struct node *);

@@ -121,6 +121,8 @@ struct plan {
     struct pool owned; /* all strings and arrays above */
 };
 
+const char *plan_kind_word(enum plan_kind); /* roll, repair, rollback */
+
 struct plan *plan_new(void); /* empty; filled in by plan_make.c or plan_unpack */
 void plan_free(struct plan **);
 

@@ -9,8 +9,6 @@
 
 #define PLAN_PACK_VERSION 1
 
-static const char *const kinds[] = {[PLAN_ROLL] = "roll", [PLAN_REPAIR] = "repair", [PLAN_ROLLBACK] = "rollback"};
-
 static void put(json_t *object, const char *key, json_t *value)
 {
     if (json_object_set_new(object, key, value) != 0)
@@ -132,7 +130,7 @@ static json_t *pack_head(const struct plan *p)
     json_t *o = json_object(), *waits = json_array(), *batches = json_array();
 
     put_uint(o, "plan", PLAN_PACK_VERSION);
-    put_text(o, "kind", kinds[p->kind]);
+    put_text(o, "kind", plan_kind_word(p->kind));
     put_text(o, "rollout", p->rollout);
     put_text(o, "holder", p->holder);
     put_text(o, "service", p->service);
@@ -211,9 +209,9 @@ static void unpack_head(struct plan *p, const json_t *o)
     const char *kind = json_opt_string(o, "kind");
 
     p->kind = PLAN_ROLL;
-    for (size_t i = 0; kind != NULL && i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kind, kinds[i]) == 0)
-            p->kind = (enum plan_kind)i;
+    for (enum plan_kind k = PLAN_ROLL; kind != NULL && k <= PLAN_ROLLBACK; k++)
+        if (strcmp(kind, plan_kind_word(k)) == 0)
+            p->kind = k;
     p->rollout = keep(p, o, "rollout");
     p->holder = keep(p, o, "holder");
     p->service = keep(p, o, "service");

@@ -138,6 +138,7 @@ static void begin_nodes(struct run *r, const struct plan *p, struct turn *t)
 static void pass_time(struct run *r, uint32_t elapsed_ms)
 {
     lease_time(r, elapsed_ms);
+    grace_time(r, elapsed_ms);
     look_time(r, elapsed_ms);
     for (uint32_t i = 0; i < r->n_begun; i++) {
         uint16_t id = state_begun(r)[i];
@@ -220,6 +221,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
     take_due(r, p, t);
     if (turns_round(r, p))
         turn_round(r, p, t);
+    grace_drive(r, p, t);
     lease_drive(r, p, t); /* the last lease may begin the rolling, */
     begin_nodes(r, p, t); /* the last node may end it */
     lease_drive(r, p, t);
@@ -233,6 +235,8 @@ void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char
 
     if (r->phase == RUN_OVER || (!first && why != RUN_STOP_PERSON))
         return;
+    if (why == RUN_STOP_PERSON)
+        grace_begin(r);
     if (first) {
         r->stop = (uint8_t)why;
         r->reversing = false; /* the second half has an end as well */
@@ -287,6 +291,8 @@ uint32_t run_wait_ms(const struct run *r, const struct plan *p)
         w = claim_due_ms(r, p, run_begun(r)[i]);
         wait = w < wait ? w : wait;
     }
+    w = grace_wait_ms(r);
+    wait = w < wait ? w : wait;
     w = lease_wait_ms(r, p);
     wait = w < wait ? w : wait;
     w = look_wait_ms(r, p);

@@ -74,6 +74,7 @@ struct run {
     uint32_t n_failed;      /* nodes that left the good path, whether or not they have ended */
     uint32_t lease_left_ms; /* how long the leases may still take */
     uint32_t back_next;     /* reversing: the nodes below it are still to be looked at */
+    uint32_t grace_left_ms; /* how long a stop still lets jobs go on; UINT32_MAX = nobody wanted one */
     uint8_t phase, stop;    /* enum run_phase, enum run_stop */
     bool reversing;         /* after RUN_STOP_FAILURE: the second half, which takes changed nodes back */
     /* then, in the same block, the arrays that the functions below find */

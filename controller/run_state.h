@@ -38,6 +38,12 @@ void lease_give_back(struct run *, const struct plan *); /* enter RUN_RELEASING 
 void lease_drive(struct run *, const struct plan *, struct turn *);
 uint32_t lease_wait_ms(const struct run *, const struct plan *);
 
+/* run_grace.c */
+void grace_begin(struct run *); /* a person's stop; the second changes nothing */
+void grace_time(struct run *, uint32_t elapsed_ms);
+void grace_drive(struct run *, const struct plan *, struct turn *);
+uint32_t grace_wait_ms(const struct run *);
+
 /* run_look.c */
 void look_time(struct run *, uint32_t elapsed_ms);
 void look_input(struct run *, const struct plan *, const struct input *, struct turn *);

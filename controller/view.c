@@ -36,6 +36,8 @@ static void feed_step(struct view_node *n, const struct event *e)
         n->ended_ms = e->wall_ms;
     if ((fell || e->state.step == STEP_OUT) && e->text[0] != '\0')
         (void)snprintf(n->text, sizeof n->text, "%s", e->text);
+    else if (e->state.why == WHY_NONE)
+        n->text[0] = '\0'; /* a note was about the step before */
 }
 
 void view_feed(struct view *v, const struct event *e)
