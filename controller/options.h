@@ -10,6 +10,7 @@
 struct fleet;
 
 enum { ON_DRAIN_TIMEOUT_FAIL, ON_DRAIN_TIMEOUT_PROCEED };                       /* on_drain_timeout */
+enum { ORDER_INVENTORY, ORDER_ZONE };                                           /* order */
 enum { FAILURE_ACTION_STOP, FAILURE_ACTION_CONTINUE, FAILURE_ACTION_ROLLBACK }; /* failure_action */
 enum { OUTPUT_TEXT, OUTPUT_JSON };                                              /* output */
 

@@ -109,6 +109,8 @@ struct plan {
     uint32_t max_unavailable;           /* nodes an upstream, or percent of its configured peers */
     bool max_unavailable_percent;       /* rounded down, at least 1 */
 
+    bool by_zone; /* never two zones in motion at once */
+
     uint32_t max_failures; /* nodes that may fail before the rollout ends for it; UINT32_MAX: all of them */
     bool rolls_back;       /* and then takes the nodes back that it has changed */
 

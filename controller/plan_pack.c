@@ -154,6 +154,7 @@ static json_t *pack_head(const struct plan *p)
     put(o, "batches", batches);
     put_uint(o, "max_unavailable", p->max_unavailable);
     put_bool(o, "max_unavailable_percent", p->max_unavailable_percent);
+    put_bool(o, "by_zone", p->by_zone);
     put_uint(o, "max_failures", p->max_failures);
     put_bool(o, "rolls_back", p->rolls_back);
     return o;
@@ -233,6 +234,7 @@ static void unpack_head(struct plan *p, const json_t *o)
         p->batches[p->n_batches] = (uint32_t)json_integer_value(json_array_get(batches, p->n_batches));
     p->max_unavailable = u32(o, "max_unavailable");
     p->max_unavailable_percent = json_opt_bool(o, "max_unavailable_percent", false);
+    p->by_zone = json_opt_bool(o, "by_zone", false);
     p->max_failures = u32(o, "max_failures");
     p->rolls_back = json_opt_bool(o, "rolls_back", false);
 }

@@ -33,6 +33,7 @@ static void set_pace(struct plan *p, const struct options *o, uint32_t n_nodes)
         p->batches[i] = share_of(o->batch.items[i], n_nodes);
     p->max_unavailable = o->max_unavailable.value;
     p->max_unavailable_percent = o->max_unavailable.percent;
+    p->by_zone = o->order == ORDER_ZONE;
 }
 
 /* Who asks to go on without saying how far goes on to the end. */

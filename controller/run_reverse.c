@@ -27,9 +27,12 @@ uint32_t reverse_drive(struct run *r, const struct plan *p, uint32_t in_motion, 
     if (!r->reversing || r->phase != RUN_ROLLING || !first_half_is_over(r))
         return in_motion;
     while (r->back_next > 0 && in_motion < pace_batch(p, r->n_done)) {
-        uint16_t id = (uint16_t)--r->back_next;
+        uint16_t id = (uint16_t)(r->back_next - 1);
         struct move m;
 
+        if (node_was_changed(state_node(r, id)) && !pace_zone_is_free(r, p, id))
+            break;
+        r->back_next--;
         if (!node_was_changed(state_node(r, id)))
             continue;
         m = node_begin_back(state_node(r, id), p);

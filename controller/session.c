@@ -10,6 +10,7 @@
 
 #include "common/sha256.h"
 #include "pattern.h"
+#include "plan_order.h"
 #include "signals.h"
 
 /* 20261122-170000-1a2b: sorts by time, and two at once differ. */
@@ -76,7 +77,10 @@ static bool read_fleet(struct session *s, struct err *err)
         return err_set(err, "%s: %u load balancers, at most %d", o->hosts, s->fleet->n_lbs, PLAN_LBS_MAX);
     if (s->n_nodes > PLAN_NODES_MAX)
         return err_set(err, "%s: %zu nodes, at most %d; use --limit", o->hosts, s->n_nodes, PLAN_NODES_MAX);
-    return options_merge_fleet(s->options, s->fleet, s->nodes, s->n_nodes, err);
+    if (!options_merge_fleet(s->options, s->fleet, s->nodes, s->n_nodes, err))
+        return false;
+    return o->order != ORDER_ZONE || o->command == COMMAND_REPAIR ||
+           plan_order_by_zone(s->fleet, s->nodes, s->n_nodes, err);
 }
 
 bool session_open(struct session *s, struct options *o, struct err *err)

@@ -21,6 +21,7 @@ static struct plan *full_plan(void)
     p->lease_wait_ms = 17;
     p->drain_proceed = true;
     p->max_unavailable_percent = true;
+    p->by_zone = true;
     p->max_failures = UINT32_MAX;
     p->rolls_back = true;
     p->n_batches = 3;
@@ -75,6 +76,7 @@ static void assert_same_head(const struct plan *a, const struct plan *b)
     assert_memory_equal(a->batches, b->batches, sizeof a->batches);
     assert_int_equal(a->max_unavailable, b->max_unavailable);
     assert_int_equal(a->max_unavailable_percent, b->max_unavailable_percent);
+    assert_int_equal(a->by_zone, b->by_zone);
     assert_int_equal(a->max_failures, b->max_failures);
     assert_int_equal(a->rolls_back, b->rolls_back);
 }
