@@ -74,7 +74,10 @@ static uint32_t show_nodes(const struct plan *p)
         (void)printf(p->has_release ? "%s: upgrade %s -> %s" : "%s: restart %s", node->name, now, then);
         if (p->by_zone)
             (void)printf(" in zone %s", node->zone);
-        show_peers(p, node);
+        if (node->in_place)
+            (void)puts("; in place, without a drain, since it is alone in an upstream: nothing is taken out");
+        else
+            show_peers(p, node);
         n++;
     }
     return n;

@@ -80,6 +80,8 @@ static struct verdict judge_look(struct node *n, const struct plan *p, const str
 {
     if (a->kind != ANS_OK || a->seen != all_peers(n, p))
         return again();
+    if (p->nodes[n->id].in_place)
+        return good();                  /* none of them takes part */
     n->peers_mask = a->seen & ~a->down; /* what somebody else took down is not ours to take or to put back */
     n->prior_drain_mask = a->drain & n->peers_mask;
     n->generation = a->generation;

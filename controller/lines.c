@@ -33,6 +33,7 @@ static const char *plural(uint32_t n)
 void lines_plan(FILE *f, const struct plan *p)
 {
     char hex[SHA256_DIGITS + 1];
+    uint32_t in_place = 0;
 
     sha256_hex(p->release_sha256, hex);
     (void)fprintf(f, "rollout %s, fence %llu: ", p->rollout, (unsigned long long)p->fence);
@@ -46,6 +47,10 @@ void lines_plan(FILE *f, const struct plan *p)
                       p->version[0] != '\0' ? ", version " : "", p->version);
     else
         (void)fprintf(f, "service %s, restart of %u node%s", p->service, p->n_nodes, plural(p->n_nodes));
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        in_place += p->nodes[i].in_place ? 1 : 0;
+    if (in_place > 0)
+        (void)fprintf(f, ", %u in place, without a drain", in_place);
 }
 
 static void about_step(FILE *f, const struct view *v, const struct event *e)
@@ -175,7 +180,7 @@ static void name_left_alone(FILE *f, const struct view *v, uint16_t id)
     const struct node *n = &v->nodes[id].state;
     const char *before = ": was out before, by somebody else, and is so still: ";
 
-    if (p->kind == PLAN_REPAIR || n->step != STEP_DONE || !n->claimed)
+    if (p->kind == PLAN_REPAIR || p->nodes[id].in_place || n->step != STEP_DONE || !n->claimed)
         return;
     for (uint32_t i = 0; i < p->nodes[id].n_peers; i++) {
         uint32_t peer = p->nodes[id].first_peer + i;

@@ -120,6 +120,20 @@ static bool bakes(const struct node *n, const struct plan *p)
     return p->wait_ms[WAIT_BAKE] > 0 && !(n->reverse && p->kind == PLAN_ROLL);
 }
 
+/* A node that is handed over in place is neither taken out nor put back. Behind that, who bakes? */
+static enum step way(const struct node *n, const struct plan *p, enum step to)
+{
+    if (p->nodes[n->id].in_place && to == STEP_FLOOR)
+        to = STEP_JOB;
+    if (p->nodes[n->id].in_place && to == STEP_BACK)
+        to = STEP_BAKE;
+    if (to == STEP_BAKE && !bakes(n, p))
+        to = rows[STEP_BAKE].on_good;
+    if (to == STEP_UNDO && n->reverse)
+        to = STEP_OUT; /* the way back has no way back: the bad release is not put into rotation again */
+    return to;
+}
+
 /* The one place where a step changes. */
 static void enter(struct node *n, const struct plan *p, enum step to, struct move *m)
 {
@@ -127,10 +141,7 @@ static void enter(struct node *n, const struct plan *p, enum step to, struct mov
 
     m->moved = true;
     m->from = (enum step)n->step;
-    if (to == STEP_BAKE && !bakes(n, p))
-        to = rows[STEP_BAKE].on_good;
-    if (to == STEP_UNDO && n->reverse)
-        to = STEP_OUT; /* the way back has no way back: the bad release is not put into rotation again */
+    to = way(n, p, to);
     row = &rows[to];
     n->step = (uint8_t)to;
     n->left_ms = row->limit == WAIT_NONE ? UINT32_MAX : p->wait_ms[row->limit];

@@ -68,6 +68,7 @@ struct plan_node {
     uint32_t first_peer; /* its peers are peers[first_peer .. first_peer + n_peers) */
     uint32_t n_peers;
     bool at_target;        /* surveyed as running it already: skipped, and said so */
+    bool in_place;         /* alone in an upstream, and --in-place was given: it is not taken out for its job */
     struct ident surveyed; /* what ran at the time of the survey */
     /* For a repair from the dead rollout's claim; the last two also for a rollback. */
     uint64_t out_mask, prior_drain_mask; /* what that rollout took out, and what of it was draining before it */

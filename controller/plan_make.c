@@ -272,7 +272,7 @@ static uint32_t most_at_once(const struct plan *p, uint32_t upstream, const stru
     for (uint32_t i = 0; i < p->n_peers; i++) { /* grouped by node, then by upstream */
         const struct plan_peer *peer = &p->peers[i];
 
-        if (peer->upstream != upstream || p->nodes[peer->node].at_target)
+        if (peer->upstream != upstream || p->nodes[peer->node].at_target || p->nodes[peer->node].in_place)
             continue;
         if (i == 0 || peer[-1].node != peer->node || peer[-1].upstream != upstream)
             own = 0;
@@ -297,8 +297,10 @@ static void check_floor(const struct making *m, uint32_t upstream, const struct 
         complain(
             m->c, EXIT_REFUSED,
             "upstream %s at %s: %u of %u peers are up and the floor is %u, so none may be taken out (a node has %u "
-            "there); bring peers up or raise --max-unavailable",
-            u->name, m->p->lbs[m->p->upstreams[upstream].lb].name, up, configured, floor, most);
+            "there); %s",
+            u->name, m->p->lbs[m->p->upstreams[upstream].lb].name, up, configured, floor, most,
+            most < configured ? "bring peers up or raise --max-unavailable"
+                              : "add a second node, or accept a handover without a drain by --in-place");
 }
 
 struct plan *plan_make(const struct fleet *f, const struct options *o, const struct survey *s,
@@ -316,6 +318,8 @@ struct plan *plan_make(const struct fleet *f, const struct options *o, const str
     match_all(&m);
     add_nodes(&m, q);
     peer_book_free(&m.book);
+    if (o->in_place)
+        plan_mark_in_place(m.p, s);
     for (uint32_t i = 0; c->exit_code == 0 && i < m.p->n_upstreams; i++) {
         const struct survey_upstream *u = plan_surveyed_upstream(s, m.p->upstreams[i].lb, m.p->upstreams[i].name);
 

@@ -31,6 +31,10 @@ struct plan *plan_make_repair(const struct fleet *, const struct options *, cons
 /* Of `rollout rollback`: to which release a node goes back, or a complaint that none is known; in plan_rollback.c. */
 void plan_aim_back(struct plan_node *, const struct agent_status *, const struct plan_request *, struct complaints *);
 
+/* --in-place, the one exception to I2: nodes that are alone in an upstream are handed over without being taken out; in
+ * plan_in_place.c. */
+void plan_mark_in_place(struct plan *, const struct survey *);
+
 /* What both begin with: settings, load balancers; in plan_settings.c. */
 struct plan *plan_begin(const struct fleet *, const struct options *, const struct survey *,
                         const struct plan_request *);

@@ -128,7 +128,7 @@ void fake_judge_touch(struct fake_fleet *f, const struct plan *p, uint16_t node,
 
     has_right(f, p, node, "job");
     for (uint32_t i = 0; i < f->n_peers; i++) {
-        if (f->peers[i].node != node || f->judge.peers[i].opened_ms > unseen_ms)
+        if (f->peers[i].node != node || f->judge.peers[i].opened_ms > unseen_ms || f->plan->nodes[node].in_place)
             continue;
         if (f->peers[i].gate != GATE_DOWN)
             breach(f, "I2: a job on %s, which is not down at %s", name_of(f, i), f->plan->lbs[fake_peer_lb(f, i)].name);
