@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "gate.h"
+
 #define QUIET_READS 2 /* DESIGN: quiet = silent and active = 0, twice */
 #define BAKE_BAD    3 /* failed checks in a row that end a bake */
 
@@ -205,7 +207,7 @@ static struct verdict judge_bake(struct node *n, const struct plan *p, const str
         n->streak = 0;
     else if (++n->streak >= BAKE_BAD)
         return bad(WHY_BAKE);
-    return again();
+    return n->gate == GATE_BAD ? bad(WHY_TRAFFIC) : again();
 }
 
 static struct verdict judge_back(struct node *n, const struct plan *p, const struct answer *a)
@@ -350,6 +352,7 @@ enum why judge_limit_why(enum step step)
         [STEP_VERIFY] = WHY_AGENT,  [STEP_HEALTH] = WHY_HEALTH,   [STEP_BACK] = WHY_BACK,   [STEP_SEEN] = WHY_BACK,
         [STEP_RETURN] = WHY_AGENT,  [STEP_SETTLE] = WHY_AGENT,    [STEP_UNDO] = WHY_UNDO,   [STEP_UNDOING] = WHY_UNDO,
         [STEP_REVERIFY] = WHY_UNDO, [STEP_REHEALTH] = WHY_HEALTH, [STEP_MEND] = WHY_AGENT,  [STEP_RECLAIM] = WHY_CLAIM,
+        [STEP_BAKE] = WHY_TRAFFIC,
     };
 
     return (enum why)why[step];

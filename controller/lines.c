@@ -5,6 +5,7 @@
 
 #include "common/duration.h"
 #include "common/sha256.h"
+#include "gate.h"
 
 static void stamp(FILE *f, int64_t wall_ms)
 {
@@ -196,6 +197,16 @@ static void name_left_alone(FILE *f, const struct view *v, uint16_t id)
         (void)fputc('\n', f);
 }
 
+/* A gate that was not passed must not look as if it were. */
+static void name_inconclusive(FILE *f, const struct view *v, uint16_t id)
+{
+    const struct view_node *n = &v->nodes[id];
+
+    if (n->state.step == STEP_DONE && n->state.outcome != OUTCOME_FAILED && n->state.gate == GATE_THIN)
+        (void)fprintf(f, "%s: %s; %s%s%s%s\n", v->plan->nodes[id].name, view_outcome(v, id), gate_phrase(GATE_THIN),
+                      n->text[0] != '\0' ? " (" : "", n->text, n->text[0] != '\0' ? ")" : "");
+}
+
 /* Nodes that failed say why themselves. */
 static void name_stop(FILE *f, const struct view *v)
 {
@@ -213,6 +224,8 @@ void lines_report(FILE *f, const struct view *v, const char *mend)
     name_stop(f, v);
     for (uint32_t i = 0; i < v->plan->n_nodes; i++)
         name_left_alone(f, v, (uint16_t)i);
+    for (uint32_t i = 0; i < v->plan->n_nodes; i++)
+        name_inconclusive(f, v, (uint16_t)i);
     for (uint32_t i = 0; i < v->plan->n_nodes; i++) {
         const struct node *n = &v->nodes[i].state;
 

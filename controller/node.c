@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "gate.h"
 #include "judge.h"
 
 static const struct step_row rows[STEP_COUNT] = {
@@ -188,7 +189,8 @@ static void limit_over(struct node *n, const struct plan *p, struct move *m)
 {
     const struct step_row *row = &rows[n->step];
     bool confirmed = n->step == STEP_EMPTY && n->streak > 0;
-    bool well = n->step == STEP_BAKE || (p->drain_proceed && (n->step == STEP_QUIET || confirmed));
+    bool well =
+        (n->step == STEP_BAKE && n->gate < GATE_SLOW) || (p->drain_proceed && (n->step == STEP_QUIET || confirmed));
 
     if (!well)
         fail(n, judge_limit_why((enum step)n->step));
@@ -231,6 +233,7 @@ struct move node_begin_back(struct node *n, const struct plan *p)
     n->why_step = STEP_WAIT;
     n->outcome = OUTCOME_NONE;
     n->job = ASK_NONE;
+    n->gate = 0;        /* nothing is judged on the way back */
     n->claim_fence = 0; /* it was given back; the agent is asked again */
     enter(n, p, STEP_CHECK, &m);
     return m;
@@ -262,6 +265,19 @@ struct move node_due(struct node *n, const struct plan *p)
         limit_over(n, p, &m);
     else if (n->next_ask_ms == 0 && !n->asked)
         ask_now(n, p, &m);
+    return m;
+}
+
+struct move node_gate(struct node *n, const struct plan *p, uint8_t gate)
+{
+    struct move m = {0};
+
+    assert(n->step == STEP_BAKE);
+    n->gate = gate;
+    if (gate == GATE_BAD && !n->asked) {
+        fail(n, WHY_TRAFFIC);
+        enter(n, p, rows[STEP_BAKE].on_bad, &m);
+    }
     return m;
 }
 

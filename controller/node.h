@@ -56,6 +56,7 @@ enum outcome {
     X(BACK, "a load balancer could not be changed back")                                                               \
     X(UNDO, "the release before could not be brought back")                                                            \
     X(BAKE, "it fell ill after it was back")                                                                           \
+    X(TRAFFIC, "it served worse than the others after it was back")                                                    \
     X(GONE, "its process is gone")                                                                                     \
     X(STOP, "the rollout was stopped")
 enum why {
@@ -85,6 +86,7 @@ struct node {
     uint8_t why_step;          /* enum step it was in then */
     uint8_t streak;            /* good answers in a row */
     uint8_t attempt;           /* of jobs; rises only when the previous end is known */
+    uint8_t gate;              /* enum gate (gate.h): of its bake, as far as it has come */
     uint8_t job;               /* enum ask: ASK_JOB or ASK_UNDO, the last job asked for; ASK_NONE = none was */
     bool asked;                /* an answer is outstanding */
     bool noted;                /* this step's trouble has been told already */
@@ -117,6 +119,8 @@ bool node_was_changed(const struct node *);
 void node_elapse(struct node *, uint32_t elapsed_ms);
 /* After the answers, so that none that is here loses against a limit: the limit may be over, or a question due. */
 struct move node_due(struct node *, const struct plan *);
+/* What the load balancers counted while it bakes; errors end the bake, once nothing is outstanding. */
+struct move node_gate(struct node *, const struct plan *, uint8_t gate);
 /* The answer to the outstanding question. */
 struct move node_answer(struct node *, const struct plan *, const struct answer *);
 /* Nothing new is to start: it turns round where its step's on_stop says so. */

@@ -7,8 +7,9 @@
 
 #include "common/json.h"
 #include "common/mem.h"
+#include "gate.h"
 
-#define NODE_PACK_VERSION 1
+#define NODE_PACK_VERSION 2
 #define COUNT(a)          (sizeof(a) / sizeof((a)[0]))
 
 static const char *const STEPS[] = {
@@ -24,6 +25,11 @@ static const char *const REASONS[] = {
 static const char *const ASK_KEYS[] = {
 #define X(name, text) #name,
     ASKS(X)
+#undef X
+};
+static const char *const GATE_KEYS[] = {
+#define X(name, text) #name,
+    GATES(X)
 #undef X
 };
 static const char *const OUTCOMES[] = {
@@ -84,6 +90,7 @@ static const struct field NODE_FIELDS[] = {
     NUMBER(node, generation),
     NUMBER(node, streak),
     NUMBER(node, attempt),
+    NAMED(node, gate, GATE_KEYS),
     NAMED(node, job, ASK_KEYS),
     FLAG(node, asked),
     FLAG(node, noted),

@@ -86,6 +86,7 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
 #define GET_URLS(field)     break
 #define GET_DURATION(field) break
 #define GET_NUMBER(field)   break
+#define GET_PERCENT(field)  break
 #define GET_SHARE(field)    break
 #define GET_SHARES(field)   break
 #define GET_WORD(field)     break

@@ -45,6 +45,15 @@ static void set_failure(struct plan *p, const struct options *o)
     p->rolls_back = o->failure_action == FAILURE_ACTION_ROLLBACK && p->has_release;
 }
 
+static struct plan_gate gate_of(const struct options *o)
+{
+    return (struct plan_gate){.max_5xx_bp = o->bake_max_5xx_bp,
+                              .max_fails_bp = o->bake_max_fails_bp,
+                              .max_slower_bp = o->bake_max_slower_bp,
+                              .min_requests = o->bake_min_requests,
+                              .pause = o->on_inconclusive == ON_INCONCLUSIVE_PAUSE};
+}
+
 struct plan *plan_begin(const struct fleet *fleet, const struct options *o, const struct survey *s,
                         const struct plan_request *q)
 {
@@ -67,6 +76,7 @@ struct plan *plan_begin(const struct fleet *fleet, const struct options *o, cons
     p->min_healthy_ms = o->min_healthy_time_ms;
     set_pace(p, o, s->n_nodes);
     set_failure(p, o);
+    p->gate = gate_of(o);
     p->n_lbs = s->n_lbs;
     p->lbs = pool_take(&p->owned, (s->n_lbs + 1) * sizeof *p->lbs);
     for (uint32_t i = 0; i < s->n_lbs; i++) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate.h"
 #include "pace.h"
 #include "run_state.h"
 
@@ -31,12 +32,16 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
     const struct node *n = state_node(r, id);
     struct run_extra *x = state_extra(r, id);
 
+    if (m->moved && n->step == STEP_BAKE)
+        gate_begin(r, p, id);
     if (m->moved || m->note) {
         struct event *e = turn_event(t, p, m->moved ? EVENT_STEP : EVENT_NOTE, m->text);
 
         e->node = id;
         e->from = (uint8_t)m->from;
         e->state = *n;
+        if (m->moved && m->from == STEP_BAKE)
+            gate_tell(r, p, id, e->text);
     }
     if (m->moved)
         x->looks = false;
@@ -60,6 +65,8 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
         x->counted = true;
         budget_take(r, p, n, t);
     }
+    if (m->moved && n->step == STEP_DONE)
+        gate_end(r, p, n, t);
 }
 
 /* Claims of nodes in motion are put again after a third of their ttl. UINT32_MAX: not as things are. */
@@ -191,10 +198,11 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
 }
 
 /* After a stop a node that has no job yet goes back: after a failure, so that one bad release is on one node; where
- * another rollout took over, because we have no right any more. But a repair mends what it can. */
+ * another rollout took over, because we have no right any more. But a repair mends what it can, and a pause lets those
+ * finish that are in motion. */
 static bool turns_round(const struct run *r, const struct plan *p)
 {
-    return r->stop != RUN_GOES && !(r->stop == RUN_STOP_FAILURE && p->kind == PLAN_REPAIR);
+    return r->stop != RUN_GOES && r->stop != RUN_STOP_PAUSE && !(r->stop == RUN_STOP_FAILURE && p->kind == PLAN_REPAIR);
 }
 
 static void turn_round(struct run *r, const struct plan *p, struct turn *t)
@@ -317,11 +325,13 @@ int run_exit_code(const struct run *r, int signal)
         return 8;
     if (failed || r->stop == RUN_STOP_STORE)
         return 1;
-    if (done && r->n_nodes > 0)
-        return 0; /* a stop that came too late stopped nothing */
+    if (done && r->n_nodes > 0 && r->stop != RUN_STOP_PAUSE)
+        return 0; /* a stop that came too late stopped nothing; a gate that is left to a person is not passed */
     switch ((enum run_stop)r->stop) {
     case RUN_STOP_HELD:
         return 6;
+    case RUN_STOP_PAUSE:
+        return 7;
     case RUN_STOP_REFUSED:
         return 5;
     case RUN_STOP_UNREACHABLE:

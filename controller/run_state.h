@@ -10,6 +10,8 @@ struct seen_upstream *state_upstream(struct run *, uint32_t);
 struct seen_peer *state_peer(struct run *, uint32_t);
 struct node *state_node(struct run *, uint32_t);
 struct run_extra *state_extra(struct run *, uint32_t);
+struct run_watch *state_watch(struct run *, uint32_t);
+const struct run_watch *run_watch(const struct run *, uint32_t);
 uint16_t *state_begun(struct run *);
 const struct run_extra *run_extra(const struct run *, uint32_t);
 
@@ -44,7 +46,20 @@ void grace_time(struct run *, uint32_t elapsed_ms);
 void grace_drive(struct run *, const struct plan *, struct turn *);
 uint32_t grace_wait_ms(const struct run *);
 
+/* run_gate.c: the bake on what nginx counts */
+void gate_begin(struct run *, const struct plan *, uint16_t node);
+/* A list of `lb` has come. */
+void gate_input(struct run *, const struct plan *, uint16_t lb, struct turn *);
+/* Somebody bakes whose peers are at `lb`. */
+bool gate_watches(const struct run *, const struct plan *, uint32_t lb);
+/* For people: what a bake that has ended had seen; stays as it is where nothing was counted for it. */
+void gate_tell(const struct run *, const struct plan *, uint16_t node, char text[ANSWER_TEXT_MAX]);
+
+/* A node is done: what was inconclusive may be left to a person. */
+void gate_end(struct run *, const struct plan *, const struct node *, struct turn *);
+
 /* run_look.c */
+bool node_at_lb(const struct plan *, uint32_t node, uint32_t lb);
 void look_time(struct run *, uint32_t elapsed_ms);
 void look_input(struct run *, const struct plan *, const struct input *, struct turn *);
 void look_drive(struct run *, const struct plan *, struct turn *);

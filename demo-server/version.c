@@ -16,6 +16,18 @@ bool version_sick = true;
 bool version_sick = false;
 #endif
 
+#ifdef DEMO_BREAK_ERRS
+const unsigned version_errs_every = 5;
+#else
+const unsigned version_errs_every = 0;
+#endif
+
+#ifdef DEMO_BREAK_SLOW
+const unsigned version_slower_ms = 150;
+#else
+const unsigned version_slower_ms = 0;
+#endif
+
 void version_start(void)
 {
 #if defined DEMO_BREAK_EXIT

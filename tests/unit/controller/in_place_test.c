@@ -86,7 +86,7 @@ static void nothing_is_taken_out(void **state)
 
     (void)state;
     story_roll(&s);
-    story_ends(&s, 0, "B");
+    story_ends(&s, 0, "B", -1);
     assert_int_equal(story_logged(&s, "a at "), 0);
     assert_int_equal(s.fleet->agents[0].claim.mask, 0);
     story_before(&s, "a claim", "a job r1/a/job/1");
@@ -104,7 +104,7 @@ static void a_bad_release_is_undone_in_place(void **state)
     (void)state;
     s.fleet->agents[0].fate = FATE_ILL;
     story_roll(&s);
-    story_ends(&s, 8, "A");
+    story_ends(&s, 8, "A", -1);
     assert_int_equal(story_logged(&s, "a at "), 0);
     assert_int_equal(story_logged(&s, "a job r1/a/undo/2"), 1);
     story_all_back_but(&s, -1);
@@ -120,7 +120,7 @@ static void one_that_cannot_be_undone_is_named(void **state)
     s.fleet->agents[0].fate = FATE_ILL;
     s.fleet->agents[0].undo_fate = FATE_KEPT;
     story_roll(&s);
-    story_ends(&s, 3, "B");
+    story_ends(&s, 3, "B", 0);
     story_says(&s, "a: NOT WELL, IN ROTATION; in step health: it did not get healthy");
     story_says(&s, "Act now: rollout repair --hosts FILE");
     story_end(&s);
@@ -136,7 +136,7 @@ static void it_goes_back_in_place_too(void **state)
     s = story_of(p);
     s.fleet->agents[2].fate = FATE_KEPT;
     story_roll(&s);
-    story_ends(&s, 8, "AAA");
+    story_ends(&s, 8, "AAA", -1);
     assert_int_equal(story_logged(&s, "a at "), 0);
     assert_int_equal(story_logged(&s, "a job r1/a/job/2"), 1);
     assert_int_equal(story_logged(&s, "b at lb2/app: drain"), 2);

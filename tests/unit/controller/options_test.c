@@ -279,7 +279,8 @@ static const struct {
      "[all:vars]"},
     {"--hosts h", "a\n", "h: which service? Set rollout_service below [all:vars], or give --service NAME"},
     {"--hosts h --service s", "a rollout_failure_action=rollback\n",
-     "--failure-action rollback: a restart without --release FILE changes no release, so there is nothing to roll back; "
+     "--failure-action rollback: a restart without --release FILE changes no release, so there is nothing to roll "
+     "back; "
      "leave it out, or say stop or continue"},
     {"--hosts h --service s --version 2", "a\n", "--version labels a release, and there is no --release FILE"},
 };

@@ -61,7 +61,7 @@ static void never_two_zones_in_motion(void **state)
 
     (void)state;
     story_roll(&s);
-    story_ends(&s, 0, "BBBBBB");
+    story_ends(&s, 0, "BBBBBB", -1);
     story_before(&s, "b claim", "a unclaimed");
     story_before(&s, "c unclaimed", "d claim");
     story_before(&s, "e claim", "d unclaimed");
@@ -79,7 +79,7 @@ static void nor_on_the_way_back(void **state)
     s = story_of(p);
     s.fleet->agents[4].fate = FATE_ILL;
     story_roll(&s);
-    story_ends(&s, 8, "AAAAA");
+    story_ends(&s, 8, "AAAAA", -1);
     story_before(&s, "d job r1/d/job/2", "b job r1/b/job/2");
     assert_true(story_when(&s, "d unclaimed") < story_when(&s, "b at lb1/app: drain"));
     assert_true(story_when(&s, "a job r1/a/job/2") < story_when(&s, "b unclaimed"));
@@ -96,7 +96,7 @@ static void in_inventory_order_zones_mix(void **state)
     p->by_zone = false;
     s = story_of(p);
     story_roll(&s);
-    story_ends(&s, 0, "BBBB");
+    story_ends(&s, 0, "BBBB", -1);
     story_before(&s, "b claim", "a unclaimed");
     story_end(&s);
 }

@@ -1,13 +1,6 @@
 /* How many nodes may fail, and what comes then: whole rollouts against the fake fleet. */
 #include "story.h"
 
-/* All peers are open and unclaimed but those of `out`. */
-static void ends(const struct story *s, int code, const char *runs, int32_t out)
-{
-    story_ends(s, code, runs);
-    story_all_back_but(s, out);
-}
-
 static void a_failure_within_the_budget_stops_nothing(void **state)
 {
     struct story s = story_begin((struct fake_shape){.nodes = 4, .lbs = 2});
@@ -16,7 +9,7 @@ static void a_failure_within_the_budget_stops_nothing(void **state)
     s.plan->max_failures = 1;
     s.fleet->agents[0].fate = FATE_KEPT;
     story_roll(&s);
-    ends(&s, 1, "ABBB", -1);
+    story_ends(&s, 1, "ABBB", -1);
     story_says(&s, "4 nodes: 1 failed, in rotation, 3 upgraded");
     story_says(&s, "a: failed, in rotation; in step handover");
     story_end(&s);
@@ -31,7 +24,7 @@ static void one_more_than_may_fail_ends_it(void **state)
     s.fleet->agents[0].fate = FATE_KEPT;
     s.fleet->agents[2].fate = FATE_ILL;
     story_roll(&s);
-    ends(&s, 1, "ABAAA", -1);
+    story_ends(&s, 1, "ABAAA", -1);
     assert_int_equal(story_logged(&s, "d claim"), 0);
     story_says(&s, "stopping  c failed: it did not get healthy; 2 nodes have failed");
     story_end(&s);
@@ -65,7 +58,7 @@ static void all_may_fail(void **state)
     for (int i = 0; i < 4; i++)
         s.fleet->agents[i].fate = i == 2 ? FATE_GOOD : FATE_ILL;
     story_roll(&s);
-    ends(&s, 1, "AABA", -1);
+    story_ends(&s, 1, "AABA", -1);
     story_says(&s, "a: failed, in rotation");
     story_says(&s, "b: failed, in rotation");
     story_says(&s, "d: failed, in rotation");
@@ -82,7 +75,7 @@ static void the_others_go_on_beside_one_that_is_out(void **state)
     s.fleet->agents[0].fate = FATE_ILL;
     s.fleet->agents[0].undo_fate = FATE_KEPT;
     story_roll(&s);
-    ends(&s, 3, "BBBB", 0);
+    story_ends(&s, 3, "BBBB", 0);
     story_says(&s, "a: OUT OF ROTATION");
     story_end(&s);
 }
@@ -97,7 +90,7 @@ static void where_the_floor_holds_no_more_nobody_goes_on(void **state)
     s.fleet->agents[0].fate = FATE_ILL;
     s.fleet->agents[0].undo_fate = FATE_KEPT;
     story_roll(&s);
-    ends(&s, 3, "BAAA", 0);
+    story_ends(&s, 3, "BAAA", 0);
     assert_int_equal(story_logged(&s, "b at"), 0);
     assert_int_equal(story_logged(&s, "c claim"), 0);
     story_says(&s, "b: failed, in rotation; in step floor: too few other peers were up");
@@ -122,7 +115,7 @@ static void what_was_changed_is_taken_back_in_reverse_order(void **state)
     (void)state;
     s.fleet->agents[3].fate = FATE_ILL;
     story_roll(&s);
-    ends(&s, 8, "AAAAA", -1);
+    story_ends(&s, 8, "AAAAA", -1);
     story_before(&s, "d job r1/d/undo/2", "c job r1/c/job/2");
     story_before(&s, "c job r1/c/job/2", "b job r1/b/job/2");
     story_before(&s, "b job r1/b/job/2", "a job r1/a/job/2");
@@ -135,6 +128,38 @@ static void what_was_changed_is_taken_back_in_reverse_order(void **state)
     story_end(&s);
 }
 
+/* It is in rotation, with the bad release: it goes back like those before it. */
+static void one_that_fails_while_it_bakes_goes_back_too(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 4, .lbs = 2}, 1);
+
+    (void)state;
+    s.plan->wait_ms[WAIT_BAKE] = 2000;
+    s.plan->gate = (struct plan_gate){.min_requests = 1000, .pause = false};
+    fake_when(s.fleet, "b at lb2/app: open", 500, fake_process_restarts, 1);
+    story_roll(&s);
+    story_ends(&s, 8, "AAAA", -1);
+    assert_int_equal(story_logged(&s, "b job r1/b/job/2"), 1);
+    story_says(&s, "4 nodes: 2 taken back, 2 not begun");
+    story_says(&s, "stopped: b failed: it fell ill after it was back");
+    story_end(&s);
+}
+
+/* A bake without a verdict pauses; but on the way back there is none to be had. */
+static void an_inconclusive_bake_does_not_hold_the_way_back(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 4, .lbs = 2}, 2);
+
+    (void)state;
+    s.plan->wait_ms[WAIT_BAKE] = 8000;
+    s.plan->gate = (struct plan_gate){.min_requests = 1000000, .pause = true};
+    s.fleet->agents[1].fate = FATE_ILL;
+    story_roll(&s);
+    story_ends(&s, 8, "AAAA", -1);
+    assert_true(story_when(&s, "a job r1/a/job/2") < 12000); /* and the bakes of the first half are cut short */
+    story_end(&s);
+}
+
 static void where_the_first_one_fails_all_is_as_it_was(void **state)
 {
     struct story s = rolling_back((struct fake_shape){.nodes = 3}, 1);
@@ -142,7 +167,7 @@ static void where_the_first_one_fails_all_is_as_it_was(void **state)
     (void)state;
     s.fleet->agents[0].fate = FATE_KEPT;
     story_roll(&s);
-    ends(&s, 8, "AAA", -1);
+    story_ends(&s, 8, "AAA", -1);
     story_end(&s);
 }
 
@@ -155,7 +180,7 @@ static void failures_within_the_budget_take_nothing_back(void **state)
     s.plan->max_failures = 1;
     s.fleet->agents[1].fate = FATE_KEPT;
     story_roll(&s);
-    ends(&s, 1, "BABB", -1);
+    story_ends(&s, 1, "BABB", -1);
     story_end(&s);
 }
 
@@ -168,7 +193,7 @@ static void one_that_has_its_job_already_goes_back_too(void **state)
     s.fleet->agents[0].fate = FATE_KEPT;
     s.fleet->agents[1].job_takes_ms = 3000;
     story_roll(&s);
-    ends(&s, 8, "AAAAAA", -1);
+    story_ends(&s, 8, "AAAAAA", -1);
     assert_int_equal(story_logged(&s, "b job r1/b/job/2"), 1);
     story_end(&s);
 }
@@ -180,7 +205,7 @@ static void two_at_a_time_go_back_two_at_a_time(void **state)
     (void)state;
     s.fleet->agents[4].fate = FATE_ILL;
     story_roll(&s);
-    ends(&s, 8, "AAAAAA", -1);
+    story_ends(&s, 8, "AAAAAA", -1);
     assert_true(story_when(&s, "d job r1/d/job/2") <
                 story_when(&s, "f unclaimed")); /* both are out before one is back */
     story_end(&s);
@@ -196,7 +221,7 @@ static void one_that_cannot_be_taken_back_stays_out(void **state)
     s.fleet->agents[2].fate = FATE_ILL;
     s.fleet->agents[1].undo_fate = FATE_KEPT;
     story_roll(&s);
-    ends(&s, 3, "ABAAA", 1);
+    story_ends(&s, 3, "ABAAA", 1);
     story_says(&s, "b: OUT OF ROTATION; in step handover: the handover failed");
     story_says(&s, "1 taken back");
     story_end(&s);
@@ -205,7 +230,7 @@ static void one_that_cannot_be_taken_back_stays_out(void **state)
     s.fleet->agents[2].fate = FATE_ILL;
     s.fleet->agents[1].undo_fate = FATE_ILL;
     story_roll(&s);
-    ends(&s, 3, "BAAAA", 1); /* b runs A, which is ill; a may not go */
+    story_ends(&s, 3, "BAAAA", 1); /* b runs A, which is ill; a may not go */
     story_says(&s, "a: failed, in rotation; in step floor");
     story_end(&s);
 }
@@ -218,7 +243,7 @@ static void one_whose_agent_is_gone_stays_where_it_is(void **state)
     s.fleet->agents[2].fate = FATE_ILL;
     fake_when(s.fleet, "c at lb2/app: down", 0, fake_agent_dies, 1);
     story_roll(&s);
-    ends(&s, 1, "ABAA", -1);
+    story_ends(&s, 1, "ABAA", -1);
     story_says(&s, "b: failed, in rotation; in step check: its agent did not answer");
     story_end(&s);
 }
@@ -231,7 +256,7 @@ static void a_restart_by_somebody_else_is_in_nobodys_way(void **state)
     s.fleet->agents[2].fate = FATE_ILL;
     fake_when(s.fleet, "c at lb1/app: down", 0, fake_process_restarts, 0);
     story_roll(&s);
-    ends(&s, 8, "AAAA", -1); /* a was only restarted */
+    story_ends(&s, 8, "AAAA", -1); /* a was only restarted */
     story_end(&s);
 }
 
@@ -249,7 +274,7 @@ static void another_release_of_somebodys_is_left(void **state)
     s.fleet->agents[2].fate = FATE_ILL;
     fake_when(s.fleet, "c at lb1/app: down", 0, install_c, 0);
     story_roll(&s);
-    ends(&s, 1, "CAAA", -1);
+    story_ends(&s, 1, "CAAA", -1);
     assert_int_equal(story_logged(&s, "a at lb1/app: drain"), 1);
     story_says(&s, "a: failed, in rotation; in step check: what runs there changed");
     story_end(&s);
@@ -264,7 +289,7 @@ static void a_signal_ends_the_way_back(void **state)
     s.fleet->agents[2].fate = FATE_ILL;
     fake_when(s.fleet, "b job r1/b/job/2", 0, fake_signal, 2);
     story_roll(&s);
-    ends(&s, 1, "BAAA", -1);
+    story_ends(&s, 1, "BAAA", -1);
     assert_int_equal(story_logged(&s, "a at lb1/app: drain"), 1);
     story_end(&s);
 }
@@ -291,7 +316,7 @@ static void each_node_goes_back_to_its_own(void **state)
     (void)state;
     s.plan->nodes[1].at_target = true;
     story_roll(&s);
-    ends(&s, 0, "UAWX", -1);
+    story_ends(&s, 0, "UAWX", -1);
     story_before(&s, "a job r1/a/job/1", "c job r1/c/job/1");
     assert_int_equal(story_logged(&s, "b claim"), 0);
     assert_int_equal(story_logged(&s, "has release"), 0);
@@ -310,7 +335,7 @@ static void a_rollback_that_fails_leaves_the_node_out(void **state)
 
         s.fleet->agents[0].undo_fate = fates[i];
         story_roll(&s);
-        ends(&s, 3, fates[i] == FATE_ILL ? "UAA" : "AAA", 0);
+        story_ends(&s, 3, fates[i] == FATE_ILL ? "UAA" : "AAA", 0);
         assert_int_equal(story_logged(&s, "b claim"), 0);
         story_says(&s, "a: OUT OF ROTATION");
         story_end(&s);
@@ -325,7 +350,7 @@ static void what_has_changed_since_the_plan_is_left(void **state)
     (void)state;
     fake_when(s.fleet, "a unclaimed", 0, install_c, 1);
     story_roll(&s);
-    ends(&s, 1, "UCA", -1);
+    story_ends(&s, 1, "UCA", -1);
     story_says(&s, "b: failed, in rotation; in step check: what runs there changed since the plan was made");
     story_end(&s);
 }
@@ -340,6 +365,8 @@ int main(void)
         cmocka_unit_test(the_others_go_on_beside_one_that_is_out),
         cmocka_unit_test(where_the_floor_holds_no_more_nobody_goes_on),
         cmocka_unit_test(what_was_changed_is_taken_back_in_reverse_order),
+        cmocka_unit_test(one_that_fails_while_it_bakes_goes_back_too),
+        cmocka_unit_test(an_inconclusive_bake_does_not_hold_the_way_back),
         cmocka_unit_test(where_the_first_one_fails_all_is_as_it_was),
         cmocka_unit_test(failures_within_the_budget_take_nothing_back),
         cmocka_unit_test(one_that_has_its_job_already_goes_back_too),
