@@ -277,8 +277,9 @@ static struct verdict judge_mend(struct node *n, const struct plan *p, const str
 
 static struct verdict judge_unclaim(const struct answer *a)
 {
-    /* Refused: it is another's by now, or gone; either way it is not ours any more. */
-    return a->kind == ANS_OK || a->kind == ANS_REFUSED || a->kind == ANS_FENCED ? good() : again();
+    /* Fenced: it is another's by now, so not ours any more. Refused is something else, say a full disk: it is there
+     * yet. */
+    return a->kind == ANS_OK || a->kind == ANS_FENCED ? good() : again();
 }
 
 struct verdict judge(struct node *n, const struct plan *p, const struct answer *a)

@@ -218,6 +218,21 @@ static void name_stop(FILE *f, const struct view *v)
         (void)fprintf(f, "stopped: %s\n", v->stopping);
 }
 
+/* The node is well, but others are kept away from it, and then told that a dead rollout left it so. */
+static void name_claim(FILE *f, const struct view *v, uint16_t id, const char *mend)
+{
+    const struct view_node *n = &v->nodes[id];
+    char limit[32];
+
+    if (n->state.step != STEP_DONE || !n->state.claim_stays)
+        return;
+    (void)fprintf(f, "%s: our claim is still at its agent, for at most %s more", v->plan->nodes[id].name,
+                  duration_format_ms(v->plan->lease_ttl_ms, limit, sizeof limit));
+    if (n->text[0] != '\0')
+        (void)fprintf(f, " (%s)", n->text);
+    (void)fprintf(f, "; then: %s\n", mend);
+}
+
 void lines_report(FILE *f, const struct view *v, const char *mend)
 {
     count_outcomes(f, v);
@@ -226,6 +241,8 @@ void lines_report(FILE *f, const struct view *v, const char *mend)
         name_left_alone(f, v, (uint16_t)i);
     for (uint32_t i = 0; i < v->plan->n_nodes; i++)
         name_inconclusive(f, v, (uint16_t)i);
+    for (uint32_t i = 0; i < v->plan->n_nodes; i++)
+        name_claim(f, v, (uint16_t)i, mend);
     for (uint32_t i = 0; i < v->plan->n_nodes; i++) {
         const struct node *n = &v->nodes[i].state;
 

@@ -194,6 +194,7 @@ static void limit_over(struct node *n, const struct plan *p, struct move *m)
 
     if (!well)
         fail(n, judge_limit_why((enum step)n->step));
+    n->claim_stays = n->step == STEP_UNCLAIM;
     enter(n, p, well ? row->on_good : row->on_limit, m);
 }
 
@@ -228,7 +229,7 @@ struct move node_begin_back(struct node *n, const struct plan *p)
     assert(node_was_changed(n));
     memcpy(n->goal, n->before.sha256, sizeof n->goal);
     n->reverse = true;
-    n->failed = n->stopping = n->doubt = false;
+    n->failed = n->stopping = n->doubt = n->claim_stays = false;
     n->why = WHY_NONE;
     n->why_step = STEP_WAIT;
     n->outcome = OUTCOME_NONE;

@@ -97,6 +97,22 @@ static void where_the_floor_holds_no_more_nobody_goes_on(void **state)
     story_end(&s);
 }
 
+/* A full disk at the agent: the node is well, but whoever comes next has to know. */
+static void a_claim_that_stays_is_named(void **state)
+{
+    struct story s = story_begin((struct fake_shape){.nodes = 2});
+
+    (void)state;
+    fake_world_rule(s.world,
+                    (struct fake_rule){.ask = ASK_UNCLAIM, .node = 0, .place = -1, .times = 100, .fault = FAULT_FAIL});
+    story_roll(&s);
+    story_ends(&s, 0, "BB", 0);
+    assert_true(s.fleet->agents[0].claim.there);
+    story_says(&s, "a: our claim is still at its agent, for at most 30s more");
+    story_says(&s, "then: rollout repair --hosts FILE");
+    story_end(&s);
+}
+
 /* ---- the second half */
 
 static struct story rolling_back(struct fake_shape shape, uint32_t at_a_time)
@@ -364,6 +380,7 @@ int main(void)
         cmocka_unit_test(all_may_fail),
         cmocka_unit_test(the_others_go_on_beside_one_that_is_out),
         cmocka_unit_test(where_the_floor_holds_no_more_nobody_goes_on),
+        cmocka_unit_test(a_claim_that_stays_is_named),
         cmocka_unit_test(what_was_changed_is_taken_back_in_reverse_order),
         cmocka_unit_test(one_that_fails_while_it_bakes_goes_back_too),
         cmocka_unit_test(an_inconclusive_bake_does_not_hold_the_way_back),
