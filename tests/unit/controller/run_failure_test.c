@@ -235,7 +235,7 @@ static void one_that_cannot_be_taken_back_stays_out(void **state)
     (void)state;
     s.plan->max_unavailable = 2;
     s.fleet->agents[2].fate = FATE_ILL;
-    s.fleet->agents[1].undo_fate = FATE_KEPT;
+    s.fleet->agents[1].back_fate = FATE_KEPT;
     story_roll(&s);
     story_ends(&s, 3, "ABAAA", 1);
     story_says(&s, "b: OUT OF ROTATION; in step handover: the handover failed");
@@ -244,7 +244,7 @@ static void one_that_cannot_be_taken_back_stays_out(void **state)
 
     s = rolling_back((struct fake_shape){.nodes = 5, .lbs = 2}, 1);
     s.fleet->agents[2].fate = FATE_ILL;
-    s.fleet->agents[1].undo_fate = FATE_ILL;
+    s.fleet->agents[1].back_fate = FATE_ILL;
     story_roll(&s);
     story_ends(&s, 3, "BAAAA", 1); /* b runs A, which is ill; a may not go */
     story_says(&s, "a: failed, in rotation; in step floor");
@@ -349,7 +349,7 @@ static void a_rollback_that_fails_leaves_the_node_out(void **state)
     for (size_t i = 0; i < sizeof fates / sizeof *fates; i++) {
         struct story s = rollback((struct fake_shape){.nodes = 3, .lbs = 2});
 
-        s.fleet->agents[0].undo_fate = fates[i];
+        s.fleet->agents[0].back_fate = fates[i];
         story_roll(&s);
         story_ends(&s, 3, fates[i] == FATE_ILL ? "UAA" : "AAA", 0);
         assert_int_equal(story_logged(&s, "b claim"), 0);
