@@ -19,6 +19,7 @@ enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 
 #define MEMBER_TEXT(field)     const char *field;
 #define MEMBER_NAME(field)     const char *field;
+#define MEMBER_NAMES(field)    const char *field;
 #define MEMBER_PATH(field)     const char *field;
 #define MEMBER_TEMPLATE(field) const char *field;
 #define MEMBER_URLS(field)     struct text_list field;

@@ -81,6 +81,7 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
 
 #define GET_TEXT(field)     return o->field
 #define GET_NAME(field)     return o->field
+#define GET_NAMES(field)    return o->field
 #define GET_PATH(field)     return o->field
 #define GET_TEMPLATE(field) return o->field
 #define GET_URLS(field)     break

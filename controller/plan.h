@@ -53,6 +53,8 @@ struct plan_upstream {
     const char *name;
 };
 
+/* A node is one service on one host: where several services of a host are rolled, each is a node of the plan, with an
+ * agent's status, claim, job and peers of its own. */
 /* A node's place in one upstream, keyed by load balancer, upstream and address; its id at nginx is looked up afresh. */
 struct plan_peer {
     uint16_t node;
@@ -61,7 +63,9 @@ struct plan_peer {
 };
 
 struct plan_node {
-    const char *name;    /* inventory name; also the name in the agent's certificate */
+    const char *name; /* for people, and in job ids: inventory name, or "web1/app" where several services are rolled */
+    const char *host; /* inventory name; also the name in the agent's certificate. NULL = name */
+    const char *service; /* NULL = the plan's */
     const char *agent;   /* URL of the agent, https://NAME:9443, without a slash at the end */
     const char *address; /* what to connect to */
     const char *zone;    /* "" = none */
@@ -95,7 +99,7 @@ struct plan {
     enum plan_kind kind;
     const char *rollout; /* id: [A-Za-z0-9._-] */
     const char *holder;  /* who and where, for people: "ann@ci-7 pid 4711" */
-    const char *service;
+    const char *service; /* or several, "app,jobs": then each node says which it is */
     uint64_t fence;
     uint32_t lease_ttl_ms;  /* of leases and claims */
     uint32_t lease_wait_ms; /* how long another's lease is waited for before it is exit 6: 0, or for a repair the rest
@@ -149,6 +153,16 @@ struct plan *plan_unpack(const char *text, struct err *);
 static inline bool plan_gates(const struct plan *p)
 {
     return p->kind == PLAN_ROLL && p->wait_ms[WAIT_BAKE] > 0 && p->gate.min_requests > 0;
+}
+
+static inline const char *plan_node_host(const struct plan *p, uint16_t node)
+{
+    return p->nodes[node].host != NULL ? p->nodes[node].host : p->nodes[node].name;
+}
+
+static inline const char *plan_node_service(const struct plan *p, uint16_t node)
+{
+    return p->nodes[node].service != NULL ? p->nodes[node].service : p->service;
 }
 
 /* Index of a peer's load balancer. */

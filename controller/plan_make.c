@@ -72,13 +72,13 @@ static void check_nodes(const struct fleet *f, const struct survey *s, const str
 {
     for (uint32_t i = 0; i < s->n_nodes; i++) {
         const struct survey_node *n = &s->nodes[i];
-        const char *name = f->hosts[n->host].name;
+        const char *name = survey_node_name(f, n);
 
         if (!n->good) {
             complain(c, n->call == CALL_FINE ? EXIT_REFUSED : EXIT_UNREACHABLE, "node %s: %s", name, n->text);
             continue;
         }
-        check_agent(name, n, q, c);
+        check_agent(f->hosts[n->host].name, n, q, c);
         check_claim(name, &n->status, q, c);
         if (n->status.ident.pid == 0)
             complain(c, EXIT_REFUSED, "%s: no process of service %s runs there; start it first", name,
@@ -106,7 +106,7 @@ struct making {
 
 static const char *node_name(const struct making *m, uint32_t node)
 {
-    return m->f->hosts[m->s->nodes[node].host].name;
+    return survey_node_name(m->f, &m->s->nodes[node]);
 }
 
 static void add_peer(struct making *m, uint16_t upstream, uint16_t node, const char *server)
@@ -193,20 +193,19 @@ static void match_all(struct making *m)
  * it in rotation. */
 static void check_peers(const struct making *m, uint16_t node, const struct plan_node *n)
 {
-    const struct fleet_host *h = &m->f->hosts[m->s->nodes[node].host];
     const struct agent_status *st = &m->s->nodes[node].status;
     char *unmet = peer_book_unmet(m->book, node);
 
     if (unmet != NULL)
-        complain(m->c, EXIT_REFUSED, "%s: no load balancer has the peer %s that its rollout_peer names", h->name,
+        complain(m->c, EXIT_REFUSED, "%s: no load balancer has the peer %s that its rollout_peer names", n->name,
                  unmet);
     else if (n->n_peers == 0)
         complain(m->c, EXIT_REFUSED,
                  "%s: no load balancer has a peer at an address that its service listens on%s%s; name it by "
                  "rollout_peer=, or take the host out with --limit",
-                 h->name, st->n_listening > 0 ? ", such as " : "", st->n_listening > 0 ? st->listening[0] : "");
+                 n->name, st->n_listening > 0 ? ", such as " : "", st->n_listening > 0 ? st->listening[0] : "");
     else if (n->n_peers > PLAN_NODE_PEERS_MAX)
-        complain(m->c, EXIT_REFUSED, "%s: %u peers over all load balancers; at most %d", h->name, n->n_peers,
+        complain(m->c, EXIT_REFUSED, "%s: %u peers over all load balancers; at most %d", n->name, n->n_peers,
                  PLAN_NODE_PEERS_MAX);
     free(unmet);
 }
@@ -218,14 +217,10 @@ static void add_nodes(struct making *m, const struct plan_request *q)
 
     p->nodes = pool_take(&p->owned, (m->s->n_nodes + 1) * sizeof *p->nodes);
     for (uint32_t i = 0; i < m->s->n_nodes; i++) {
-        const struct fleet_host *h = &m->f->hosts[m->s->nodes[i].host];
         const struct agent_status *st = &m->s->nodes[i].status;
         struct plan_node *n = &p->nodes[p->n_nodes++];
 
-        n->name = plan_keep(p, h->name);
-        n->agent = plan_keep(p, h->agent_url);
-        n->address = plan_keep(p, h->agent_address);
-        n->zone = plan_keep(p, h->zone);
+        plan_name_node(p, n, m->f, &m->s->nodes[i]);
         n->surveyed = n->before = st->ident;
         n->claim_fence = st->claim.there ? st->claim.fence : 0;
         n->at_target = p->has_release && ident_runs(&st->ident, p->release_sha256);

@@ -38,6 +38,8 @@ void plan_mark_in_place(struct plan *, const struct survey *);
 /* What both begin with: settings, load balancers; in plan_settings.c. */
 struct plan *plan_begin(const struct fleet *, const struct options *, const struct survey *,
                         const struct plan_request *);
+/* Name, host, service, agent, address and zone of a node. */
+void plan_name_node(struct plan *, struct plan_node *, const struct fleet *, const struct survey_node *);
 /* 1 + the highest fence that any load balancer or agent reports. */
 uint64_t plan_next_fence(const struct survey *);
 /* Index of an upstream at a load balancer (by survey index), or -1. */

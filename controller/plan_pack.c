@@ -103,6 +103,10 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     json_t *o = json_object(), *peers = json_array();
 
     put_text(o, "name", n->name);
+    if (n->host != NULL)
+        put_text(o, "host", n->host);
+    if (n->service != NULL)
+        put_text(o, "service", n->service);
     put_text(o, "agent", n->agent);
     put_text(o, "address", n->address);
     put_text(o, "zone", n->zone);
@@ -288,6 +292,8 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     const json_t *peers = json_opt_array(o, "peers");
 
     n->name = keep(p, o, "name");
+    n->host = json_opt_string(o, "host") != NULL ? keep(p, o, "host") : NULL;
+    n->service = json_opt_string(o, "service") != NULL ? keep(p, o, "service") : NULL;
     n->agent = keep(p, o, "agent");
     n->address = keep(p, o, "address");
     n->zone = keep(p, o, "zone");

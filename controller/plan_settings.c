@@ -88,6 +88,18 @@ struct plan *plan_begin(const struct fleet *fleet, const struct options *o, cons
     return p;
 }
 
+void plan_name_node(struct plan *p, struct plan_node *n, const struct fleet *f, const struct survey_node *sn)
+{
+    const struct fleet_host *h = &f->hosts[sn->host];
+
+    n->name = plan_keep(p, survey_node_name(f, sn));
+    n->host = sn->name != NULL ? plan_keep(p, h->name) : NULL;
+    n->service = sn->service != NULL ? plan_keep(p, sn->service) : NULL;
+    n->agent = plan_keep(p, h->agent_url);
+    n->address = plan_keep(p, h->agent_address);
+    n->zone = plan_keep(p, h->zone);
+}
+
 uint64_t plan_next_fence(const struct survey *s)
 {
     uint64_t highest = 0;

@@ -58,6 +58,22 @@ static bool read_release(struct session *s, struct err *err)
     return true;
 }
 
+static bool read_services(const struct session *s, struct err *err)
+{
+    uint32_t n = option_names_count(s->options->service);
+
+    if (s->n_nodes * n > PLAN_NODES_MAX)
+        return err_set(err, "%s: %zu nodes, %u service%s each, at most %d together; use --limit", s->options->hosts,
+                       s->n_nodes, n, n == 1 ? "" : "s", PLAN_NODES_MAX);
+    for (size_t i = 0; n > 1 && i < s->n_nodes; i++)
+        if (s->fleet->hosts[s->nodes[i]].peer != NULL)
+            return err_set(err,
+                           "%s: %s has a rollout_peer, which does not say of which of the services %s it is; roll "
+                           "them one by one",
+                           s->options->hosts, s->fleet->hosts[s->nodes[i]].name, s->options->service);
+    return true;
+}
+
 static bool read_fleet(struct session *s, struct err *err)
 {
     const struct options *o = s->options;
@@ -75,9 +91,7 @@ static bool read_fleet(struct session *s, struct err *err)
         return err_set(err, "%s: no load balancer: give a host rollout_api=URL, or name one with --lb URL", o->hosts);
     if (s->fleet->n_lbs > PLAN_LBS_MAX)
         return err_set(err, "%s: %u load balancers, at most %d", o->hosts, s->fleet->n_lbs, PLAN_LBS_MAX);
-    if (s->n_nodes > PLAN_NODES_MAX)
-        return err_set(err, "%s: %zu nodes, at most %d; use --limit", o->hosts, s->n_nodes, PLAN_NODES_MAX);
-    if (!options_merge_fleet(s->options, s->fleet, s->nodes, s->n_nodes, err))
+    if (!options_merge_fleet(s->options, s->fleet, s->nodes, s->n_nodes, err) || !read_services(s, err))
         return false;
     return o->order != ORDER_ZONE || o->command == COMMAND_REPAIR ||
            plan_order_by_zone(s->fleet, s->nodes, s->n_nodes, err);
