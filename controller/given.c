@@ -85,6 +85,7 @@ static char *urls_text(const struct text_list *list)
 
 #define GIVE_TEXT(field)     return mem_text(o->field)
 #define GIVE_NAME(field)     return mem_text(o->field)
+#define GIVE_NAMES(field)    return mem_text(o->field)
 #define GIVE_TEMPLATE(field) return mem_text(o->field)
 #define GIVE_PATH(field)     return o->field == NULL ? NULL : absolute(o->field, cwd)
 #define GIVE_URLS(field)     return urls_text(&o->field)

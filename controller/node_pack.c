@@ -99,6 +99,7 @@ static const struct field NODE_FIELDS[] = {
     FLAG(node, failed),
     FLAG(node, stopping),
     FLAG(node, reverse),
+    FLAG(node, claim_stays),
     HEX(node, goal),
     FLAG(node, anew),
     FLAG(node, loose),
