@@ -217,6 +217,29 @@ static uint8_t attempt_of(const char *id)
     return n < UINT8_MAX ? (uint8_t)n : UINT8_MAX;
 }
 
+enum ask agent_api_job_of(const struct agent_job *job, const char *rollout)
+{
+    const char *undo = node_job_name(ASK_UNDO), *id = job->id, *slash = id == NULL ? NULL : strrchr(id, '/');
+    size_t size = strlen(undo);
+
+    if (id == NULL || job->rollout == NULL || strcmp(job->rollout, rollout) != 0)
+        return ASK_NONE;
+    return slash != NULL && slash - id > (ptrdiff_t)size && slash[-(ptrdiff_t)size - 1] == '/' &&
+                   strncmp(slash - size, undo, size) == 0
+               ? ASK_UNDO
+               : ASK_JOB;
+}
+
+static void take_own_job(const struct plan *plan, const struct agent_job *job, struct answer *a)
+{
+    a->job_of = agent_api_job_of(job, plan->rollout);
+    if (a->job_of == ASK_NONE)
+        return;
+    a->attempt = attempt_of(job->id);
+    a->job_before = job->before;
+    a->job_after = job->after;
+}
+
 static bool take_status(const struct plan *plan, const struct call_result *r, struct answer *a, struct err *err)
 {
     struct agent_status s;
@@ -226,8 +249,7 @@ static bool take_status(const struct plan *plan, const struct call_result *r, st
     a->ident = s.ident;
     a->connections = s.connections;
     a->job = s.job.state;
-    if (s.job.id != NULL && s.job.rollout != NULL && strcmp(s.job.rollout, plan->rollout) == 0)
-        a->attempt = attempt_of(s.job.id);
+    take_own_job(plan, &s.job, a);
     a->claim_fence = s.claim.there ? s.claim.fence : 0;
     a->claim_ours = s.claim.there && strcmp(s.claim.rollout, plan->rollout) == 0;
     a->claim_live = s.claim.there && s.claim.left_s > 0;

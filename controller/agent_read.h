@@ -33,6 +33,8 @@ struct agent_job {
     const char *action;                     /* restart, upgrade, rollback; NULL = not told */
     enum job_state state;
     bool touched, restored;
+    bool has_release; /* of an upgrade or a rollback */
+    uint8_t release[32];
     struct ident before, after;
 };
 

@@ -74,7 +74,10 @@ struct answer {
     struct ident ident;         /* STATUS, HEALTH: what runs. JOB_END: what runs after it; pid 0 = nothing */
     bool healthy;               /* HEALTH */
     enum job_state job;         /* JOB, UNDO, JOB_END: of that job. STATUS: of the agent's latest job */
-    uint8_t attempt;            /* STATUS: of that job when it is our rollout's, else 0 */
+    enum ask job_of;            /* STATUS: ASK_JOB or ASK_UNDO when that is our rollout's, else ASK_NONE; then */
+    struct ident job_before;    /* what ran when it began, */
+    struct ident job_after;     /* what ran when it had ended, */
+    uint8_t attempt;            /* and the last part of its id, else 0 */
     bool touched;               /* JOB_END: a process was signalled or a file swapped */
     uint32_t connections;       /* STATUS: established to the service */
     uint64_t claim_fence;       /* STATUS: of the claim that is there, 0 = none */

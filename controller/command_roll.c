@@ -1,7 +1,11 @@
 #include <stdio.h>
 
+#include <stdlib.h>
+
 #include "command.h"
 #include "common/sha256.h"
+#include "mend.h"
+#include "plan_resume.h"
 
 /* Nodes that the plan would change. */
 static uint32_t to_do(const struct plan *p)
@@ -13,14 +17,37 @@ static uint32_t to_do(const struct plan *p)
     return n;
 }
 
-static void tell_nothing(const struct plan *p)
+/* I4: what stops this run does not put back what the run before left out. */
+static bool tell_left_out(const struct session *s)
+{
+    char *mend = mend_command(s->options, s->options->service);
+    bool any = false;
+
+    for (uint32_t i = 0; i < s->survey->n_nodes; i++) {
+        const struct survey_node *n = &s->survey->nodes[i];
+
+        if (!plan_resume_holds(n, &s->request) || n->status.claim.n_took_out == 0)
+            continue;
+        (void)fprintf(stderr,
+                      "rollout: %s: out of rotation or its state unknown, as an earlier run left it. Act now: %s\n",
+                      survey_node_name(s->fleet, n), mend);
+        any = true;
+    }
+    free(mend);
+    return any;
+}
+
+static void tell_done(const struct plan *p)
 {
     if (p->kind == PLAN_ROLLBACK)
         (void)printf("%u node%s taken back by %s already; nothing to do\n", p->n_nodes,
                      p->n_nodes == 1 ? " was" : "s were", p->rollout);
-    else
+    else if (p->has_release)
         (void)printf("%u node%s release %s already; nothing to do\n", p->n_nodes, p->n_nodes == 1 ? " runs" : "s run",
                      p->release_file);
+    else
+        (void)printf("rollout %s has restarted %s already; nothing to do\n", p->rollout,
+                     p->n_nodes == 1 ? "the node" : "all nodes");
 }
 
 /* Each node may have another release before. */
@@ -38,16 +65,28 @@ static void tell_ways_back(const struct plan *p)
     }
 }
 
-static int roll(struct session *s, struct complaints *c)
+int command_refused(const struct session *s, const struct complaints *c)
 {
-    struct plan *p = plan_make(s->fleet, s->options, s->survey, &s->request, c);
-    int code = 0;
+    int code = command_complain(c);
 
-    if (p == NULL) {
-        code = command_complain(c);
+    (void)fprintf(stderr, "rollout: nothing was changed\n");
+    return code != EXIT_HELD && tell_left_out(s) ? 3 : code;
+}
+
+int command_roll_on(struct session *s, struct complaints *c)
+{
+    struct plan *p;
+    int code = command_await_dead(s, false, c);
+
+    if (code != 0) {
         (void)fprintf(stderr, "rollout: nothing was changed\n");
+        return code;
+    }
+    p = plan_make(s->fleet, s->options, s->survey, &s->request, c);
+    if (p == NULL) {
+        code = command_refused(s, c);
     } else if (to_do(p) == 0) {
-        tell_nothing(p);
+        tell_done(p);
     } else {
         if (p->kind == PLAN_ROLLBACK)
             tell_ways_back(p);
@@ -59,10 +98,10 @@ static int roll(struct session *s, struct complaints *c)
 
 int command_roll(struct options *o)
 {
-    return command_on_fleet(o, roll);
+    return command_on_fleet(o, command_roll_on);
 }
 
 int command_rollback(struct options *o)
 {
-    return command_on_fleet(o, roll);
+    return command_on_fleet(o, command_roll_on);
 }

@@ -66,7 +66,7 @@ void node_init(struct node *n, uint16_t id, const struct plan *p)
     n->step = STEP_WAIT;
     n->left_ms = UINT32_MAX;
     n->next_ask_ms = UINT32_MAX;
-    n->before = p->kind == PLAN_REPAIR ? pn->before : pn->surveyed;
+    n->before = p->kind == PLAN_REPAIR || pn->resumed ? pn->before : pn->surveyed;
     n->out_mask = n->peers_mask = pn->out_mask;
     n->prior_drain_mask = pn->prior_drain_mask;
     n->claim_fence = pn->claim_fence;
@@ -96,14 +96,14 @@ struct action node_action(const struct node *n, const struct plan *p)
 
 static enum outcome final_outcome(const struct node *n, const struct plan *p)
 {
+    if (p->kind == PLAN_REPAIR)
+        return OUTCOME_MENDED;                      /* whatever it took */
     if (n->reverse && ident_runs(&n->now, n->goal)) /* even where that took a detour */
         return n->job == ASK_NONE && p->kind == PLAN_ROLLBACK ? OUTCOME_ALREADY : OUTCOME_BACK;
     if (n->failed)
         return OUTCOME_FAILED;
     if (n->stopping)
         return OUTCOME_STOPPED;
-    if (p->kind == PLAN_REPAIR)
-        return OUTCOME_MENDED;
     return n->job == ASK_NONE ? OUTCOME_ALREADY : OUTCOME_UPGRADED;
 }
 
@@ -135,6 +135,8 @@ static enum step way(const struct node *n, const struct plan *p, enum step to)
     return to;
 }
 
+static void fail(struct node *, enum why);
+
 /* The one place where a step changes. */
 static void enter(struct node *n, const struct plan *p, enum step to, struct move *m)
 {
@@ -144,6 +146,8 @@ static void enter(struct node *n, const struct plan *p, enum step to, struct mov
     m->from = (enum step)n->step;
     to = way(n, p, to);
     row = &rows[to];
+    if (to == STEP_DONE && n->anew)
+        fail(n, WHY_AGENT); /* its claim could not be dropped, and it has not begun */
     n->step = (uint8_t)to;
     n->left_ms = row->limit == WAIT_NONE ? UINT32_MAX : p->wait_ms[row->limit];
     n->streak = 0;
@@ -167,7 +171,7 @@ static void enter(struct node *n, const struct plan *p, enum step to, struct mov
 /* Off the good path: remember the first reason. What cannot be unclaimed is told, but the node is well. */
 static void fail(struct node *n, enum why why)
 {
-    if (n->step == STEP_UNCLAIM || why == WHY_NONE)
+    if ((n->step == STEP_UNCLAIM && !n->anew) || why == WHY_NONE)
         return;
     n->failed = true;
     if (n->why == WHY_NONE) {
@@ -209,10 +213,10 @@ struct move node_begin(struct node *n, const struct plan *p)
     struct move m = {0};
 
     assert(n->step == STEP_WAIT);
-    if (p->kind != PLAN_REPAIR && p->nodes[n->id].at_target)
-        enter(n, p, STEP_DONE, &m);
+    if (p->kind == PLAN_REPAIR || p->nodes[n->id].resumed)
+        enter(n, p, STEP_MEND, &m);
     else
-        enter(n, p, p->kind == PLAN_REPAIR ? STEP_MEND : rows[STEP_WAIT].on_good, &m);
+        enter(n, p, p->nodes[n->id].at_target ? STEP_DONE : rows[STEP_WAIT].on_good, &m);
     return m;
 }
 

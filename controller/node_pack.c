@@ -101,6 +101,8 @@ static const struct field NODE_FIELDS[] = {
     FLAG(node, reverse),
     FLAG(node, claim_stays),
     HEX(node, goal),
+    FLAG(node, anew),
+    FLAG(node, loose),
 };
 
 /* ---- the unsigned of any width at p */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/duration.h"
+#include "common/mem.h"
 #include "nearest.h"
 
 const struct option_row option_rows[OPT_COUNT] = {
@@ -217,6 +218,15 @@ static bool read_word(const struct option_row *row, const char *text, uint32_t *
         p += size;
     }
     return err_set(err, "\"%.64s\" is not one of: %s", text, known);
+}
+
+char *option_word(const struct option_row *row, uint32_t index)
+{
+    const char *p = row->argument;
+
+    for (; *p != '\0' && (*p == '-' || index-- > 0); p += *p == '|')
+        p += strcspn(p, "|");
+    return mem_format("%.*s", (int)strcspn(p, "|"), p);
 }
 
 static bool read_flag(const char *text, bool *flag, struct err *err)

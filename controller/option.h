@@ -55,9 +55,10 @@ enum option_scope {
 
 enum option_commands {
     IN_PLAN = 1u << COMMAND_PLAN,
-    IN_UPGRADES = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN,
+    IN_UPGRADES = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN | 1u << COMMAND_RESUME,
     IN_RUNS = IN_UPGRADES | 1u << COMMAND_ROLLBACK,
     IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR,
+    IN_NAMED = IN_ALL & ~(1u << COMMAND_RESUME),                                 /* the others take the id as a word */
     IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW /* the journal alone */
 };
 
@@ -116,6 +117,9 @@ bool option_read(const struct option_row *row, const char *text, union option_va
 /* Whether `url` is http(s)://HOST[:PORT][/PATH]: no user and password (secrets come from files), query, fragment,
  * blank. host (256 bytes, or NULL) gets the host, an IPv6 address without its brackets. */
 bool option_url(const char *url, char *host, struct err *err);
+
+/* The word of that index, as option_read takes it; the caller frees it. */
+char *option_word(const struct option_row *row, uint32_t index);
 
 const struct option_row *option_by_key(const char *key); /* rollout_zone; NULL = unknown */
 

@@ -13,7 +13,10 @@ const char *plan_kind_word(enum plan_kind kind)
 
 struct plan *plan_new(void)
 {
-    return mem_zero(1, sizeof(struct plan));
+    struct plan *p = mem_zero(1, sizeof *p);
+
+    p->hosts = p->given = "";
+    return p;
 }
 
 void plan_free(struct plan **p)

@@ -74,7 +74,8 @@ struct plan_node {
     bool at_target;        /* surveyed as running it already: skipped, and said so */
     bool in_place;         /* alone in an upstream, and --in-place was given: it is not taken out for its job */
     struct ident surveyed; /* what ran at the time of the survey */
-    /* For a repair from the dead rollout's claim; the last two also for a rollback. */
+    bool resumed;          /* an earlier run of this rollout left it with a claim: it begins in MEND, and at once */
+    /* From the claim of the dead rollout, or of the run before; nothing else has any, but a rollback the last two. */
     uint64_t out_mask, prior_drain_mask; /* what that rollout took out, and what of it was draining before it */
     uint64_t claim_fence;                /* of the claim that is there; what the next PUT expects */
     struct ident before;                 /* what ran when it was claimed */
@@ -97,9 +98,10 @@ enum plan_kind {
 
 struct plan {
     enum plan_kind kind;
-    const char *rollout; /* id: [A-Za-z0-9._-] */
-    const char *holder;  /* who and where, for people: "ann@ci-7 pid 4711" */
-    const char *service; /* or several, "app,jobs": then each node says which it is */
+    const char *rollout;       /* id: [A-Za-z0-9._-] */
+    const char *holder;        /* who and where, for people: "ann@ci-7 pid 4711" */
+    const char *service;       /* or several, "app,jobs": then each node says which it is */
+    const char *hosts, *given; /* given.h: hosts file and options, for a resume by the journal; "" = not kept */
     uint64_t fence;
     uint32_t lease_ttl_ms;  /* of leases and claims */
     uint32_t lease_wait_ms; /* how long another's lease is waited for before it is exit 6: 0, or for a repair the rest

@@ -12,7 +12,7 @@
 static void put(json_t *object, const char *key, json_t *value)
 {
     if (json_object_set_new(object, key, value) != 0)
-        abort(); /* out of memory, or text that is no UTF-8: names were checked when they were read */
+        abort(); /* out of memory */
 }
 
 static void put_uint(json_t *object, const char *key, uint64_t value)
@@ -20,9 +20,20 @@ static void put_uint(json_t *object, const char *key, uint64_t value)
     put(object, key, json_integer((json_int_t)value));
 }
 
+/* A path may be no UTF-8: it is kept readable, but not found again. */
 static void put_text(json_t *object, const char *key, const char *text)
 {
-    put(object, key, json_string(text));
+    json_t *value = json_string(text);
+
+    if (value == NULL) {
+        char *plain = mem_text(text);
+
+        for (char *c = plain; *c != '\0'; c++)
+            *c = (char)((*c & 0x80) != 0 ? '?' : *c);
+        value = json_string(plain);
+        free(plain);
+    }
+    put(object, key, value);
 }
 
 static void put_bool(json_t *object, const char *key, bool value)
@@ -112,6 +123,7 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     put_text(o, "zone", n->zone);
     put_bool(o, "at_target", n->at_target);
     put_bool(o, "in_place", n->in_place);
+    put_bool(o, "resumed", n->resumed);
     put(o, "surveyed", pack_ident(&n->surveyed));
     put_u64(o, "out", n->out_mask);
     put_u64(o, "prior_drain", n->prior_drain_mask);
@@ -151,6 +163,8 @@ static json_t *pack_head(const struct plan *p)
     put_text(o, "rollout", p->rollout);
     put_text(o, "holder", p->holder);
     put_text(o, "service", p->service);
+    put_text(o, "hosts", p->hosts);
+    put_text(o, "given", p->given);
     put_u64(o, "fence", p->fence);
     put_uint(o, "lease_ttl_ms", p->lease_ttl_ms);
     put_uint(o, "lease_wait_ms", p->lease_wait_ms);
@@ -243,6 +257,8 @@ static void unpack_head(struct plan *p, const json_t *o)
     p->rollout = keep(p, o, "rollout");
     p->holder = keep(p, o, "holder");
     p->service = keep(p, o, "service");
+    p->hosts = keep(p, o, "hosts");
+    p->given = keep(p, o, "given");
     p->fence = get_u64(o, "fence");
     p->lease_ttl_ms = u32(o, "lease_ttl_ms");
     p->lease_wait_ms = u32(o, "lease_wait_ms");
@@ -299,6 +315,7 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     n->zone = keep(p, o, "zone");
     n->at_target = json_opt_bool(o, "at_target", false);
     n->in_place = json_opt_bool(o, "in_place", false);
+    n->resumed = json_opt_bool(o, "resumed", false);
     n->surveyed = unpack_ident(o, "surveyed");
     n->out_mask = get_u64(o, "out");
     n->prior_drain_mask = get_u64(o, "prior_drain");

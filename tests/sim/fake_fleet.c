@@ -439,8 +439,12 @@ enum answer_kind fake_job_post(struct fake_fleet *f, const struct plan *p, const
     if (fate == FATE_REFUSED || (a->job.id[0] != '\0' && a->job.state == JOB_RUNNING))
         return ANS_REFUSED;
     fake_judge_touch(f, p, act->node, executable);
-    a->job =
-        (struct fake_job){.fate = fate, .state = JOB_RUNNING, .touched = true, .ends_ms = f->now_ms + a->job_takes_ms};
+    a->job = (struct fake_job){.ask = act->ask,
+                               .fate = fate,
+                               .state = JOB_RUNNING,
+                               .touched = true,
+                               .ends_ms = f->now_ms + a->job_takes_ms,
+                               .before = a->now};
     (void)snprintf(a->job.id, sizeof a->job.id, "%s", id);
     if (fate != FATE_KEPT)
         a->installed = executable;

@@ -67,11 +67,12 @@ struct fake_claim {
 
 struct fake_job {
     char id[64]; /* "" = none yet */
+    enum ask ask;
     enum fake_fate fate;
     enum job_state state;
     bool touched;
     int64_t ends_ms;
-    struct ident after;
+    struct ident before, after;
 };
 
 struct fake_agent {
