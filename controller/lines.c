@@ -43,8 +43,8 @@ static uint32_t count_resumed(const struct plan *p)
 void lines_plan(FILE *f, const struct plan *p)
 {
     char hex[SHA256_DIGITS + 1];
-    uint32_t resumed = count_resumed(p);
     uint32_t in_place = 0;
+    uint32_t resumed = count_resumed(p);
 
     sha256_hex(p->release_sha256, hex);
     (void)fprintf(f, "rollout %s, fence %llu: ", p->rollout, (unsigned long long)p->fence);
@@ -58,12 +58,12 @@ void lines_plan(FILE *f, const struct plan *p)
                       p->version[0] != '\0' ? ", version " : "", p->version);
     else
         (void)fprintf(f, "service %s, restart of %u node%s", p->service, p->n_nodes, plural(p->n_nodes));
-    if (resumed > 0)
-        (void)fprintf(f, "; resumed, %u of them left in motion", resumed);
     for (uint32_t i = 0; i < p->n_nodes; i++)
         in_place += p->nodes[i].in_place ? 1 : 0;
     if (in_place > 0)
         (void)fprintf(f, ", %u in place, without a drain", in_place);
+    if (resumed > 0)
+        (void)fprintf(f, "; resumed, %u of them left in motion", resumed);
 }
 
 static void about_step(FILE *f, const struct view *v, const struct event *e)

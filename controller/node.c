@@ -121,8 +121,6 @@ static bool bakes(const struct node *n, const struct plan *p)
     return p->wait_ms[WAIT_BAKE] > 0 && !(n->reverse && p->kind == PLAN_ROLL);
 }
 
-static void fail(struct node *, enum why);
-
 /* A node that is handed over in place is neither taken out nor put back. Behind that, who bakes? */
 static enum step way(const struct node *n, const struct plan *p, enum step to)
 {
@@ -136,6 +134,8 @@ static enum step way(const struct node *n, const struct plan *p, enum step to)
         to = STEP_OUT; /* the way back has no way back: the bad release is not put into rotation again */
     return to;
 }
+
+static void fail(struct node *, enum why);
 
 /* The one place where a step changes. */
 static void enter(struct node *n, const struct plan *p, enum step to, struct move *m)
