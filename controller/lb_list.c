@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "lb_api.h"
 
 /* Where we are in the text. Values are parsed one at a time by jansson, the brackets around them are ours. */
 struct text {
@@ -80,20 +81,6 @@ static bool go_on(struct text *t, char close, bool *more)
     return true;
 }
 
-static enum peer_state state_of(const char *word)
-{
-    static const struct {
-        const char *word;
-        enum peer_state state;
-    } states[] = {{"up", PEER_UP},           {"draining", PEER_DRAINING}, {"down", PEER_DOWN},
-                  {"unavail", PEER_UNAVAIL}, {"checking", PEER_UNAVAIL},  {"unhealthy", PEER_UNAVAIL}};
-
-    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
-        if (strcmp(states[i].word, word) == 0)
-            return states[i].state;
-    return PEER_UNKNOWN;
-}
-
 static bool read_peer(const json_t *o, const struct lb_walk *walk, struct err *err)
 {
     const char *state;
@@ -108,7 +95,7 @@ static bool read_peer(const json_t *o, const struct lb_walk *walk, struct err *e
     p.name = json_opt_string(o, "name");
     if (p.name == NULL)
         p.name = p.server;
-    p.state = state_of(state);
+    p.state = lb_api_state(state);
     p.backup = json_opt_bool(o, "backup", false);
     p.active = active < UINT32_MAX ? (uint32_t)active : UINT32_MAX;
     return walk->peer == NULL || walk->peer(walk->ctx, &p, err);
