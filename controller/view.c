@@ -1,14 +1,28 @@
 #include "view.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/mem.h"
+
+#define NAME_WIDTH_MIN 8
+#define NAME_WIDTH_MAX 40
+
+static int name_width(const struct plan *p)
+{
+    size_t width = NAME_WIDTH_MIN;
+
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        width = strlen(p->nodes[i].name) > width ? strlen(p->nodes[i].name) : width;
+    return width > NAME_WIDTH_MAX ? NAME_WIDTH_MAX : (int)width;
+}
 
 struct view *view_new(const struct plan *p)
 {
     struct view *v = mem_zero(1, sizeof *v);
 
     v->plan = p;
+    v->name_width = name_width(p);
     v->nodes = mem_zero(p->n_nodes, sizeof *v->nodes);
     for (uint32_t i = 0; i < p->n_nodes; i++)
         node_init(&v->nodes[i].state, (uint16_t)i, p);

@@ -18,6 +18,7 @@ struct view_node {
 
 struct view {
     const struct plan *plan;        /* borrowed */
+    int name_width;                 /* of a column that most names fit in */
     struct view_node *nodes;        /* n_nodes of the plan */
     int64_t began_ms, now_ms;       /* wall time of the first and the last event */
     char stopping[ANSWER_TEXT_MAX]; /* why nothing new starts; "" */
