@@ -5,6 +5,7 @@
 
 #include "common/json.h"
 #include "lb_api.h"
+#include "lb_peer.h"
 
 /* Where we are in the text. Values are parsed one at a time by jansson, the brackets around them are ours. */
 struct text {
@@ -101,6 +102,20 @@ static bool read_peer(const json_t *o, const struct lb_walk *walk, struct err *e
     return walk->peer == NULL || walk->peer(walk->ctx, &p, err);
 }
 
+/* By the short way, where it is as nginx writes it; else, and to say what is wrong, by the long one. */
+static bool read_one_peer(struct text *t, const struct lb_walk *walk)
+{
+    struct lb_peer_texts texts;
+    struct lb_peer p;
+
+    if (next(t) == '{' && lb_peer_read(&t->at, t->end, &p, &texts))
+        return walk->peer == NULL || walk->peer(walk->ctx, &p, t->err);
+    json_t *o = value(t);
+    bool good = o != NULL && read_peer(o, walk, t->err);
+    json_decref(o);
+    return good;
+}
+
 static bool read_peers(struct text *t, const struct lb_walk *walk)
 {
     bool more = true;
@@ -111,13 +126,9 @@ static bool read_peers(struct text *t, const struct lb_walk *walk)
         t->at++;
         return true;
     }
-    while (more) {
-        json_t *o = value(t);
-        bool good = o != NULL && read_peer(o, walk, t->err) && go_on(t, ']', &more);
-        json_decref(o);
-        if (!good)
+    while (more)
+        if (!read_one_peer(t, walk) || !go_on(t, ']', &more))
             return false;
-    }
     return true;
 }
 
