@@ -59,6 +59,10 @@ static curl_socket_t on_socket(void *ctx, curlsocktype purpose, struct curl_sock
     return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
+#define LARGE_CAP_BYTES    (1024 * 1024) /* answers that may be longer are read in larger pieces; */
+#define LARGE_BUFFER_BYTES (64 * 1024L)  /* one such buffer for each small answer would be most of the work */
+#define SMALL_BUFFER_BYTES (4 * 1024L)
+
 #define SET(c, option, value)                                                                                          \
     do {                                                                                                               \
         CURLcode set_rc = curl_easy_setopt((c)->easy, option, value);                                                  \
@@ -151,6 +155,7 @@ static void set_limits(struct call *c, const struct call_request *q, uint32_t co
     SET(c, CURLOPT_TIMEOUT_MS, (long)q->limit_ms);
     SET(c, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
     SET(c, CURLOPT_FORBID_REUSE, q->last ? 1L : 0L);
+    SET(c, CURLOPT_BUFFERSIZE, q->cap_bytes > LARGE_CAP_BYTES ? LARGE_BUFFER_BYTES : SMALL_BUFFER_BYTES);
     SET(c, CURLOPT_WRITEDATA, c);
     SET(c, CURLOPT_ERRORBUFFER, c->error);
     SET(c, CURLOPT_PRIVATE, c);
@@ -167,6 +172,7 @@ static void set_manners(struct call *c)
     SET(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(c, CURLOPT_MAXAGE_CONN, (long)IDLE_CONNECTION_MAX_S);
     SET(c, CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(c, CURLOPT_DNS_CACHE_TIMEOUT, 0L); /* curl walks over all it has kept at the end of each call */
     SET(c, CURLOPT_USERAGENT, "rollout/" ROLLOUT_VERSION);
     SET(c, CURLOPT_OPENSOCKETFUNCTION, on_socket);
     SET(c, CURLOPT_WRITEFUNCTION, on_body);

@@ -9,6 +9,8 @@
 
 #define WAIT_MS         1000 /* of one collect; every call has its own limit */
 #define RESULTS_AT_ONCE 64
+#define NODES_AT_ONCE   (CALLS_ACTIVE_MAX / 2)
+#define KEPT_MAX        (CALLS_ACTIVE_MAX / 2) /* nodes whose connections wait for the rollout; more would be in its way */
 
 enum probe_kind { PROBE_VERSIONS, PROBE_NGINX, PROBE_LIST, PROBE_ROOT, PROBE_STATUS };
 
@@ -26,6 +28,7 @@ struct surveying {
     struct probe *probes; /* at most three a load balancer, two a node */
     uint32_t n_probes;
     uint32_t n_open;
+    uint32_t next_node; /* the first that was not asked yet */
 };
 
 bool survey_set_profiles(struct calls *calls, const struct fleet *fleet, const struct options *o, struct err *err)
@@ -55,12 +58,21 @@ static void ask(struct surveying *s, enum probe_kind kind, uint32_t i, uint32_t 
                              .connect_to = h->api_url != NULL ? h->api_address : h->agent_address,
                              .limit_ms = s->options->request_timeout_ms,
                              .cap_bytes = kind == PROBE_LIST ? LB_LIST_MAX_BYTES : LB_BODY_MAX_BYTES,
-                             .tag = probe};
+                             .tag = probe,
+                             .last = kind == PROBE_STATUS && s->survey->n_nodes > KEPT_MAX};
 
     *probe = (struct probe){.kind = kind, .i = i};
     s->n_open++;
     calls_start(s->calls, &q);
     free(url);
+}
+
+/* As one has told all, the next is asked: each call that waits for its turn would cost as much as what it tells. */
+static void ask_next_node(struct surveying *s)
+{
+    uint32_t i = s->next_node++, host = s->survey->nodes[i].host;
+
+    ask(s, PROBE_ROOT, i, host, agent_api_url_root(s->fleet->hosts[host].agent_url));
 }
 
 static void ask_all(struct surveying *s)
@@ -69,12 +81,8 @@ static void ask_all(struct surveying *s)
         uint32_t host = s->survey->lbs[i].host;
         ask(s, PROBE_VERSIONS, i, host, lb_api_url_versions(s->fleet->hosts[host].api_url));
     }
-    for (uint32_t i = 0; i < s->survey->n_nodes; i++) {
-        uint32_t host = s->survey->nodes[i].host;
-        const char *agent = s->fleet->hosts[host].agent_url;
-        ask(s, PROBE_ROOT, i, host, agent_api_url_root(agent));
-        ask(s, PROBE_STATUS, i, host, agent_api_url_status(agent, s->options->service));
-    }
+    while (s->next_node < s->survey->n_nodes && s->next_node < NODES_AT_ONCE)
+        ask_next_node(s);
 }
 
 /* ---- the list of one load balancer, copied */
@@ -217,13 +225,18 @@ static void node_came(struct surveying *s, const struct probe *probe, const stru
     bool went_well = is_whole(r, &err);
 
     n->call = worse(n->call, r->failure);
-    if (went_well && probe->kind == PROBE_ROOT)
+    if (went_well && probe->kind == PROBE_ROOT) {
         went_well = agent_read_root(r->body, r->body_bytes, &n->root, &err);
-    else if (went_well)
+        if (went_well) /* by the same connection */
+            ask(s, PROBE_STATUS, probe->i, n->host,
+                agent_api_url_status(s->fleet->hosts[n->host].agent_url, s->options->service));
+    } else if (went_well)
         went_well = agent_read_status(r->body, r->body_bytes, &n->status, &err);
     else
         refusal_text(r, &err);
     note(&n->good, n->text, went_well, &err);
+    if ((probe->kind == PROBE_STATUS || !went_well) && s->next_node < s->survey->n_nodes)
+        ask_next_node(s);
 }
 
 static bool collect_all(struct surveying *s)
