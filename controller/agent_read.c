@@ -134,6 +134,8 @@ bool agent_read_job(const json_t *o, struct agent_job *j, struct err *err)
     j->rollout = json_opt_string(o, "rollout");
     j->code = json_opt_string(o, "code");
     j->text = json_opt_string(o, "text");
+    if (json_opt_string(o, "release") != NULL && !read_hex(o, "release", &j->has_release, j->release, err))
+        return err_context(err, "a job");
     j->touched = json_opt_bool(o, "touched", false);
     j->restored = json_opt_bool(o, "restored", false);
     j->state = strcmp(state, "running") == 0  ? JOB_RUNNING

@@ -21,7 +21,7 @@
     X(DRAIN, "load balancers: PATCH drain:true")                                                                       \
     X(DOWN, "load balancers: PATCH down:true")                                                                         \
     X(BACK, "load balancers: PATCH as before")                                                                         \
-    X(JOB, "agent: POST job restart or upgrade")                                                                       \
+    X(JOB, "agent: POST job restart or upgrade, or rollback where the rollout takes nodes back")                       \
     X(UNDO, "agent: POST job rollback")                                                                                \
     X(JOB_END, "agent: has the job ended")                                                                             \
     X(HEALTH, "agent: health, with identity")                                                                          \
@@ -55,6 +55,8 @@ struct action {
     uint32_t ttl_ms;     /* LEASE */
     uint32_t hold_s;     /* LOOK */
     uint64_t look;       /* LOOK: which one; comes back with the answer */
+    bool reverse;        /* CLAIM, RENEW, STAGE, JOB: the node is taken back to `goal`, which its agent has kept */
+    uint8_t goal[32];    /* sha256 */
 };
 
 enum answer_kind {
@@ -76,7 +78,10 @@ struct answer {
     struct ident ident;         /* STATUS, HEALTH: what runs. JOB_END: what runs after it; pid 0 = nothing */
     bool healthy;               /* HEALTH */
     enum job_state job;         /* JOB, UNDO, JOB_END: of that job. STATUS: of the agent's latest job */
-    uint8_t attempt;            /* STATUS: of that job when it is our rollout's, else 0 */
+    enum ask job_of;            /* STATUS: ASK_JOB or ASK_UNDO when that is our rollout's, else ASK_NONE; then */
+    struct ident job_before;    /* what ran when it began, */
+    struct ident job_after;     /* what ran when it had ended, */
+    uint8_t attempt;            /* and the last part of its id, else 0 */
     bool touched;               /* JOB_END: a process was signalled or a file swapped */
     uint32_t connections;       /* STATUS: established to the service */
     uint64_t claim_fence;       /* STATUS: of the claim that is there, 0 = none */
@@ -97,12 +102,23 @@ struct seen_upstream {
     uint32_t configured; /* peers that are not backup */
     uint32_t up;         /* of these, in state up */
 };
+/* What one peer, or several together, have served since the first list of them; it only rises (or wraps around). No
+ * padding: it is hashed. */
+struct served {
+    uint64_t time_ms; /* summed over the `timed` answers */
+    uint32_t timed, answers;
+    uint32_t errors; /* answers with a 5xx */
+    uint32_t fails;  /* requests that nginx counts as failed */
+};
 enum peer_state { PEER_UNKNOWN, PEER_UP, PEER_DRAINING, PEER_DOWN, PEER_UNAVAIL };
 struct seen_peer {
     uint8_t state; /* enum peer_state; PEER_UNKNOWN where the upstream does not list it */
     bool backup;
     bool exact; /* of a look at one server: `active` says all. Where it does not, the list and the agent must */
     uint32_t active;
+    struct served own;    /* while the plan bakes by what nginx counts, else zero */
+    struct served others; /* the other peers of its upstream while they were up and not backup, its node's own left out;
+                             of several peers of one node in one upstream, the first has it */
 };
 
 enum input_kind {

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "alive.h"
+#include "common/duration.h"
 #include "common/mem.h"
 #include "lines.h"
 #include "loop.h"
@@ -13,6 +15,7 @@
 #include "outlet.h"
 #include "signals.h"
 #include "store.h"
+#include "vigil.h"
 #include "world_net.h"
 
 int command_bad(int exit_code, const struct err *err)
@@ -41,12 +44,17 @@ static int interrupted(void)
 
 int command_on_fleet(struct options *o, int (*act)(struct session *, struct complaints *))
 {
+    return command_on_journal(o, NULL, act);
+}
+
+int command_on_journal(struct options *o, const struct plan *journal, int (*act)(struct session *, struct complaints *))
+{
     struct session s;
     struct err err = {.text = ""};
     struct complaints c = {0};
     int code;
 
-    if (!session_open(&s, o, &err))
+    if (!session_open(&s, o, journal, &err))
         code = command_bad(EXIT_CONFIG, &err);
     else if (!session_survey(&s))
         code = interrupted();
@@ -55,6 +63,36 @@ int command_on_fleet(struct options *o, int (*act)(struct session *, struct comp
     complaints_free(&c);
     session_close(&s);
     return code;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int command_await_dead(struct session *s, bool repair, struct complaints *c)
+{
+    struct vigil v = {0};
+    struct call_result none;
+    enum vigil_verdict verdict;
+    char limit[32];
+
+    while ((verdict = vigil_look(&v, s->fleet, s->survey, &s->request, repair, now_ms())) == VIGIL_WAIT) {
+        if (v.began_ms == v.looked_ms) {
+            (void)printf("waiting, at most %s, for what a dead rollout holds to run out: %s\n",
+                         duration_format_ms(v.until_ms - v.began_ms, limit, sizeof limit), v.text);
+            (void)fflush(stdout);
+        }
+        (void)calls_collect(s->calls, v.wait_ms, &none, 1, NULL);
+        if (signals_seen(NULL) != 0 || !session_survey(s))
+            return interrupted();
+    }
+    if (verdict == VIGIL_ALIVE)
+        complain(c, EXIT_HELD, "%s; it is alive: it was renewed meanwhile", v.text);
+    return verdict == VIGIL_ALIVE ? command_complain(c) : 0;
 }
 
 /* Lines of the events that were made durable together: they go out together. */

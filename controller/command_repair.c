@@ -43,9 +43,13 @@ static void tell_unclaimed(const struct session *s)
 
 static int repair(struct session *s, struct complaints *c)
 {
-    struct plan *p = plan_make_repair(s->fleet, s->options, s->survey, &s->request, c);
-    int code = command_complain(c);
+    struct plan *p;
+    int code = command_await_dead(s, true, c);
 
+    if (code != 0)
+        return code;
+    p = plan_make_repair(s->fleet, s->options, s->survey, &s->request, c);
+    code = command_complain(c);
     if (p == NULL)
         (void)fprintf(stderr, "rollout: nothing was changed\n");
     else if (p->n_nodes > 0)

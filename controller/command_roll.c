@@ -1,6 +1,10 @@
 #include <stdio.h>
 
+#include <stdlib.h>
+
 #include "command.h"
+#include "mend.h"
+#include "plan_resume.h"
 
 /* Nodes that the plan would change. */
 static uint32_t to_do(const struct plan *p)
@@ -12,17 +16,58 @@ static uint32_t to_do(const struct plan *p)
     return n;
 }
 
-static int roll(struct session *s, struct complaints *c)
+/* I4: what stops this run does not put back what the run before left out. */
+static bool tell_left_out(const struct session *s)
 {
-    struct plan *p = plan_make(s->fleet, s->options, s->survey, &s->request, c);
-    int code = 0;
+    char *mend = mend_command(s->options, s->options->service);
+    bool any = false;
 
-    if (p == NULL) {
-        code = command_complain(c);
-        (void)fprintf(stderr, "rollout: nothing was changed\n");
-    } else if (to_do(p) == 0) {
+    for (uint32_t i = 0; i < s->survey->n_nodes; i++) {
+        const struct survey_node *n = &s->survey->nodes[i];
+
+        if (!plan_resume_holds(n, &s->request) || n->status.claim.n_took_out == 0)
+            continue;
+        (void)fprintf(stderr,
+                      "rollout: %s: out of rotation or its state unknown, as an earlier run left it. Act now: %s\n",
+                      s->fleet->hosts[n->host].name, mend);
+        any = true;
+    }
+    free(mend);
+    return any;
+}
+
+static void tell_done(const struct plan *p)
+{
+    if (p->has_release)
         (void)printf("%u node%s release %s already; nothing to do\n", p->n_nodes, p->n_nodes == 1 ? " runs" : "s run",
                      p->release_file);
+    else
+        (void)printf("rollout %s has restarted %s already; nothing to do\n", p->rollout,
+                     p->n_nodes == 1 ? "the node" : "all nodes");
+}
+
+int command_refused(const struct session *s, const struct complaints *c)
+{
+    int code = command_complain(c);
+
+    (void)fprintf(stderr, "rollout: nothing was changed\n");
+    return code != EXIT_HELD && tell_left_out(s) ? 3 : code;
+}
+
+int command_roll_on(struct session *s, struct complaints *c)
+{
+    struct plan *p;
+    int code = command_await_dead(s, false, c);
+
+    if (code != 0) {
+        (void)fprintf(stderr, "rollout: nothing was changed\n");
+        return code;
+    }
+    p = plan_make(s->fleet, s->options, s->survey, &s->request, c);
+    if (p == NULL) {
+        code = command_refused(s, c);
+    } else if (to_do(p) == 0) {
+        tell_done(p);
     } else {
         code = command_run(s, p);
     }
@@ -32,5 +77,5 @@ static int roll(struct session *s, struct complaints *c)
 
 int command_roll(struct options *o)
 {
-    return command_on_fleet(o, roll);
+    return command_on_fleet(o, command_roll_on);
 }

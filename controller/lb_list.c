@@ -82,6 +82,20 @@ static bool go_on(struct text *t, char close, bool *more)
     return true;
 }
 
+/* Counters that an nginx does not have are no error: there is nothing to judge by then. */
+static struct lb_counts read_counts(const json_t *o)
+{
+    struct lb_counts c = {0};
+    const json_t *responses = json_opt_object(o, "responses");
+    uint64_t ms;
+
+    c.known = responses != NULL && json_get_uint(responses, "total", &c.answers, NULL) &&
+              json_get_uint(responses, "5xx", &c.errors, NULL) && json_get_uint(o, "fails", &c.fails, NULL);
+    c.timed = json_get_uint(o, "response_time", &ms, NULL) && ms < UINT32_MAX;
+    c.response_ms = c.timed ? (uint32_t)ms : 0;
+    return c;
+}
+
 static bool read_peer(const json_t *o, const struct lb_walk *walk, struct err *err)
 {
     const char *state;
@@ -99,6 +113,8 @@ static bool read_peer(const json_t *o, const struct lb_walk *walk, struct err *e
     p.state = lb_api_state(state);
     p.backup = json_opt_bool(o, "backup", false);
     p.active = active < UINT32_MAX ? (uint32_t)active : UINT32_MAX;
+    if (walk->counts)
+        p.counts = read_counts(o);
     return walk->peer == NULL || walk->peer(walk->ctx, &p, err);
 }
 
@@ -108,7 +124,7 @@ static bool read_one_peer(struct text *t, const struct lb_walk *walk)
     struct lb_peer_texts texts;
     struct lb_peer p;
 
-    if (next(t) == '{' && lb_peer_read(&t->at, t->end, &p, &texts))
+    if (!walk->counts && next(t) == '{' && lb_peer_read(&t->at, t->end, &p, &texts))
         return walk->peer == NULL || walk->peer(walk->ctx, &p, t->err);
     json_t *o = value(t);
     bool good = o != NULL && read_peer(o, walk, t->err);

@@ -37,6 +37,7 @@ enum option_type {
     OPTION_URLS,     /* struct text_list: http:// or https:// URLs, separated by commas or blanks */
     OPTION_DURATION, /* uint32_t FIELD_ms: as Go and nginx write them */
     OPTION_NUMBER,   /* uint32_t */
+    OPTION_PERCENT,  /* uint32_t FIELD_bp: hundredths of a percent; written "1%", "0.25%" */
     OPTION_SHARE,    /* struct share: a number or a percentage */
     OPTION_SHARES,   /* struct share_list */
     OPTION_WORD,     /* uint32_t: index of the word in `argument` */
@@ -53,8 +54,9 @@ enum option_scope {
 
 enum option_commands {
     IN_PLAN = 1u << COMMAND_PLAN,
-    IN_RUNS = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN,
+    IN_RUNS = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN | 1u << COMMAND_RESUME,
     IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR,
+    IN_NAMED = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN | 1u << COMMAND_REPAIR,   /* the others take the id as a word */
     IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW /* the journal alone */
 };
 
@@ -95,7 +97,7 @@ struct text_list {
 /* Room for the value of any option. */
 union option_value {
     const char *text;
-    uint32_t number; /* DURATION: ms. WORD: index */
+    uint32_t number; /* DURATION: ms. PERCENT: hundredths of one. WORD: index */
     struct share share;
     struct share_list shares;
     bool flag;
@@ -109,6 +111,9 @@ bool option_read(const struct option_row *row, const char *text, union option_va
 /* Whether `url` is http(s)://HOST[:PORT][/PATH]: no user and password (secrets come from files), query, fragment,
  * blank. host (256 bytes, or NULL) gets the host, an IPv6 address without its brackets. */
 bool option_url(const char *url, char *host, struct err *err);
+
+/* The word of that index, as option_read takes it; the caller frees it. */
+char *option_word(const struct option_row *row, uint32_t index);
 
 const struct option_row *option_by_key(const char *key); /* rollout_zone; NULL = unknown */
 

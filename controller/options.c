@@ -39,6 +39,7 @@ static bool list_add(struct text_list *list, const char *text, struct err *err)
 #define STORE_TEMPLATE(field) o->field = v.text
 #define STORE_DURATION(field) o->field##_ms = v.number
 #define STORE_NUMBER(field)   o->field = v.number
+#define STORE_PERCENT(field)  o->field##_bp = v.number
 #define STORE_SHARE(field)    o->field = v.share
 #define STORE_SHARES(field)   o->field = v.shares
 #define STORE_WORD(field)     o->field = v.number
@@ -260,6 +261,8 @@ static bool options_fit(const struct options *o, uint64_t seen, struct err *err)
     for (size_t i = 0; i < OPT_COUNT; i++)
         if (seen >> i & 1 && !(option_rows[i].commands >> o->command & 1))
             return flag_misplaced(&option_rows[i], o->command, err);
+    if (o->command == COMMAND_RESUME)
+        return true; /* the journal may know it */
     if (!o->explain && !o->hosts && option_rows[OPT_hosts].commands >> o->command & 1)
         return err_set(err, "--hosts FILE is needed: the Ansible INI inventory with the nodes and load balancers");
     return true;
@@ -276,7 +279,11 @@ bool options_parse(int argc, char **argv, char **env, struct options *o, struct 
     if (o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
         return true;
     bool writes = !o->explain && o->command != COMMAND_PLAN;
-    return options_env(o, env, err) && options_fit(o, seen, err) && (!writes || options_state(o, env, err));
+    if (!options_env(o, env, err) || !options_fit(o, seen, err) || (writes && !options_state(o, env, err)))
+        return false;
+    if (o->command == COMMAND_RESUME)
+        o->rollout_id = o->id;
+    return true;
 }
 
 void options_free(struct options *o)

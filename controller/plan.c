@@ -6,7 +6,10 @@
 
 struct plan *plan_new(void)
 {
-    return mem_zero(1, sizeof(struct plan));
+    struct plan *p = mem_zero(1, sizeof *p);
+
+    p->hosts = p->given = "";
+    return p;
 }
 
 void plan_free(struct plan **p)

@@ -70,12 +70,20 @@ struct plan_node {
     uint32_t n_peers;
     bool at_target;        /* surveyed as running the release already: skipped, and said so */
     struct ident surveyed; /* what ran at the time of the survey */
-    /* For a repair only, from the dead rollout's claim. */
+    bool resumed;          /* an earlier run of this rollout left it with a claim: it begins in MEND, and at once */
+    /* From the claim of the dead rollout, or of the run before; nothing else has any. */
     uint64_t out_mask, prior_drain_mask; /* what that rollout took out, and what of it was draining before it */
     uint64_t claim_fence;                /* of the claim that is there; what the next PUT expects */
     struct ident before;                 /* what ran when it was claimed */
     bool has_target;                     /* it was to be upgraded to: */
     uint8_t target_sha256[32];
+};
+
+/* The bake on nginx's counters: gate.h. In hundredths of a percent; in force where WAIT_BAKE is not 0. */
+struct plan_gate {
+    uint32_t max_5xx_bp, max_fails_bp, max_slower_bp;
+    uint32_t min_requests; /* 0: no gate */
+    bool pause;            /* --on-inconclusive pause */
 };
 
 enum plan_kind { PLAN_ROLL, PLAN_REPAIR };
@@ -85,6 +93,7 @@ struct plan {
     const char *rollout; /* id: [A-Za-z0-9._-] */
     const char *holder;  /* who and where, for people: "ann@ci-7 pid 4711" */
     const char *service;
+    const char *hosts, *given; /* given.h: hosts file and options, for a resume by the journal; "" = not kept */
     uint64_t fence;
     uint32_t lease_ttl_ms;  /* of leases and claims */
     uint32_t lease_wait_ms; /* how long another's lease is waited for before it is exit 6: 0, or for a repair the rest
@@ -105,6 +114,10 @@ struct plan {
     uint32_t batches[PLAN_BATCHES_MAX]; /* the k-th caps the nodes in motion once the sum of those before is done */
     uint32_t max_unavailable;           /* nodes an upstream, or percent of its configured peers */
     bool max_unavailable_percent;       /* rounded down, at least 1 */
+    struct plan_gate gate;
+
+    uint32_t max_failures; /* nodes that may fail before the rollout ends for it; UINT32_MAX: all of them */
+    bool rolls_back;       /* and then takes the nodes back that it has changed */
 
     uint32_t n_lbs, n_upstreams, n_peers, n_nodes;
     struct plan_lb *lbs;
@@ -125,6 +138,12 @@ const char *plan_keep(struct plan *, const char *text);
  * plan of this version. */
 char *plan_pack(const struct plan *);
 struct plan *plan_unpack(const char *text, struct err *);
+
+/* A node that is back is watched by what nginx counts. */
+static inline bool plan_gates(const struct plan *p)
+{
+    return p->kind == PLAN_ROLL && p->wait_ms[WAIT_BAKE] > 0 && p->gate.min_requests > 0;
+}
 
 /* Index of a peer's load balancer. */
 static inline uint16_t plan_peer_lb(const struct plan *p, uint32_t peer)

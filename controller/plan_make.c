@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "pace.h"
 #include "peer_book.h"
+#include "plan_resume.h"
 
 /* ---- who has answered, and as whom */
 
@@ -48,20 +49,39 @@ static bool is_ours(const struct plan_request *q, const char *rollout, const cha
     return strcmp(rollout, q->rollout) == 0 && strcmp(holder, q->holder) == 0;
 }
 
-/* Also an earlier run of this very rollout: what it took out would be taken for somebody else's, and stay out. */
-static void check_claim(const char *name, const struct agent_status *st, const struct plan_request *q,
+/* What a dead rollout took out would be taken for somebody else's, and stay out; what an earlier run of this one did
+ * is resumed. */
+static void check_claim(const char *name, const struct survey_node *n, const struct plan_request *q,
                         struct complaints *c)
 {
-    const struct agent_claim *claim = &st->claim;
+    const struct agent_claim *claim = &n->status.claim;
 
     if (!claim->there)
         return;
     if (claim->left_s > 0 && !is_ours(q, claim->rollout, claim->holder))
         complain(c, EXIT_HELD, "%s: claimed by rollout %s (%s), %u s left", name, claim->rollout, claim->holder,
                  claim->left_s);
+    else if (plan_resume_holds(n, q))
+        plan_resume_check(name, n, q, c);
     else if (claim->n_took_out > 0)
         complain(c, EXIT_REFUSED, "%s: left out by rollout %s (%s), which is dead; put it back first: rollout repair",
                  name, claim->rollout, claim->holder);
+}
+
+/* What runs there must be a fit thing to begin with. */
+static void check_process(const char *name, const struct survey_node *n, const struct plan_request *q,
+                          struct complaints *c)
+{
+    if (n->status.ident.pid == 0)
+        complain(c, EXIT_REFUSED, "%s: no process of service %s runs there; start it first", name, n->status.service);
+    else if (!q->has_release && n->status.has_installed &&
+             memcmp(n->status.installed, n->status.ident.sha256, sizeof n->status.installed) != 0)
+        complain(c, EXIT_REFUSED,
+                 "%s: the installed executable of service %s is not the one that runs, so a restart would change "
+                 "the release; give it as --release, or put the old one back",
+                 name, n->status.service);
+    if (n->status.job.id != NULL && n->status.job.state == JOB_RUNNING)
+        complain(c, EXIT_REFUSED, "%s: its agent is at work on job %s; wait for its end", name, n->status.job.id);
 }
 
 static void check_nodes(const struct fleet *f, const struct survey *s, const struct plan_request *q,
@@ -76,18 +96,9 @@ static void check_nodes(const struct fleet *f, const struct survey *s, const str
             continue;
         }
         check_agent(name, n, q->has_release, c);
-        check_claim(name, &n->status, q, c);
-        if (n->status.ident.pid == 0)
-            complain(c, EXIT_REFUSED, "%s: no process of service %s runs there; start it first", name,
-                     n->status.service);
-        else if (!q->has_release && n->status.has_installed &&
-                 memcmp(n->status.installed, n->status.ident.sha256, sizeof n->status.installed) != 0)
-            complain(c, EXIT_REFUSED,
-                     "%s: the installed executable of service %s is not the one that runs, so a restart would change "
-                     "the release; give it as --release, or put the old one back",
-                     name, n->status.service);
-        if (n->status.job.id != NULL && n->status.job.state == JOB_RUNNING)
-            complain(c, EXIT_REFUSED, "%s: its agent is at work on job %s; wait for its end", name, n->status.job.id);
+        check_claim(name, n, q, c);
+        if (!plan_resume_holds(n, q)) /* else the run before left it in mid-motion */
+            check_process(name, n, q, c);
     }
 }
 
@@ -99,6 +110,8 @@ struct making {
     struct plan *p;
     struct complaints *c;
     struct peer_book *book;
+    const struct plan_request *q;
+    bool resumes; /* some node has a claim of this rollout */
 };
 
 static const char *node_name(const struct making *m, uint32_t node)
@@ -135,6 +148,8 @@ static void match_upstream(struct making *m, uint16_t lb, const struct survey_up
         uint16_t twice;
         int32_t node = peer_book_owner(m->book, lb, u->peers[k].server, u->peers[k].name, &twice);
 
+        if (node < 0 && m->resumes)
+            node = plan_resume_owner(m->s, m->q, m->p->lbs[lb].name, u->name, u->peers[k].server);
         if (node < 0)
             continue;
         if (twice != UINT16_MAX) {
@@ -225,12 +240,14 @@ static void add_nodes(struct making *m)
         n->zone = plan_keep(p, h->zone);
         n->surveyed = n->before = st->ident;
         n->claim_fence = st->claim.there ? st->claim.fence : 0;
-        n->at_target = p->has_release && ident_runs(&st->ident, p->release_sha256);
+        n->at_target = p->has_release ? ident_runs(&st->ident, p->release_sha256) : plan_resume_restarted(st, m->q);
         n->first_peer = peer;
         while (peer < p->n_peers && p->peers[peer].node == i)
             peer++;
         n->n_peers = peer - n->first_peer;
         check_peers(m, (uint16_t)i, n);
+        if (plan_resume_holds(&m->s->nodes[i], m->q))
+            plan_resume_node(p, n, &st->claim, m->c);
     }
 }
 
@@ -299,7 +316,7 @@ static void check_floor(const struct making *m, uint32_t upstream, const struct 
 struct plan *plan_make(const struct fleet *f, const struct options *o, const struct survey *s,
                        const struct plan_request *q, struct complaints *c)
 {
-    struct making m = {.f = f, .s = s, .c = c};
+    struct making m = {.f = f, .s = s, .c = c, .q = q};
 
     check_lbs(f, s, c);
     check_nodes(f, s, q, c);
@@ -307,6 +324,8 @@ struct plan *plan_make(const struct fleet *f, const struct options *o, const str
         return NULL;
     m.p = plan_begin(f, o, s, q);
     m.book = peer_book_new(f, s);
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        m.resumes = m.resumes || plan_resume_holds(&s->nodes[i], q);
     match_all(&m);
     add_nodes(&m);
     peer_book_free(&m.book);
@@ -314,7 +333,8 @@ struct plan *plan_make(const struct fleet *f, const struct options *o, const str
         const struct survey_upstream *u = plan_surveyed_upstream(s, m.p->upstreams[i].lb, m.p->upstreams[i].name);
 
         check_lease(&m, q, &m.p->upstreams[i], u);
-        if (c->exit_code == 0) /* who holds the lease may be the one who has peers out */
+        /* Who holds the lease may be the one who has peers out; and what was left out goes back in any case. */
+        if (c->exit_code == 0 && !m.resumes)
             check_floor(&m, i, u);
     }
     if (c->exit_code != 0)

@@ -12,6 +12,7 @@
 struct plan_request {
     const char *rollout; /* id */
     const char *holder;
+    const char *hosts, *given; /* given.h; NULL = not to be kept */
     bool has_release;
     uint8_t release_sha256[32];
     uint64_t release_size;

@@ -7,12 +7,12 @@
 #include "common/mem.h"
 #include "plan.h"
 
-#define PLAN_PACK_VERSION 1
+#define PLAN_PACK_VERSION 2
 
 static void put(json_t *object, const char *key, json_t *value)
 {
     if (json_object_set_new(object, key, value) != 0)
-        abort(); /* out of memory, or text that is no UTF-8: names were checked when they were read */
+        abort(); /* out of memory */
 }
 
 static void put_uint(json_t *object, const char *key, uint64_t value)
@@ -20,9 +20,20 @@ static void put_uint(json_t *object, const char *key, uint64_t value)
     put(object, key, json_integer((json_int_t)value));
 }
 
+/* A path may be no UTF-8: it is kept readable, but not found again. */
 static void put_text(json_t *object, const char *key, const char *text)
 {
-    put(object, key, json_string(text));
+    json_t *value = json_string(text);
+
+    if (value == NULL) {
+        char *plain = mem_text(text);
+
+        for (char *c = plain; *c != '\0'; c++)
+            *c = (char)((*c & 0x80) != 0 ? '?' : *c);
+        value = json_string(plain);
+        free(plain);
+    }
+    put(object, key, value);
 }
 
 static void put_bool(json_t *object, const char *key, bool value)
@@ -107,6 +118,7 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     put_text(o, "address", n->address);
     put_text(o, "zone", n->zone);
     put_bool(o, "at_target", n->at_target);
+    put_bool(o, "resumed", n->resumed);
     put(o, "surveyed", pack_ident(&n->surveyed));
     put_u64(o, "out", n->out_mask);
     put_u64(o, "prior_drain", n->prior_drain_mask);
@@ -125,6 +137,18 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     return o;
 }
 
+static json_t *pack_gate(const struct plan_gate *g)
+{
+    json_t *o = json_object();
+
+    put_uint(o, "max_5xx_bp", g->max_5xx_bp);
+    put_uint(o, "max_fails_bp", g->max_fails_bp);
+    put_uint(o, "max_slower_bp", g->max_slower_bp);
+    put_uint(o, "min_requests", g->min_requests);
+    put_bool(o, "pause", g->pause);
+    return o;
+}
+
 static json_t *pack_head(const struct plan *p)
 {
     json_t *o = json_object(), *waits = json_array(), *batches = json_array();
@@ -134,6 +158,8 @@ static json_t *pack_head(const struct plan *p)
     put_text(o, "rollout", p->rollout);
     put_text(o, "holder", p->holder);
     put_text(o, "service", p->service);
+    put_text(o, "hosts", p->hosts);
+    put_text(o, "given", p->given);
     put_u64(o, "fence", p->fence);
     put_uint(o, "lease_ttl_ms", p->lease_ttl_ms);
     put_uint(o, "lease_wait_ms", p->lease_wait_ms);
@@ -154,6 +180,9 @@ static json_t *pack_head(const struct plan *p)
     put(o, "batches", batches);
     put_uint(o, "max_unavailable", p->max_unavailable);
     put_bool(o, "max_unavailable_percent", p->max_unavailable_percent);
+    put_uint(o, "max_failures", p->max_failures);
+    put_bool(o, "rolls_back", p->rolls_back);
+    put(o, "gate", pack_gate(&p->gate));
     return o;
 }
 
@@ -201,6 +230,15 @@ static uint16_t index_of(const json_t *object, const char *key)
     return value < UINT16_MAX ? (uint16_t)value : UINT16_MAX;
 }
 
+static struct plan_gate unpack_gate(const json_t *o)
+{
+    return (struct plan_gate){.max_5xx_bp = u32(o, "max_5xx_bp"),
+                              .max_fails_bp = u32(o, "max_fails_bp"),
+                              .max_slower_bp = u32(o, "max_slower_bp"),
+                              .min_requests = u32(o, "min_requests"),
+                              .pause = json_opt_bool(o, "pause", false)};
+}
+
 static void unpack_head(struct plan *p, const json_t *o)
 {
     const json_t *waits = json_opt_array(o, "wait_ms"), *batches = json_opt_array(o, "batches");
@@ -210,6 +248,8 @@ static void unpack_head(struct plan *p, const json_t *o)
     p->rollout = keep(p, o, "rollout");
     p->holder = keep(p, o, "holder");
     p->service = keep(p, o, "service");
+    p->hosts = keep(p, o, "hosts");
+    p->given = keep(p, o, "given");
     p->fence = get_u64(o, "fence");
     p->lease_ttl_ms = u32(o, "lease_ttl_ms");
     p->lease_wait_ms = u32(o, "lease_wait_ms");
@@ -228,6 +268,9 @@ static void unpack_head(struct plan *p, const json_t *o)
         p->batches[p->n_batches] = (uint32_t)json_integer_value(json_array_get(batches, p->n_batches));
     p->max_unavailable = u32(o, "max_unavailable");
     p->max_unavailable_percent = json_opt_bool(o, "max_unavailable_percent", false);
+    p->max_failures = u32(o, "max_failures");
+    p->rolls_back = json_opt_bool(o, "rolls_back", false);
+    p->gate = unpack_gate(json_opt_object(o, "gate"));
 }
 
 static void unpack_lbs(struct plan *p, const json_t *lbs, const json_t *upstreams)
@@ -259,6 +302,7 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     n->address = keep(p, o, "address");
     n->zone = keep(p, o, "zone");
     n->at_target = json_opt_bool(o, "at_target", false);
+    n->resumed = json_opt_bool(o, "resumed", false);
     n->surveyed = unpack_ident(o, "surveyed");
     n->out_mask = get_u64(o, "out");
     n->prior_drain_mask = get_u64(o, "prior_drain");

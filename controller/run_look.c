@@ -9,6 +9,7 @@
 #define FRESH_TIMES      20   /* a list of thousands of servers, which takes long, is believed for longer ... */
 #define LAST_LOOK_MAX_MS 2000 /* for people: one that was held for a second, and its way */
 #define FRESH_MAX_MS     900  /* ... but never beyond I1's second, with the time that a request takes */
+#define WATCH_MS         1000 /* how often a load balancer is read that nobody waits for */
 
 static uint32_t later(uint32_t ms, uint32_t elapsed_ms)
 {
@@ -57,7 +58,7 @@ static uint32_t fresh_ms(const struct plan *p, const struct run_lb *lb)
     return poll > slow ? poll : slow;
 }
 
-static bool node_at_lb(const struct plan *p, uint32_t node, uint32_t lb)
+bool node_at_lb(const struct plan *p, uint32_t node, uint32_t lb)
 {
     const struct plan_node *pn = &p->nodes[node];
 
@@ -291,6 +292,7 @@ void look_input(struct run *r, const struct plan *p, const struct input *in, str
     for (uint32_t i = 0; i < r->n_peers; i++)
         if (plan_peer_lb(p, i) == in->lb)
             *state_peer(r, i) = in->peers[i];
+    gate_input(r, p, in->lb, t);
     look_answer_ready(r, p, NULL, t);
 }
 
@@ -314,15 +316,29 @@ static uint32_t pause_ms(const struct run *r, const struct plan *p, uint32_t lb)
     return pause > least ? pause : least;
 }
 
+/* Until this load balancer is to be read; UINT32_MAX = not as things are. */
+static uint32_t due_ms(const struct run *r, const struct plan *p, uint32_t lb)
+{
+    const struct run_lb *l = run_lb(r, lb);
+    uint32_t pause = l->reading ? UINT32_MAX : pause_ms(r, p, lb);
+
+    if (l->reading)
+        return UINT32_MAX;
+    if (pause == UINT32_MAX && gate_watches(r, p, lb))
+        pause = p->wait_ms[WAIT_POLL] > WATCH_MS ? p->wait_ms[WAIT_POLL] : WATCH_MS;
+    if (pause == UINT32_MAX)
+        return UINT32_MAX;
+    return l->began_ms < pause ? pause - l->began_ms : 0;
+}
+
 void look_drive(struct run *r, const struct plan *p, struct turn *t)
 {
     look_answer_ready(r, p, NULL, t); /* who asked just now for what is known, or may be let go on by what others did */
     single_drive(r, p, t);
     for (uint16_t i = 0; i < r->n_lbs; i++) {
         struct run_lb *lb = state_lb(r, i);
-        uint32_t pause = lb->reading ? UINT32_MAX : pause_ms(r, p, i);
 
-        if (pause == UINT32_MAX || lb->began_ms < pause)
+        if (due_ms(r, p, i) > 0)
             continue;
         turn_action(t, ACT_READ_LB)->lb = i;
         lb->reading = true;
@@ -336,14 +352,9 @@ uint32_t look_wait_ms(const struct run *r, const struct plan *p)
     uint32_t wait = single_wait_ms(r, p);
 
     for (uint32_t i = 0; i < r->n_lbs; i++) {
-        const struct run_lb *lb = run_lb(r, i);
-        uint32_t pause = lb->reading ? UINT32_MAX : pause_ms(r, p, i);
+        uint32_t due = due_ms(r, p, i);
 
-        if (pause != UINT32_MAX) {
-            uint32_t due = lb->began_ms < pause ? pause - lb->began_ms : 0;
-
-            wait = due < wait ? due : wait;
-        }
+        wait = due < wait ? due : wait;
     }
     return wait;
 }

@@ -107,7 +107,9 @@ static void take_peer(struct run *r, const struct plan *p, uint32_t peer, const 
 
     if (u->there && counts(now) != counts(then))
         u->up += counts(now) ? 1u : UINT32_MAX;
-    *then = *now;
+    then->state = now->state;
+    then->backup = now->backup;
+    then->active = now->active;
 }
 
 static void take_peers(struct run *r, const struct plan *p, const struct input *in)

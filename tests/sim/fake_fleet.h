@@ -71,7 +71,7 @@ struct fake_job {
     enum job_state state;
     bool touched;
     int64_t ends_ms;
-    struct ident after;
+    struct ident before, after;
 };
 
 struct fake_agent {

@@ -131,3 +131,15 @@ void fake_plan_repair(struct plan *p)
         n->target_sha256[0] = FAKE_NEW;
     }
 }
+
+void fake_plan_resume(struct plan *p)
+{
+    p->fence = 8;
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        struct plan_node *n = &p->nodes[i];
+
+        n->resumed = true;
+        n->out_mask = (UINT64_C(1) << n->n_peers) - 1;
+        n->claim_fence = 7;
+    }
+}
