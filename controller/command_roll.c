@@ -69,6 +69,7 @@ int command_roll_on(struct session *s, struct complaints *c)
     } else if (to_do(p) == 0) {
         tell_done(p);
     } else {
+        survey_free(&s->survey); /* the plan has all that counts; of a large fleet it is much */
         code = command_run(s, p);
     }
     plan_free(&p);

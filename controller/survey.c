@@ -28,7 +28,8 @@ struct surveying {
     struct probe *probes; /* at most three a load balancer, two a node */
     uint32_t n_probes;
     uint32_t n_open;
-    uint32_t next_node; /* the first that was not asked yet */
+    const struct agent_root *like; /* the latest node's */
+    uint32_t next_node;            /* the first that was not asked yet */
 };
 
 bool survey_set_profiles(struct calls *calls, const struct fleet *fleet, const struct options *o, struct err *err)
@@ -218,6 +219,27 @@ static void refusal_text(const struct call_result *r, struct err *err)
     (void)err_set(err, "%s", a.text);
 }
 
+/* The status is asked for by the same connection. */
+static bool root_came(struct surveying *s, uint32_t i, const struct call_result *r, struct err *err)
+{
+    struct survey_node *n = &s->survey->nodes[i];
+
+    if (!agent_read_root(r->body, r->body_bytes, &n->root, err))
+        return false;
+    agent_root_settle(&n->root, s->like, &s->survey->owned);
+    s->like = &n->root;
+    ask(s, PROBE_STATUS, i, n->host, agent_api_url_status(s->fleet->hosts[n->host].agent_url, s->options->service));
+    return true;
+}
+
+static bool status_came(struct surveying *s, struct survey_node *n, const struct call_result *r, struct err *err)
+{
+    if (!agent_read_status(r->body, r->body_bytes, &n->status, err))
+        return false;
+    agent_status_settle(&n->status, &s->survey->owned);
+    return true;
+}
+
 static void node_came(struct surveying *s, const struct probe *probe, const struct call_result *r)
 {
     struct survey_node *n = &s->survey->nodes[probe->i];
@@ -225,15 +247,12 @@ static void node_came(struct surveying *s, const struct probe *probe, const stru
     bool went_well = is_whole(r, &err);
 
     n->call = worse(n->call, r->failure);
-    if (went_well && probe->kind == PROBE_ROOT) {
-        went_well = agent_read_root(r->body, r->body_bytes, &n->root, &err);
-        if (went_well) /* by the same connection */
-            ask(s, PROBE_STATUS, probe->i, n->host,
-                agent_api_url_status(s->fleet->hosts[n->host].agent_url, s->options->service));
-    } else if (went_well)
-        went_well = agent_read_status(r->body, r->body_bytes, &n->status, &err);
-    else
+    if (!went_well)
         refusal_text(r, &err);
+    else if (probe->kind == PROBE_ROOT)
+        went_well = root_came(s, probe->i, r, &err);
+    else
+        went_well = status_came(s, n, r, &err);
     note(&n->good, n->text, went_well, &err);
     if ((probe->kind == PROBE_STATUS || !went_well) && s->next_node < s->survey->n_nodes)
         ask_next_node(s);

@@ -13,7 +13,7 @@ struct view_node {
     int64_t begun_ms;           /* wall time; 0 = not begun */
     int64_t ended_ms;           /* wall time; 0 = under way or not begun */
     int64_t step_ms;            /* wall time when it entered its step */
-    char text[ANSWER_TEXT_MAX]; /* what the world said when it left the good path; "" */
+    char *text;                 /* owned: what the world said when it left the good path; "" */
 };
 
 struct view {
