@@ -90,6 +90,7 @@ int command_roll_on(struct session *s, struct complaints *c)
     } else {
         if (p->kind == PLAN_ROLLBACK)
             tell_ways_back(p);
+        survey_free(&s->survey); /* the plan has all that counts; of a large fleet it is much */
         code = command_run(s, p);
     }
     plan_free(&p);

@@ -16,16 +16,6 @@ static void stamp(FILE *f, int64_t wall_ms)
     (void)fprintf(f, "%02d:%02d:%02d.%03d  ", tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_ms % 1000));
 }
 
-static int name_width(const struct plan *p)
-{
-    size_t width = 8;
-
-    for (uint32_t i = 0; i < p->n_nodes; i++)
-        if (strlen(p->nodes[i].name) > width)
-            width = strlen(p->nodes[i].name);
-    return width > 40 ? 40 : (int)width;
-}
-
 static const char *plural(uint32_t n)
 {
     return n == 1 ? "" : "s";
@@ -104,7 +94,7 @@ void lines_event(FILE *f, const struct view *v, const struct event *e)
 void lines_every_event(FILE *f, const struct view *v, const struct event *e)
 {
     const struct plan *p = v->plan;
-    int width = name_width(p);
+    int width = v->name_width;
 
     stamp(f, e->wall_ms);
     if (e->kind == EVENT_STEP || e->kind == EVENT_NOTE) {

@@ -208,6 +208,12 @@ static bool asks_run(const struct node *n)
     return rows[n->step].ask == ASK_PEERS || rows[n->step].ask == ASK_FLOOR;
 }
 
+/* A long poll that ended too early goes on; what is to be confirmed costs one small request. */
+static bool asks_at_once(const struct node *n, const struct answer *a)
+{
+    return (rows[n->step].ask == ASK_JOB_END && a->kind == ANS_OK) || (a->one_by_one && n->streak > 0);
+}
+
 struct move node_begin(struct node *n, const struct plan *p)
 {
     struct move m = {0};
@@ -308,7 +314,7 @@ struct move node_answer(struct node *n, const struct plan *p, const struct answe
     } else if (n->stopping && row->on_stop != n->step) {
         stop_now(n, p, &m);
     } else {
-        n->next_ask_ms = row->ask == ASK_JOB_END && a->kind == ANS_OK ? 0 : p->wait_ms[row->every];
+        n->next_ask_ms = asks_at_once(n, a) ? 0 : p->wait_ms[row->every];
         m.note = m.text[0] != '\0' && !n->noted;
         n->noted = n->noted || m.note;
     }

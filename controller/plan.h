@@ -31,7 +31,8 @@
     X(RETRY, "1s")                                                                                                     \
     X(POLL, "--lb-poll")                                                                                               \
     X(MEND, "the dead claim's rest and three times --request-timeout")                                                 \
-    X(PROBE, "--health-interval")
+    X(PROBE, "--health-interval")                                                                                      \
+    X(DRAIN_POLL, "--drain-poll, where nginx does not tell by itself")
 enum plan_wait {
 #define X(name, text) WAIT_##name,
     PLAN_WAITS(X)

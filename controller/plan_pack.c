@@ -1,6 +1,7 @@
 /* plan_pack.c - the plan as JSON text, for the journal's first event. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
@@ -192,10 +193,37 @@ static json_t *pack_head(const struct plan *p)
     return o;
 }
 
+/* Node after node: a tree of ten thousand of them would be most of the program's memory. */
+struct text {
+    char *text;
+    size_t n, room;
+};
+
+static void add(struct text *t, const char *more)
+{
+    size_t n = strlen(more);
+
+    if (t->n + n + 1 > t->room) {
+        t->room = (t->n + n + 1) / 4 * 5 + 1024;
+        t->text = mem_grow(t->text, t->room, 1);
+    }
+    memcpy(t->text + t->n, more, n + 1);
+    t->n += n;
+}
+
+static void add_json(struct text *t, json_t *o)
+{
+    char *text = mem_must(json_dumps(o, JSON_COMPACT));
+
+    add(t, text);
+    free(text);
+    json_decref(o);
+}
+
 char *plan_pack(const struct plan *p)
 {
-    json_t *o = pack_head(p), *lbs = json_array(), *upstreams = json_array(), *nodes = json_array();
-    char *text;
+    json_t *o = pack_head(p), *lbs = json_array(), *upstreams = json_array();
+    struct text text;
 
     for (uint32_t i = 0; i < p->n_lbs; i++)
         (void)json_array_append_new(lbs, pack_lb(&p->lbs[i]));
@@ -206,14 +234,19 @@ char *plan_pack(const struct plan *p)
         put_text(u, "name", p->upstreams[i].name);
         (void)json_array_append_new(upstreams, u);
     }
-    for (uint32_t i = 0; i < p->n_nodes; i++)
-        (void)json_array_append_new(nodes, pack_node(p, &p->nodes[i]));
     put(o, "lbs", lbs);
     put(o, "upstreams", upstreams);
-    put(o, "nodes", nodes);
-    text = mem_must(json_dumps(o, JSON_COMPACT));
+    text.text = mem_must(json_dumps(o, JSON_COMPACT));
+    text.n = text.room = strlen(text.text);
     json_decref(o);
-    return text;
+    text.n--; /* its closing brace */
+    add(&text, ",\"nodes\":[");
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        add(&text, i == 0 ? "" : ",");
+        add_json(&text, pack_node(p, &p->nodes[i]));
+    }
+    add(&text, "]}");
+    return text.text;
 }
 
 /* ---- and back */
