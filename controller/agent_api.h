@@ -3,7 +3,7 @@
 #ifndef CONTROLLER_AGENT_API_H
 #define CONTROLLER_AGENT_API_H
 
-#include "agent/wire.h"
+#include "agent_read.h"
 #include "ask.h"
 #include "call.h"
 #include "plan.h"
@@ -52,5 +52,8 @@ void agent_api_wish(const struct plan *, const struct call_result *, struct answ
 /* Whether the answer's wish is the one of this id and taken; by whom goes to `holder`, whether it is acted on to
  * *effect. */
 bool agent_api_wish_is_taken(const struct call_result *, uint64_t id, char holder[WIRE_HOLDER_MAX + 1], bool *effect);
+
+/* ASK_JOB or ASK_UNDO where the job is one of this rollout's, by its id; else ASK_NONE. */
+enum ask agent_api_job_of(const struct agent_job *, const char *rollout);
 
 #endif

@@ -16,9 +16,10 @@
 
 enum seat_state { SEAT_ASKED, SEAT_TOOK, SEAT_FAILED };
 
-/* One agent. */
+/* One service at one agent. */
 struct seat {
     uint32_t host;
+    char service[OPTION_NAME_MAX + 1];
     enum seat_state state;
     bool calling; /* a call is under way */
 };
@@ -27,7 +28,8 @@ struct wishing {
     struct session *s;
     enum wish wish;
     uint64_t id;
-    struct seat *seats; /* as the session's nodes */
+    struct seat *seats;
+    size_t n_seats;
     uint32_t n_took, n_failed;
     enum call_failure failure; /* of one that failed */
     bool heard, effect, interrupted;
@@ -76,26 +78,37 @@ static void call(struct wishing *w, struct seat *seat, const char *method, char 
     free(body);
 }
 
+/* All services that the hosts file has on all its nodes. */
+static void take_seats(struct wishing *w)
+{
+    const struct session *s = w->s;
+    uint32_t n_services = option_names_count(s->options->service);
+
+    w->seats = mem_zero(s->n_nodes * n_services, sizeof *w->seats);
+    for (size_t i = 0; i < s->n_nodes; i++)
+        for (uint32_t k = 0; k < n_services; k++) {
+            w->seats[w->n_seats].host = s->nodes[i];
+            (void)option_name_at(s->options->service, k, w->seats[w->n_seats++].service);
+        }
+}
+
+static char *url_of(const struct wishing *w, const struct seat *seat, const char *rollout)
+{
+    return agent_api_url_wish_of(w->s->fleet->hosts[seat->host].agent_url, seat->service, rollout);
+}
+
 static void put_all(struct wishing *w)
 {
-    const struct options *o = w->s->options;
-
-    for (size_t i = 0; i < w->s->n_nodes; i++) {
-        w->seats[i].host = w->s->nodes[i];
-        call(w, &w->seats[i], "PUT",
-             agent_api_url_wish_of(w->s->fleet->hosts[w->s->nodes[i]].agent_url, o->service, NULL),
-             agent_api_body_wish(o->id, w->id, w->wish, w->s->holder));
-    }
+    for (size_t i = 0; i < w->n_seats; i++)
+        call(w, &w->seats[i], "PUT", url_of(w, &w->seats[i], NULL),
+             agent_api_body_wish(w->s->options->id, w->id, w->wish, w->s->holder));
 }
 
 static void look_all(struct wishing *w)
 {
-    const struct options *o = w->s->options;
-
-    for (size_t i = 0; i < w->s->n_nodes; i++)
+    for (size_t i = 0; i < w->n_seats; i++)
         if (w->seats[i].state == SEAT_TOOK && !w->seats[i].calling)
-            call(w, &w->seats[i], "GET",
-                 agent_api_url_wish_of(w->s->fleet->hosts[w->seats[i].host].agent_url, o->service, o->id), NULL);
+            call(w, &w->seats[i], "GET", url_of(w, &w->seats[i], w->s->options->id), NULL);
 }
 
 static void failed(struct wishing *w, struct seat *seat, const struct call_result *r)
@@ -129,7 +142,7 @@ static void wait_until_heard(struct wishing *w)
 {
     int64_t until_ms = now_ms() + HEARD_LIMIT_MS, look_ms = 0, now = now_ms();
 
-    while (!w->heard && !w->interrupted && now < until_ms && w->n_failed < w->s->n_nodes) {
+    while (!w->heard && !w->interrupted && now < until_ms && w->n_failed < w->n_seats) {
         struct call_result results[RESULTS_AT_ONCE];
         size_t n;
 
@@ -149,9 +162,10 @@ static void wait_until_heard(struct wishing *w)
 static int end(const struct wishing *w)
 {
     const char *word = agent_api_wish_word(w->wish), *id = w->s->options->id;
-    size_t open = w->s->n_nodes - w->n_took - w->n_failed;
+    size_t open = w->n_seats - w->n_took - w->n_failed;
 
-    (void)printf("%s of rollout %s: %u of %zu agents took it", word, id, w->n_took, w->s->n_nodes);
+    (void)printf("%s of rollout %s: %u of %zu %s took it", word, id, w->n_took, w->n_seats,
+                 w->n_seats > w->s->n_nodes ? "services at agents" : "agents");
     (void)printf(open > 0 ? ", %zu have not answered yet\n" : "\n", open);
     if (w->heard && w->effect) {
         (void)printf("heard by %s, who acts on it\n", w->by);
@@ -180,10 +194,10 @@ int command_wish(struct options *o)
     struct wishing w = {.s = &s, .wish = wish_of(o->command), .id = make_id()};
     int code;
 
-    if (!session_open(&s, o, &err)) {
+    if (!session_open(&s, o, NULL, &err)) {
         code = command_bad(EXIT_CONFIG, &err);
     } else {
-        w.seats = mem_zero(s.n_nodes, sizeof *w.seats);
+        take_seats(&w);
         signals_attach(s.calls);
         put_all(&w);
         wait_until_heard(&w);

@@ -187,7 +187,7 @@ static const struct bad {
      "`rollout version`"},
     {"--hosts h --explain=1", "", "--explain takes no value"},
     {"--hosts h --detailed-exitcode", "", "--detailed-exitcode is not for `rollout roll`, only for: plan"},
-    {"repair --hosts h --release r", "", "--release is not for `rollout repair`, only for: roll, plan"},
+    {"repair --hosts h --release r", "", "--release is not for `rollout repair`, only for: roll, plan, resume"},
     {"--hosts h --batch 0", "",
      "--batch: \"0\" is neither a number from 1 to 1000000 nor a percentage from 1% to 100%"},
     {"--hosts h --batch 1,,2", "",
