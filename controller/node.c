@@ -87,6 +87,8 @@ struct action node_action(const struct node *n, const struct plan *p)
 
 static enum outcome final_outcome(const struct node *n, const struct plan *p)
 {
+    if (n->theirs)
+        return OUTCOME_LEFT;
     if (p->kind == PLAN_REPAIR)
         return OUTCOME_MENDED; /* whatever it took */
     if (n->failed)

@@ -29,6 +29,7 @@ static const char *const ASK_KEYS[] = {
 static const char *const OUTCOMES[] = {
     [OUTCOME_NONE] = "NONE",     [OUTCOME_UPGRADED] = "UPGRADED", [OUTCOME_ALREADY] = "ALREADY",
     [OUTCOME_MENDED] = "MENDED", [OUTCOME_FAILED] = "FAILED",     [OUTCOME_STOPPED] = "STOPPED",
+    [OUTCOME_LEFT] = "LEFT",
 };
 
 enum form { UNSIGNED, BOOLEAN, KEY, BYTES };
@@ -91,6 +92,7 @@ static const struct field NODE_FIELDS[] = {
     FLAG(node, failed),
     FLAG(node, stopping),
     FLAG(node, anew),
+    FLAG(node, theirs),
     FLAG(node, loose),
 };
 

@@ -50,7 +50,7 @@ static struct node full_node(void)
     node.streak = node.attempt = UINT8_MAX;
     node.job = ASK_COUNT - 1;
     node.asked = node.noted = node.doubt = node.claimed = node.failed = node.stopping = true;
-    node.anew = node.loose = true;
+    node.anew = node.theirs = node.loose = true;
     return node;
 }
 
