@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "gate.h"
 #include "judge_resume.h"
 
 #define QUIET_READS 2 /* DESIGN: quiet = silent and active = 0, twice */
@@ -26,6 +27,14 @@ static struct verdict effect(const struct answer *a, enum why why)
     return again();
 }
 
+/* Only what this rollout brought is taken back: what somebody else has put there since is his. */
+static struct verdict judge_check_back(struct node *n, const struct plan *p, const struct answer *a)
+{
+    if (ident_runs(&a->ident, n->goal))
+        return go(STEP_DONE, WHY_NONE);
+    return ident_runs(&a->ident, p->release_sha256) ? good() : bad(WHY_CHANGED);
+}
+
 static struct verdict judge_check(struct node *n, const struct plan *p, const struct answer *a)
 {
     if (a->kind != ANS_OK)
@@ -38,7 +47,12 @@ static struct verdict judge_check(struct node *n, const struct plan *p, const st
         return bad(WHY_GONE);
     n->before = a->ident;
     n->claim_fence = a->claim_fence;
-    n->attempt = a->attempt; /* an earlier run of this rollout: its job's id must not be taken for ours */
+    if (a->attempt > n->attempt)
+        n->attempt = a->attempt; /* an earlier run of this rollout: its job's id must not be taken for ours */
+    if (n->reverse) {
+        n->now = a->ident;
+        return judge_check_back(n, p, a);
+    }
     if (p->has_release ? ident_runs(&a->ident, p->release_sha256) : judge_restarted(a))
         return go(STEP_DONE, WHY_NONE);
     return good();
@@ -171,7 +185,7 @@ static struct verdict judge_bake(struct node *n, const struct plan *p, const str
         n->streak = 0;
     else if (++n->streak >= BAKE_BAD)
         return bad(WHY_BAKE);
-    return again();
+    return n->gate == GATE_BAD ? bad(WHY_TRAFFIC) : again();
 }
 
 static struct verdict judge_back(struct node *n, const struct plan *p, const struct answer *a)
@@ -213,7 +227,7 @@ static struct verdict judge_settle(struct node *n, const struct plan *p, const s
         return theirs(n);
     if (a->kind != ANS_OK || a->job == JOB_RUNNING)
         return again();
-    if (ident_runs(&a->ident, n->before.sha256)) {
+    if (ident_runs(&a->ident, n->reverse ? n->goal : n->before.sha256)) {
         n->now = a->ident;
         return good();
     }
@@ -322,6 +336,7 @@ enum why judge_limit_why(enum step step)
         [STEP_UNDO] = WHY_UNDO,       [STEP_UNDOING] = WHY_UNDO,  [STEP_REVERIFY] = WHY_UNDO,
         [STEP_REHEALTH] = WHY_HEALTH, [STEP_MEND] = WHY_AGENT,    [STEP_RECLAIM] = WHY_CLAIM,
         [STEP_YIELD] = WHY_AGENT,     [STEP_REVIEW] = WHY_PEERS,  [STEP_RESUME] = WHY_AGENT,
+        [STEP_BAKE] = WHY_TRAFFIC,
     };
 
     return (enum why)why[step];

@@ -5,6 +5,7 @@
 
 #include "common/duration.h"
 #include "common/sha256.h"
+#include "gate.h"
 
 static void stamp(FILE *f, int64_t wall_ms)
 {
@@ -69,7 +70,7 @@ static void about_step(FILE *f, const struct view *v, const struct event *e)
     else if (e->state.step == STEP_OUT)
         (void)fprintf(f, "%s: %s", view_outcome(v, e->node), why_phrase((enum why)e->state.why));
     else
-        (void)fprintf(f, "waits for %s", row->waits_for);
+        (void)fprintf(f, "%swaits for %s", e->state.reverse ? "way back: " : "", row->waits_for);
     if (e->text[0] != '\0')
         (void)fprintf(f, " (%s: %s)", step_row((enum step)e->from)->name, e->text);
 }
@@ -200,6 +201,16 @@ static void name_left_alone(FILE *f, const struct view *v, uint16_t id)
         (void)fputc('\n', f);
 }
 
+/* A gate that was not passed must not look as if it were. */
+static void name_inconclusive(FILE *f, const struct view *v, uint16_t id)
+{
+    const struct view_node *n = &v->nodes[id];
+
+    if (n->state.step == STEP_DONE && n->state.outcome != OUTCOME_FAILED && n->state.gate == GATE_THIN)
+        (void)fprintf(f, "%s: %s; %s%s%s%s\n", v->plan->nodes[id].name, view_outcome(v, id), gate_phrase(GATE_THIN),
+                      n->text[0] != '\0' ? " (" : "", n->text, n->text[0] != '\0' ? ")" : "");
+}
+
 /* Nodes that failed say why themselves. */
 static void name_stop(FILE *f, const struct view *v)
 {
@@ -217,6 +228,8 @@ void lines_report(FILE *f, const struct view *v, const char *mend)
     name_stop(f, v);
     for (uint32_t i = 0; i < v->plan->n_nodes; i++)
         name_left_alone(f, v, (uint16_t)i);
+    for (uint32_t i = 0; i < v->plan->n_nodes; i++)
+        name_inconclusive(f, v, (uint16_t)i);
     for (uint32_t i = 0; i < v->plan->n_nodes; i++) {
         const struct node *n = &v->nodes[i].state;
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "gate.h"
 #include "judge.h"
 
 static const struct step_row rows[STEP_COUNT] = {
@@ -46,6 +47,8 @@ const char *node_job_name(enum ask job)
 
 const uint8_t *node_target(const struct node *n, const struct plan *p)
 {
+    if (n->reverse)
+        return n->goal;
     return p->has_release ? p->release_sha256 : n->before.sha256;
 }
 
@@ -72,23 +75,28 @@ void node_init(struct node *n, uint16_t id, const struct plan *p)
 struct action node_action(const struct node *n, const struct plan *p)
 {
     const struct step_row *row = &rows[n->step];
+    struct action a = {.kind = ACT_ASK,
+                       .ask = row->ask,
+                       .node = n->id,
+                       .mask = row->ask == ASK_BACK ? n->out_mask : n->peers_mask,
+                       .prior_mask = n->prior_drain_mask,
+                       .expect = n->claim_fence,
+                       .before = n->before,
+                       .attempt = n->attempt,
+                       .job = (enum ask)n->job,
+                       .reverse = n->reverse};
 
     (void)p;
-    return (struct action){.kind = ACT_ASK,
-                           .ask = row->ask,
-                           .node = n->id,
-                           .mask = row->ask == ASK_BACK ? n->out_mask : n->peers_mask,
-                           .prior_mask = n->prior_drain_mask,
-                           .expect = n->claim_fence,
-                           .before = n->before,
-                           .attempt = n->attempt,
-                           .job = (enum ask)n->job};
+    memcpy(a.goal, n->goal, sizeof a.goal);
+    return a;
 }
 
 static enum outcome final_outcome(const struct node *n, const struct plan *p)
 {
     if (n->theirs)
         return OUTCOME_LEFT;
+    if (n->reverse && ident_runs(&n->now, n->goal)) /* even where that took a detour */
+        return OUTCOME_BACK;
     if (p->kind == PLAN_REPAIR)
         return OUTCOME_MENDED; /* whatever it took */
     if (n->failed)
@@ -108,6 +116,12 @@ static void ask_now(struct node *n, const struct plan *p, struct move *m)
 
 static void fail(struct node *, enum why);
 
+/* The release before has proved itself, and beside peers that run the bad one it has nothing to be measured by. */
+static bool bakes(const struct node *n, const struct plan *p)
+{
+    return p->wait_ms[WAIT_BAKE] > 0 && !(n->reverse && p->kind == PLAN_ROLL);
+}
+
 /* The one place where a step changes. */
 static void enter(struct node *n, const struct plan *p, enum step to, struct move *m)
 {
@@ -115,8 +129,10 @@ static void enter(struct node *n, const struct plan *p, enum step to, struct mov
 
     m->moved = true;
     m->from = (enum step)n->step;
-    if (to == STEP_BAKE && p->wait_ms[WAIT_BAKE] == 0)
+    if (to == STEP_BAKE && !bakes(n, p))
         to = rows[STEP_BAKE].on_good;
+    if (to == STEP_UNDO && n->reverse)
+        to = STEP_OUT; /* the way back has no way back: the bad release is not put into rotation again */
     row = &rows[to];
     if (to == STEP_DONE && n->anew)
         fail(n, WHY_AGENT); /* its claim could not be dropped, and it has not begun */
@@ -165,7 +181,8 @@ static void limit_over(struct node *n, const struct plan *p, struct move *m)
 {
     const struct step_row *row = &rows[n->step];
     bool confirmed = n->step == STEP_EMPTY && n->streak > 0;
-    bool well = n->step == STEP_BAKE || (p->drain_proceed && (n->step == STEP_QUIET || confirmed));
+    bool well =
+        (n->step == STEP_BAKE && n->gate < GATE_SLOW) || (p->drain_proceed && (n->step == STEP_QUIET || confirmed));
 
     if (!well)
         fail(n, judge_limit_why((enum step)n->step));
@@ -187,6 +204,29 @@ struct move node_begin(struct node *n, const struct plan *p)
         enter(n, p, STEP_MEND, &m);
     else
         enter(n, p, p->nodes[n->id].at_target ? STEP_DONE : rows[STEP_WAIT].on_good, &m);
+    return m;
+}
+
+bool node_was_changed(const struct node *n)
+{
+    return n->step == STEP_DONE && !n->reverse && n->job != ASK_NONE && n->now.pid != 0 &&
+           !ident_runs(&n->now, n->before.sha256);
+}
+
+struct move node_begin_back(struct node *n, const struct plan *p)
+{
+    struct move m = {0};
+
+    assert(node_was_changed(n));
+    memcpy(n->goal, n->before.sha256, sizeof n->goal);
+    n->reverse = true;
+    n->failed = n->stopping = n->doubt = false;
+    n->why = WHY_NONE;
+    n->why_step = STEP_WAIT;
+    n->outcome = OUTCOME_NONE;
+    n->job = ASK_NONE;
+    n->claim_fence = 0; /* it was given back; the agent is asked again */
+    enter(n, p, STEP_CHECK, &m);
     return m;
 }
 
@@ -216,6 +256,19 @@ struct move node_due(struct node *n, const struct plan *p)
         limit_over(n, p, &m);
     else if (n->next_ask_ms == 0 && !n->asked)
         ask_now(n, p, &m);
+    return m;
+}
+
+struct move node_gate(struct node *n, const struct plan *p, uint8_t gate)
+{
+    struct move m = {0};
+
+    assert(n->step == STEP_BAKE);
+    n->gate = gate;
+    if (gate == GATE_BAD && !n->asked) {
+        fail(n, WHY_TRAFFIC);
+        enter(n, p, rows[STEP_BAKE].on_bad, &m);
+    }
     return m;
 }
 

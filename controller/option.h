@@ -37,6 +37,7 @@ enum option_type {
     OPTION_URLS,     /* struct text_list: http:// or https:// URLs, separated by commas or blanks */
     OPTION_DURATION, /* uint32_t FIELD_ms: as Go and nginx write them */
     OPTION_NUMBER,   /* uint32_t */
+    OPTION_PERCENT,  /* uint32_t FIELD_bp: hundredths of a percent; written "1%", "0.25%" */
     OPTION_SHARE,    /* struct share: a number or a percentage */
     OPTION_SHARES,   /* struct share_list */
     OPTION_WORD,     /* uint32_t: index of the word in `argument` */
@@ -96,7 +97,7 @@ struct text_list {
 /* Room for the value of any option. */
 union option_value {
     const char *text;
-    uint32_t number; /* DURATION: ms. WORD: index */
+    uint32_t number; /* DURATION: ms. PERCENT: hundredths of one. WORD: index */
     struct share share;
     struct share_list shares;
     bool flag;

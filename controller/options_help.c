@@ -61,7 +61,8 @@ char *options_help(enum command command)
                     option_rows[i].argument, option_rows[i].help);
     if (command == COMMAND_HELP)
         fprintf(out, "\nExit: 0 done, 1 failed, 3 a node is out of rotation: act now, 4 unreachable, 5 refused,\n"
-                     "      6 another rollout runs, 64 usage, 78 bad configuration, 129/130/143 interrupted\n");
+                     "      6 another rollout runs, 7 paused, 8 rolled back, 64 usage, 78 bad configuration,\n"
+                     "      129/130/143 interrupted\n");
     fclose(out);
     return text;
 }

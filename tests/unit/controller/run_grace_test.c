@@ -13,12 +13,12 @@ static void a_job_that_takes_longer_than_5_s_is_left_and_named(void **state)
     s.fleet->agents[0].fate = FATE_HANGS;
     fake_when(s.fleet, "a job r1", 1000, fake_signal, 15);
     story_roll(&s);
-    story_ends(&s, 3, "AAA");
+    story_ends(&s, 3, "AAA", 0);
     assert_in_range(s.fleet->now_ms - story_when(&s, "a job r1"), 1000 + GRACE_MS, 1000 + GRACE_MS + 100);
     story_says(&s, "a: OUT OF ROTATION; in step handover: the rollout was stopped (not finished within 5 s after the "
                    "stop). Out or unknown: 10.0.0.1:8000 of upstream app at lb1, 10.0.0.1:8000 of upstream app at lb2. "
                    "Act now: rollout repair --hosts FILE\n");
-    story_all_back_but(&s, 0);
+
     assert_true(s.fleet->agents[0].claim.there); /* whoever resumes or repairs finds it */
     assert_int_equal(story_logged(&s, "b claim"), 0);
     assert_int_equal(story_logged(&s, "lease free"), 2);
@@ -34,7 +34,7 @@ static void a_process_that_is_not_healthy_within_5_s_is_left_and_named(void **st
     s.fleet->agents[0].gets_healthy_ms = 30000;
     fake_when(s.fleet, "a job ends", 0, fake_signal, 2);
     story_roll(&s);
-    story_ends(&s, 3, "BA");
+    story_ends(&s, 3, "BA", 0);
     assert_in_range(s.fleet->now_ms - story_when(&s, "a job ends"), GRACE_MS, GRACE_MS + 100);
     story_says(&s, "a: OUT OF ROTATION; in step health: the rollout was stopped");
     story_end(&s);
@@ -48,8 +48,8 @@ static void a_job_that_is_done_within_5_s_is_finished(void **state)
     s.fleet->agents[0].job_takes_ms = 3000;
     fake_when(s.fleet, "a job r1", 0, fake_signal, 2);
     story_roll(&s);
-    story_ends(&s, 130, "BA");
-    story_all_back_but(&s, -1);
+    story_ends(&s, 130, "BA", -1);
+
     story_end(&s);
 }
 
@@ -68,9 +68,9 @@ static void a_node_on_its_way_back_is_not_given_up(void **state)
     fake_when(s.fleet, "a job r1", 0, fake_agent_dies, 1);
     fake_when(s.fleet, "a job r1", 8000, fake_agent_lives, 1);
     story_roll(&s);
-    story_ends(&s, 3, "AAAA");
+    story_ends(&s, 3, "AAAA", 0);
     assert_true(s.fleet->now_ms - story_when(&s, "a job r1") > 8000);
-    story_all_back_but(&s, 0);
+
     story_says(&s, "b: stopped, in rotation");
     story_end(&s);
 }
@@ -105,9 +105,9 @@ static void a_bake_ends_with_the_5_s_and_the_node_is_no_failure(void **state)
     s.plan->wait_ms[WAIT_BAKE] = 3600000;
     fake_when(s.fleet, "a at lb1/app: open", 1000, fake_signal, 2);
     story_roll(&s);
-    story_ends(&s, 130, "BA");
+    story_ends(&s, 130, "BA", -1);
     assert_in_range(s.fleet->now_ms - story_when(&s, "a at lb1/app: open"), 1000 + GRACE_MS, 1000 + GRACE_MS + 100);
-    story_all_back_but(&s, -1);
+
     story_end(&s);
 }
 
