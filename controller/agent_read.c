@@ -126,7 +126,7 @@ static bool read_claim(const json_t *o, struct agent_claim *c, struct err *err)
 
 bool agent_read_job(const json_t *o, struct agent_job *j, struct err *err)
 {
-    const char *state;
+    const char *state, *action = json_opt_string(o, "action");
 
     *j = (struct agent_job){0};
     if (!json_get_string(o, "id", &j->id, err) || !json_get_string(o, "state", &state, err))
@@ -136,6 +136,7 @@ bool agent_read_job(const json_t *o, struct agent_job *j, struct err *err)
     j->text = json_opt_string(o, "text");
     if (json_opt_string(o, "release") != NULL && !read_hex(o, "release", &j->has_release, j->release, err))
         return err_context(err, "a job");
+    j->rollback = action != NULL && strcmp(action, "rollback") == 0;
     j->touched = json_opt_bool(o, "touched", false);
     j->restored = json_opt_bool(o, "restored", false);
     j->state = strcmp(state, "running") == 0  ? JOB_RUNNING

@@ -32,6 +32,7 @@ struct agent_job {
     const char *id, *rollout, *code, *text; /* id NULL = there is none */
     enum job_state state;
     bool touched, restored;
+    bool rollback;
     bool has_release; /* of an upgrade or a rollback */
     uint8_t release[32];
     struct ident before, after;

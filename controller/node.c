@@ -66,7 +66,7 @@ void node_init(struct node *n, uint16_t id, const struct plan *p)
     n->step = STEP_WAIT;
     n->left_ms = UINT32_MAX;
     n->next_ask_ms = UINT32_MAX;
-    n->before = p->kind == PLAN_REPAIR || pn->resumed ? pn->before : pn->surveyed;
+    n->before = p->kind == PLAN_REPAIR || pn->resumed || pn->brought ? pn->before : pn->surveyed;
     n->out_mask = n->peers_mask = pn->out_mask;
     n->prior_drain_mask = pn->prior_drain_mask;
     n->claim_fence = pn->claim_fence;
@@ -195,6 +195,16 @@ static bool asks_run(const struct node *n)
     return rows[n->step].ask == ASK_PEERS || rows[n->step].ask == ASK_FLOOR;
 }
 
+/* An earlier run of this rollout has had it: where this one is rolled back, it goes back as well. */
+static void take_as_done(struct node *n, const struct plan *p, struct move *m)
+{
+    enter(n, p, STEP_DONE, m);
+    if (!p->nodes[n->id].brought)
+        return;
+    n->now = p->nodes[n->id].surveyed;
+    n->job = ASK_JOB;
+}
+
 struct move node_begin(struct node *n, const struct plan *p)
 {
     struct move m = {0};
@@ -202,8 +212,10 @@ struct move node_begin(struct node *n, const struct plan *p)
     assert(n->step == STEP_WAIT);
     if (p->kind == PLAN_REPAIR || p->nodes[n->id].resumed)
         enter(n, p, STEP_MEND, &m);
+    else if (p->nodes[n->id].at_target)
+        take_as_done(n, p, &m);
     else
-        enter(n, p, p->nodes[n->id].at_target ? STEP_DONE : rows[STEP_WAIT].on_good, &m);
+        enter(n, p, rows[STEP_WAIT].on_good, &m);
     return m;
 }
 

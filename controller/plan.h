@@ -69,6 +69,7 @@ struct plan_node {
     uint32_t n_peers;
     bool at_target;        /* surveyed as running the release already: skipped, and said so */
     struct ident surveyed; /* what ran at the time of the survey */
+    bool brought;          /* at_target by an earlier run of this rollout: before is what ran before that */
     bool resumed;          /* an earlier run of this rollout left it with a claim: it begins in MEND, and at once */
     /* From the claim of the dead rollout, or of the run before; nothing else has any. */
     uint64_t out_mask, prior_drain_mask; /* what that rollout took out, and what of it was draining before it */

@@ -240,7 +240,11 @@ static void add_nodes(struct making *m)
         n->zone = plan_keep(p, h->zone);
         n->surveyed = n->before = st->ident;
         n->claim_fence = st->claim.there ? st->claim.fence : 0;
-        n->at_target = p->has_release ? ident_runs(&st->ident, p->release_sha256) : plan_resume_restarted(st, m->q);
+        n->brought = plan_resume_brought(st, m->q);
+        n->at_target = p->has_release ? ident_runs(&st->ident, p->release_sha256) : n->brought;
+        n->brought = n->brought && n->at_target;
+        if (n->brought)
+            n->before = st->job.before;
         n->first_peer = peer;
         while (peer < p->n_peers && p->peers[peer].node == i)
             peer++;

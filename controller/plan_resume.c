@@ -19,7 +19,11 @@ void plan_resume_check(const char *name, const struct survey_node *n, const stru
 
     sha256_hex(claim->target, was);
     sha256_hex(q->release_sha256, is);
-    if (claim->has_target && !q->has_release)
+    if (claim->has_target && q->has_release && ident_runs(&claim->before, q->release_sha256))
+        complain(c, EXIT_REFUSED,
+                 "%s: rollout %s was being rolled back when it was broken off; put it back first: rollout repair", name,
+                 q->rollout);
+    else if (claim->has_target && !q->has_release)
         complain(c, EXIT_REFUSED, "%s: rollout %s is to release %.12s; name its file by --release, or take another id",
                  name, q->rollout, was);
     else if (!claim->has_target && q->has_release)
@@ -55,7 +59,7 @@ static bool is_peer(const struct plan *p, uint32_t peer, const struct agent_took
 void plan_resume_node(const struct plan *p, struct plan_node *n, const struct agent_claim *claim, struct complaints *c)
 {
     n->resumed = true;
-    n->at_target = false; /* it is not in its place yet */
+    n->at_target = n->brought = false; /* it is not in its place yet */
     n->before = claim->before;
     for (uint32_t i = 0; i < claim->n_took_out; i++) {
         const struct agent_took_out *t = &claim->took_out[i];
@@ -77,10 +81,24 @@ void plan_resume_node(const struct plan *p, struct plan_node *n, const struct ag
     }
 }
 
-bool plan_resume_restarted(const struct agent_status *st, const struct plan_request *q)
+bool plan_resume_brought(const struct agent_status *st, const struct plan_request *q)
 {
-    return !q->has_release && agent_api_job_of(&st->job, q->rollout) == ASK_JOB && st->job.state == JOB_DONE &&
+    return agent_api_job_of(&st->job, q->rollout) == ASK_JOB && !st->job.rollback && st->job.state == JOB_DONE &&
            ident_same_process(&st->ident, &st->job.after);
+}
+
+void plan_resume_rolled_back(const struct fleet *f, const struct survey *s, const struct plan_request *q,
+                             struct complaints *c)
+{
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        const struct agent_job *job = &s->nodes[i].status.job;
+
+        if (s->nodes[i].good && job->rollback && agent_api_job_of(job, q->rollout) == ASK_JOB)
+            complain(c, EXIT_REFUSED,
+                     "%s: rollout %s was rolled back there; `rollout rollback` takes the others back, too; to begin "
+                     "anew, take another id",
+                     f->hosts[s->nodes[i].host].name, q->rollout);
+    }
 }
 
 static bool leased(const struct survey *s, const char *rollout)
