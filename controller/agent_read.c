@@ -126,17 +126,17 @@ static bool read_claim(const json_t *o, struct agent_claim *c, struct err *err)
 
 bool agent_read_job(const json_t *o, struct agent_job *j, struct err *err)
 {
-    const char *state, *action = json_opt_string(o, "action");
+    const char *state;
 
     *j = (struct agent_job){0};
     if (!json_get_string(o, "id", &j->id, err) || !json_get_string(o, "state", &state, err))
         return err_context(err, "a job");
     j->rollout = json_opt_string(o, "rollout");
+    j->action = json_opt_string(o, "action");
     j->code = json_opt_string(o, "code");
     j->text = json_opt_string(o, "text");
     if (json_opt_string(o, "release") != NULL && !read_hex(o, "release", &j->has_release, j->release, err))
         return err_context(err, "a job");
-    j->rollback = action != NULL && strcmp(action, "rollback") == 0;
     j->touched = json_opt_bool(o, "touched", false);
     j->restored = json_opt_bool(o, "restored", false);
     j->state = strcmp(state, "running") == 0  ? JOB_RUNNING
@@ -178,7 +178,8 @@ static bool read_status(const json_t *o, struct agent_status *s, struct err *err
         !read_hex(o, "installed", &s->has_installed, s->installed, err) ||
         !read_texts(o, "listening", &s->n_listening, &s->listening, err) ||
         !json_get_uint(o, "connections", &connections, err) || !json_get_uint(o, "fence", &s->fence, err) ||
-        !read_releases(o, s, err) || !read_claim(json_opt_object(o, "claim"), &s->claim, err))
+        !read_releases(o, s, err) || !read_hex(o, "previous", &s->has_previous, s->previous, err) ||
+        !read_claim(json_opt_object(o, "claim"), &s->claim, err))
         return false;
     s->version = json_opt_string(o, "version");
     s->connections = clip(connections);

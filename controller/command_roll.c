@@ -1,8 +1,8 @@
 #include <stdio.h>
-
 #include <stdlib.h>
 
 #include "command.h"
+#include "common/sha256.h"
 #include "mend.h"
 #include "plan_resume.h"
 
@@ -14,6 +14,36 @@ static uint32_t to_do(const struct plan *p)
     for (uint32_t i = 0; i < p->n_nodes; i++)
         n += p->nodes[i].at_target ? 0 : 1;
     return n;
+}
+
+static void tell_nothing(const struct plan *p)
+{
+    bool one = p->n_nodes == 1;
+
+    if (p->kind == PLAN_ROLLBACK)
+        (void)printf("%u node%s taken back by %s already; nothing to do\n", p->n_nodes, one ? " was" : "s were",
+                     p->rollout);
+    else if (p->has_release)
+        (void)printf("%u node%s release %s already; nothing to do\n", p->n_nodes, one ? " runs" : "s run",
+                     p->release_file);
+    else
+        (void)printf("rollout %s has restarted %s already; nothing to do\n", p->rollout,
+                     one ? "the node" : "all nodes");
+}
+
+/* Each node may have another release before. */
+static void tell_ways_back(const struct plan *p)
+{
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        char from[SHA256_DIGITS + 1], to[SHA256_DIGITS + 1];
+
+        sha256_hex(p->nodes[i].surveyed.sha256, from);
+        sha256_hex(p->nodes[i].target_sha256, to);
+        if (p->nodes[i].at_target)
+            (void)printf("%s: taken back to %.12s already\n", p->nodes[i].name, to);
+        else
+            (void)printf("%s: back %.12s -> %.12s\n", p->nodes[i].name, from, to);
+    }
 }
 
 /* I4: what stops this run does not put back what the run before left out. */
@@ -34,16 +64,6 @@ static bool tell_left_out(const struct session *s)
     }
     free(mend);
     return any;
-}
-
-static void tell_done(const struct plan *p)
-{
-    if (p->has_release)
-        (void)printf("%u node%s release %s already; nothing to do\n", p->n_nodes, p->n_nodes == 1 ? " runs" : "s run",
-                     p->release_file);
-    else
-        (void)printf("rollout %s has restarted %s already; nothing to do\n", p->rollout,
-                     p->n_nodes == 1 ? "the node" : "all nodes");
 }
 
 int command_refused(const struct session *s, const struct complaints *c)
@@ -67,8 +87,10 @@ int command_roll_on(struct session *s, struct complaints *c)
     if (p == NULL) {
         code = command_refused(s, c);
     } else if (to_do(p) == 0) {
-        tell_done(p);
+        tell_nothing(p);
     } else {
+        if (p->kind == PLAN_ROLLBACK)
+            tell_ways_back(p);
         code = command_run(s, p);
     }
     plan_free(&p);
@@ -76,6 +98,11 @@ int command_roll_on(struct session *s, struct complaints *c)
 }
 
 int command_roll(struct options *o)
+{
+    return command_on_fleet(o, command_roll_on);
+}
+
+int command_rollback(struct options *o)
 {
     return command_on_fleet(o, command_roll_on);
 }

@@ -27,12 +27,14 @@ static struct verdict effect(const struct answer *a, enum why why)
     return again();
 }
 
-/* Only what this rollout brought is taken back: what somebody else has put there since is his. */
+/* Only what this rollout brought, or the plan found, is taken back: what somebody else has put there since is his. */
 static struct verdict judge_check_back(struct node *n, const struct plan *p, const struct answer *a)
 {
+    const uint8_t *from = p->kind == PLAN_ROLL ? p->release_sha256 : p->nodes[n->id].surveyed.sha256;
+
     if (ident_runs(&a->ident, n->goal))
         return go(STEP_DONE, WHY_NONE);
-    return ident_runs(&a->ident, p->release_sha256) ? good() : bad(WHY_CHANGED);
+    return ident_runs(&a->ident, from) ? good() : bad(WHY_CHANGED);
 }
 
 static struct verdict judge_check(struct node *n, const struct plan *p, const struct answer *a)
@@ -62,6 +64,8 @@ static struct verdict judge_look(struct node *n, const struct plan *p, const str
 {
     if (a->kind != ANS_OK || a->seen != all_peers(n, p))
         return again();
+    if (p->nodes[n->id].in_place)
+        return good();                  /* none of them takes part */
     n->peers_mask = a->seen & ~a->down; /* what somebody else took down is not ours to take or to put back */
     n->prior_drain_mask = a->drain & n->peers_mask;
     n->generation = a->generation;
@@ -252,8 +256,9 @@ static struct verdict judge_undo(const struct answer *a)
 
 static struct verdict judge_unclaim(struct node *n, const struct answer *a)
 {
-    /* Refused: it is another's by now, or gone; either way it is not ours any more. */
-    if (a->kind != ANS_OK && a->kind != ANS_REFUSED && a->kind != ANS_FENCED)
+    /* Fenced: it is another's by now, so not ours any more. Refused is something else, say a full disk: it is there
+     * yet. */
+    if (a->kind != ANS_OK && a->kind != ANS_FENCED)
         return again();
     return n->anew ? judge_resume_anew(n) : good();
 }

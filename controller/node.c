@@ -70,6 +70,9 @@ void node_init(struct node *n, uint16_t id, const struct plan *p)
     n->out_mask = n->peers_mask = pn->out_mask;
     n->prior_drain_mask = pn->prior_drain_mask;
     n->claim_fence = pn->claim_fence;
+    n->reverse = p->kind == PLAN_ROLLBACK;
+    if (n->reverse)
+        memcpy(n->goal, pn->target_sha256, sizeof n->goal);
 }
 
 struct action node_action(const struct node *n, const struct plan *p)
@@ -95,10 +98,10 @@ static enum outcome final_outcome(const struct node *n, const struct plan *p)
 {
     if (n->theirs)
         return OUTCOME_LEFT;
-    if (n->reverse && ident_runs(&n->now, n->goal)) /* even where that took a detour */
-        return OUTCOME_BACK;
     if (p->kind == PLAN_REPAIR)
-        return OUTCOME_MENDED; /* whatever it took */
+        return OUTCOME_MENDED;                      /* whatever it took */
+    if (n->reverse && ident_runs(&n->now, n->goal)) /* even where that took a detour */
+        return n->job == ASK_NONE && p->kind == PLAN_ROLLBACK ? OUTCOME_ALREADY : OUTCOME_BACK;
     if (n->failed)
         return OUTCOME_FAILED;
     if (n->stopping)
@@ -114,12 +117,26 @@ static void ask_now(struct node *n, const struct plan *p, struct move *m)
     m->action = node_action(n, p);
 }
 
-static void fail(struct node *, enum why);
-
 /* The release before has proved itself, and beside peers that run the bad one it has nothing to be measured by. */
 static bool bakes(const struct node *n, const struct plan *p)
 {
     return p->wait_ms[WAIT_BAKE] > 0 && !(n->reverse && p->kind == PLAN_ROLL);
+}
+
+static void fail(struct node *, enum why);
+
+/* A node that is handed over in place is neither taken out nor put back. Behind that, who bakes? */
+static enum step way(const struct node *n, const struct plan *p, enum step to)
+{
+    if (p->nodes[n->id].in_place && to == STEP_FLOOR)
+        to = STEP_JOB;
+    if (p->nodes[n->id].in_place && to == STEP_BACK)
+        to = STEP_BAKE;
+    if (to == STEP_BAKE && !bakes(n, p))
+        to = rows[STEP_BAKE].on_good;
+    if (to == STEP_UNDO && n->reverse)
+        to = STEP_OUT; /* the way back has no way back: the bad release is not put into rotation again */
+    return to;
 }
 
 /* The one place where a step changes. */
@@ -129,10 +146,7 @@ static void enter(struct node *n, const struct plan *p, enum step to, struct mov
 
     m->moved = true;
     m->from = (enum step)n->step;
-    if (to == STEP_BAKE && !bakes(n, p))
-        to = rows[STEP_BAKE].on_good;
-    if (to == STEP_UNDO && n->reverse)
-        to = STEP_OUT; /* the way back has no way back: the bad release is not put into rotation again */
+    to = way(n, p, to);
     row = &rows[to];
     if (to == STEP_DONE && n->anew)
         fail(n, WHY_AGENT); /* its claim could not be dropped, and it has not begun */
@@ -186,6 +200,7 @@ static void limit_over(struct node *n, const struct plan *p, struct move *m)
 
     if (!well)
         fail(n, judge_limit_why((enum step)n->step));
+    n->claim_stays = n->step == STEP_UNCLAIM;
     enter(n, p, well ? row->on_good : row->on_limit, m);
 }
 
@@ -232,11 +247,12 @@ struct move node_begin_back(struct node *n, const struct plan *p)
     assert(node_was_changed(n));
     memcpy(n->goal, n->before.sha256, sizeof n->goal);
     n->reverse = true;
-    n->failed = n->stopping = n->doubt = false;
+    n->failed = n->stopping = n->doubt = n->claim_stays = false;
     n->why = WHY_NONE;
     n->why_step = STEP_WAIT;
     n->outcome = OUTCOME_NONE;
     n->job = ASK_NONE;
+    n->gate = 0;        /* nothing is judged on the way back */
     n->claim_fence = 0; /* it was given back; the agent is asked again */
     enter(n, p, STEP_CHECK, &m);
     return m;

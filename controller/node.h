@@ -94,6 +94,7 @@ struct node {
     bool noted;                /* this step's trouble has been told already */
     bool doubt;                /* an nginx was reloaded since the drain: `active` does not say all */
     bool claimed;              /* our claim may be at the agent */
+    bool claim_stays;          /* its agent did not drop our claim in time: that runs out by itself */
     bool reverse;              /* it is taken back: the same steps, to `goal`, by a rollback job */
     bool failed;               /* left the good path */
     bool stopping;             /* a stop reached it */

@@ -98,11 +98,12 @@ static const struct field NODE_FIELDS[] = {
     FLAG(node, claimed),
     FLAG(node, failed),
     FLAG(node, stopping),
+    FLAG(node, reverse),
+    FLAG(node, claim_stays),
+    HEX(node, goal),
     FLAG(node, anew),
     FLAG(node, theirs),
     FLAG(node, loose),
-    FLAG(node, reverse),
-    HEX(node, goal),
 };
 
 /* ---- the unsigned of any width at p */

@@ -17,6 +17,8 @@ void plan_resume_check(const char *name, const struct survey_node *n, const stru
     const struct agent_claim *claim = &n->status.claim;
     char was[SHA256_DIGITS + 1], is[SHA256_DIGITS + 1];
 
+    if (q->rollback)
+        return; /* each node has a target of its own */
     sha256_hex(claim->target, was);
     sha256_hex(q->release_sha256, is);
     if (claim->has_target && q->has_release && ident_runs(&claim->before, q->release_sha256))
@@ -81,19 +83,24 @@ void plan_resume_node(const struct plan *p, struct plan_node *n, const struct ag
     }
 }
 
+static bool is_rollback(const struct agent_job *job)
+{
+    return job->action != NULL && strcmp(job->action, "rollback") == 0;
+}
+
 bool plan_resume_brought(const struct agent_status *st, const struct plan_request *q)
 {
-    return agent_api_job_of(&st->job, q->rollout) == ASK_JOB && !st->job.rollback && st->job.state == JOB_DONE &&
+    return agent_api_job_of(&st->job, q->rollout) == ASK_JOB && !is_rollback(&st->job) && st->job.state == JOB_DONE &&
            ident_same_process(&st->ident, &st->job.after);
 }
 
 void plan_resume_rolled_back(const struct fleet *f, const struct survey *s, const struct plan_request *q,
                              struct complaints *c)
 {
-    for (uint32_t i = 0; i < s->n_nodes; i++) {
+    for (uint32_t i = 0; i < s->n_nodes && !q->rollback; i++) {
         const struct agent_job *job = &s->nodes[i].status.job;
 
-        if (s->nodes[i].good && job->rollback && agent_api_job_of(job, q->rollout) == ASK_JOB)
+        if (s->nodes[i].good && is_rollback(job) && agent_api_job_of(job, q->rollout) == ASK_JOB)
             complain(c, EXIT_REFUSED,
                      "%s: rollout %s was rolled back there; `rollout rollback` takes the others back, too; to begin "
                      "anew, take another id",

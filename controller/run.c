@@ -146,7 +146,7 @@ static void begin_nodes(struct run *r, const struct plan *p, struct turn *t)
     for (uint32_t i = 0; i < r->n_begun; i++)
         in_motion += node_in_motion(state_node(r, state_begun(r)[i])) ? 1 : 0;
     while (r->phase == RUN_ROLLING && r->stop == RUN_GOES && r->next < r->n_nodes &&
-           in_motion < pace_batch(p, r->n_done)) {
+           in_motion < pace_batch(p, r->n_done) && pace_zone_is_free(r, p, (uint16_t)r->next)) {
         uint16_t id = (uint16_t)r->next++;
 
         if (p->nodes[id].resumed)

@@ -60,7 +60,7 @@ const char *view_outcome(const struct view *v, uint16_t node)
     const struct node *n = &v->nodes[node].state;
 
     if (n->step == STEP_OUT)
-        return "OUT OF ROTATION";
+        return v->plan->nodes[node].in_place ? "NOT WELL, IN ROTATION" : "OUT OF ROTATION";
     if (n->step == STEP_WAIT)
         return "not begun";
     if (n->step != STEP_DONE)

@@ -164,7 +164,7 @@ static const struct bad {
     {"show a b", "", "one rollout at a time: \"b\" is one too many"},
     {"status a/b", "", "rollout status: \"a/b\" is no name: letters, digits, . _ - and first a letter or digit"},
     {"history a", "", "one command at a time: \"a\" is one too many; files are given by flags, as --hosts FILE"},
-    {"status --hosts h", "", "--hosts is not for `rollout status`, only for: roll, plan, resume, repair"},
+    {"status --hosts h", "", "--hosts is not for `rollout status`, only for: roll, plan, resume, repair, rollback"},
     {"plan --hosts h --output json", "", "--output is not for `rollout plan`, only for: status, history, show"},
     {"--host h", "", "there is no option --host; did you mean --hosts?"},
     {"--hosts h --drain-timeuot=3s", "", "there is no option --drain-timeuot; did you mean --drain-timeout?"},

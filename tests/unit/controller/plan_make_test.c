@@ -615,7 +615,7 @@ static void what_was_rolled_back_is_not_resumed(void **state)
     an_upgrade_alone(&s);
     plan_resume_rolled_back(s.fleet, &s.survey, &s.request, &s.complaints);
     assert_int_equal(s.complaints.n, 0);
-    s.nodes[2].status.job.rollback = true;
+    s.nodes[2].status.job.action = "rollback";
     plan_resume_rolled_back(s.fleet, &s.survey, &s.request, &s.complaints);
     assert_true(complained(&s, "c: rollout r1 was rolled back there"));
     s.nodes[2].status.job.id = "r1/c/undo/1"; /* of one node that failed alone */
