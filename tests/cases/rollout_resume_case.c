@@ -1,63 +1,6 @@
 /* rollout_resume_case.c - the controller killed with SIGKILL at each of its steps and resumed, every second time from
  * an empty disk: the fleet gets to the target, no node is handed over twice, no request is lost. */
-#include <signal.h>
-#include <string.h>
-#include <sys/stat.h>
-
-#include "tests/stage/load.h"
-#include "tests/stage/test.h"
-#include "tests/stage/witness.h"
-
-#define RUN_LIMIT_MS 60000
-#define ID           "pipeline-7"
-
-/* Jobs that the agent of a node has been given so far. */
-static size_t jobs_of(struct stage_fleet *f, unsigned node)
-{
-    const char *path = stage_text(f->stage, "%s/app/jobs.json", f->node[node].agent->state_dir);
-    struct stat there;
-    json_t *root;
-    size_t n;
-
-    if (stat(path, &there) != 0)
-        return 0;
-    root = json_loads(stage_read(f->stage, path), 0, NULL);
-    n = json_array_size(json_object_get(root, "jobs"));
-    json_decref(root);
-    return n;
-}
-
-static void delete_folder(struct stage *s, const char *folder)
-{
-    assert_int_equal(stage_run(s, 5000, (const char *const[]){"/bin/rm", "-r", folder, NULL}).exit_code, 0);
-}
-
-#define KNOBS "--lease-ttl=1s", "--bake=200ms"
-
-/* The same command again. release NULL: a restart. */
-static struct stage_rollout *run_again(struct stage_fleet *f, const char *release)
-{
-    return stage_fleet_start(
-        f, (const char *const[]){"--rollout-id=" ID, KNOBS, release != NULL ? "--release" : NULL, release, NULL});
-}
-
-/* `rollout resume` by the fleet alone. */
-static struct stage_rollout *resume_by_fleet(struct stage_fleet *f, const char *release)
-{
-    return stage_fleet_start(
-        f, (const char *const[]){"resume", ID, KNOBS, release != NULL ? "--release" : NULL, release, NULL});
-}
-
-/* `rollout resume` by the journal: no hosts file, no certificate, no release is named. */
-static struct stage_rollout *resume_by_journal(struct stage_fleet *f, const char *state_dir)
-{
-    return stage_rollout_start(f->stage, state_dir, (const char *const[]){"resume", ID, NULL});
-}
-
-static void kill_now(struct stage_fleet *f, struct stage_rollout *r)
-{
-    stage_proc_stop(f->stage, r->proc, SIGKILL, 5000);
-}
+#include "resume_steps.h"
 
 /* As soon as it says that the node has come to the step. */
 static void kill_at(struct stage_fleet *f, struct stage_rollout *r, const char *node, const char *step)
@@ -73,19 +16,6 @@ static struct stage_rollout *go_on(struct stage_fleet *f, size_t k, struct stage
         return resume_by_journal(f, before->state_dir);
     delete_folder(f->stage, before->state_dir);
     return k % 4 == 0 ? run_again(f, release) : resume_by_fleet(f, release);
-}
-
-static void expect_done(struct stage_fleet *f, struct stage_load *load)
-{
-    assert_true(stage_fleet_all_up(f));
-    assert_true(stage_fleet_is_free(f));
-    for (unsigned i = 0; i < f->n_nodes; i++)
-        if (jobs_of(f, i) != 1)
-            stage_fail(f->stage, "%s was handed over %zu times", f->node[i].name, jobs_of(f, i));
-    stage_load_end(f->stage, load);
-    if (load->failed != 0)
-        stage_fail(f->stage, "%lu of %lu requests failed:\n%s", load->failed, load->sent,
-                   stage_load_failures(f->stage, load));
 }
 
 static void killed_at_each_step_and_resumed_it_gets_to_the_target(struct stage *s)
@@ -134,65 +64,6 @@ static void a_restart_that_is_resumed_restarts_no_node_twice(struct stage *s)
     assert_int_equal(stage_fleet_same_pids(f, &before), 0);
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"resume", ID, NULL}), 0,
                          STAGE_SAYS("rollout " ID " has restarted all nodes already; nothing to do"));
-    expect_done(f, load);
-}
-
-/* ---- a holder that was taken for dead */
-
-/* Stopped in its tracks with a node in that step, taken over from, and woken up when all is over. */
-static void wakes_up_behind_a_resume(struct stage *s, const char *step)
-{
-    struct stage_fleet *f = stage_fleet(s, 2, 2);
-    const char *release = stage_server_variant(s, "v2"), *after;
-    struct stage_load *load = stage_load_start_fleet(f);
-    struct stage_rollout *old = run_again(f, release), *r;
-
-    stage_rollout_until(s, old, stage_text(s, "node1     %s ", step), RUN_LIMIT_MS);
-    stage_proc_signal(s, old->proc, SIGSTOP);
-    r = resume_by_fleet(f, release);
-    stage_rollout_end(s, r, RUN_LIMIT_MS);
-    stage_rollout_expect(s, r, 0, STAGE_SAYS("2 nodes: 2 upgraded"));
-    after = stage_fleet_picture(f);
-    stage_proc_signal(s, old->proc, SIGCONT);
-    stage_rollout_end(s, old, RUN_LIMIT_MS);
-    stage_rollout_expect(s, old, 6, STAGE_SAYS("stopping", "node1     done      taken over by another run"));
-    assert_string_equal(stage_fleet_picture(f), after);
-    expect_done(f, load);
-}
-
-static void a_holder_that_wakes_up_with_a_node_in_its_drain_has_no_effect(struct stage *s)
-{
-    wakes_up_behind_a_resume(s, "drain");
-}
-
-static void a_holder_that_wakes_up_before_the_job_has_no_effect(struct stage *s)
-{
-    wakes_up_behind_a_resume(s, "silent");
-}
-
-static void a_holder_that_wakes_up_behind_the_job_has_no_effect(struct stage *s)
-{
-    wakes_up_behind_a_resume(s, "health");
-}
-
-/* It wakes up while the other is at work: the other goes on, and it gives up. */
-static void a_holder_that_wakes_up_beside_the_resume_has_no_effect(struct stage *s)
-{
-    struct stage_fleet *f = stage_fleet(s, 3, 2);
-    const char *release = stage_server_variant(s, "v2");
-    struct stage_load *load = stage_load_start_fleet(f);
-    struct stage_rollout *old = run_again(f, release), *r;
-
-    stage_rollout_until(s, old, "node1     silent ", RUN_LIMIT_MS);
-    stage_proc_signal(s, old->proc, SIGSTOP);
-    r = resume_by_fleet(f, release);
-    stage_rollout_until(s, r, "node1     reclaim ", RUN_LIMIT_MS);
-    stage_proc_signal(s, old->proc, SIGCONT);
-    stage_rollout_end(s, r, RUN_LIMIT_MS);
-    stage_rollout_expect(s, r, 0, STAGE_SAYS("3 nodes: 3 upgraded"));
-    stage_rollout_end(s, old, RUN_LIMIT_MS);
-    if (old->exit_code != 3)
-        stage_rollout_expect(s, old, 6, STAGE_SAYS("stopping"));
     expect_done(f, load);
 }
 
@@ -276,10 +147,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stage_test(killed_at_each_step_and_resumed_it_gets_to_the_target),
         stage_test(a_restart_that_is_resumed_restarts_no_node_twice),
-        stage_test(a_holder_that_wakes_up_with_a_node_in_its_drain_has_no_effect),
-        stage_test(a_holder_that_wakes_up_before_the_job_has_no_effect),
-        stage_test(a_holder_that_wakes_up_behind_the_job_has_no_effect),
-        stage_test(a_holder_that_wakes_up_beside_the_resume_has_no_effect),
         stage_test(a_living_rollout_is_not_resumed),
         stage_test(of_two_that_resume_at_once_one_works),
         stage_test(what_nobody_knows_is_not_begun),
