@@ -1,4 +1,5 @@
 #include <stdio.h>
+
 #include <stdlib.h>
 
 #include "command.h"
@@ -16,19 +17,37 @@ static uint32_t to_do(const struct plan *p)
     return n;
 }
 
-static void tell_nothing(const struct plan *p)
+/* I4: what stops this run does not put back what the run before left out. */
+static bool tell_left_out(const struct session *s)
 {
-    bool one = p->n_nodes == 1;
+    char *mend = mend_command(s->options, s->options->service);
+    bool any = false;
 
+    for (uint32_t i = 0; i < s->survey->n_nodes; i++) {
+        const struct survey_node *n = &s->survey->nodes[i];
+
+        if (!plan_resume_holds(n, &s->request) || n->status.claim.n_took_out == 0)
+            continue;
+        (void)fprintf(stderr,
+                      "rollout: %s: out of rotation or its state unknown, as an earlier run left it. Act now: %s\n",
+                      survey_node_name(s->fleet, n), mend);
+        any = true;
+    }
+    free(mend);
+    return any;
+}
+
+static void tell_done(const struct plan *p)
+{
     if (p->kind == PLAN_ROLLBACK)
-        (void)printf("%u node%s taken back by %s already; nothing to do\n", p->n_nodes, one ? " was" : "s were",
-                     p->rollout);
+        (void)printf("%u node%s taken back by %s already; nothing to do\n", p->n_nodes,
+                     p->n_nodes == 1 ? " was" : "s were", p->rollout);
     else if (p->has_release)
-        (void)printf("%u node%s release %s already; nothing to do\n", p->n_nodes, one ? " runs" : "s run",
+        (void)printf("%u node%s release %s already; nothing to do\n", p->n_nodes, p->n_nodes == 1 ? " runs" : "s run",
                      p->release_file);
     else
         (void)printf("rollout %s has restarted %s already; nothing to do\n", p->rollout,
-                     one ? "the node" : "all nodes");
+                     p->n_nodes == 1 ? "the node" : "all nodes");
 }
 
 /* Each node may have another release before. */
@@ -44,26 +63,6 @@ static void tell_ways_back(const struct plan *p)
         else
             (void)printf("%s: back %.12s -> %.12s\n", p->nodes[i].name, from, to);
     }
-}
-
-/* I4: what stops this run does not put back what the run before left out. */
-static bool tell_left_out(const struct session *s)
-{
-    char *mend = mend_command(s->options, s->options->service);
-    bool any = false;
-
-    for (uint32_t i = 0; i < s->survey->n_nodes; i++) {
-        const struct survey_node *n = &s->survey->nodes[i];
-
-        if (!plan_resume_holds(n, &s->request) || n->status.claim.n_took_out == 0)
-            continue;
-        (void)fprintf(stderr,
-                      "rollout: %s: out of rotation or its state unknown, as an earlier run left it. Act now: %s\n",
-                      s->fleet->hosts[n->host].name, mend);
-        any = true;
-    }
-    free(mend);
-    return any;
 }
 
 int command_refused(const struct session *s, const struct complaints *c)
@@ -87,10 +86,11 @@ int command_roll_on(struct session *s, struct complaints *c)
     if (p == NULL) {
         code = command_refused(s, c);
     } else if (to_do(p) == 0) {
-        tell_nothing(p);
+        tell_done(p);
     } else {
         if (p->kind == PLAN_ROLLBACK)
             tell_ways_back(p);
+        survey_free(&s->survey); /* the plan has all that counts; of a large fleet it is much */
         code = command_run(s, p);
     }
     plan_free(&p);

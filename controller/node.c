@@ -123,8 +123,6 @@ static bool bakes(const struct node *n, const struct plan *p)
     return p->wait_ms[WAIT_BAKE] > 0 && !(n->reverse && p->kind == PLAN_ROLL);
 }
 
-static void fail(struct node *, enum why);
-
 /* A node that is handed over in place is neither taken out nor put back. Behind that, who bakes? */
 static enum step way(const struct node *n, const struct plan *p, enum step to)
 {
@@ -138,6 +136,8 @@ static enum step way(const struct node *n, const struct plan *p, enum step to)
         to = STEP_OUT; /* the way back has no way back: the bad release is not put into rotation again */
     return to;
 }
+
+static void fail(struct node *, enum why);
 
 /* The one place where a step changes. */
 static void enter(struct node *n, const struct plan *p, enum step to, struct move *m)
@@ -218,6 +218,12 @@ static void take_as_done(struct node *n, const struct plan *p, struct move *m)
         return;
     n->now = p->nodes[n->id].surveyed;
     n->job = ASK_JOB;
+}
+
+/* A long poll that ended too early goes on; what is to be confirmed costs one small request. */
+static bool asks_at_once(const struct node *n, const struct answer *a)
+{
+    return (rows[n->step].ask == ASK_JOB_END && a->kind == ANS_OK) || (a->one_by_one && n->streak > 0);
 }
 
 struct move node_begin(struct node *n, const struct plan *p)
@@ -322,7 +328,7 @@ struct move node_answer(struct node *n, const struct plan *p, const struct answe
     } else if (n->stopping && row->on_stop != n->step) {
         stop_now(n, p, &m);
     } else {
-        n->next_ask_ms = row->ask == ASK_JOB_END && a->kind == ANS_OK ? 0 : p->wait_ms[row->every];
+        n->next_ask_ms = asks_at_once(n, a) ? 0 : p->wait_ms[row->every];
         m.note = m.text[0] != '\0' && !n->noted;
         n->noted = n->noted || m.note;
     }

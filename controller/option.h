@@ -58,8 +58,7 @@ enum option_commands {
     IN_UPGRADES = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN | 1u << COMMAND_RESUME,
     IN_RUNS = IN_UPGRADES | 1u << COMMAND_ROLLBACK,
     IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR,
-    IN_CHANGES = IN_ALL & ~IN_PLAN,                                              /* the fleet */
-    IN_NAMED = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN | 1u << COMMAND_REPAIR,   /* the others take the id as a word */
+    IN_NAMED = IN_ALL & ~(1u << COMMAND_RESUME),                                 /* the others take the id as a word */
     IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW /* the journal alone */
 };
 

@@ -43,7 +43,7 @@ static bool merge_one(struct options *o, const struct option_row *row, const str
 /* What each is for itself may make no sense together. */
 static bool options_fit(const struct options *o, struct err *err)
 {
-    bool upgrades = o->command == COMMAND_ROLL || o->command == COMMAND_PLAN;
+    bool upgrades = (IN_UPGRADES >> o->command & 1) != 0;
     bool back = o->failure_action == FAILURE_ACTION_ROLLBACK;
 
     if (o->version && !o->release && upgrades)

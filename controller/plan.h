@@ -31,7 +31,8 @@
     X(RETRY, "1s")                                                                                                     \
     X(POLL, "--lb-poll")                                                                                               \
     X(MEND, "the dead claim's rest and three times --request-timeout")                                                 \
-    X(PROBE, "--health-interval")
+    X(PROBE, "--health-interval")                                                                                      \
+    X(DRAIN_POLL, "--drain-poll, where nginx does not tell by itself")
 enum plan_wait {
 #define X(name, text) WAIT_##name,
     PLAN_WAITS(X)
@@ -76,8 +77,7 @@ struct plan_node {
     struct ident surveyed; /* what ran at the time of the survey */
     bool brought;          /* at_target by an earlier run of this rollout: before is what ran before that */
     bool resumed;          /* an earlier run of this rollout left it with a claim: it begins in MEND, and at once */
-    /* From the claim of the dead rollout, or of the run before; nothing else has any, but for the last two in a
-     * rollback. */
+    /* From the claim of the dead rollout, or of the run before; nothing else has any, but a rollback the last two. */
     uint64_t out_mask, prior_drain_mask; /* what that rollout took out, and what of it was draining before it */
     uint64_t claim_fence;                /* of the claim that is there; what the next PUT expects */
     struct ident before;                 /* what ran when it was claimed */

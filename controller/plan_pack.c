@@ -1,6 +1,7 @@
 /* plan_pack.c - the plan as JSON text, for the journal's first event. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
@@ -123,8 +124,8 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     put_text(o, "zone", n->zone);
     put_bool(o, "at_target", n->at_target);
     put_bool(o, "brought", n->brought);
-    put_bool(o, "resumed", n->resumed);
     put_bool(o, "in_place", n->in_place);
+    put_bool(o, "resumed", n->resumed);
     put(o, "surveyed", pack_ident(&n->surveyed));
     put_u64(o, "out", n->out_mask);
     put_u64(o, "prior_drain", n->prior_drain_mask);
@@ -193,10 +194,37 @@ static json_t *pack_head(const struct plan *p)
     return o;
 }
 
+/* Node after node: a tree of ten thousand of them would be most of the program's memory. */
+struct text {
+    char *text;
+    size_t n, room;
+};
+
+static void add(struct text *t, const char *more)
+{
+    size_t n = strlen(more);
+
+    if (t->n + n + 1 > t->room) {
+        t->room = (t->n + n + 1) / 4 * 5 + 1024;
+        t->text = mem_grow(t->text, t->room, 1);
+    }
+    memcpy(t->text + t->n, more, n + 1);
+    t->n += n;
+}
+
+static void add_json(struct text *t, json_t *o)
+{
+    char *text = mem_must(json_dumps(o, JSON_COMPACT));
+
+    add(t, text);
+    free(text);
+    json_decref(o);
+}
+
 char *plan_pack(const struct plan *p)
 {
-    json_t *o = pack_head(p), *lbs = json_array(), *upstreams = json_array(), *nodes = json_array();
-    char *text;
+    json_t *o = pack_head(p), *lbs = json_array(), *upstreams = json_array();
+    struct text text;
 
     for (uint32_t i = 0; i < p->n_lbs; i++)
         (void)json_array_append_new(lbs, pack_lb(&p->lbs[i]));
@@ -207,14 +235,19 @@ char *plan_pack(const struct plan *p)
         put_text(u, "name", p->upstreams[i].name);
         (void)json_array_append_new(upstreams, u);
     }
-    for (uint32_t i = 0; i < p->n_nodes; i++)
-        (void)json_array_append_new(nodes, pack_node(p, &p->nodes[i]));
     put(o, "lbs", lbs);
     put(o, "upstreams", upstreams);
-    put(o, "nodes", nodes);
-    text = mem_must(json_dumps(o, JSON_COMPACT));
+    text.text = mem_must(json_dumps(o, JSON_COMPACT));
+    text.n = text.room = strlen(text.text);
     json_decref(o);
-    return text;
+    text.n--; /* its closing brace */
+    add(&text, ",\"nodes\":[");
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        add(&text, i == 0 ? "" : ",");
+        add_json(&text, pack_node(p, &p->nodes[i]));
+    }
+    add(&text, "]}");
+    return text.text;
 }
 
 /* ---- and back */
@@ -316,8 +349,8 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     n->zone = keep(p, o, "zone");
     n->at_target = json_opt_bool(o, "at_target", false);
     n->brought = json_opt_bool(o, "brought", false);
-    n->resumed = json_opt_bool(o, "resumed", false);
     n->in_place = json_opt_bool(o, "in_place", false);
+    n->resumed = json_opt_bool(o, "resumed", false);
     n->surveyed = unpack_ident(o, "surveyed");
     n->out_mask = get_u64(o, "out");
     n->prior_drain_mask = get_u64(o, "prior_drain");

@@ -17,8 +17,6 @@ void plan_resume_check(const char *name, const struct survey_node *n, const stru
     const struct agent_claim *claim = &n->status.claim;
     char was[SHA256_DIGITS + 1], is[SHA256_DIGITS + 1];
 
-    if (q->rollback)
-        return; /* each node has a target of its own */
     sha256_hex(claim->target, was);
     sha256_hex(q->release_sha256, is);
     if (claim->has_target && q->has_release && ident_runs(&claim->before, q->release_sha256))

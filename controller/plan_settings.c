@@ -22,6 +22,7 @@ static void set_waits(struct plan *p, const struct options *o)
     p->wait_ms[WAIT_BAKE] = o->bake_ms;
     p->wait_ms[WAIT_RETRY] = 1000;
     p->wait_ms[WAIT_POLL] = o->lb_poll_ms;
+    p->wait_ms[WAIT_DRAIN_POLL] = o->drain_poll_ms;
     p->wait_ms[WAIT_MEND] = change;
     p->wait_ms[WAIT_PROBE] = o->health_interval_ms;
 }

@@ -44,13 +44,12 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
             gate_tell(r, p, id, e->text);
     }
     if (m->moved)
-        x->looks = false;
+        look_end(r, id);
     if (m->asks) {
         enum ask ask = m->action.ask;
 
         if (ask == ASK_PEERS || ask == ASK_FLOOR) {
-            x->looks = true;
-            x->look_turn = r->turn;
+            look_begin(r, id);
         } else if ((ask == ASK_CLAIM || ask == ASK_UNCLAIM) && x->renewing) {
             x->deferred = true; /* a renewal that overtakes an unclaim would bring the claim back */
         } else {
@@ -203,6 +202,9 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
         break;
     case IN_LB:
         look_input(r, p, in, t);
+        break;
+    case IN_LOOK:
+        look_single_input(r, p, in, t);
         break;
     case IN_LEASE:
         lease_answer(r, p, in, t);

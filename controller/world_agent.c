@@ -21,7 +21,8 @@ static void call_agent(struct world_net *w, struct part *part, const char *metho
                              .body = body,
                              .body_bytes = body != NULL ? strlen(body) : 0,
                              .limit_ms = limit_ms,
-                             .cap_bytes = WIRE_BODY_MAX};
+                             .cap_bytes = WIRE_BODY_MAX,
+                             .last = part->work->action.ask == ASK_UNCLAIM};
 
     part_call(w, part, &q);
     free(url);

@@ -67,8 +67,8 @@ struct fake_claim {
 };
 
 struct fake_job {
-    char id[64];  /* "" = none yet */
-    enum ask ask; /* JOB or UNDO, as its id says */
+    char id[64]; /* "" = none yet */
+    enum ask ask;
     enum fake_fate fate;
     enum job_state state;
     bool touched;
