@@ -98,6 +98,24 @@ static void of_two_that_resume_at_once_one_works(struct stage *s)
     expect_done(f, load);
 }
 
+/* A signal while it waits for the dead one to run out: what is out is out, and is named. */
+static void a_resume_that_is_stopped_while_it_waits_names_what_is_out(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    struct stage_rollout *r = stage_fleet_start(f, (const char *const[]){"--rollout-id=" ID, NULL}); /* a ttl of 30 s */
+    const char *const commands[] = {"resume", "repair"};
+
+    kill_at(f, r, "silent");
+    for (size_t i = 0; i < 2; i++) {
+        r = stage_fleet_start(f, (const char *const[]){commands[i], i == 0 ? ID : NULL, NULL});
+        stage_rollout_until(s, r, "waiting, at most", RUN_LIMIT_MS);
+        stage_proc_signal(s, r->proc, SIGINT);
+        stage_rollout_end(s, r, RUN_LIMIT_MS);
+        stage_rollout_expect(
+            s, r, 3, STAGE_SAYS("node1: out of rotation or its state unknown, as rollout " ID, "rollout repair"));
+    }
+}
+
 /* ---- what it refuses */
 
 static void what_nobody_knows_is_not_begun(struct stage *s)
@@ -143,6 +161,7 @@ int main(void)
         stage_test(a_restart_that_is_resumed_restarts_no_node_twice),
         stage_test(a_living_rollout_is_not_resumed),
         stage_test(of_two_that_resume_at_once_one_works),
+        stage_test(a_resume_that_is_stopped_while_it_waits_names_what_is_out),
         stage_test(what_nobody_knows_is_not_begun),
         stage_test(an_upgrade_is_not_resumed_as_a_restart),
     };
