@@ -132,6 +132,7 @@ bool agent_read_job(const json_t *o, struct agent_job *j, struct err *err)
     if (!json_get_string(o, "id", &j->id, err) || !json_get_string(o, "state", &state, err))
         return err_context(err, "a job");
     j->rollout = json_opt_string(o, "rollout");
+    j->action = json_opt_string(o, "action");
     j->code = json_opt_string(o, "code");
     j->text = json_opt_string(o, "text");
     if (json_opt_string(o, "release") != NULL && !read_hex(o, "release", &j->has_release, j->release, err))
@@ -177,7 +178,8 @@ static bool read_status(const json_t *o, struct agent_status *s, struct err *err
         !read_hex(o, "installed", &s->has_installed, s->installed, err) ||
         !read_texts(o, "listening", &s->n_listening, &s->listening, err) ||
         !json_get_uint(o, "connections", &connections, err) || !json_get_uint(o, "fence", &s->fence, err) ||
-        !read_releases(o, s, err) || !read_claim(json_opt_object(o, "claim"), &s->claim, err))
+        !read_releases(o, s, err) || !read_hex(o, "previous", &s->has_previous, s->previous, err) ||
+        !read_claim(json_opt_object(o, "claim"), &s->claim, err))
         return false;
     s->version = json_opt_string(o, "version");
     s->connections = clip(connections);
@@ -211,7 +213,7 @@ void agent_status_settle(struct agent_status *s, struct pool *pool)
 {
     const char **texts[] = {
         &s->service, &s->node,        &s->version,  &s->claim.rollout, &s->claim.holder, &s->claim.target_version,
-        &s->job.id,  &s->job.rollout, &s->job.code, &s->job.text};
+        &s->job.id,  &s->job.rollout, &s->job.code, &s->job.text,      &s->job.action};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         move(texts[i], pool);

@@ -31,6 +31,7 @@ struct agent_claim {
 
 struct agent_job {
     const char *id, *rollout, *code, *text; /* id NULL = there is none */
+    const char *action;                     /* restart, upgrade, rollback; NULL = not told */
     enum job_state state;
     bool touched, restored;
     bool has_release; /* of an upgrade or a rollback */
@@ -49,6 +50,8 @@ struct agent_status {
     uint32_t n_listening, n_releases;
     const char **listening;  /* ADDR:PORT */
     uint8_t (*releases)[32]; /* sha256 of what is staged there */
+    bool has_previous;
+    uint8_t previous[32]; /* sha256 of the release before the one that runs, kept there */
     struct agent_claim claim;
     struct agent_job job;
     json_t *owner; /* of the texts above; NULL = a pool, which has the arrays, too */

@@ -84,6 +84,7 @@ struct answer {
     uint8_t attempt;            /* and the last part of its id, else 0 */
     bool touched;               /* JOB_END: a process was signalled or a file swapped */
     uint32_t connections;       /* STATUS: established to the service */
+    uint64_t fence;             /* STATUS: the highest that the agent has seen */
     uint64_t claim_fence;       /* STATUS: of the claim that is there, 0 = none */
     bool claim_ours;            /* STATUS: it names our rollout */
     bool claim_live;            /* STATUS: its ttl has not run out */

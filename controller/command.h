@@ -10,6 +10,7 @@ int command_roll(struct options *);
 int command_plan(struct options *);
 int command_resume(struct options *);
 int command_repair(struct options *);
+int command_rollback(struct options *);
 int command_status(struct options *);
 int command_history(struct options *);
 int command_show(struct options *);

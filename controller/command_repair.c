@@ -17,7 +17,7 @@ static void tell_peer(const struct session *s, const struct survey_lb *lb, const
     if (!n->good || n->status.claim.there || (peer->state != PEER_DOWN && peer->state != PEER_DRAINING))
         return;
     (void)printf("%s: %s of upstream %s at %s is %s, and no claim says that a rollout did it; it is left so\n",
-                 s->fleet->hosts[n->host].name, peer->server, u->name, s->fleet->hosts[lb->host].name,
+                 survey_node_name(s->fleet, n), peer->server, u->name, s->fleet->hosts[lb->host].name,
                  peer->state == PEER_DOWN ? "down" : "draining");
 }
 

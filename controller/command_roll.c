@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "command.h"
+#include "common/sha256.h"
 #include "mend.h"
 #include "plan_resume.h"
 
@@ -29,7 +30,7 @@ static bool tell_left_out(const struct session *s)
             continue;
         (void)fprintf(stderr,
                       "rollout: %s: out of rotation or its state unknown, as an earlier run left it. Act now: %s\n",
-                      s->fleet->hosts[n->host].name, mend);
+                      survey_node_name(s->fleet, n), mend);
         any = true;
     }
     free(mend);
@@ -38,12 +39,30 @@ static bool tell_left_out(const struct session *s)
 
 static void tell_done(const struct plan *p)
 {
-    if (p->has_release)
+    if (p->kind == PLAN_ROLLBACK)
+        (void)printf("%u node%s taken back by %s already; nothing to do\n", p->n_nodes,
+                     p->n_nodes == 1 ? " was" : "s were", p->rollout);
+    else if (p->has_release)
         (void)printf("%u node%s release %s already; nothing to do\n", p->n_nodes, p->n_nodes == 1 ? " runs" : "s run",
                      p->release_file);
     else
         (void)printf("rollout %s has restarted %s already; nothing to do\n", p->rollout,
                      p->n_nodes == 1 ? "the node" : "all nodes");
+}
+
+/* Each node may have another release before. */
+static void tell_ways_back(const struct plan *p)
+{
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        char from[SHA256_DIGITS + 1], to[SHA256_DIGITS + 1];
+
+        sha256_hex(p->nodes[i].surveyed.sha256, from);
+        sha256_hex(p->nodes[i].target_sha256, to);
+        if (p->nodes[i].at_target)
+            (void)printf("%s: taken back to %.12s already\n", p->nodes[i].name, to);
+        else
+            (void)printf("%s: back %.12s -> %.12s\n", p->nodes[i].name, from, to);
+    }
 }
 
 int command_refused(const struct session *s, const struct complaints *c)
@@ -69,6 +88,8 @@ int command_roll_on(struct session *s, struct complaints *c)
     } else if (to_do(p) == 0) {
         tell_done(p);
     } else {
+        if (p->kind == PLAN_ROLLBACK)
+            tell_ways_back(p);
         survey_free(&s->survey); /* the plan has all that counts; of a large fleet it is much */
         code = command_run(s, p);
     }
@@ -77,6 +98,11 @@ int command_roll_on(struct session *s, struct complaints *c)
 }
 
 int command_roll(struct options *o)
+{
+    return command_on_fleet(o, command_roll_on);
+}
+
+int command_rollback(struct options *o)
 {
     return command_on_fleet(o, command_roll_on);
 }

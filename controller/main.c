@@ -43,7 +43,8 @@ static int close_output(const struct options *o, int code)
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
     (void)fputs("rollout: the standard output took not all of what there was to say\n", stderr);
-    return code == 0 && o->command != COMMAND_ROLL && o->command != COMMAND_RESUME && o->command != COMMAND_REPAIR
+    return code == 0 && o->command != COMMAND_ROLL && o->command != COMMAND_RESUME && o->command != COMMAND_REPAIR &&
+                   o->command != COMMAND_ROLLBACK
                ? 1
                : code;
 }
@@ -63,6 +64,8 @@ static int dispatch(struct options *o)
         return command_resume(o);
     case COMMAND_REPAIR:
         return command_repair(o);
+    case COMMAND_ROLLBACK:
+        return command_rollback(o);
     case COMMAND_STATUS:
         return command_status(o);
     case COMMAND_HISTORY:

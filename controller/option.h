@@ -32,6 +32,7 @@ enum option_id {
 enum option_type {
     OPTION_TEXT,     /* const char *: printable UTF-8 */
     OPTION_NAME,     /* const char *: letters, digits, . _ - ; begins with a letter or digit */
+    OPTION_NAMES,    /* const char *: NAMEs, separated by commas, none of them twice */
     OPTION_PATH,     /* const char *: of a file or folder; whether it is there is seen by whoever opens it */
     OPTION_TEMPLATE, /* const char *: text where {host} and {address} stand for the host's */
     OPTION_URLS,     /* struct text_list: http:// or https:// URLs, separated by commas or blanks */
@@ -54,9 +55,10 @@ enum option_scope {
 
 enum option_commands {
     IN_PLAN = 1u << COMMAND_PLAN,
-    IN_RUNS = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN | 1u << COMMAND_RESUME,
+    IN_UPGRADES = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN | 1u << COMMAND_RESUME,
+    IN_RUNS = IN_UPGRADES | 1u << COMMAND_ROLLBACK,
     IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR,
-    IN_NAMED = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN | 1u << COMMAND_REPAIR,   /* the others take the id as a word */
+    IN_NAMED = IN_ALL & ~(1u << COMMAND_RESUME),                                 /* the others take the id as a word */
     IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW /* the journal alone */
 };
 
@@ -87,6 +89,10 @@ struct share_list {
     uint32_t count; /* at least 1 */
     struct share items[SHARES_MAX];
 };
+
+/* The i-th of NAMES into `name` (OPTION_NAME_MAX + 1 bytes); false where there are not so many. */
+bool option_name_at(const char *names, uint32_t i, char *name);
+uint32_t option_names_count(const char *names);
 
 #define URLS_MAX 256
 struct text_list {

@@ -35,6 +35,7 @@ static bool list_add(struct text_list *list, const char *text, struct err *err)
 /* Written for each row by its type; in options_store. */
 #define STORE_TEXT(field)     o->field = v.text
 #define STORE_NAME(field)     o->field = v.text
+#define STORE_NAMES(field)    o->field = v.text
 #define STORE_PATH(field)     o->field = v.text
 #define STORE_TEMPLATE(field) o->field = v.text
 #define STORE_DURATION(field) o->field##_ms = v.number

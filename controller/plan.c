@@ -4,6 +4,13 @@
 
 #include "common/mem.h"
 
+const char *plan_kind_word(enum plan_kind kind)
+{
+    static const char *const words[] = {[PLAN_ROLL] = "roll", [PLAN_REPAIR] = "repair", [PLAN_ROLLBACK] = "rollback"};
+
+    return words[kind];
+}
+
 struct plan *plan_new(void)
 {
     struct plan *p = mem_zero(1, sizeof *p);

@@ -115,10 +115,16 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     json_t *o = json_object(), *peers = json_array();
 
     put_text(o, "name", n->name);
+    if (n->host != NULL)
+        put_text(o, "host", n->host);
+    if (n->service != NULL)
+        put_text(o, "service", n->service);
     put_text(o, "agent", n->agent);
     put_text(o, "address", n->address);
     put_text(o, "zone", n->zone);
     put_bool(o, "at_target", n->at_target);
+    put_bool(o, "brought", n->brought);
+    put_bool(o, "in_place", n->in_place);
     put_bool(o, "resumed", n->resumed);
     put(o, "surveyed", pack_ident(&n->surveyed));
     put_u64(o, "out", n->out_mask);
@@ -155,7 +161,7 @@ static json_t *pack_head(const struct plan *p)
     json_t *o = json_object(), *waits = json_array(), *batches = json_array();
 
     put_uint(o, "plan", PLAN_PACK_VERSION);
-    put_text(o, "kind", p->kind == PLAN_REPAIR ? "repair" : "roll");
+    put_text(o, "kind", plan_kind_word(p->kind));
     put_text(o, "rollout", p->rollout);
     put_text(o, "holder", p->holder);
     put_text(o, "service", p->service);
@@ -181,6 +187,7 @@ static json_t *pack_head(const struct plan *p)
     put(o, "batches", batches);
     put_uint(o, "max_unavailable", p->max_unavailable);
     put_bool(o, "max_unavailable_percent", p->max_unavailable_percent);
+    put_bool(o, "by_zone", p->by_zone);
     put_uint(o, "max_failures", p->max_failures);
     put_bool(o, "rolls_back", p->rolls_back);
     put(o, "gate", pack_gate(&p->gate));
@@ -277,7 +284,10 @@ static void unpack_head(struct plan *p, const json_t *o)
     const json_t *waits = json_opt_array(o, "wait_ms"), *batches = json_opt_array(o, "batches");
     const char *kind = json_opt_string(o, "kind");
 
-    p->kind = kind != NULL && strcmp(kind, "repair") == 0 ? PLAN_REPAIR : PLAN_ROLL;
+    p->kind = PLAN_ROLL;
+    for (enum plan_kind k = PLAN_ROLL; kind != NULL && k <= PLAN_ROLLBACK; k++)
+        if (strcmp(kind, plan_kind_word(k)) == 0)
+            p->kind = k;
     p->rollout = keep(p, o, "rollout");
     p->holder = keep(p, o, "holder");
     p->service = keep(p, o, "service");
@@ -301,6 +311,7 @@ static void unpack_head(struct plan *p, const json_t *o)
         p->batches[p->n_batches] = (uint32_t)json_integer_value(json_array_get(batches, p->n_batches));
     p->max_unavailable = u32(o, "max_unavailable");
     p->max_unavailable_percent = json_opt_bool(o, "max_unavailable_percent", false);
+    p->by_zone = json_opt_bool(o, "by_zone", false);
     p->max_failures = u32(o, "max_failures");
     p->rolls_back = json_opt_bool(o, "rolls_back", false);
     p->gate = unpack_gate(json_opt_object(o, "gate"));
@@ -331,10 +342,14 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     const json_t *peers = json_opt_array(o, "peers");
 
     n->name = keep(p, o, "name");
+    n->host = json_opt_string(o, "host") != NULL ? keep(p, o, "host") : NULL;
+    n->service = json_opt_string(o, "service") != NULL ? keep(p, o, "service") : NULL;
     n->agent = keep(p, o, "agent");
     n->address = keep(p, o, "address");
     n->zone = keep(p, o, "zone");
     n->at_target = json_opt_bool(o, "at_target", false);
+    n->brought = json_opt_bool(o, "brought", false);
+    n->in_place = json_opt_bool(o, "in_place", false);
     n->resumed = json_opt_bool(o, "resumed", false);
     n->surveyed = unpack_ident(o, "surveyed");
     n->out_mask = get_u64(o, "out");

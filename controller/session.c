@@ -12,6 +12,7 @@
 #include "common/sha256.h"
 #include "given.h"
 #include "pattern.h"
+#include "plan_order.h"
 #include "signals.h"
 
 /* 20261122-170000-1a2b: sorts by time, and two at once differ. */
@@ -48,13 +49,30 @@ static bool read_release(struct session *s, struct err *err)
     struct plan_request *q = &s->request;
     const char *file = s->options->release;
 
-    q->has_release = file != NULL;
+    q->rollback = s->options->command == COMMAND_ROLLBACK;
+    q->has_release = file != NULL && !q->rollback;
     if (!q->has_release)
         return true;
     if (!sha256_file(file, q->release_sha256, &q->release_size, err))
         return err_context(err, "--release");
     if (q->release_size == 0)
         return err_set(err, "--release %s: the file is empty", file);
+    return true;
+}
+
+static bool read_services(const struct session *s, struct err *err)
+{
+    uint32_t n = option_names_count(s->options->service);
+
+    if (s->n_nodes * n > PLAN_NODES_MAX)
+        return err_set(err, "%s: %zu nodes, %u service%s each, at most %d together; use --limit", s->fleet->path,
+                       s->n_nodes, n, n == 1 ? "" : "s", PLAN_NODES_MAX);
+    for (size_t i = 0; n > 1 && i < s->n_nodes; i++)
+        if (s->fleet->hosts[s->nodes[i]].peer != NULL)
+            return err_set(err,
+                           "%s: %s has a rollout_peer, which does not say of which of the services %s it is; roll "
+                           "them one by one",
+                           s->fleet->path, s->fleet->hosts[s->nodes[i]].name, s->options->service);
     return true;
 }
 
@@ -92,9 +110,10 @@ static bool read_fleet(struct session *s, const struct plan *journal, struct err
                        s->fleet->path);
     if (s->fleet->n_lbs > PLAN_LBS_MAX)
         return err_set(err, "%s: %u load balancers, at most %d", s->fleet->path, s->fleet->n_lbs, PLAN_LBS_MAX);
-    if (s->n_nodes > PLAN_NODES_MAX)
-        return err_set(err, "%s: %zu nodes, at most %d; use --limit", s->fleet->path, s->n_nodes, PLAN_NODES_MAX);
-    return options_merge_fleet(s->options, s->fleet, s->nodes, s->n_nodes, err);
+    if (!options_merge_fleet(s->options, s->fleet, s->nodes, s->n_nodes, err) || !read_services(s, err))
+        return false;
+    return o->order != ORDER_ZONE || o->command == COMMAND_REPAIR ||
+           plan_order_by_zone(s->fleet, s->nodes, s->n_nodes, err);
 }
 
 static bool keep_given(struct session *s, struct err *err)

@@ -228,7 +228,9 @@ static bool root_came(struct surveying *s, uint32_t i, const struct call_result 
         return false;
     agent_root_settle(&n->root, s->like, &s->survey->owned);
     s->like = &n->root;
-    ask(s, PROBE_STATUS, i, n->host, agent_api_url_status(s->fleet->hosts[n->host].agent_url, s->options->service));
+    ask(s, PROBE_STATUS, i, n->host,
+        agent_api_url_status(s->fleet->hosts[n->host].agent_url,
+                             n->service != NULL ? n->service : s->options->service));
     return true;
 }
 
@@ -281,26 +283,42 @@ static bool collect_all(struct surveying *s)
 }
 
 /* ---- what the header promises */
-static struct survey *survey_new(const struct fleet *fleet, const uint32_t *nodes, size_t n_nodes)
+static void add_services(struct survey *s, const struct fleet *fleet, uint32_t host, const char *services)
+{
+    char service[OPTION_NAME_MAX + 1], name[OPTION_NAME_MAX + 260];
+
+    if (option_names_count(services) == 1) {
+        s->nodes[s->n_nodes++] = (struct survey_node){.host = host, .good = true};
+        return;
+    }
+    for (uint32_t i = 0; option_name_at(services, i, service); i++) {
+        (void)snprintf(name, sizeof name, "%.256s/%s", fleet->hosts[host].name, service);
+        s->nodes[s->n_nodes++] = (struct survey_node){
+            .host = host, .service = kept(&s->owned, service), .name = kept(&s->owned, name), .good = true};
+    }
+}
+
+static struct survey *survey_new(const struct fleet *fleet, const struct options *o, const uint32_t *nodes,
+                                 size_t n_nodes)
 {
     struct survey *s = mem_zero(1, sizeof *s);
 
     s->lbs = mem_zero(fleet->n_lbs, sizeof *s->lbs);
-    s->nodes = mem_zero(n_nodes, sizeof *s->nodes);
+    s->nodes = mem_zero(n_nodes * option_names_count(o->service), sizeof *s->nodes);
     for (uint32_t i = 0; i < fleet->n_hosts; i++)
         if (fleet->hosts[i].api_url != NULL)
             s->lbs[s->n_lbs++] = (struct survey_lb){.host = i, .good = true};
     for (size_t i = 0; i < n_nodes; i++)
-        s->nodes[s->n_nodes++] = (struct survey_node){.host = nodes[i], .good = true};
+        add_services(s, fleet, nodes[i], o->service);
     return s;
 }
 
 struct survey *survey_make(struct calls *calls, const struct fleet *fleet, const struct options *o,
                            const uint32_t *nodes, size_t n_nodes)
 {
-    struct surveying s = {.calls = calls, .fleet = fleet, .options = o, .survey = survey_new(fleet, nodes, n_nodes)};
+    struct surveying s = {.calls = calls, .fleet = fleet, .options = o, .survey = survey_new(fleet, o, nodes, n_nodes)};
 
-    s.probes = mem_zero(s.survey->n_lbs * 3 + n_nodes * 2, sizeof *s.probes);
+    s.probes = mem_zero(s.survey->n_lbs * 3 + s.survey->n_nodes * 2, sizeof *s.probes);
     ask_all(&s);
     if (!collect_all(&s))
         survey_free(&s.survey);

@@ -88,7 +88,7 @@ const char *view_outcome(const struct view *v, uint16_t node)
     const struct node *n = &v->nodes[node].state;
 
     if (n->step == STEP_OUT)
-        return "OUT OF ROTATION";
+        return v->plan->nodes[node].in_place ? "NOT WELL, IN ROTATION" : "OUT OF ROTATION";
     if (n->step == STEP_WAIT)
         return "not begun";
     if (n->step != STEP_DONE)
@@ -102,6 +102,8 @@ const char *view_outcome(const struct view *v, uint16_t node)
         return "put back";
     case OUTCOME_FAILED:
         return n->why_step == STEP_BAKE ? "failed its bake, in rotation as it is" : "failed, in rotation";
+    case OUTCOME_LEFT:
+        return "taken over by another run";
     case OUTCOME_STOPPED:
         return "stopped, in rotation";
     case OUTCOME_BACK:
