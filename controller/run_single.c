@@ -8,8 +8,8 @@
 #include "run_state.h"
 
 #define SINGLE_HELD_MAX 128
-#define SINGLE_HOLD_S                                                                                                  \
-    1 /* then it is asked anew: people are told what is waited for, and no wait outlives its node long */
+/* Then it is asked anew: people are told what is waited for, and no wait outlives its node for long. */
+#define SINGLE_HOLD_S 1
 
 bool single_may(const struct run *r, const struct plan *p, uint32_t peer)
 {
