@@ -21,6 +21,26 @@ static struct stage_rollout *ask(struct stage *s, const struct stage_rollout *of
 }
 #define ASK(s, of, ...) ask(s, of, (const char *const[]){__VA_ARGS__, NULL})
 
+struct telling {
+    struct stage *s;
+    const struct stage_rollout *of;
+    const char *text;
+};
+
+static bool is_told(void *ctx)
+{
+    const struct telling *t = ctx;
+
+    return strstr(ASK(t->s, t->of, "status")->out, t->text) != NULL;
+}
+
+/* What is seen is in the journal some milliseconds later. */
+static void until_told(struct stage *s, const struct stage_rollout *of, const char *text)
+{
+    stage_wait_until(s, is_told, &(struct telling){s, of, text}, RUN_LIMIT_MS,
+                     stage_text(s, "the status \"%s\"", text));
+}
+
 static json_t *ask_json(struct stage *s, const struct stage_rollout *of, const char *command, const char *id)
 {
     struct stage_rollout *r = ASK(s, of, command, "--output=json", id);
@@ -40,6 +60,7 @@ static void the_journal_is_told_while_the_rollout_writes_it(struct stage *s)
         stage_fleet_start(f, (const char *const[]){"--rollout-id=one", "--drain-timeout=30s", NULL});
 
     stage_rollout_until(s, r, "node1     quiet", RUN_LIMIT_MS);
+    until_told(s, r, "node1: in motion in step quiet");
     stage_rollout_expect(s, ASK(s, r, "status"), 0,
                          STAGE_SAYS("rollout one, fence 1: service app, restart of 2 nodes", "at work",
                                     "1 in motion, 1 not begun", "node1: in motion in step quiet",
@@ -79,6 +100,7 @@ static void a_killed_rollout_is_told_as_broken_off(struct stage *s)
         f, (const char *const[]){"--rollout-id=one", "--lease-ttl=2s", "--min-healthy-time=30s", NULL});
 
     stage_rollout_until(s, r, "node1     health", RUN_LIMIT_MS);
+    until_told(s, r, "node1: in motion in step health");
     stage_proc_stop(s, r->proc, SIGKILL, 5000);
     stage_rollout_expect(s, ASK(s, r, "status"), 0,
                          STAGE_SAYS("broken off", "node1: left in mid-motion in step health", f->node[0].server->peer,
@@ -169,7 +191,7 @@ static void the_canary_goes_alone_and_sigusr2_lets_the_rest_follow(struct stage 
     assert_int_equal(stage_fleet_same_pids(f, &before), 3);
     assert_int_not_equal(stage_server_pid(f->node[0].server), before.pid[0]);
     assert_true(stage_fleet_all_up(f));
-    stage_rollout_expect(s, ASK(s, r, "status"), 0, STAGE_SAYS("at work", "waits: after the canary"));
+    until_told(s, r, "waits: after the canary");
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, NULL), 6, STAGE_SAYS("held by rollout one"));
     stage_proc_signal(s, r->proc, SIGUSR2);
     stage_rollout_end(s, r, RUN_LIMIT_MS);

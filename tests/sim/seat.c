@@ -194,6 +194,8 @@ static void live(void *arg)
     bool repair = seat->act == STORY_REPAIR;
 
     seat->plan = make_plan(seat, &c);
+    if (seat->plan != NULL)
+        seat->plan->wait_ms[WAIT_WISH] = 0; /* nobody wishes here; run_wish_test has that */
     seat->code = c.exit_code;
     if (seat->plan != NULL && (repair ? seat->plan->n_nodes > 0 : to_do(seat->plan) > 0)) {
         run(seat);
