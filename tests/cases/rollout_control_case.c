@@ -185,7 +185,7 @@ static void the_canary_goes_alone_and_sigusr2_lets_the_rest_follow(struct stage 
     struct stage_pids before = stage_fleet_pids(f);
     struct stage_rollout *r =
         stage_fleet_start(f, (const char *const[]){"--rollout-id=one", "--batch=4", "--max-unavailable=3",
-                                                   "--lease-ttl=1s", "--pause-after=canary", NULL});
+                                                   "--lease-ttl=10s", "--pause-after=canary", NULL});
 
     stage_rollout_until(s, r, "held      after the canary", RUN_LIMIT_MS);
     assert_int_equal(stage_fleet_same_pids(f, &before), 3);
