@@ -97,7 +97,7 @@ static void a_killed_rollout_is_told_as_broken_off(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
     struct stage_rollout *r = stage_fleet_start(
-        f, (const char *const[]){"--rollout-id=one", "--lease-ttl=2s", "--min-healthy-time=30s", NULL});
+        f, (const char *const[]){"--rollout-id=one", "--lease-ttl=5s", "--min-healthy-time=30s", NULL});
 
     stage_rollout_until(s, r, "node1     health", RUN_LIMIT_MS);
     until_told(s, r, "node1: in motion in step health");
@@ -138,7 +138,7 @@ static void a_stop_waits_5_s_for_a_restarted_node_and_then_names_it(struct stage
     struct stage_fleet *f = stage_fleet(s, 2, 2);
     struct stage_rollout *r =
         stage_fleet_start(f, (const char *const[]){"--release", stage_server_variant(s, "v2"), "--rollout-id=one",
-                                                   "--min-healthy-time=60s", "--lease-ttl=2s", NULL});
+                                                   "--min-healthy-time=60s", "--lease-ttl=5s", NULL});
     uint64_t asked_ms, took_ms;
 
     stage_rollout_until(s, r, "node1     health", RUN_LIMIT_MS);
