@@ -38,17 +38,22 @@ static bool fits(const struct plan *p, const struct event *e)
     return (!of_node || e->node < p->n_nodes) && (!of_lease || e->upstream < p->n_upstreams);
 }
 
+static bool is_sound(struct telling *t, const struct event *e)
+{
+    if (e->kind == EVENT_BEGAN && !begin(t, e))
+        return false;
+    if (t->told->plan == NULL)
+        return err_set(t->err, "event %llu comes before the plan", (unsigned long long)e->seq);
+    return fits(t->told->plan, e) ||
+           err_set(t->err, "event %llu is about something that the plan does not have", (unsigned long long)e->seq);
+}
+
 static bool on_event(void *ctx, const struct event *e)
 {
     struct telling *t = ctx;
     struct told *told = t->told;
 
-    t->good = e->kind != EVENT_BEGAN || begin(t, e);
-    if (t->good && told->plan == NULL)
-        t->good = err_set(t->err, "event %llu comes before the plan", (unsigned long long)e->seq);
-    if (t->good && !fits(told->plan, e))
-        t->good =
-            err_set(t->err, "event %llu is about something that the plan does not have", (unsigned long long)e->seq);
+    t->good = is_sound(t, e);
     if (!t->good)
         return false;
     told->ended = e->kind == EVENT_ENDED;
