@@ -85,6 +85,7 @@ struct run {
     uint32_t n_begun; /* nodes begun and not done: in motion or out */
     uint32_t next;    /* first node of the plan not begun */
     uint32_t n_done;
+    uint32_t n_held; /* looks that any load balancer holds */
     uint32_t n_failed;      /* nodes that left the good path, whether or not they have ended */
     uint32_t lease_left_ms; /* how long the leases may still take */
     uint32_t grace_left_ms; /* how long a stop still lets jobs go on; UINT32_MAX = nobody wanted one */
