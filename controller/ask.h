@@ -47,7 +47,7 @@ enum action_kind {
     ACT_LEASE,   /* take or renew (ttl_ms > 0) or release (0) the lease of `upstream`; answered by one IN_LEASE */
     ACT_RENEW,   /* PUT the claim of `node` again; answered by one IN_RENEW */
     ACT_LOOK,    /* read the server of `node` in `mask` (one bit) alone; answered by one IN_LOOK. hold_s > 0: answered
-                    when it is quiet, at the latest after so long */
+                       when it is quiet, at the latest after so long */
     ACT_WISH     /* ask the agent of `node` for a wish, or (expect) mark it taken; answered by one IN_WISH */
 };
 

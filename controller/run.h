@@ -82,12 +82,19 @@ struct run_watch {
     struct served own, others;
 };
 
+/* Where the arrays of a run lie behind it: bytes from its begin. run_block.c's. */
+struct run_layout {
+    uint64_t lbs, leases, upstreams, peers, watches, nodes, extras, begun;
+};
+
 struct run {
     uint64_t size_bytes, turn;
+    struct run_layout at;
     uint32_t n_lbs, n_upstreams, n_peers, n_nodes;
     uint32_t n_begun; /* nodes begun and not done: in motion or out */
     uint32_t next;    /* first node of the plan not begun */
     uint32_t n_done;
+    uint32_t n_held;        /* looks that any load balancer holds */
     uint32_t n_failed;      /* nodes that left the good path, whether or not they have ended */
     uint32_t lease_left_ms; /* how long the leases may still take */
     uint32_t grace_left_ms; /* how long a stop still lets jobs go on; UINT32_MAX = nobody wanted one */
