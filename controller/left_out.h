@@ -1,5 +1,5 @@
-/* left_out.h - I4 for what does not begin: the nodes that a dead rollout left out are named, with the command that mends
- * it, also where this run ends before it has done anything. */
+/* left_out.h - I4 for what does not begin: the nodes that a dead rollout left out are named, with the command that
+ * mends it, also where this run ends before it has done anything. */
 #ifndef CONTROLLER_LEFT_OUT_H
 #define CONTROLLER_LEFT_OUT_H
 

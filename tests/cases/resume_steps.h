@@ -40,7 +40,7 @@ static inline void delete_folder(struct stage *s, const char *folder)
 static inline struct stage_rollout *run_again(struct stage_fleet *f, const char *release)
 {
     return stage_fleet_start(
-        f, (const char *const[]){"--rollout-id=" ID, KNOBS, release != NULL ? "--release" : NULL, release, NULL});
+        f, (const char *const[]){"--rollout-id", ID, KNOBS, release != NULL ? "--release" : NULL, release, NULL});
 }
 
 /* `rollout resume` by the fleet alone. */

@@ -57,7 +57,7 @@ static void a_restart_that_is_resumed_restarts_no_node_twice(struct stage *s)
     stage_rollout_expect(s, r, 0, STAGE_SAYS("6 nodes:", "already there"));
     assert_int_equal(stage_fleet_same_pids(f, &before), 0);
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"resume", ID, NULL}), 0,
-                         STAGE_SAYS("rollout " ID " has restarted all nodes already; nothing to do"));
+                         STAGE_SAYS("has restarted all nodes already; nothing to do"));
     expect_done(f, load);
 }
 
@@ -68,11 +68,11 @@ static void a_living_rollout_is_not_resumed(struct stage *s)
     struct stage_fleet *f = stage_fleet(s, 2, 1);
     struct stage_hold *hold = stage_hold_start(f, 0, 0, 500);
     struct stage_rollout *living =
-        stage_fleet_start(f, (const char *const[]){"--rollout-id=" ID, "--lease-ttl=2s", "--drain-timeout=30s", NULL});
+        stage_fleet_start(f, (const char *const[]){"--rollout-id", ID, "--lease-ttl=2s", "--drain-timeout=30s", NULL});
 
     stage_rollout_until(s, living, "node1     quiet", RUN_LIMIT_MS);
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"resume", ID, NULL}), 6,
-                         STAGE_SAYS("held by rollout " ID, "it is alive", "nothing was changed"));
+                         STAGE_SAYS("held by rollout", ID, "it is alive", "nothing was changed"));
     assert_string_equal(stage_fleet_peer_state(f, 0, 0), "draining");
     stage_hold_release(hold);
     stage_rollout_end(s, living, RUN_LIMIT_MS);
@@ -102,7 +102,7 @@ static void of_two_that_resume_at_once_one_works(struct stage *s)
 static void a_resume_that_is_stopped_while_it_waits_names_what_is_out(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
-    struct stage_rollout *r = stage_fleet_start(f, (const char *const[]){"--rollout-id=" ID, NULL}); /* a ttl of 30 s */
+    struct stage_rollout *r = stage_fleet_start(f, (const char *const[]){"--rollout-id", ID, NULL}); /* a ttl of 30 s */
     const char *const commands[] = {"resume", "repair"};
 
     kill_at(f, r, "silent");
@@ -112,7 +112,7 @@ static void a_resume_that_is_stopped_while_it_waits_names_what_is_out(struct sta
         stage_proc_signal(s, r->proc, SIGINT);
         stage_rollout_end(s, r, RUN_LIMIT_MS);
         stage_rollout_expect(
-            s, r, 3, STAGE_SAYS("node1: out of rotation or its state unknown, as rollout " ID, "rollout repair"));
+            s, r, 3, STAGE_SAYS("node1: out of rotation or its state unknown, as rollout", ID, "rollout repair"));
     }
 }
 
@@ -142,7 +142,7 @@ static void an_upgrade_is_not_resumed_as_a_restart(struct stage *s)
     r = resume_by_fleet(f, NULL);
     stage_rollout_end(s, r, RUN_LIMIT_MS);
     stage_rollout_expect(s, r, 3,
-                         STAGE_SAYS("node1: rollout " ID " is to release", "name its file by --release",
+                         STAGE_SAYS(stage_text(s, "node1: rollout %s is to release", ID), "name its file by --release",
                                     "node1: out of rotation or its state unknown", "rollout repair --hosts"));
     assert_string_equal(stage_fleet_peer_state(f, 0, 0), "down");
     r = resume_by_fleet(f, release);
@@ -151,7 +151,8 @@ static void an_upgrade_is_not_resumed_as_a_restart(struct stage *s)
     assert_true(stage_fleet_all_up(f));
     r = resume_by_fleet(f, NULL); /* all claims are gone: the jobs tell */
     stage_rollout_end(s, r, RUN_LIMIT_MS);
-    stage_rollout_expect(s, r, 5, STAGE_SAYS("node1: rollout " ID " is to release", "nothing was changed"));
+    stage_rollout_expect(s, r, 5,
+                         STAGE_SAYS(stage_text(s, "node1: rollout %s is to release", ID), "nothing was changed"));
 }
 
 int main(void)
