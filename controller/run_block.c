@@ -75,11 +75,13 @@ struct run *run_new(const struct plan *p)
         abort();
     *r = counts;
     r->grace_left_ms = UINT32_MAX;
+    r->wish_due_ms = p->wait_ms[WAIT_WISH];
     r->lease_left_ms = p->wait_ms[WAIT_CHANGE] + p->lease_wait_ms;
     for (uint32_t i = 0; i < r->n_lbs; i++)
         state_lb(r, i)->read_age_ms = state_lb(r, i)->began_ms = UINT32_MAX;
     for (uint32_t i = 0; i < r->n_nodes; i++)
         node_init(state_node(r, i), (uint16_t)i, p);
+    hold_init(r, p);
     return r;
 }
 

@@ -116,9 +116,11 @@ static void what_nobody_knows_is_replaced_by_what_ran_before(struct stage *s)
 static void what_cannot_be_undone_is_named(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
+    const char *releases = stage_text(s, "%s/app/releases", f->node[0].agent->state_dir);
 
     die_at(f, "dead-1", "node1", "silent", stage_server_variant(s, "slow"));
     bring_by_hand(f, 0, "v2");
+    assert_int_equal(stage_run(s, 5000, (const char *const[]){"/bin/rm", "-r", releases, NULL}).exit_code, 0);
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, REPAIR), 3,
                          STAGE_SAYS("node1: OUT OF ROTATION", "no_release", f->node[0].server->peer, "Act now"));
     assert_string_equal(stage_fleet_peer_state(f, 0, 0), "down");

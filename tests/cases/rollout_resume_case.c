@@ -2,10 +2,11 @@
  * an empty disk: the fleet gets to the target, no node is handed over twice, no request is lost. */
 #include "resume_steps.h"
 
-/* As soon as it says that the node has come to the step. */
-static void kill_at(struct stage_fleet *f, struct stage_rollout *r, const char *node, const char *step)
+/* As soon as it says that a node has come to the step, whichever it is: the one before may be further than it was when
+ * it was killed at. */
+static void kill_at(struct stage_fleet *f, struct stage_rollout *r, const char *step)
 {
-    stage_rollout_until(f->stage, r, stage_text(f->stage, "%-8s  %s ", node, step), RUN_LIMIT_MS);
+    stage_rollout_until(f->stage, r, stage_text(f->stage, "  %-8s  waits for", step), RUN_LIMIT_MS);
     kill_now(f, r);
 }
 
@@ -20,47 +21,40 @@ static struct stage_rollout *go_on(struct stage_fleet *f, size_t k, struct stage
 
 static void killed_at_each_step_and_resumed_it_gets_to_the_target(struct stage *s)
 {
-    static const struct {
-        const char *node, *step;
-    } kills[] = {
-        {"node1", "check"}, {"node1", "look"},     {"node1", "claim"},   {"node1", "stage"},  {"node1", "floor"},
-        {"node1", "drain"}, {"node1", "quiet"},    {"node1", "down"},    {"node1", "empty"},  {"node1", "silent"},
-        {"node1", "job"},   {"node2", "handover"}, {"node3", "verify"},  {"node4", "health"}, {"node5", "back"},
-        {"node6", "seen"},  {"node7", "bake"},     {"node8", "unclaim"},
-    };
-    struct stage_fleet *f = stage_fleet(s, 9, 2);
+    static const char *const steps[] = {"check",  "look",   "claim", "stage",  "floor", "drain",
+                                        "quiet",  "down",   "empty", "silent", "job",   "handover",
+                                        "verify", "health", "back",  "seen",   "bake",  "unclaim"};
+    struct stage_fleet *f = stage_fleet(s, 14, 2);
     const char *release = stage_server_variant(s, "v2");
     struct stage_load *load = stage_load_start_fleet(f);
     struct stage_rollout *r;
 
     r = run_again(f, release);
-    for (size_t i = 0; i < sizeof kills / sizeof *kills; i++) {
-        kill_at(f, r, kills[i].node, kills[i].step);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        kill_at(f, r, steps[i]);
         r = go_on(f, i + 1, r, release);
     }
     stage_rollout_end(s, r, RUN_LIMIT_MS);
-    stage_rollout_expect(s, r, 0, STAGE_SAYS("9 nodes:"));
-    assert_int_equal(stage_fleet_at_version(f, "2"), 9);
+    stage_rollout_expect(s, r, 0, STAGE_SAYS("14 nodes:"));
+    assert_int_equal(stage_fleet_at_version(f, "2"), 14);
     expect_done(f, load);
 }
 
 /* A restart leaves no other executable to be known by: the agents' jobs tell who has had it. */
 static void a_restart_that_is_resumed_restarts_no_node_twice(struct stage *s)
 {
-    static const struct {
-        const char *node, *step;
-    } kills[] = {{"node1", "silent"}, {"node1", "handover"}, {"node2", "health"}, {"node3", "back"}, {"node4", "done"}};
-    struct stage_fleet *f = stage_fleet(s, 5, 1);
+    static const char *const steps[] = {"silent", "handover", "health", "back", "claim"};
+    struct stage_fleet *f = stage_fleet(s, 6, 1);
     struct stage_pids before = stage_fleet_pids(f);
     struct stage_load *load = stage_load_start_fleet(f);
     struct stage_rollout *r = run_again(f, NULL);
 
-    for (size_t i = 0; i < sizeof kills / sizeof *kills; i++) {
-        kill_at(f, r, kills[i].node, kills[i].step);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        kill_at(f, r, steps[i]);
         r = go_on(f, i + 1, r, NULL);
     }
     stage_rollout_end(s, r, RUN_LIMIT_MS);
-    stage_rollout_expect(s, r, 0, STAGE_SAYS("5 nodes:", "already there"));
+    stage_rollout_expect(s, r, 0, STAGE_SAYS("6 nodes:", "already there"));
     assert_int_equal(stage_fleet_same_pids(f, &before), 0);
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"resume", ID, NULL}), 0,
                          STAGE_SAYS("rollout " ID " has restarted all nodes already; nothing to do"));
@@ -91,7 +85,7 @@ static void of_two_that_resume_at_once_one_works(struct stage *s)
     struct stage_load *load = stage_load_start_fleet(f);
     struct stage_rollout *r = run_again(f, NULL), *a, *b;
 
-    kill_at(f, r, "node1", "handover");
+    kill_at(f, r, "handover");
     a = resume_by_fleet(f, NULL);
     b = resume_by_fleet(f, NULL);
     stage_rollout_end(s, a, RUN_LIMIT_MS);
@@ -102,6 +96,24 @@ static void of_two_that_resume_at_once_one_works(struct stage *s)
         stage_rollout_expect(s, a->exit_code == 0 ? b : a, 6, STAGE_SAYS(ID));
     assert_true(a->exit_code == 0 || b->exit_code == 0);
     expect_done(f, load);
+}
+
+/* A signal while it waits for the dead one to run out: what is out is out, and is named. */
+static void a_resume_that_is_stopped_while_it_waits_names_what_is_out(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    struct stage_rollout *r = stage_fleet_start(f, (const char *const[]){"--rollout-id=" ID, NULL}); /* a ttl of 30 s */
+    const char *const commands[] = {"resume", "repair"};
+
+    kill_at(f, r, "silent");
+    for (size_t i = 0; i < 2; i++) {
+        r = stage_fleet_start(f, (const char *const[]){commands[i], i == 0 ? ID : NULL, NULL});
+        stage_rollout_until(s, r, "waiting, at most", RUN_LIMIT_MS);
+        stage_proc_signal(s, r->proc, SIGINT);
+        stage_rollout_end(s, r, RUN_LIMIT_MS);
+        stage_rollout_expect(
+            s, r, 3, STAGE_SAYS("node1: out of rotation or its state unknown, as rollout " ID, "rollout repair"));
+    }
 }
 
 /* ---- what it refuses */
@@ -125,7 +137,7 @@ static void an_upgrade_is_not_resumed_as_a_restart(struct stage *s)
     const char *release = stage_server_variant(s, "v2");
     struct stage_rollout *r = run_again(f, release);
 
-    kill_at(f, r, "node1", "health");
+    kill_at(f, r, "health");
     delete_folder(s, r->state_dir);
     r = resume_by_fleet(f, NULL);
     stage_rollout_end(s, r, RUN_LIMIT_MS);
@@ -149,6 +161,7 @@ int main(void)
         stage_test(a_restart_that_is_resumed_restarts_no_node_twice),
         stage_test(a_living_rollout_is_not_resumed),
         stage_test(of_two_that_resume_at_once_one_works),
+        stage_test(a_resume_that_is_stopped_while_it_waits_names_what_is_out),
         stage_test(what_nobody_knows_is_not_begun),
         stage_test(an_upgrade_is_not_resumed_as_a_restart),
     };
