@@ -130,7 +130,8 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     put_u64(o, "out", n->out_mask);
     put_u64(o, "prior_drain", n->prior_drain_mask);
     put_u64(o, "claim_fence", n->claim_fence);
-    if (memcmp(&n->before, &n->surveyed, sizeof n->before) != 0) /* it mostly is the same, and the most of a node */
+    if (!ident_same_process(&n->before, &n->surveyed) ||
+        !ident_runs(&n->before, n->surveyed.sha256)) /* it mostly is the same, and the most of a node */
         put(o, "before", pack_ident(&n->before));
     if (n->has_target)
         put_hex(o, "target", n->target_sha256, sizeof n->target_sha256);
