@@ -130,7 +130,9 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     put_u64(o, "out", n->out_mask);
     put_u64(o, "prior_drain", n->prior_drain_mask);
     put_u64(o, "claim_fence", n->claim_fence);
-    put(o, "before", pack_ident(&n->before));
+    if (!ident_same_process(&n->before, &n->surveyed) ||
+        !ident_runs(&n->before, n->surveyed.sha256)) /* it mostly is the same, and the most of a node */
+        put(o, "before", pack_ident(&n->before));
     if (n->has_target)
         put_hex(o, "target", n->target_sha256, sizeof n->target_sha256);
     for (uint32_t i = n->first_peer; i < n->first_peer + n->n_peers; i++) {
@@ -359,7 +361,7 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     n->out_mask = get_u64(o, "out");
     n->prior_drain_mask = get_u64(o, "prior_drain");
     n->claim_fence = get_u64(o, "claim_fence");
-    n->before = unpack_ident(o, "before");
+    n->before = json_object_get(o, "before") != NULL ? unpack_ident(o, "before") : n->surveyed;
     n->has_target = json_opt_string(o, "target") != NULL;
     get_hex(o, "target", n->target_sha256, sizeof n->target_sha256);
     n->first_peer = p->n_peers;

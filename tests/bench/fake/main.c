@@ -176,7 +176,7 @@ static pid_t start(const struct settings *s, int *pidfd)
         put_number("FLEET_LBS", fleet.n_lbs);
         put_number("FLEET_LB_PORT", s->lb_port);
         put_number("FLEET_AGENT_PORT", s->agent_port);
-        (void)setenv("FLEET_HOSTS", s->hosts, 1);
+        (void)setenv("FLEET_HOSTS", s->hosts != NULL ? s->hosts : "", 1);
         (void)setenv("FLEET_TLS", s->tls != NULL ? s->tls : "", 1);
         (void)dup2(out, STDOUT_FILENO);
         (void)execvp(s->command[0], s->command);

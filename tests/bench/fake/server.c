@@ -339,7 +339,7 @@ static bool shake(struct conn *c)
 static void welcome(struct listening *l)
 {
     for (int i = 0; i < AT_ONCE; i++) {
-        struct sockaddr_in local;
+        struct sockaddr_in local = {.sin_family = AF_INET};
         socklen_t size = sizeof local;
         int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 

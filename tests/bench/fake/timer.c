@@ -7,7 +7,7 @@
 #include "common/mem.h"
 
 static struct timer **heap; /* heap[1] is the next one */
-static uint32_t n, room;
+static uint32_t n_set, room;
 
 int64_t timer_now_ns(void)
 {
@@ -37,9 +37,9 @@ static void sink(struct timer *t, uint32_t at)
     for (;;) {
         uint32_t child = at * 2;
 
-        if (child < n && heap[child + 1]->at_ns < heap[child]->at_ns)
+        if (child < n_set && heap[child + 1]->at_ns < heap[child]->at_ns)
             child++;
-        if (child > n || heap[child]->at_ns >= t->at_ns)
+        if (child > n_set || heap[child]->at_ns >= t->at_ns)
             break;
         place(heap[child], at);
         at = child;
@@ -54,7 +54,7 @@ void timer_stop(struct timer *t)
     if (at == 0)
         return;
     t->place = 0;
-    struct timer *last = heap[n--];
+    struct timer *last = heap[n_set--];
     if (last == t)
         return;
     if (at > 1 && heap[at / 2]->at_ns > last->at_ns)
@@ -66,29 +66,29 @@ void timer_stop(struct timer *t)
 void timer_set(struct timer *t, int64_t at_ns, void (*fire)(struct timer *))
 {
     timer_stop(t);
-    if (n + 1 >= room) {
+    if (n_set + 1 >= room) {
         room = room * 2 + 64;
         heap = mem_grow(heap, room, sizeof(struct timer *));
     }
     t->at_ns = at_ns;
     t->fire = fire;
-    rise(t, ++n);
+    rise(t, ++n_set);
 }
 
 int64_t timers_run(void)
 {
-    while (n > 0 && heap[1]->at_ns <= timer_now_ns()) {
+    while (n_set > 0 && heap[1]->at_ns <= timer_now_ns()) {
         struct timer *t = heap[1];
 
         timer_stop(t);
         t->fire(t);
     }
-    return n > 0 ? heap[1]->at_ns : INT64_MAX;
+    return n_set > 0 ? heap[1]->at_ns : INT64_MAX;
 }
 
 void timers_free(void)
 {
     free(heap);
     heap = NULL;
-    n = room = 0;
+    n_set = room = 0;
 }
