@@ -59,7 +59,9 @@ static void fill_folders(struct stage *s)
     for (const char *const *t = (const char *const[]){"client_body", "proxy", "fastcgi", "uwsgi", "scgi", NULL}; *t;
          t++)
         temps = stage_text(s, "%s%s_temp_path %s/%s;\n", temps, *t, s->dir, *t);
-    (void)stage_write(s, "upstream_api/temps.conf", temps); /* else those of the machine get another owner */
+    temps =
+        stage_text(s, "%saccess_log %s/access.log;\n", temps, s->dir); /* the example leaves it where nginx has it */
+    (void)stage_write(s, "upstream_api/temps.conf", temps);            /* else those of the machine get another owner */
 }
 
 static struct example *prepare(struct stage *s)
