@@ -67,7 +67,7 @@ static struct verdict resume_job(struct node *n, const struct plan *p, const str
     if (a->job_of == ASK_JOB && a->job == JOB_DONE && ident_runs(&a->ident, node_target(n, p)) &&
         !ident_same_process(&a->ident, &n->before)) {
         n->now = a->ident;
-        return go(on_with_target(n), WHY_NONE);
+        return go(p->nodes[n->id].in_place ? STEP_HEALTH : on_with_target(n), WHY_NONE);
     }
     n->now = a->ident;
     if (n->out_mask == 0 && ident_runs(&a->ident, n->before.sha256))
