@@ -75,6 +75,7 @@ struct plan_node {
     bool at_target;        /* surveyed as running it already: skipped, and said so */
     bool in_place;         /* alone in an upstream, and --in-place was given: it is not taken out for its job */
     struct ident surveyed; /* what ran at the time of the survey */
+    bool changed;          /* goes_back: an earlier run brought the release there, in place of `before` */
     bool resumed;          /* an earlier run of this rollout left it with a claim: it begins in MEND, and at once */
     /* From the claim of the dead rollout, or of the run before; nothing else has any, but a rollback the last two. */
     uint64_t out_mask, prior_drain_mask; /* what that rollout took out, and what of it was draining before it */
@@ -129,6 +130,7 @@ struct plan {
 
     uint32_t max_failures; /* nodes that may fail before the rollout ends for it; UINT32_MAX: all of them */
     bool rolls_back;       /* and then takes the nodes back that it has changed */
+    bool goes_back;        /* an earlier run of it was doing that: it begins with the way back */
 
     uint32_t n_lbs, n_upstreams, n_peers, n_nodes;
     struct plan_lb *lbs;

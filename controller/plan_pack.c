@@ -125,6 +125,7 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     put_bool(o, "at_target", n->at_target);
     put_bool(o, "in_place", n->in_place);
     put_bool(o, "resumed", n->resumed);
+    put_bool(o, "changed", n->changed);
     put(o, "surveyed", pack_ident(&n->surveyed));
     put_u64(o, "out", n->out_mask);
     put_u64(o, "prior_drain", n->prior_drain_mask);
@@ -189,6 +190,7 @@ static json_t *pack_head(const struct plan *p)
     put_bool(o, "by_zone", p->by_zone);
     put_uint(o, "max_failures", p->max_failures);
     put_bool(o, "rolls_back", p->rolls_back);
+    put_bool(o, "goes_back", p->goes_back);
     put(o, "gate", pack_gate(&p->gate));
     return o;
 }
@@ -313,6 +315,7 @@ static void unpack_head(struct plan *p, const json_t *o)
     p->by_zone = json_opt_bool(o, "by_zone", false);
     p->max_failures = u32(o, "max_failures");
     p->rolls_back = json_opt_bool(o, "rolls_back", false);
+    p->goes_back = json_opt_bool(o, "goes_back", false);
     p->gate = unpack_gate(json_opt_object(o, "gate"));
 }
 
@@ -349,6 +352,7 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     n->at_target = json_opt_bool(o, "at_target", false);
     n->in_place = json_opt_bool(o, "in_place", false);
     n->resumed = json_opt_bool(o, "resumed", false);
+    n->changed = json_opt_bool(o, "changed", false);
     n->surveyed = unpack_ident(o, "surveyed");
     n->out_mask = get_u64(o, "out");
     n->prior_drain_mask = get_u64(o, "prior_drain");

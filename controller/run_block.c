@@ -83,6 +83,11 @@ struct run *run_new(const struct plan *p)
         state_lb(r, i)->read_age_ms = state_lb(r, i)->began_ms = UINT32_MAX;
     for (uint32_t i = 0; i < r->n_nodes; i++)
         node_init(state_node(r, i), (uint16_t)i, p);
+    if (p->goes_back) {
+        r->stop = RUN_STOP_FAILURE;
+        r->reversing = true;
+        r->back_next = p->n_nodes;
+    }
     return r;
 }
 

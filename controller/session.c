@@ -51,6 +51,7 @@ static bool read_release(struct session *s, struct err *err)
 
     q->rollback = s->options->command == COMMAND_ROLLBACK;
     q->has_release = file != NULL && !q->rollback;
+    q->rolls_back = q->has_release && s->options->failure_action == FAILURE_ACTION_ROLLBACK;
     if (!q->has_release)
         return true;
     if (!sha256_file(file, q->release_sha256, &q->release_size, err))
