@@ -250,6 +250,7 @@ static bool take_status(const struct plan *plan, const struct call_result *r, st
     a->connections = s.connections;
     a->job = s.job.state;
     take_own_job(plan, &s.job, a);
+    a->fence = s.fence;
     a->claim_fence = s.claim.there ? s.claim.fence : 0;
     a->claim_ours = s.claim.there && strcmp(s.claim.rollout, plan->rollout) == 0;
     a->claim_live = s.claim.there && s.claim.left_s > 0;

@@ -38,8 +38,8 @@ enum action_kind {
     ACT_READ_LB, /* read /nginx and the upstreams of `lb`; answered by one IN_LB */
     ACT_LEASE,   /* take or renew (ttl_ms > 0) or release (0) the lease of `upstream`; answered by one IN_LEASE */
     ACT_RENEW,   /* PUT the claim of `node` again; answered by one IN_RENEW */
-    ACT_LOOK     /* read the servers of `node` in `mask`, one by one; answered by one IN_LOOK. hold_s > 0: answered when
-                    they are quiet, at the latest after so long */
+    ACT_LOOK     /* read the server of `node` in `mask` (one bit) alone; answered by one IN_LOOK. hold_s > 0: answered
+                    when it is quiet, at the latest after so long */
 };
 
 struct action {
@@ -84,6 +84,7 @@ struct answer {
     uint8_t attempt;            /* and the last part of its id, else 0 */
     bool touched;               /* JOB_END: a process was signalled or a file swapped */
     uint32_t connections;       /* STATUS: established to the service */
+    uint64_t fence;             /* STATUS: the highest that the agent has seen */
     uint64_t claim_fence;       /* STATUS: of the claim that is there, 0 = none */
     bool claim_ours;            /* STATUS: it names our rollout */
     bool claim_live;            /* STATUS: its ttl has not run out */

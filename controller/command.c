@@ -9,6 +9,7 @@
 #include "alive.h"
 #include "common/duration.h"
 #include "common/mem.h"
+#include "left_out.h"
 #include "lines.h"
 #include "loop.h"
 #include "mend.h"
@@ -88,7 +89,7 @@ int command_await_dead(struct session *s, bool repair, struct complaints *c)
         }
         (void)calls_collect(s->calls, v.wait_ms, &none, 1, NULL);
         if (signals_seen(NULL) != 0 || !session_survey(s))
-            return interrupted();
+            return left_out_tell(s, repair, false) ? 3 : interrupted();
     }
     if (verdict == VIGIL_ALIVE)
         complain(c, EXIT_HELD, "%s; it is alive: it was renewed meanwhile", v.text);

@@ -94,6 +94,7 @@ static char *urls_text(const struct text_list *list)
 #define GIVE_NUMBER(field)   return mem_format("%u", o->field)
 #define GIVE_SHARE(field)    return share_text(&o->field, 1)
 #define GIVE_SHARES(field)   return share_text(o->field.items, o->field.count)
+#define GIVE_PERCENT(field)  return mem_format("%u.%02u%%", o->field##_bp / 100, o->field##_bp % 100)
 #define GIVE_WORD(field)     return option_word(&option_rows[OPT_##field], o->field)
 #define GIVE_FLAG(field)     return mem_text(o->field ? "true" : "false")
 

@@ -66,18 +66,17 @@ void node_init(struct node *n, uint16_t id, const struct plan *p)
     n->step = STEP_WAIT;
     n->left_ms = UINT32_MAX;
     n->next_ask_ms = UINT32_MAX;
-    n->before = p->kind == PLAN_REPAIR || pn->resumed ? pn->before : pn->surveyed;
+    n->before = p->kind == PLAN_REPAIR || pn->resumed || pn->brought ? pn->before : pn->surveyed;
     n->out_mask = n->peers_mask = pn->out_mask;
     n->prior_drain_mask = pn->prior_drain_mask;
     n->claim_fence = pn->claim_fence;
     n->reverse = p->kind == PLAN_ROLLBACK || (p->goes_back && pn->has_target);
     if (n->reverse)
         memcpy(n->goal, pn->target_sha256, sizeof n->goal);
-    if (pn->changed) { /* as the first half left it */
+    if (p->goes_back && pn->brought) { /* as the first half left it */
         n->step = STEP_DONE;
         n->outcome = OUTCOME_UPGRADED;
         n->job = ASK_JOB;
-        n->before = pn->before;
         n->now = pn->surveyed;
     }
 }
@@ -103,6 +102,8 @@ struct action node_action(const struct node *n, const struct plan *p)
 
 static enum outcome final_outcome(const struct node *n, const struct plan *p)
 {
+    if (n->theirs)
+        return OUTCOME_LEFT;
     if (p->kind == PLAN_REPAIR)
         return OUTCOME_MENDED;                      /* whatever it took */
     if (n->reverse && ident_runs(&n->now, n->goal)) /* even where that took a detour */
@@ -215,6 +216,16 @@ static bool asks_run(const struct node *n)
     return rows[n->step].ask == ASK_PEERS || rows[n->step].ask == ASK_FLOOR;
 }
 
+/* An earlier run of this rollout has had it: where this one is rolled back, it goes back as well. */
+static void take_as_done(struct node *n, const struct plan *p, struct move *m)
+{
+    enter(n, p, STEP_DONE, m);
+    if (!p->nodes[n->id].brought)
+        return;
+    n->now = p->nodes[n->id].surveyed;
+    n->job = ASK_JOB;
+}
+
 /* A long poll that ended too early goes on; what is to be confirmed costs one small request. */
 static bool asks_at_once(const struct node *n, const struct answer *a)
 {
@@ -228,8 +239,10 @@ struct move node_begin(struct node *n, const struct plan *p)
     assert(n->step == STEP_WAIT);
     if (p->kind == PLAN_REPAIR || p->nodes[n->id].resumed)
         enter(n, p, STEP_MEND, &m);
+    else if (p->nodes[n->id].at_target)
+        take_as_done(n, p, &m);
     else
-        enter(n, p, p->nodes[n->id].at_target ? STEP_DONE : rows[STEP_WAIT].on_good, &m);
+        enter(n, p, rows[STEP_WAIT].on_good, &m);
     return m;
 }
 

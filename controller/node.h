@@ -33,6 +33,7 @@ enum outcome {
     OUTCOME_MENDED,   /* repair put it back */
     OUTCOME_FAILED,   /* failed; in rotation as before */
     OUTCOME_STOPPED,  /* the rollout was stopped before it had a job; in rotation as before */
+    OUTCOME_LEFT,     /* another run has taken it over, with a higher fence: it answers for it */
     OUTCOME_BACK      /* taken back to what ran before, in rotation */
 };
 
@@ -98,6 +99,7 @@ struct node {
     bool failed;               /* left the good path */
     bool stopping;             /* a stop reached it */
     bool anew;                 /* resumed and untouched: it goes back as it was, then begins like any other */
+    bool theirs;               /* another run has taken it over */
     bool loose;                /* resumed or repaired, and not down everywhere: nothing may be undone there (I2) */
 };
 

@@ -75,7 +75,7 @@ struct plan_node {
     bool at_target;        /* surveyed as running it already: skipped, and said so */
     bool in_place;         /* alone in an upstream, and --in-place was given: it is not taken out for its job */
     struct ident surveyed; /* what ran at the time of the survey */
-    bool changed;          /* goes_back: an earlier run brought the release there, in place of `before` */
+    bool brought;          /* at_target by an earlier run of this rollout: before is what ran before that */
     bool resumed;          /* an earlier run of this rollout left it with a claim: it begins in MEND, and at once */
     /* From the claim of the dead rollout, or of the run before; nothing else has any, but a rollback the last two. */
     uint64_t out_mask, prior_drain_mask; /* what that rollout took out, and what of it was draining before it */

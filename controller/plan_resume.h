@@ -27,8 +27,12 @@ bool plan_resume_goes_back(const struct survey_node *, const struct plan_request
 /* Where an earlier run was on its way back, and this one is to roll back as well, so is the plan: it goes on there. */
 void plan_resume_back(struct plan *, const struct survey *, const struct plan_request *);
 
-/* A restart only: what runs came by a job of this rollout. */
-bool plan_resume_restarted(const struct agent_status *, const struct plan_request *);
+/* What runs came by a job of this rollout, which is done there; for a restart that is all that tells. */
+bool plan_resume_brought(const struct agent_status *, const struct plan_request *);
+
+/* An earlier run took nodes back again: to go on would bring to them what it took away. Complains. */
+void plan_resume_rolled_back(const struct fleet *, const struct survey *, const struct plan_request *,
+                             struct complaints *);
 
 /* A resume without a journal: complains where the fleet does not tell enough to go on from. */
 void plan_resume_traces(const struct fleet *, const struct survey *, const struct plan_request *, struct complaints *);

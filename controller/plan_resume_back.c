@@ -27,15 +27,6 @@ static bool has_gone_back(const struct survey_node *n, const struct plan_request
            strcmp(job->action, "rollback") == 0 && runs_the_release(&job->before, q);
 }
 
-/* An earlier run of this rollout brought the release there. */
-static bool was_upgraded(const struct survey_node *n, const struct plan_request *q)
-{
-    const struct agent_job *job = &n->status.job;
-
-    return agent_api_job_of(job, q->rollout) == ASK_JOB && job->state == JOB_DONE && job->before.pid != 0 &&
-           runs_the_release(&job->after, q) && runs_the_release(&n->status.ident, q);
-}
-
 void plan_resume_back(struct plan *p, const struct survey *s, const struct plan_request *q)
 {
     for (uint32_t i = 0; p->rolls_back && i < s->n_nodes; i++)
@@ -47,8 +38,5 @@ void plan_resume_back(struct plan *p, const struct survey *s, const struct plan_
         n->has_target = plan_resume_goes_back(&s->nodes[i], q);
         if (n->has_target)
             memcpy(n->target_sha256, st->claim.target, sizeof n->target_sha256);
-        n->changed = !n->resumed && was_upgraded(&s->nodes[i], q);
-        if (n->changed)
-            n->before = st->job.before;
     }
 }

@@ -196,6 +196,7 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
     case IN_TIME:
         break;
     case IN_ANSWER:
+        lease_lost(r, p, in, t);
         m = node_answer(state_node(r, in->node), p, &in->answer);
         state_move(r, p, in->node, &m, t);
         break;
@@ -341,7 +342,7 @@ int run_exit_code(const struct run *r, int signal)
         if (n->step == STEP_WAIT && n->out_mask != 0 && r->stop != RUN_STOP_HELD)
             return 3; /* a repair that never came to it; what another rollout holds is that one's to answer for */
         failed = failed || n->outcome == OUTCOME_FAILED;
-        done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED;
+        done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED && n->outcome != OUTCOME_LEFT;
     }
     if (reverse_is_complete(r))
         return 8;

@@ -36,6 +36,9 @@ void budget_take(struct run *, const struct plan *, const struct node *, struct 
 /* run_lease.c */
 void lease_time(struct run *, uint32_t elapsed_ms);
 void lease_answer(struct run *, const struct plan *, const struct input *, struct turn *);
+/* The answer to an ask of a node: a load balancer that refuses the change because of another's lease ends the rollout.
+ */
+void lease_lost(struct run *, const struct plan *, const struct input *, struct turn *);
 void lease_give_back(struct run *, const struct plan *); /* enter RUN_RELEASING */
 void lease_drive(struct run *, const struct plan *, struct turn *);
 uint32_t lease_wait_ms(const struct run *, const struct plan *);

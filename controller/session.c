@@ -153,11 +153,16 @@ bool session_open(struct session *s, struct options *o, const struct plan *journ
 
 bool session_survey(struct session *s)
 {
+    struct survey *now;
+
     signals_attach(s->calls);
+    now = survey_make(s->calls, s->fleet, s->options, s->nodes, s->n_nodes);
+    if (now == NULL)
+        return false;
     if (s->survey != NULL)
         survey_free(&s->survey);
-    s->survey = survey_make(s->calls, s->fleet, s->options, s->nodes, s->n_nodes);
-    return s->survey != NULL;
+    s->survey = now;
+    return true;
 }
 
 void session_close(struct session *s)

@@ -102,6 +102,8 @@ const char *view_outcome(const struct view *v, uint16_t node)
         return "put back";
     case OUTCOME_FAILED:
         return n->why_step == STEP_BAKE ? "failed its bake, in rotation as it is" : "failed, in rotation";
+    case OUTCOME_LEFT:
+        return "taken over by another run";
     case OUTCOME_STOPPED:
         return "stopped, in rotation";
     case OUTCOME_BACK:

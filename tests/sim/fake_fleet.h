@@ -62,6 +62,7 @@ struct fake_claim {
     bool there;
     char rollout[32];
     uint64_t fence, mask, prior_mask;
+    struct ident before;
     int64_t until_ms;
 };
 

@@ -182,6 +182,7 @@ static void read_status(struct fake_world *w, struct fake_call *c)
     said->job = a->job.state;
     tell_job(w, &a->job, said);
     said->connections = fake_connections(w->fleet, c->action.node);
+    said->fence = a->highest;
     said->claim_fence = a->claim.there ? a->claim.fence : 0;
     said->claim_ours = a->claim.there && strcmp(a->claim.rollout, w->plan->rollout) == 0;
     said->claim_live = a->claim.there && a->claim.until_ms > w->fleet->now_ms;

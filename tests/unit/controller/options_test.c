@@ -158,6 +158,8 @@ static const struct bad {
      "one command at a time: \"roll\" is one too many; files are given by flags, as --hosts FILE"},
     {"help plan roll", "",
      "one command at a time: \"roll\" is one too many; files are given by flags, as --hosts FILE"},
+    {"resume", "", "`rollout resume` needs the id of a rollout; `rollout history` lists them"},
+    {"resume r1 --rollout-id r2", "", "--rollout-id is not for `rollout resume`, only for: roll, plan, repair, rollback"},
     {"show", "", "`rollout show` needs the id of a rollout; `rollout history` lists them"},
     {"show a b", "", "one rollout at a time: \"b\" is one too many"},
     {"status a/b", "", "rollout status: \"a/b\" is no name: letters, digits, . _ - and first a letter or digit"},

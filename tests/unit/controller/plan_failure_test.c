@@ -123,6 +123,7 @@ static void open_way_back(struct scene *s)
         s->nodes[i].status.ident.sha256[0] = 'B';
         s->nodes[i].status.job = job_of("r1", "upgrade", JOB_DONE, 'B');
         s->nodes[i].status.job.before = (struct ident){.pid = 50, .sha256 = {'A'}};
+        s->nodes[i].status.job.after = s->nodes[i].status.ident;
     }
     claim = &s->nodes[1].status.claim;
     *claim = (struct agent_claim){
@@ -142,12 +143,12 @@ static void a_way_back_goes_on_where_it_was_left(void **state)
     scene_plan(&s);
     assert_non_null(s.plan);
     assert_true(s.plan->goes_back);
-    assert_true(s.plan->nodes[0].changed);
+    assert_true(s.plan->nodes[0].brought);
     assert_int_equal(s.plan->nodes[0].before.sha256[0], 'A');
-    assert_true(s.plan->nodes[1].resumed && s.plan->nodes[1].has_target && !s.plan->nodes[1].changed);
+    assert_true(s.plan->nodes[1].resumed && s.plan->nodes[1].has_target && !s.plan->nodes[1].brought);
     assert_int_equal(s.plan->nodes[1].target_sha256[0], 'A');
     for (uint32_t i = 2; i < SCENE_NODES; i++)
-        assert_false(s.plan->nodes[i].changed || s.plan->nodes[i].resumed);
+        assert_false(s.plan->nodes[i].brought || s.plan->nodes[i].resumed);
     scene_close(&s);
 }
 
@@ -161,7 +162,7 @@ static void a_way_back_between_two_nodes_is_seen_by_the_jobs(void **state)
     s.nodes[1].status.claim.there = false;
     scene_plan(&s);
     assert_non_null(s.plan);
-    assert_true(s.plan->goes_back && s.plan->nodes[1].changed);
+    assert_true(s.plan->goes_back && s.plan->nodes[1].brought);
     scene_close(&s);
 }
 

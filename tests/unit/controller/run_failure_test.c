@@ -321,7 +321,7 @@ static void a_way_back_that_was_killed_goes_on(void **state)
     p->fence = 8;
     for (uint32_t i = 0; i < 2; i++)
         p->nodes[i].surveyed.sha256[0] = FAKE_NEW;
-    p->nodes[0].changed = p->nodes[0].at_target = true;
+    p->nodes[0].brought = p->nodes[0].at_target = true;
     p->nodes[1].resumed = p->nodes[1].has_target = true;
     p->nodes[1].target_sha256[0] = FAKE_OLD;
     p->nodes[1].before = p->nodes[1].surveyed;
