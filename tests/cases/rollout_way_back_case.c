@@ -69,7 +69,7 @@ static void one_that_cannot_be_taken_back_is_out_and_named(struct stage *s)
     struct stage_fleet *f = stage_fleet(s, 3, 1);
     struct stage_rollout *r = stage_fleet_start(
         f, (const char *const[]){"--release", ill_on(f, 1), "--failure-action=rollback", "--healthy-deadline=2s",
-                                 "--request-timeout=500ms", s->asan ? "--job-timeout=8s" : "--job-timeout=2s", NULL});
+                                 "--request-timeout=2s", s->asan ? "--job-timeout=12s" : "--job-timeout=4s", NULL});
 
     stage_rollout_until(s, r, "node1     handover  way back", RUN_LIMIT_MS);
     stage_agent_stop(f->node[0].agent, SIGKILL);
