@@ -132,8 +132,12 @@ int command_run(struct session *s, const struct plan *p)
 {
     struct err err = {.text = ""};
     struct shower shower = {.out = {.to = stdout}};
-    struct loop loop = {
-        .plan = p, .show = show_line, .show_all = show_all, .show_ctx = &shower, .signal = signals_seen};
+    struct loop loop = {.plan = p,
+                        .show = show_line,
+                        .show_all = show_all,
+                        .show_ctx = &shower,
+                        .signal = signals_seen,
+                        .wished = signals_wished};
     char *mend;
     int code, alive = -1;
 

@@ -353,6 +353,25 @@ struct move node_stop(struct node *n, const struct plan *p)
     return m;
 }
 
+struct move node_withhold(struct node *n, const struct plan *p)
+{
+    struct move m = {0};
+
+    assert(n->asked);
+    n->asked = false;
+    n->stopping = true;
+    if (n->step != STEP_JOB) {
+        stop_now(n, p, &m);
+        return m;
+    }
+    n->why = n->why == WHY_NONE ? WHY_STOP : n->why; /* as if the job had never been thought of */
+    n->why_step = n->why == WHY_STOP ? n->step : n->why_step;
+    n->job = ASK_NONE;
+    n->attempt--;
+    enter(n, p, STEP_RETURN, &m);
+    return m;
+}
+
 /* Its way back is short, and has limits of its own. */
 static bool goes_back(const struct node *n)
 {

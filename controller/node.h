@@ -135,6 +135,9 @@ struct move node_stop(struct node *, const struct plan *);
  * ends. Answers that still come to one that is out are let pass. */
 struct move node_grace_over(struct node *, const struct plan *);
 
+/* Its outstanding question, which would begin something, was never sent: it turns round at once. */
+struct move node_withhold(struct node *, const struct plan *);
+
 /* Begun and neither DONE nor OUT. */
 bool node_in_motion(const struct node *);
 /* The action that its step asks for. */

@@ -32,7 +32,8 @@
     X(POLL, "--lb-poll")                                                                                               \
     X(MEND, "the dead claim's rest and three times --request-timeout")                                                 \
     X(PROBE, "--health-interval")                                                                                      \
-    X(DRAIN_POLL, "--drain-poll, where nginx does not tell by itself")
+    X(DRAIN_POLL, "--drain-poll, where nginx does not tell by itself")                                                 \
+    X(WISH, "1s")
 enum plan_wait {
 #define X(name, text) WAIT_##name,
     PLAN_WAITS(X)
@@ -122,6 +123,8 @@ struct plan {
     uint32_t min_healthy_ms;
     uint32_t n_batches;                 /* at least 1 */
     uint32_t batches[PLAN_BATCHES_MAX]; /* the k-th caps the nodes in motion once the sum of those before is done */
+    uint32_t canary;                    /* so many nodes that the rollout changes go before all others; 0 = none */
+    uint32_t pause_after;               /* after so many it waits for a promotion; 0 = never */
     uint32_t max_unavailable;           /* nodes an upstream, or percent of its configured peers */
     bool max_unavailable_percent;       /* rounded down, at least 1 */
     struct plan_gate gate;

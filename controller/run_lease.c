@@ -73,7 +73,7 @@ static void drive_renewing(struct run *r, const struct plan *p, struct turn *t)
 
 static void drive_releasing(struct run *r, const struct plan *p, struct turn *t)
 {
-    bool done = true;
+    bool done = r->n_marking == 0 || r->lease_left_ms == 0; /* who wished is told that it was heard */
 
     for (uint16_t i = 0; i < r->n_upstreams; i++) {
         const struct run_lease *l = run_lease(r, i);

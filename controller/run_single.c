@@ -1,13 +1,15 @@
 /* run_single.c - servers looked at one by one, where the load balancer shows one alone (our module): nothing else is
  * read for it, and while a node drains the load balancer holds the answer until it is quiet (Prefer: wait).
  *
- * At most SINGLE_HELD_MAX answers are held by one load balancer; who comes later waits for the shared list. An answer
- * that comes after its node has moved on is dropped: it is told by the number of the turn in which it was asked for. */
+ * At most SINGLE_HELD_MAX answers are held by one load balancer, SINGLE_ALL_MAX by all; who comes later waits for the
+ * shared list. An answer that comes after its node has moved on is dropped: it is told by the number of the turn in
+ * which it was asked for. */
 #include <string.h>
 
 #include "run_state.h"
 
 #define SINGLE_HELD_MAX 128
+#define SINGLE_ALL_MAX  256 /* by all of them: half of the calls that may be on the wire at once */
 /* Then it is asked anew: people are told what is waited for, and no wait outlives its node for long. */
 #define SINGLE_HOLD_S 1
 
@@ -23,17 +25,30 @@ static bool holds(const struct node *n)
     return n->step == STEP_QUIET && n->streak == 0;
 }
 
+/* How many more. */
+static uint32_t may_hold(const struct run *r, const struct plan *p, uint32_t peer)
+{
+    uint32_t here = run_lb(r, plan_peer_lb(p, peer))->n_held;
+    uint32_t more = here < SINGLE_HELD_MAX ? SINGLE_HELD_MAX - here : 0;
+    uint32_t all = r->n_held < SINGLE_ALL_MAX ? SINGLE_ALL_MAX - r->n_held : 0;
+
+    return more < all ? more : all;
+}
+
 static uint64_t mask_now(const struct run *r, const struct plan *p, uint16_t id)
 {
     const struct plan_node *pn = &p->nodes[id];
     bool hold = holds(run_node(r, id));
     uint64_t mask = 0;
+    uint32_t n = 0;
 
     for (uint32_t i = 0; i < pn->n_peers; i++) {
         uint32_t peer = pn->first_peer + i;
 
-        if (single_may(r, p, peer) && !(hold && run_lb(r, plan_peer_lb(p, peer))->n_held >= SINGLE_HELD_MAX))
+        if (single_may(r, p, peer) && !(hold && may_hold(r, p, peer) <= n)) {
             mask |= UINT64_C(1) << i;
+            n++;
+        }
     }
     return mask;
 }
@@ -59,8 +74,10 @@ static void ask(struct run *r, const struct plan *p, uint16_t id, uint32_t i, st
     a->mask = UINT64_C(1) << i;
     a->look = run_extra(r, id)->look_turn;
     a->hold_s = holds(run_node(r, id)) ? SINGLE_HOLD_S : 0;
-    if (a->hold_s > 0)
+    if (a->hold_s > 0) {
         state_lb(r, plan_peer_lb(p, p->nodes[id].first_peer + i))->n_held++;
+        r->n_held++;
+    }
 }
 
 void single_drive(struct run *r, const struct plan *p, struct turn *t)
@@ -144,8 +161,10 @@ void look_single_input(struct run *r, const struct plan *p, const struct input *
     struct run_extra *x = state_extra(r, in->node);
     uint32_t i = (uint32_t)__builtin_ctzll(in->mask);
 
-    if (in->hold_s > 0)
+    if (in->hold_s > 0) {
         state_lb(r, plan_peer_lb(p, p->nodes[in->node].first_peer + i))->n_held--;
+        r->n_held--;
+    }
     if (!x->looks || x->look_turn != in->look || (x->look_asked & in->mask) == 0)
         return; /* its node has moved on */
     x->look_asked &= ~in->mask;

@@ -49,6 +49,20 @@ void grace_time(struct run *, uint32_t elapsed_ms);
 void grace_drive(struct run *, const struct plan *, struct turn *);
 uint32_t grace_wait_ms(const struct run *);
 
+/* run_hold.c */
+void hold_init(struct run *, const struct plan *);
+void hold_drive(struct run *, const struct plan *, struct turn *);
+bool hold_open(const struct run *); /* the next node of the plan may begin, as far as canary and pause go */
+
+/* run_wish.c */
+void wish_time(struct run *, uint32_t elapsed_ms);
+void wish_input(struct run *, const struct plan *, const struct input *, struct turn *); /* IN_WISH */
+/* What an agent said of a wish of this rollout, asked at that age of the run. */
+void wish_heard(struct run *, const struct plan *, uint16_t node, const struct answer *, uint32_t age_ms,
+                struct turn *);
+void wish_drive(struct run *, const struct plan *, struct turn *);
+uint32_t wish_wait_ms(const struct run *, const struct plan *);
+
 /* run_gate.c: the bake on what nginx counts */
 void gate_begin(struct run *, const struct plan *, uint16_t node);
 /* A list of `lb` has come. */

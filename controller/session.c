@@ -50,7 +50,8 @@ static bool read_release(struct session *s, struct err *err)
     const char *file = s->options->release;
 
     q->rollback = s->options->command == COMMAND_ROLLBACK;
-    q->has_release = file != NULL && !q->rollback;
+    /* The hosts file may name one, also on a machine that does not have it. */
+    q->has_release = file != NULL && (option_rows[OPT_release].commands >> s->options->command & 1) != 0;
     q->rolls_back = q->has_release && s->options->failure_action == FAILURE_ACTION_ROLLBACK;
     if (!q->has_release)
         return true;

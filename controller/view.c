@@ -75,6 +75,10 @@ void view_feed(struct view *v, const struct event *e)
     v->now_ms = e->wall_ms;
     if (e->kind == EVENT_STOPPING)
         (void)snprintf(v->stopping, sizeof v->stopping, "%s", e->text);
+    if (e->kind == EVENT_HELD)
+        (void)snprintf(v->held, sizeof v->held, "%s", e->text);
+    if (e->kind == EVENT_PROMOTED || e->kind == EVENT_STOPPING)
+        v->held[0] = '\0';
     if (e->node >= v->plan->n_nodes)
         return;
     if (e->kind == EVENT_STEP)

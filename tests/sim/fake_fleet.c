@@ -1,6 +1,7 @@
 #include "fake_fleet.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,9 +245,38 @@ void fake_claim_stolen(struct fake_fleet *f, uint32_t node)
 
 void fake_signal(struct fake_fleet *f, uint32_t number)
 {
+    fake_log(f, "signal %u", number);
+    if (number == SIGUSR1 || number == SIGUSR2) {
+        f->usr[number == SIGUSR2] = true;
+        return;
+    }
     f->signals++;
     f->signal = (int)number;
-    fake_log(f, "signal %u", number);
+}
+
+static void put_wish(struct fake_fleet *f, uint32_t node, enum wish wish, const char *word)
+{
+    struct fake_wish w = {.id = ++f->wishes, .wish = wish, .put_ms = f->now_ms};
+
+    fake_log(f, "somebody wants to %s", word);
+    for (uint32_t i = 0; i < f->plan->n_nodes; i++)
+        if ((node == FAKE_EVERYBODY || node == i) && !f->agents[i].dead)
+            f->agents[i].wish = w;
+}
+
+void fake_pause_wished(struct fake_fleet *f, uint32_t node)
+{
+    put_wish(f, node, WISH_PAUSE, "pause");
+}
+
+void fake_abort_wished(struct fake_fleet *f, uint32_t node)
+{
+    put_wish(f, node, WISH_ABORT, "abort");
+}
+
+void fake_promote_wished(struct fake_fleet *f, uint32_t node)
+{
+    put_wish(f, node, WISH_PROMOTE, "promote");
 }
 
 /* ---- load balancers */

@@ -283,6 +283,18 @@ static void what_one_look_shows_counts_for_the_floor(void **state)
     end(&t);
 }
 
+static void nor_more_by_all_load_balancers_together(void **state)
+{
+    struct test t = begin(1, 4);
+    struct action look[8];
+
+    (void)state;
+    t.r->n_held = 256 - 3;
+    assert_int_equal(drain_all(&t, look, 8), 3); /* the fourth by its list */
+    assert_int_equal(t.r->n_held, 256);
+    end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +303,7 @@ int main(void)
         cmocka_unit_test(both_load_balancers_must_be_quiet),
         cmocka_unit_test(an_answer_that_comes_after_its_node_has_moved_on_does_nothing),
         cmocka_unit_test(no_more_are_held_than_the_bound_the_rest_waits_for_the_list),
+        cmocka_unit_test(nor_more_by_all_load_balancers_together),
         cmocka_unit_test(a_load_balancer_that_shows_no_single_server_is_read_by_its_list),
         cmocka_unit_test(what_an_old_worker_may_hold_is_not_taken_for_quiet),
         cmocka_unit_test(what_one_look_shows_counts_for_the_floor),
