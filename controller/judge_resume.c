@@ -53,7 +53,9 @@ static bool job_since_claim(const struct node *n, const struct answer *a)
 /* It is (partly) back: its health was good before. I2: such a one must not be undone when it is not good any more. */
 static enum step on_with_target(const struct node *n, const struct plan *p)
 {
-    if (n->out_mask == 0 && !p->nodes[n->id].in_place)
+    if (p->nodes[n->id].in_place)
+        return STEP_HEALTH; /* nothing of it is ever out, and I2 is not for it */
+    if (n->out_mask == 0)
         return STEP_SEEN;
     return n->loose ? STEP_REHEALTH : STEP_HEALTH;
 }

@@ -70,9 +70,15 @@ void node_init(struct node *n, uint16_t id, const struct plan *p)
     n->out_mask = n->peers_mask = pn->out_mask;
     n->prior_drain_mask = pn->prior_drain_mask;
     n->claim_fence = pn->claim_fence;
-    n->reverse = p->kind == PLAN_ROLLBACK;
+    n->reverse = p->kind == PLAN_ROLLBACK || (p->goes_back && pn->has_target);
     if (n->reverse)
         memcpy(n->goal, pn->target_sha256, sizeof n->goal);
+    if (p->goes_back && pn->brought) { /* as the first half left it */
+        n->step = STEP_DONE;
+        n->outcome = OUTCOME_UPGRADED;
+        n->job = ASK_JOB;
+        n->now = pn->surveyed;
+    }
 }
 
 struct action node_action(const struct node *n, const struct plan *p)

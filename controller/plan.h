@@ -133,6 +133,7 @@ struct plan {
 
     uint32_t max_failures; /* nodes that may fail before the rollout ends for it; UINT32_MAX: all of them */
     bool rolls_back;       /* and then takes the nodes back that it has changed */
+    bool goes_back;        /* an earlier run of it was doing that: it begins with the way back */
 
     uint32_t n_lbs, n_upstreams, n_peers, n_nodes;
     struct plan_lb *lbs;

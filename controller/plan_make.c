@@ -340,6 +340,7 @@ struct plan *plan_make(const struct fleet *f, const struct options *o, const str
     peer_book_free(&m.book);
     if (o->in_place)
         plan_mark_in_place(m.p, s);
+    plan_resume_back(m.p, s, q);
     for (uint32_t i = 0; c->exit_code == 0 && i < m.p->n_upstreams; i++) {
         const struct survey_upstream *u = plan_surveyed_upstream(s, m.p->upstreams[i].lb, m.p->upstreams[i].name);
 

@@ -12,6 +12,7 @@
 struct plan_request {
     const char *rollout; /* id */
     const char *holder;
+    bool rolls_back;           /* --failure-action rollback, of a release */
     bool rollback;             /* each node to the release before the one that runs; without a release */
     const char *hosts, *given; /* given.h; NULL = not to be kept */
     bool has_release;

@@ -194,6 +194,7 @@ static json_t *pack_head(const struct plan *p)
     put_bool(o, "by_zone", p->by_zone);
     put_uint(o, "max_failures", p->max_failures);
     put_bool(o, "rolls_back", p->rolls_back);
+    put_bool(o, "goes_back", p->goes_back);
     put(o, "gate", pack_gate(&p->gate));
     return o;
 }
@@ -320,6 +321,7 @@ static void unpack_head(struct plan *p, const json_t *o)
     p->by_zone = json_opt_bool(o, "by_zone", false);
     p->max_failures = u32(o, "max_failures");
     p->rolls_back = json_opt_bool(o, "rolls_back", false);
+    p->goes_back = json_opt_bool(o, "goes_back", false);
     p->gate = unpack_gate(json_opt_object(o, "gate"));
 }
 

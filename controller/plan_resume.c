@@ -19,11 +19,13 @@ void plan_resume_check(const char *name, const struct survey_node *n, const stru
 
     sha256_hex(claim->target, was);
     sha256_hex(q->release_sha256, is);
-    if (claim->has_target && q->has_release && ident_runs(&claim->before, q->release_sha256))
-        complain(c, EXIT_REFUSED,
-                 "%s: rollout %s was taking it back to %.12s when it was broken off; put it back first: rollout repair",
-                 name, q->rollout, was);
-    else if (claim->has_target && !q->has_release)
+    if (plan_resume_goes_back(n, q)) {
+        if (!q->rolls_back)
+            complain(c, EXIT_REFUSED,
+                     "%s: rollout %s was taking it back to %.12s when it was broken off; go on with --failure-action "
+                     "rollback, or put it back first: rollout repair",
+                     name, q->rollout, was);
+    } else if (claim->has_target && !q->has_release)
         complain(c, EXIT_REFUSED, "%s: rollout %s is to release %.12s; name its file by --release, or take another id",
                  name, q->rollout, was);
     else if (!claim->has_target && q->has_release)
@@ -95,7 +97,7 @@ bool plan_resume_brought(const struct agent_status *st, const struct plan_reques
 void plan_resume_rolled_back(const struct fleet *f, const struct survey *s, const struct plan_request *q,
                              struct complaints *c)
 {
-    for (uint32_t i = 0; i < s->n_nodes && !q->rollback; i++) {
+    for (uint32_t i = 0; i < s->n_nodes && !q->rollback && !q->rolls_back; i++) {
         const struct agent_job *job = &s->nodes[i].status.job;
 
         if (s->nodes[i].good && is_rollback(job) && agent_api_job_of(job, q->rollout) == ASK_JOB)

@@ -22,6 +22,11 @@ int32_t plan_resume_owner(const struct survey *, const struct plan_request *, co
 /* The node's masks and `before`, once its peers are in the plan. Complains where what was taken out is not found. */
 void plan_resume_node(const struct plan *, struct plan_node *, const struct agent_claim *, struct complaints *);
 
+/* Its claim says that an earlier run was taking it back from the release; in plan_resume_back.c. */
+bool plan_resume_goes_back(const struct survey_node *, const struct plan_request *);
+/* Where an earlier run was on its way back, and this one is to roll back as well, so is the plan: it goes on there. */
+void plan_resume_back(struct plan *, const struct survey *, const struct plan_request *);
+
 /* What runs came by a job of this rollout, which is done there; for a restart that is all that tells. */
 bool plan_resume_brought(const struct agent_status *, const struct plan_request *);
 

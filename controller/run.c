@@ -143,7 +143,7 @@ static void begin_nodes(struct run *r, const struct plan *p, struct turn *t)
 {
     uint32_t in_motion = 0;
 
-    if (r->phase == RUN_ROLLING && r->stop == RUN_GOES)
+    if (r->phase == RUN_ROLLING && (r->stop == RUN_GOES || r->reversing))
         begin_resumed(r, p, t);
     for (uint32_t i = 0; i < r->n_begun; i++)
         in_motion += node_in_motion(state_node(r, state_begun(r)[i])) ? 1 : 0;

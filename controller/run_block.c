@@ -82,6 +82,11 @@ struct run *run_new(const struct plan *p)
     for (uint32_t i = 0; i < r->n_nodes; i++)
         node_init(state_node(r, i), (uint16_t)i, p);
     hold_init(r, p);
+    if (p->goes_back) {
+        r->stop = RUN_STOP_FAILURE;
+        r->reversing = true;
+        r->back_next = p->n_nodes;
+    }
     return r;
 }
 

@@ -33,7 +33,7 @@ static void with_continue_the_others_go_on(struct stage *s)
     struct stage_load *load = stage_load_start_fleet(f);
     struct stage_rollout *r =
         stage_fleet_start(f, (const char *const[]){"--release", stage_server_variant(s, "v2"), "--failure-action",
-                                                   "continue", "--request-timeout=1s", NULL});
+                                                   "continue", "--request-timeout=2s", NULL});
 
     stage_rollout_until(s, r, "node1     health", RUN_LIMIT_MS);
     stage_agent_stop(f->node[1].agent, SIGKILL);

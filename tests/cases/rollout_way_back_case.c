@@ -69,7 +69,7 @@ static void one_that_cannot_be_taken_back_is_out_and_named(struct stage *s)
     struct stage_fleet *f = stage_fleet(s, 3, 1);
     struct stage_rollout *r = stage_fleet_start(
         f, (const char *const[]){"--release", ill_on(f, 1), "--failure-action=rollback", "--healthy-deadline=2s",
-                                 "--request-timeout=500ms", s->asan ? "--job-timeout=8s" : "--job-timeout=2s", NULL});
+                                 "--request-timeout=2s", s->asan ? "--job-timeout=12s" : "--job-timeout=4s", NULL});
 
     stage_rollout_until(s, r, "node1     handover  way back", RUN_LIMIT_MS);
     stage_agent_stop(f->node[0].agent, SIGKILL);
@@ -102,6 +102,35 @@ static void one_whose_agent_has_lost_the_release_before_stays_in(struct stage *s
     assert_true(stage_fleet_is_free(f));
 }
 
+/* Killed on the way back, with one node out, one back and one still to go; the same command again, from an empty disk.
+ */
+static void kill_at(struct stage *s, const char *what)
+{
+    struct stage_fleet *f = stage_fleet(s, 4, 1);
+    const char *const args[] = {
+        "--release",      ill_on(f, 3), "--failure-action=rollback", "--healthy-deadline=2s", "--rollout-id=r-1",
+        "--lease-ttl=1s", NULL};
+    struct stage_rollout *r = stage_fleet_start(f, args);
+
+    stage_rollout_until(s, r, what, RUN_LIMIT_MS);
+    stage_proc_stop(s, r->proc, SIGKILL, 5000);
+    r = stage_fleet_run(f, RUN_LIMIT_MS, args);
+    stage_rollout_expect(s, r, 8, NULL);
+    expect_versions(f, "1111");
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
+}
+
+static void a_way_back_that_was_killed_before_a_job_goes_on(struct stage *s)
+{
+    kill_at(s, "node2     quiet     way back");
+}
+
+static void a_way_back_that_was_killed_behind_a_job_goes_on(struct stage *s)
+{
+    kill_at(s, "node2     health    way back");
+}
+
 static void a_restart_has_nothing_to_roll_back(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 1, 1);
@@ -117,6 +146,8 @@ int main(void)
         stage_test(what_was_upgraded_is_taken_back_and_no_client_feels_it),
         stage_test(one_that_cannot_be_taken_back_is_out_and_named),
         stage_test(one_whose_agent_has_lost_the_release_before_stays_in),
+        stage_test(a_way_back_that_was_killed_before_a_job_goes_on),
+        stage_test(a_way_back_that_was_killed_behind_a_job_goes_on),
         stage_test(a_restart_has_nothing_to_roll_back),
     };
 

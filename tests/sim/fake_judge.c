@@ -96,7 +96,8 @@ static bool same(const struct ident *a, const struct ident *b)
 static bool is_wanted(const struct fake_fleet *f, uint16_t node, uint8_t executable)
 {
     return executable == f->judge.nodes[node].wanted || executable == f->judge.nodes[node].claimed.sha256[0] ||
-           (f->plan->rolls_back && executable == f->plan->nodes[node].before.sha256[0]);
+           (f->plan->rolls_back && executable == f->plan->nodes[node].before.sha256[0]) ||
+           (f->plan->goes_back && executable == f->plan->nodes[node].target_sha256[0]);
 }
 
 /* I3, and "we put back only what we took out", as it was. */

@@ -1,4 +1,5 @@
 /* --in-place: who is handed over without a drain, and how. */
+#include "controller/judge.h"
 #include "scene.h"
 #include "story.h"
 
@@ -143,6 +144,29 @@ static void it_goes_back_in_place_too(void **state)
     story_end(&s);
 }
 
+/* Nothing of it is out, as with one that is back already; but its health was never seen. */
+static void one_killed_behind_its_job_is_checked_before_it_is_done(void **state)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 1});
+    struct node n;
+    struct answer a = {.kind = ANS_OK, .job_of = ASK_JOB, .job = JOB_DONE, .attempt = 1};
+    struct verdict v;
+
+    (void)state;
+    p->nodes[0].in_place = p->nodes[0].resumed = true;
+    node_init(&n, 0, p);
+    n.step = STEP_RESUME;
+    a.job_before = n.before;
+    a.ident = n.before;
+    a.ident.pid += 50;
+    a.ident.sha256[0] = FAKE_NEW;
+    a.job_after = a.ident;
+    v = judge(&n, p, &a);
+    assert_int_equal(v.kind, VERDICT_GOTO);
+    assert_int_equal(v.to, STEP_HEALTH);
+    plan_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +178,7 @@ int main(void)
         cmocka_unit_test(a_bad_release_is_undone_in_place),
         cmocka_unit_test(one_that_cannot_be_undone_is_named),
         cmocka_unit_test(it_goes_back_in_place_too),
+        cmocka_unit_test(one_killed_behind_its_job_is_checked_before_it_is_done),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,26 +112,73 @@ static void what_this_rollout_took_back_is_done(void **state)
     scene_close(&s);
 }
 
-/* The rest of the way back is not known from here: which nodes had been changed, and to what. */
-static void what_was_left_on_the_way_back_is_refused(void **state)
+/* Killed while it took its nodes back from B to A: a is still to go, b on the way, c back, d never begun. */
+static void open_way_back(struct scene *s)
 {
-    struct scene s;
     struct agent_claim *claim;
 
-    (void)state;
-    scene_open(&s, NULL);
-    claim = &s.nodes[1].status.claim;
+    scene_open(s, (const char *const[]){"--failure-action", "rollback", NULL});
+    s->request.rolls_back = true;
+    for (uint32_t i = 0; i < 2; i++) {
+        s->nodes[i].status.ident.sha256[0] = 'B';
+        s->nodes[i].status.job = job_of("r1", "upgrade", JOB_DONE, 'B');
+        s->nodes[i].status.job.before = (struct ident){.pid = 50, .sha256 = {'A'}};
+        s->nodes[i].status.job.after = s->nodes[i].status.ident;
+    }
+    claim = &s->nodes[1].status.claim;
     *claim = (struct agent_claim){
         .there = true, .rollout = "r1", .holder = "h", .fence = 3, .ttl_s = 30, .has_target = true};
-    claim->before.pid = 101;
-    claim->before.sha256[0] = 'B';
+    claim->before = s->nodes[1].status.ident;
     claim->target[0] = 'A';
+    s->nodes[2].status.job = job_of("r1", "rollback", JOB_DONE, 'A');
+    s->nodes[2].status.job.before = (struct ident){.pid = 51, .sha256 = {'B'}};
+}
+
+static void a_way_back_goes_on_where_it_was_left(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    open_way_back(&s);
+    scene_plan(&s);
+    assert_non_null(s.plan);
+    assert_true(s.plan->goes_back);
+    assert_true(s.plan->nodes[0].brought);
+    assert_int_equal(s.plan->nodes[0].before.sha256[0], 'A');
+    assert_true(s.plan->nodes[1].resumed && s.plan->nodes[1].has_target && !s.plan->nodes[1].brought);
+    assert_int_equal(s.plan->nodes[1].target_sha256[0], 'A');
+    for (uint32_t i = 2; i < SCENE_NODES; i++)
+        assert_false(s.plan->nodes[i].brought || s.plan->nodes[i].resumed);
+    scene_close(&s);
+}
+
+/* Between two nodes no claim tells of it, but a job does. */
+static void a_way_back_between_two_nodes_is_seen_by_the_jobs(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    open_way_back(&s);
+    s.nodes[1].status.claim.there = false;
+    scene_plan(&s);
+    assert_non_null(s.plan);
+    assert_true(s.plan->goes_back && s.plan->nodes[1].brought);
+    scene_close(&s);
+}
+
+static void without_the_option_it_is_refused(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    open_way_back(&s);
+    s.request.rolls_back = false;
     scene_plan(&s);
     assert_null(s.plan);
     assert_int_equal(s.complaints.exit_code, 5);
     assert_true(scene_complained(&s,
-                                 "b: rollout r1 was taking it back to 410000000000 when it was broken off; put it back "
-                                 "first: rollout repair"));
+                                 "b: rollout r1 was taking it back to 410000000000 when it was broken off; go on with "
+                                 "--failure-action rollback, or put it back first: rollout repair"));
     scene_close(&s);
 }
 
@@ -176,7 +223,9 @@ int main(void)
         cmocka_unit_test(a_node_without_a_release_before_is_refused_and_named),
         cmocka_unit_test(an_agent_that_cannot_tell_is_refused),
         cmocka_unit_test(what_this_rollout_took_back_is_done),
-        cmocka_unit_test(what_was_left_on_the_way_back_is_refused),
+        cmocka_unit_test(a_way_back_goes_on_where_it_was_left),
+        cmocka_unit_test(a_way_back_between_two_nodes_is_seen_by_the_jobs),
+        cmocka_unit_test(without_the_option_it_is_refused),
         cmocka_unit_test(a_rollback_goes_where_its_claim_says),
     };
 

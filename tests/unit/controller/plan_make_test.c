@@ -372,7 +372,8 @@ static const struct {
     {left_out, NULL, 5, "b: left out by rollout r0 (bob@ci), which is dead; put it back first: rollout repair"},
     {another_target_before, NULL, 5, "b: rollout r1 is to release 430000000000, and --release is 420000000000; give"},
     {rolled_back_before, NULL, 5,
-     "b: rollout r1 was taking it back to 430000000000 when it was broken off; put it back first: "},
+     "b: rollout r1 was taking it back to 430000000000 when it was broken off; go on with --failure-action rollback, "
+     "or put it back first: "},
     {no_release_before, NULL, 5, "b: rollout r1 only restarts; leave --release out, or take another id"},
     {a_release_before, NULL, 5, "b: rollout r1 is to release 420000000000; name its file by --release, or"},
     {took_out_elsewhere, NULL, 5, "b: rollout r1 took 10.0.0.2:80 out of upstream app at load balancer lb9, which is"},

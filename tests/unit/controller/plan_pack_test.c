@@ -25,7 +25,7 @@ static struct plan *full_plan(void)
     p->pause_after = 9;
     p->by_zone = true;
     p->max_failures = UINT32_MAX;
-    p->rolls_back = true;
+    p->rolls_back = p->goes_back = true;
     p->n_batches = 3;
     p->batches[1] = 5;
     p->batches[2] = 1000000;
@@ -86,6 +86,7 @@ static void assert_same_head(const struct plan *a, const struct plan *b)
     assert_int_equal(a->by_zone, b->by_zone);
     assert_int_equal(a->max_failures, b->max_failures);
     assert_int_equal(a->rolls_back, b->rolls_back);
+    assert_int_equal(a->goes_back, b->goes_back);
     assert_int_equal(a->gate.max_5xx_bp, b->gate.max_5xx_bp);
     assert_int_equal(a->gate.max_fails_bp, b->gate.max_fails_bp);
     assert_int_equal(a->gate.max_slower_bp, b->gate.max_slower_bp);

@@ -310,6 +310,38 @@ static void a_signal_ends_the_way_back(void **state)
     story_end(&s);
 }
 
+/* An earlier run was killed on its way back: a has still to go, b is out and claimed, c is back, d was never begun. */
+static void a_way_back_that_was_killed_goes_on(void **state)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 4, .lbs = 2});
+    struct story s;
+
+    (void)state;
+    p->rolls_back = p->goes_back = true;
+    p->fence = 8;
+    for (uint32_t i = 0; i < 2; i++)
+        p->nodes[i].surveyed.sha256[0] = FAKE_NEW;
+    p->nodes[0].brought = p->nodes[0].at_target = true;
+    p->nodes[1].resumed = p->nodes[1].has_target = true;
+    p->nodes[1].target_sha256[0] = FAKE_OLD;
+    p->nodes[1].before = p->nodes[1].surveyed;
+    p->nodes[1].out_mask = 3;
+    p->nodes[1].claim_fence = 7;
+    s = story_of(p);
+    for (uint32_t i = 0; i < 2; i++)
+        s.fleet->agents[i].now.sha256[0] = s.fleet->agents[i].installed = FAKE_NEW;
+    s.fleet->agents[1].claim =
+        (struct fake_claim){.there = true, .rollout = "r1", .fence = 7, .mask = 3, .until_ms = 1000};
+    for (uint32_t i = 0; i < 2; i++)
+        s.fleet->peers[p->nodes[1].first_peer + i].gate = GATE_DOWN;
+    story_roll(&s);
+    story_ends(&s, 8, "AAAA", -1);
+    story_before(&s, "b at lb1/app: open", "a at lb1/app: drain");
+    assert_int_equal(story_logged(&s, "c claim") + story_logged(&s, "d claim"), 0);
+    story_says(&s, "4 nodes: 2 taken back, 2 not begun");
+    story_end(&s);
+}
+
 /* ---- rollout rollback: the whole plan is a way back */
 
 static struct story rollback(struct fake_shape shape)
@@ -393,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_restart_by_somebody_else_is_in_nobodys_way),
         cmocka_unit_test(another_release_of_somebodys_is_left),
         cmocka_unit_test(a_signal_ends_the_way_back),
+        cmocka_unit_test(a_way_back_that_was_killed_goes_on),
         cmocka_unit_test(each_node_goes_back_to_its_own),
         cmocka_unit_test(a_rollback_that_fails_leaves_the_node_out),
         cmocka_unit_test(what_has_changed_since_the_plan_is_left),

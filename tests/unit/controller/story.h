@@ -138,6 +138,7 @@ static inline int64_t story_when(const struct story *s, const char *text)
     if (at == NULL) {
         story_tell(s);
         fail_msg("'%s' never came", text);
+        return -1; /* for the analyser */
     }
     while (at > s->fleet->log && at[-1] != '\n')
         at--;
