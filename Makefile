@@ -172,6 +172,12 @@ soak-module: deps
 	@$(SUBMAKE) -s test-build
 	@tests/soak $(B)
 
+# ---- the controller killed and failed at each of its calls. KINDS, STRIDE, LIMIT, SWEEP_SECONDS, SHARDS are tests/sweep/run's
+.PHONY: sweep
+sweep: deps
+	@$(SUBMAKE) -s all test-parts $(B)/tests/cases/rollout_sweep_case
+	@tests/sweep/run $(B)
+
 # ---- fuzzing: tests/fuzz/x_fuzz.c is a target, linked with the module's pure parts. FUZZ_SECONDS is tests/fuzz/run's
 FUZZ_CC    ?= clang
 FUZZES     := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -285,6 +291,7 @@ help:
 	@echo 'make check-client the official Go client of the NGINX Plus API against the nginx module; installs it and Go'
 	@echo 'make bench-handover  the demo server beside gracehttp and nginx: speed, failures under restarts, memory'
 	@echo 'make soak-module  races, kills, reloads and random requests for the nginx module, 5 minutes of each and more'
+	@echo 'make sweep        a rollout killed, or failed, at each of its calls, and resumed'
 	@echo 'make fuzz         libFuzzer over what the module reads; make fuzz-live: random requests to it under ASan'
 	@echo 'make bench-module  instructions that the module adds to a proxied request; a list of 1,000 servers'
 	@echo 'make              the three programs and the nginx module, below build/release'

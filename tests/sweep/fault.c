@@ -1,9 +1,12 @@
 #include "tests/sweep/fault.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,6 +23,51 @@ extern void *__libc_realloc(void *p, size_t size);
 static struct fault *fault; /* NULL: nothing is counted yet, or at all */
 static uint64_t nth;
 static enum fault_kind kind;
+#define FRAMES_MAX 32
+
+static void trace(struct fault_stack *stack)
+{
+    void *frames[FRAMES_MAX];
+    int n = backtrace(frames, FRAMES_MAX);
+    size_t at = 0;
+
+    for (int i = 2; i < n && at < sizeof stack->text; i++) { /* without ourselves */
+        Dl_info info = {0};
+        const char *name = "?", *function = "?";
+
+        if (dladdr(frames[i], &info) != 0 && info.dli_fname != NULL) {
+            const char *slash = strrchr(info.dli_fname, '/');
+
+            name = slash != NULL ? slash + 1 : info.dli_fname;
+            function = info.dli_sname != NULL ? info.dli_sname : "?";
+        }
+        at += (size_t)snprintf(stack->text + at, sizeof stack->text - at, "  %s: %s +0x%zx\n", name, function,
+                               (size_t)((char *)frames[i] - (char *)info.dli_fbase));
+    }
+}
+
+static void die(void)
+{
+    (void)syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+}
+
+static void crashed(int signal)
+{
+    (void)signal;
+    trace(&fault->crash);
+    die();
+}
+
+/* For the first call backtrace() loads a library: here, not within an allocation. */
+static void prepare_traces(void)
+{
+    const struct sigaction action = {.sa_handler = crashed};
+    void *frame;
+
+    (void)backtrace(&frame, 1);
+    (void)sigaction(SIGSEGV, &action, NULL);
+    (void)sigaction(SIGBUS, &action, NULL);
+}
 
 __attribute__((constructor)) static void begin(void)
 {
@@ -43,12 +91,8 @@ __attribute__((constructor)) static void begin(void)
     if (kind == FAULT_COUNT || shared == MAP_FAILED)
         _exit(127);
     (void)close(fd);
+    prepare_traces();
     fault = shared;
-}
-
-static void die(void)
-{
-    (void)syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
 }
 
 /* A call of this kind is about to be made: true where it must fail. */
@@ -61,9 +105,10 @@ static bool is_due(enum fault_kind of, const char *call)
     at = __atomic_add_fetch(&fault->calls, 1, __ATOMIC_RELAXED);
     if (nth == 0 || (kind == FAULT_FULL ? at < nth : at != nth))
         return false;
-    if (fault->hit++ == 0)
-        for (size_t i = 0; call[i] != '\0' && i + 1 < sizeof fault->call; i++)
-            fault->call[i] = call[i];
+    if (fault->hit++ == 0) {
+        (void)snprintf(fault->call, sizeof fault->call, "%s", call);
+        trace(&fault->at);
+    }
     if (kind == FAULT_KILL)
         die();
     return true;

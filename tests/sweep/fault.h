@@ -29,11 +29,16 @@ enum fault_kind {
         FAULT_COUNT
 };
 
+#define FAULT_STACK_BYTES 2048
+
 struct fault {
     uint64_t calls;   /* of the kind, so far */
     uint32_t hit;     /* the n-th has come */
     uint32_t aborted; /* the program or a library called abort() */
     char call[32];    /* which it was */
+    struct fault_stack {
+        char text[FAULT_STACK_BYTES]; /* "library: function", the innermost first, a line each */
+    } at, crash;                      /* of the call; of a SIGSEGV or SIGBUS */
 };
 
 #endif
