@@ -3,7 +3,8 @@
  * gets to its target. `make test` takes a few points of each kind, spread over a rollout; `make sweep` takes them all.
  *
  *   SWEEP_FIRST, SWEEP_STRIDE, SWEEP_LIMIT   n = FIRST, FIRST + STRIDE, ... up to LIMIT or the calls of a clean run
- *   SWEEP_SECONDS                            no new point begins after so long */
+ *   SWEEP_SECONDS                            no new point begins after so long; they are taken in an order that is even
+ */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,6 +42,7 @@ struct sweep {
     const char *releases[PAIR]; /* taken in turn */
     unsigned points;
     unsigned aborts, crashes; /* where there was no memory: of the controller, by design; of a library */
+    unsigned unreached;       /* points that a run ended before */
     /* of the point */
     enum fault_kind kind;
     uint64_t n;
@@ -211,6 +213,14 @@ static void expect_handed_over_once(struct sweep *w, const struct stage_rollout 
             BROKEN(w, r, "%s was handed over %u times", w->fleet->node[i].name, jobs_of(w, i));
 }
 
+static void expect_load_well(struct sweep *w)
+{
+    stage_load_end(w->stage, w->load);
+    if (w->load->failed != 0)
+        stage_fail(w->stage, "%s %llu: %lu of %lu requests failed:\n%s", kind_names[w->kind], (unsigned long long)w->n,
+                   w->load->failed, w->load->sent, stage_load_failures(w->stage, w->load));
+}
+
 static void expect_nothing_lost(struct sweep *w, const struct stage_rollout *r)
 {
     uint64_t looks;
@@ -222,10 +232,7 @@ static void expect_nothing_lost(struct sweep *w, const struct stage_rollout *r)
         BROKEN(w, r, "nobody watched the floor");
     if (stage_load_now(w->stage, w->load).failed == 0 && w->points % LOAD_POINTS != 0)
         return;
-    stage_load_end(w->stage, w->load);
-    if (w->load->failed != 0)
-        BROKEN(w, r, "%lu of %lu requests failed:\n%s", w->load->failed, w->load->sent,
-               stage_load_failures(w->stage, w->load));
+    expect_load_well(w);
     w->load = stage_load_start_brief(w->fleet);
 }
 
@@ -282,6 +289,7 @@ static void killed(struct sweep *w)
 {
     struct stage_rollout *r = run_with_fault(w, w->n);
 
+    w->unreached += w->fault->hit == 0;
     if (w->fault->hit == 0 && r->exit_code != 0)
         BROKEN(w, r, "it was not killed and did not end well");
     if (w->fault->hit != 0 && r->exit_code != KILLED)
@@ -335,6 +343,7 @@ static void failed(struct sweep *w)
 {
     struct stage_rollout *r = run_with_fault(w, w->n);
 
+    w->unreached += w->fault->hit == 0;
     expect_honest(w, r);
     if (r->exit_code == 0)
         stage_fleet_wait_lapse(w->fleet, LAPSE_MS); /* what could not be given back */
@@ -348,26 +357,38 @@ static void failed(struct sweep *w)
 
 /* ---- sweeps */
 
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+    return b == 0 ? a : gcd(b, a % b);
+}
+
+/* Near the golden section of `count`, and reaches all of it: however early the clock stops, what was taken lies evenly.
+ */
+static uint64_t step_of(uint64_t count)
+{
+    uint64_t step = count * 618 / 1000 + 1;
+
+    while (gcd(step, count) != 1)
+        step++;
+    return step;
+}
+
 static void take(struct sweep *w, uint64_t first, uint64_t stride, uint64_t limit, uint32_t seconds)
 {
-    uint64_t began = stage_now_ms(), n = first;
-    unsigned before = w->points;
+    uint64_t began = stage_now_ms(), count = limit < first ? 0 : (limit - first) / stride + 1, i;
 
-    for (; n <= limit && stage_now_ms() - began < (uint64_t)seconds * 1000; n += stride) {
-        new_point(w, n, w->points % 3 == 2);
+    for (i = 0; i < count && stage_now_ms() - began < (uint64_t)seconds * 1000; i++) {
+        new_point(w, first + i * step_of(count) % count * stride, i % 3 == 2);
         if (w->kind == FAULT_KILL)
             killed(w);
         else
             failed(w);
     }
-    printf("count: %s: %u points from %llu by %llu%s of %llu calls; %u aborts by design, %u crashes of libraries\n",
-           kind_names[w->kind], w->points - before, (unsigned long long)first, (unsigned long long)stride,
-           n <= limit ? ", stopped by the clock" : "", (unsigned long long)limit, w->aborts, w->crashes);
-    w->points = LOAD_POINTS; /* all of the load is read */
-    stage_load_end(w->stage, w->load);
-    if (w->load->failed != 0)
-        stage_fail(w->stage, "%lu of %lu requests failed:\n%s", w->load->failed, w->load->sent,
-                   stage_load_failures(w->stage, w->load));
+    printf("count: %s: %llu points of %llu, every %llu. of %llu calls from the %llu. on, %u of them not reached; "
+           "%u aborts by design, %u crashes of libraries\n",
+           kind_names[w->kind], (unsigned long long)i, (unsigned long long)count, (unsigned long long)stride,
+           (unsigned long long)limit, (unsigned long long)first, w->unreached, w->aborts, w->crashes);
+    expect_load_well(w);
 }
 
 /* `sample`: how many points where nothing else is asked for. */

@@ -24,6 +24,8 @@ static struct fault *fault; /* NULL: nothing is counted yet, or at all */
 static uint64_t nth;
 static enum fault_kind kind;
 #define FRAMES_MAX 32
+#define CALLERS    9
+#define SEEN_MAX   16384
 
 static void trace(struct fault_stack *stack)
 {
@@ -234,9 +236,30 @@ int fdatasync(int fd)
     return (int)syscall(SYS_fdatasync, fd);
 }
 
+/* Whether nobody has called from there before, by the innermost callers. A table that is full knows all. */
+static bool is_new_caller(void)
+{
+    static uint64_t seen[SEEN_MAX];
+    static unsigned n_seen;
+    void *frames[CALLERS + 3];
+    int n = backtrace(frames, CALLERS + 3);
+    uint64_t hash = 14695981039346656037u;
+    size_t at;
+
+    for (int i = 3; i < n; i++)
+        hash = (hash ^ (uint64_t)(uintptr_t)frames[i]) * 1099511628211u;
+    for (at = hash % SEEN_MAX; seen[at] != 0 && seen[at] != hash; at = (at + 1) % SEEN_MAX)
+        ;
+    if (seen[at] == hash || n_seen == SEEN_MAX / 2)
+        return false;
+    n_seen++;
+    seen[at] = hash;
+    return true;
+}
+
 static bool no_memory(const char *call)
 {
-    if (!is_due(FAULT_MEMORY, call))
+    if (fault == NULL || kind != FAULT_MEMORY || !is_new_caller() || !is_due(FAULT_MEMORY, call))
         return false;
     errno = ENOMEM;
     return true;

@@ -21,7 +21,7 @@
     X(FULL, "full", "ENOSPC from this and each later write, pwrite or writev to a file")                               \
     X(SYNC, "sync", "EIO from an fsync or fdatasync")                                                                  \
     X(NET, "net", "socket: EMFILE, connect: ECONNREFUSED; a read or write of a socket: ECONNRESET")                    \
-    X(MEMORY, "memory", "NULL from malloc, calloc or realloc")
+    X(MEMORY, "memory", "NULL from malloc, calloc or realloc; a call counts where nobody has called from there before")
 enum fault_kind {
 #define X(name, text, what) FAULT_##name,
     FAULT_KINDS(X)
