@@ -9,6 +9,7 @@
 #include "agent/wire.h"
 #include "ask.h"
 #include "common/err.h"
+#include "pool.h"
 
 struct agent_took_out {
     const char *lb, *upstream, *server;
@@ -53,9 +54,11 @@ struct agent_status {
     uint8_t previous[32]; /* sha256 of the release before the one that runs, kept there */
     struct agent_claim claim;
     struct agent_job job;
-    json_t *owner; /* of the texts above */
+    json_t *owner; /* of the texts above; NULL = a pool, which has the arrays, too */
 };
 bool agent_read_status(const char *body, size_t size, struct agent_status *, struct err *);
+/* Move all that it has into a pool: a tenth of a tree's memory. */
+void agent_status_settle(struct agent_status *, struct pool *);
 void agent_status_clear(struct agent_status *);
 
 struct agent_root {
@@ -66,6 +69,10 @@ struct agent_root {
     json_t *owner;
 };
 bool agent_read_root(const char *body, size_t size, struct agent_root *, struct err *);
+/* As agent_status_settle. `like`: another one of that pool (or NULL), whose features are shared where they are the
+ * same.
+ */
+void agent_root_settle(struct agent_root *, const struct agent_root *like, struct pool *);
 void agent_root_clear(struct agent_root *);
 
 /* `release` is among those staged there. */

@@ -9,6 +9,7 @@
 #include "alive.h"
 #include "common/duration.h"
 #include "common/mem.h"
+#include "left_out.h"
 #include "lines.h"
 #include "loop.h"
 #include "mend.h"
@@ -88,31 +89,55 @@ int command_await_dead(struct session *s, bool repair, struct complaints *c)
         }
         (void)calls_collect(s->calls, v.wait_ms, &none, 1, NULL);
         if (signals_seen(NULL) != 0 || !session_survey(s))
-            return interrupted();
+            return left_out_tell(s, repair, false) ? 3 : interrupted();
     }
     if (verdict == VIGIL_ALIVE)
         complain(c, EXIT_HELD, "%s; it is alive: it was renewed meanwhile", v.text);
     return verdict == VIGIL_ALIVE ? command_complain(c) : 0;
 }
 
+/* Lines of the events that were made durable together: they go out together. */
+struct shower {
+    struct outlet out;
+    FILE *lines; /* into text */
+    char *text;
+    size_t size;
+};
+
 static void show_line(void *ctx, const struct view *v, const struct event *e)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *f = mem_must(open_memstream(&text, &size));
+    struct shower *s = ctx;
 
-    lines_event(f, v, e);
-    if (fclose(f) != 0)
+    lines_event(s->lines, v, e);
+}
+
+static void show_all(void *ctx)
+{
+    struct shower *s = ctx;
+
+    if (fflush(s->lines) != 0)
         abort(); /* out of memory */
-    outlet_put(ctx, text, size);
-    free(text);
+    outlet_put(&s->out, s->text, s->size);
+    rewind(s->lines);
+}
+
+static void shower_end(struct shower *s)
+{
+    outlet_end(&s->out);
+    (void)fclose(s->lines);
+    free(s->text);
 }
 
 int command_run(struct session *s, const struct plan *p)
 {
     struct err err = {.text = ""};
-    struct outlet out = {.to = stdout};
-    struct loop loop = {.plan = p, .show = show_line, .show_ctx = &out, .signal = signals_seen};
+    struct shower shower = {.out = {.to = stdout}};
+    struct loop loop = {.plan = p,
+                        .show = show_line,
+                        .show_all = show_all,
+                        .show_ctx = &shower,
+                        .signal = signals_seen,
+                        .wished = signals_wished};
     char *mend;
     int code, alive = -1;
 
@@ -125,10 +150,11 @@ int command_run(struct session *s, const struct plan *p)
         (void)err_context(&err, "no place for the journal (--state DIR names another)");
         return command_bad(EXIT_CONFIG, &err);
     }
+    shower.lines = mem_must(open_memstream(&shower.text, &shower.size));
     loop.view = view_new(p);
     loop.world = world_net_open(p, s->calls);
     code = loop_run(&loop);
-    outlet_end(&out);
+    shower_end(&shower);
     mend = mend_command(s->options, p->service);
     lines_report(stdout, loop.view, mend);
     if (ferror(stdout))

@@ -27,6 +27,7 @@ static void check_release(const struct plan *journal, const struct plan_request 
 
 static int resume(struct session *s, struct complaints *c)
 {
+    plan_resume_rolled_back(s->fleet, s->survey, &s->request, c);
     if (s->journal != NULL)
         check_release(s->journal, &s->request, c);
     else
@@ -66,8 +67,9 @@ static int by_journal(struct options *o, const struct told *t)
             o->state, o->id);
         return command_bad(EXIT_CONFIG, &err);
     }
-    if (t->plan->kind == PLAN_REPAIR) {
-        (void)err_set(&err, "%s is a repair: `rollout repair --hosts FILE` goes on with it", o->id);
+    if (t->plan->kind != PLAN_ROLL) {
+        (void)err_set(&err, "%s is a %s: `rollout %s --rollout-id %s --hosts FILE` goes on with it", o->id,
+                      plan_kind_word(t->plan->kind), plan_kind_word(t->plan->kind), o->id);
         return command_bad(EXIT_USAGE, &err);
     }
     tell_failed(t);

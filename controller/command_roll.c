@@ -1,10 +1,8 @@
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "command.h"
 #include "common/sha256.h"
-#include "mend.h"
-#include "plan_resume.h"
+#include "left_out.h"
 
 /* Nodes that the plan would change. */
 static uint32_t to_do(const struct plan *p)
@@ -16,19 +14,17 @@ static uint32_t to_do(const struct plan *p)
     return n;
 }
 
-static void tell_nothing(const struct plan *p)
+static void tell_done(const struct plan *p)
 {
-    bool one = p->n_nodes == 1;
-
     if (p->kind == PLAN_ROLLBACK)
-        (void)printf("%u node%s taken back by %s already; nothing to do\n", p->n_nodes, one ? " was" : "s were",
-                     p->rollout);
+        (void)printf("%u node%s taken back by %s already; nothing to do\n", p->n_nodes,
+                     p->n_nodes == 1 ? " was" : "s were", p->rollout);
     else if (p->has_release)
-        (void)printf("%u node%s release %s already; nothing to do\n", p->n_nodes, one ? " runs" : "s run",
+        (void)printf("%u node%s release %s already; nothing to do\n", p->n_nodes, p->n_nodes == 1 ? " runs" : "s run",
                      p->release_file);
     else
         (void)printf("rollout %s has restarted %s already; nothing to do\n", p->rollout,
-                     one ? "the node" : "all nodes");
+                     p->n_nodes == 1 ? "the node" : "all nodes");
 }
 
 /* Each node may have another release before. */
@@ -46,32 +42,12 @@ static void tell_ways_back(const struct plan *p)
     }
 }
 
-/* I4: what stops this run does not put back what the run before left out. */
-static bool tell_left_out(const struct session *s)
-{
-    char *mend = mend_command(s->options, s->options->service);
-    bool any = false;
-
-    for (uint32_t i = 0; i < s->survey->n_nodes; i++) {
-        const struct survey_node *n = &s->survey->nodes[i];
-
-        if (!plan_resume_holds(n, &s->request) || n->status.claim.n_took_out == 0)
-            continue;
-        (void)fprintf(stderr,
-                      "rollout: %s: out of rotation or its state unknown, as an earlier run left it. Act now: %s\n",
-                      s->fleet->hosts[n->host].name, mend);
-        any = true;
-    }
-    free(mend);
-    return any;
-}
-
 int command_refused(const struct session *s, const struct complaints *c)
 {
     int code = command_complain(c);
 
     (void)fprintf(stderr, "rollout: nothing was changed\n");
-    return code != EXIT_HELD && tell_left_out(s) ? 3 : code;
+    return left_out_tell(s, false, code == EXIT_HELD) ? 3 : code;
 }
 
 int command_roll_on(struct session *s, struct complaints *c)
@@ -87,10 +63,11 @@ int command_roll_on(struct session *s, struct complaints *c)
     if (p == NULL) {
         code = command_refused(s, c);
     } else if (to_do(p) == 0) {
-        tell_nothing(p);
+        tell_done(p);
     } else {
         if (p->kind == PLAN_ROLLBACK)
             tell_ways_back(p);
+        survey_free(&s->survey); /* the plan has all that counts; of a large fleet it is much */
         code = command_run(s, p);
     }
     plan_free(&p);

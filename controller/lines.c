@@ -16,16 +16,6 @@ static void stamp(FILE *f, int64_t wall_ms)
     (void)fprintf(f, "%02d:%02d:%02d.%03d  ", tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_ms % 1000));
 }
 
-static int name_width(const struct plan *p)
-{
-    size_t width = 8;
-
-    for (uint32_t i = 0; i < p->n_nodes; i++)
-        if (strlen(p->nodes[i].name) > width)
-            width = strlen(p->nodes[i].name);
-    return width > 40 ? 40 : (int)width;
-}
-
 static const char *plural(uint32_t n)
 {
     return n == 1 ? "" : "s";
@@ -43,8 +33,8 @@ static uint32_t count_resumed(const struct plan *p)
 void lines_plan(FILE *f, const struct plan *p)
 {
     char hex[SHA256_DIGITS + 1];
-    uint32_t resumed = count_resumed(p);
     uint32_t in_place = 0;
+    uint32_t resumed = count_resumed(p);
 
     sha256_hex(p->release_sha256, hex);
     (void)fprintf(f, "rollout %s, fence %llu: ", p->rollout, (unsigned long long)p->fence);
@@ -58,12 +48,12 @@ void lines_plan(FILE *f, const struct plan *p)
                       p->version[0] != '\0' ? ", version " : "", p->version);
     else
         (void)fprintf(f, "service %s, restart of %u node%s", p->service, p->n_nodes, plural(p->n_nodes));
-    if (resumed > 0)
-        (void)fprintf(f, "; resumed, %u of them left in motion", resumed);
     for (uint32_t i = 0; i < p->n_nodes; i++)
         in_place += p->nodes[i].in_place ? 1 : 0;
     if (in_place > 0)
         (void)fprintf(f, ", %u in place, without a drain", in_place);
+    if (resumed > 0)
+        (void)fprintf(f, "; resumed, %u of them left in motion", resumed);
 }
 
 static void about_step(FILE *f, const struct view *v, const struct event *e)
@@ -83,7 +73,7 @@ static void about_step(FILE *f, const struct view *v, const struct event *e)
         (void)fprintf(f, " (%s: %s)", step_row((enum step)e->from)->name, e->text);
 }
 
-/* Of leases that are not ours, and of the end of all that is new. */
+/* Of leases that are not ours, of waiting for a person, and of the end of all that is new. */
 static void about_stop(FILE *f, const struct plan *p, int width, const struct event *e)
 {
     char limit[32];
@@ -92,7 +82,7 @@ static void about_stop(FILE *f, const struct plan *p, int width, const struct ev
         (void)fprintf(f, "%-*s  at most %s, for a dead rollout's lease to run out: %s", width, "waiting",
                       duration_format_ms(p->lease_wait_ms, limit, sizeof limit), e->text);
     else
-        (void)fprintf(f, "%-*s  %s", width, e->kind == EVENT_LEASE_REFUSED ? "refused" : "stopping", e->text);
+        (void)fprintf(f, "%-*s  %s", width, event_name(e->kind), e->text);
 }
 
 void lines_event(FILE *f, const struct view *v, const struct event *e)
@@ -104,7 +94,7 @@ void lines_event(FILE *f, const struct view *v, const struct event *e)
 void lines_every_event(FILE *f, const struct view *v, const struct event *e)
 {
     const struct plan *p = v->plan;
-    int width = name_width(p);
+    int width = v->name_width;
 
     stamp(f, e->wall_ms);
     if (e->kind == EVENT_STEP || e->kind == EVENT_NOTE) {

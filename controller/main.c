@@ -43,7 +43,10 @@ static int close_output(const struct options *o, int code)
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
     (void)fputs("rollout: the standard output took not all of what there was to say\n", stderr);
-    return code == 0 && (IN_CHANGES >> o->command & 1) == 0 ? 1 : code;
+    return code == 0 && o->command != COMMAND_ROLL && o->command != COMMAND_RESUME && o->command != COMMAND_REPAIR &&
+                   o->command != COMMAND_ROLLBACK
+               ? 1
+               : code;
 }
 
 static int dispatch(struct options *o)
@@ -69,6 +72,10 @@ static int dispatch(struct options *o)
         return command_history(o);
     case COMMAND_SHOW:
         return command_show(o);
+    case COMMAND_PAUSE:
+    case COMMAND_ABORT:
+    case COMMAND_PROMOTE:
+        return command_wish(o);
     case COMMAND_VERSION:
         (void)puts("rollout " ROLLOUT_VERSION);
         return 0;

@@ -43,11 +43,13 @@ static bool merge_one(struct options *o, const struct option_row *row, const str
 /* What each is for itself may make no sense together. */
 static bool options_fit(const struct options *o, struct err *err)
 {
-    bool upgrades = o->command == COMMAND_ROLL || o->command == COMMAND_PLAN;
+    bool upgrades = (IN_UPGRADES >> o->command & 1) != 0;
     bool back = o->failure_action == FAILURE_ACTION_ROLLBACK;
 
     if (o->version && !o->release && upgrades)
         return err_set(err, "--version labels a release, and there is no --release FILE");
+    if (o->pause_after == MARK_WORD && o->canary == 0)
+        return err_set(err, "--pause-after canary, and --canary 0 says that there is none");
     if (back && !o->release && upgrades)
         return err_set(err, "--failure-action rollback: a restart without --release FILE changes no release, so there "
                             "is nothing to roll back; leave it out, or say stop or continue");
@@ -91,6 +93,7 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
 #define GET_SHARE(field)    break
 #define GET_SHARES(field)   break
 #define GET_WORD(field)     break
+#define GET_MARK(field)     break
 #define GET_FLAG(field)     break
 
 static const char *options_text(const struct options *o, enum option_id id)

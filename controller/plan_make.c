@@ -64,6 +64,8 @@ static void check_claim(const char *name, const struct survey_node *n, const str
     if (claim->left_s > 0 && !is_ours(q, claim->rollout, claim->holder))
         complain(c, EXIT_HELD, "%s: claimed by rollout %s (%s), %u s left", name, claim->rollout, claim->holder,
                  claim->left_s);
+    else if (plan_resume_holds(n, q) && q->rollback)
+        plan_check_back(name, n, q, c);
     else if (plan_resume_holds(n, q))
         plan_resume_check(name, n, q, c);
     else if (claim->n_took_out > 0)
@@ -225,7 +227,7 @@ static void check_peers(const struct making *m, uint16_t node, const struct plan
     free(unmet);
 }
 
-static void add_nodes(struct making *m, const struct plan_request *q)
+static void add_nodes(struct making *m)
 {
     struct plan *p = m->p;
     uint32_t peer = 0;
@@ -238,9 +240,13 @@ static void add_nodes(struct making *m, const struct plan_request *q)
         plan_name_node(p, n, m->f, &m->s->nodes[i]);
         n->surveyed = n->before = st->ident;
         n->claim_fence = st->claim.there ? st->claim.fence : 0;
-        n->at_target = p->has_release ? ident_runs(&st->ident, p->release_sha256) : plan_resume_restarted(st, m->q);
-        if (q->rollback)
-            plan_aim_back(n, st, q, m->c);
+        n->brought = plan_resume_brought(st, m->q);
+        n->at_target = p->has_release ? ident_runs(&st->ident, p->release_sha256) : n->brought;
+        n->brought = n->brought && n->at_target;
+        if (n->brought)
+            n->before = st->job.before;
+        if (m->q->rollback)
+            plan_aim_back(n, st, m->q, m->c);
         n->first_peer = peer;
         while (peer < p->n_peers && p->peers[peer].node == i)
             peer++;
@@ -330,7 +336,7 @@ struct plan *plan_make(const struct fleet *f, const struct options *o, const str
     for (uint32_t i = 0; i < s->n_nodes; i++)
         m.resumes = m.resumes || plan_resume_holds(&s->nodes[i], q);
     match_all(&m);
-    add_nodes(&m, q);
+    add_nodes(&m);
     peer_book_free(&m.book);
     if (o->in_place)
         plan_mark_in_place(m.p, s);

@@ -12,8 +12,8 @@
 struct plan_request {
     const char *rollout; /* id */
     const char *holder;
-    const char *hosts, *given; /* given.h; NULL = not to be kept */
     bool rollback;             /* each node to the release before the one that runs; without a release */
+    const char *hosts, *given; /* given.h; NULL = not to be kept */
     bool has_release;
     uint8_t release_sha256[32];
     uint64_t release_size;
@@ -31,6 +31,8 @@ struct plan *plan_make_repair(const struct fleet *, const struct options *, cons
 
 /* Of `rollout rollback`: to which release a node goes back, or a complaint that none is known; in plan_rollback.c. */
 void plan_aim_back(struct plan_node *, const struct agent_status *, const struct plan_request *, struct complaints *);
+/* The node is claimed by an earlier run of it: complains where that was no rollback. */
+void plan_check_back(const char *name, const struct survey_node *, const struct plan_request *, struct complaints *);
 
 /* --in-place, the one exception to I2: nodes that are alone in an upstream are handed over without being taken out; in
  * plan_in_place.c. */

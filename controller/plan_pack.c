@@ -1,6 +1,7 @@
 /* plan_pack.c - the plan as JSON text, for the journal's first event. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
@@ -122,8 +123,9 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     put_text(o, "address", n->address);
     put_text(o, "zone", n->zone);
     put_bool(o, "at_target", n->at_target);
-    put_bool(o, "resumed", n->resumed);
+    put_bool(o, "brought", n->brought);
     put_bool(o, "in_place", n->in_place);
+    put_bool(o, "resumed", n->resumed);
     put(o, "surveyed", pack_ident(&n->surveyed));
     put_u64(o, "out", n->out_mask);
     put_u64(o, "prior_drain", n->prior_drain_mask);
@@ -183,6 +185,8 @@ static json_t *pack_head(const struct plan *p)
     for (uint32_t i = 0; i < p->n_batches; i++)
         json_append(batches, json_integer(p->batches[i]));
     put(o, "batches", batches);
+    put_uint(o, "canary", p->canary);
+    put_uint(o, "pause_after", p->pause_after);
     put_uint(o, "max_unavailable", p->max_unavailable);
     put_bool(o, "max_unavailable_percent", p->max_unavailable_percent);
     put_bool(o, "by_zone", p->by_zone);
@@ -192,10 +196,37 @@ static json_t *pack_head(const struct plan *p)
     return o;
 }
 
+/* Node after node: a tree of ten thousand of them would be most of the program's memory. */
+struct text {
+    char *text;
+    size_t n, room;
+};
+
+static void add(struct text *t, const char *more)
+{
+    size_t n = strlen(more);
+
+    if (t->n + n + 1 > t->room) {
+        t->room = (t->n + n + 1) / 4 * 5 + 1024;
+        t->text = mem_grow(t->text, t->room, 1);
+    }
+    memcpy(t->text + t->n, more, n + 1);
+    t->n += n;
+}
+
+static void add_json(struct text *t, json_t *o)
+{
+    char *text = mem_must(json_dumps(o, JSON_COMPACT));
+
+    add(t, text);
+    free(text);
+    json_decref(o);
+}
+
 char *plan_pack(const struct plan *p)
 {
-    json_t *o = pack_head(p), *lbs = json_array(), *upstreams = json_array(), *nodes = json_array();
-    char *text;
+    json_t *o = pack_head(p), *lbs = json_array(), *upstreams = json_array();
+    struct text text;
 
     for (uint32_t i = 0; i < p->n_lbs; i++)
         json_append(lbs, pack_lb(&p->lbs[i]));
@@ -206,14 +237,19 @@ char *plan_pack(const struct plan *p)
         put_text(u, "name", p->upstreams[i].name);
         json_append(upstreams, u);
     }
-    for (uint32_t i = 0; i < p->n_nodes; i++)
-        json_append(nodes, pack_node(p, &p->nodes[i]));
     put(o, "lbs", lbs);
     put(o, "upstreams", upstreams);
-    put(o, "nodes", nodes);
-    text = mem_must(json_dumps(o, JSON_COMPACT));
+    text.text = mem_must(json_dumps(o, JSON_COMPACT));
+    text.n = text.room = strlen(text.text);
     json_decref(o);
-    return text;
+    text.n--; /* its closing brace */
+    add(&text, ",\"nodes\":[");
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        add(&text, i == 0 ? "" : ",");
+        add_json(&text, pack_node(p, &p->nodes[i]));
+    }
+    add(&text, "]}");
+    return text.text;
 }
 
 /* ---- and back */
@@ -275,6 +311,8 @@ static void unpack_head(struct plan *p, const json_t *o)
     p->min_healthy_ms = u32(o, "min_healthy_ms");
     for (; p->n_batches < PLAN_BATCHES_MAX && p->n_batches < json_array_size(batches); p->n_batches++)
         p->batches[p->n_batches] = (uint32_t)json_integer_value(json_array_get(batches, p->n_batches));
+    p->canary = u32(o, "canary");
+    p->pause_after = u32(o, "pause_after");
     p->max_unavailable = u32(o, "max_unavailable");
     p->max_unavailable_percent = json_opt_bool(o, "max_unavailable_percent", false);
     p->by_zone = json_opt_bool(o, "by_zone", false);
@@ -314,8 +352,9 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     n->address = keep(p, o, "address");
     n->zone = keep(p, o, "zone");
     n->at_target = json_opt_bool(o, "at_target", false);
-    n->resumed = json_opt_bool(o, "resumed", false);
+    n->brought = json_opt_bool(o, "brought", false);
     n->in_place = json_opt_bool(o, "in_place", false);
+    n->resumed = json_opt_bool(o, "resumed", false);
     n->surveyed = unpack_ident(o, "surveyed");
     n->out_mask = get_u64(o, "out");
     n->prior_drain_mask = get_u64(o, "prior_drain");

@@ -49,14 +49,31 @@ static bool read_release(struct session *s, struct err *err)
     struct plan_request *q = &s->request;
     const char *file = s->options->release;
 
-    q->rollback = s->options->command == COMMAND_ROLLBACK || (s->journal != NULL && s->journal->kind == PLAN_ROLLBACK);
-    q->has_release = file != NULL && !q->rollback;
+    q->rollback = s->options->command == COMMAND_ROLLBACK;
+    /* The hosts file may name one, also on a machine that does not have it. */
+    q->has_release = file != NULL && (option_rows[OPT_release].commands >> s->options->command & 1) != 0;
     if (!q->has_release)
         return true;
     if (!sha256_file(file, q->release_sha256, &q->release_size, err))
         return err_context(err, "--release");
     if (q->release_size == 0)
         return err_set(err, "--release %s: the file is empty", file);
+    return true;
+}
+
+static bool read_services(const struct session *s, struct err *err)
+{
+    uint32_t n = option_names_count(s->options->service);
+
+    if (s->n_nodes * n > PLAN_NODES_MAX)
+        return err_set(err, "%s: %zu nodes, %u service%s each, at most %d together; use --limit", s->fleet->path,
+                       s->n_nodes, n, n == 1 ? "" : "s", PLAN_NODES_MAX);
+    for (size_t i = 0; n > 1 && i < s->n_nodes; i++)
+        if (s->fleet->hosts[s->nodes[i]].peer != NULL)
+            return err_set(err,
+                           "%s: %s has a rollout_peer, which does not say of which of the services %s it is; roll "
+                           "them one by one",
+                           s->fleet->path, s->fleet->hosts[s->nodes[i]].name, s->options->service);
     return true;
 }
 
@@ -76,22 +93,6 @@ static bool load_fleet(struct session *s, const struct plan *journal, struct err
         return err_set(err, "the journal of rollout %s is of an older version and holds no hosts: give --hosts FILE",
                        journal->rollout);
     return fleet_parse("the journal's hosts", journal->hosts, strlen(journal->hosts), &s->fleet, err);
-}
-
-static bool read_services(const struct session *s, struct err *err)
-{
-    uint32_t n = option_names_count(s->options->service);
-
-    if (s->n_nodes * n > PLAN_NODES_MAX)
-        return err_set(err, "%s: %zu nodes, %u service%s each, at most %d together; use --limit", s->fleet->path,
-                       s->n_nodes, n, n == 1 ? "" : "s", PLAN_NODES_MAX);
-    for (size_t i = 0; n > 1 && i < s->n_nodes; i++)
-        if (s->fleet->hosts[s->nodes[i]].peer != NULL)
-            return err_set(err,
-                           "%s: %s has a rollout_peer, which does not say of which of the services %s it is; roll "
-                           "them one by one",
-                           s->fleet->path, s->fleet->hosts[s->nodes[i]].name, s->options->service);
-    return true;
 }
 
 static bool read_fleet(struct session *s, const struct plan *journal, struct err *err)
@@ -152,11 +153,16 @@ bool session_open(struct session *s, struct options *o, const struct plan *journ
 
 bool session_survey(struct session *s)
 {
+    struct survey *now;
+
     signals_attach(s->calls);
+    now = survey_make(s->calls, s->fleet, s->options, s->nodes, s->n_nodes);
+    if (now == NULL)
+        return false;
     if (s->survey != NULL)
         survey_free(&s->survey);
-    s->survey = survey_make(s->calls, s->fleet, s->options, s->nodes, s->n_nodes);
-    return s->survey != NULL;
+    s->survey = now;
+    return true;
 }
 
 void session_close(struct session *s)

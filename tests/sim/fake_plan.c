@@ -42,6 +42,7 @@ static void set_times(struct plan *p)
     p->wait_ms[WAIT_BAKE] = 0;
     p->wait_ms[WAIT_RETRY] = 1000;
     p->wait_ms[WAIT_POLL] = 250;
+    p->wait_ms[WAIT_DRAIN_POLL] = 250;
     p->wait_ms[WAIT_MEND] = 3000;
     p->wait_ms[WAIT_PROBE] = 500;
     p->connect_timeout_ms = 300;
