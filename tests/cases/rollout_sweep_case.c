@@ -115,7 +115,7 @@ static struct stage_rollout *run(struct sweep *w, const struct run_as *as)
                                  tls->key,
                                  "--cacert",
                                  tls->ca,
-                                 "--lease-ttl=1s",
+                                 "--lease-ttl=2s",
                                  "--success-threshold=1",
                                  "--min-healthy-time=0s",
                                  "--health-interval=20ms",
@@ -304,7 +304,8 @@ static void killed(struct sweep *w)
     expect_nothing_lost(w, r);
 }
 
-/* Debian's libtasn1, below GnuTLS, reads through a null pointer where memory is not there: whose crash was it? */
+/* Debian's libtasn1, below GnuTLS, reads through a null pointer where memory is not there, and so on: whose crash was
+ * it? */
 static bool is_of_a_library(const char *stack)
 {
     char file[64];

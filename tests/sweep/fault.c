@@ -69,6 +69,7 @@ static void prepare_traces(void)
     (void)backtrace(&frame, 1);
     (void)sigaction(SIGSEGV, &action, NULL);
     (void)sigaction(SIGBUS, &action, NULL);
+    (void)sigaction(SIGABRT, &action, NULL); /* an assert(), or an allocator that was given a wrong pointer */
 }
 
 __attribute__((constructor)) static void begin(void)

@@ -38,7 +38,7 @@ struct fault {
     char call[32];    /* which it was */
     struct fault_stack {
         char text[FAULT_STACK_BYTES]; /* "library: function", the innermost first, a line each */
-    } at, crash;                      /* of the call; of a SIGSEGV or SIGBUS */
+    } at, crash;                      /* of the call; of a SIGSEGV, SIGBUS or SIGABRT */
 };
 
 #endif
