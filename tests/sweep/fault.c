@@ -16,9 +16,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* glibc's names for whoever brings another malloc. NOLINTBEGIN(bugprone-reserved-identifier) */
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *p, size_t size);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static struct fault *fault; /* NULL: nothing is counted yet, or at all */
 static uint64_t nth;
