@@ -270,8 +270,8 @@ static bool is_untold(struct sweep *w, const struct stage_rollout *r)
 {
     if (r->exit_code != EXIT_REFUSED && r->exit_code != EXIT_CONFIG)
         return false;
-    if (strstr(r->err, "to begin it") == NULL && strstr(r->err, "not come to a node") == NULL &&
-        strstr(r->err, "knows no rollout") == NULL && strstr(r->err, "give --hosts") == NULL)
+    if (strstr(r->err, "rollout --rollout-id") == NULL && strstr(r->err, "knows no rollout") == NULL &&
+        strstr(r->err, "give --hosts") == NULL)
         return false;
     if (!stage_fleet_all_up(w->fleet) || stage_fleet_same_pids(w->fleet, &w->before) != NODES)
         BROKEN(w, r, "resume knows nothing of it, but something was changed");
