@@ -82,6 +82,11 @@ $(B)/tests/bench/fleet: $(O)/tests/bench/fake/main.o $(O)/tests/bench/fake.a $(O
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,gnutls)
 
+# LD_PRELOAD for the controller as it is released: the n-th call of a kind kills it or fails, see tests/sweep/fault.h.
+$(B)/tests/sweep/fault.so: tests/sweep/fault.c tests/sweep/fault.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g -fPIC -shared $(WARN) -D_GNU_SOURCE -I. -o $@ $<
+
 # The controller's object code against a simulated fleet: malloc and the clock are the story's, see tests/sim/arena.h.
 SIM_WRAP := malloc calloc realloc reallocarray strdup vasprintf free clock_gettime
 SIM_LD   := $(patsubst %,-Wl$(comma)--wrap=%,$(SIM_WRAP))
@@ -135,7 +140,7 @@ $(B)/tests/cases/%_case: $(O)/tests/cases/%_case.o $(O)/tests/stage.a $(O)/commo
 JOBS      ?= $(shell nproc)
 # A make of its own, so that what make deps has just installed is seen by pkg-config.
 SUBMAKE    = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
-TEST_PARTS := $(VARIANTS) $(B)/tests/load/load $(PLUS_CLIENT)
+TEST_PARTS := $(VARIANTS) $(B)/tests/load/load $(B)/tests/sweep/fault.so $(PLUS_CLIENT)
 
 .PHONY: deps deps-lint test-parts test-build test check-asan check-valgrind prove-tests
 deps:
@@ -166,6 +171,12 @@ check-client: deps
 soak-module: deps
 	@$(SUBMAKE) -s test-build
 	@tests/soak $(B)
+
+# ---- the controller killed and failed at each of its calls. KINDS, STRIDE, LIMIT, SWEEP_SECONDS, SHARDS are tests/sweep/run's
+.PHONY: sweep
+sweep: deps
+	@$(SUBMAKE) -s all test-parts $(B)/tests/cases/rollout_sweep_case
+	@tests/sweep/run $(B)
 
 # ---- fuzzing: tests/fuzz/x_fuzz.c is a target, linked with the module's pure parts. FUZZ_SECONDS is tests/fuzz/run's
 FUZZ_CC    ?= clang
@@ -285,6 +296,7 @@ help:
 	@echo 'make check-client the official Go client of the NGINX Plus API against the nginx module; installs it and Go'
 	@echo 'make bench-handover  the demo server beside gracehttp and nginx: speed, failures under restarts, memory'
 	@echo 'make soak-module  races, kills, reloads and random requests for the nginx module, 5 minutes of each and more'
+	@echo 'make sweep        a rollout killed, or failed, at each of its calls, and resumed'
 	@echo 'make fuzz         libFuzzer over what the module reads; make fuzz-live: random requests to it under ASan'
 	@echo 'make bench-module  instructions that the module adds to a proxied request; a list of 1,000 servers'
 	@echo 'make bench-rollout  rollouts of 50 to 10,000 nodes on a fake fleet, beside bash and asyncio scripts'

@@ -1,5 +1,6 @@
 #include "cert.h"
 
+#include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <time.h>
 
@@ -10,8 +11,12 @@ bool cert_in_time(gnutls_certificate_credentials_t cred, const char *path, struc
     time_t ends = (time_t)-1;
     struct tm tm;
     char day[32];
+    int rc;
 
-    if (gnutls_certificate_get_x509_crt(cred, 0, &chain, &n) == 0 && n > 0)
+    rc = gnutls_certificate_get_x509_crt(cred, 0, &chain, &n);
+    if (rc != 0) /* chain and n say nothing then */
+        return err_set(err, "the certificate %s cannot be read: %s", path, gnutls_strerror(rc));
+    if (n > 0)
         ends = gnutls_x509_crt_get_expiration_time(chain[0]);
     for (unsigned i = 0; i < n; i++)
         gnutls_x509_crt_deinit(chain[i]);

@@ -172,3 +172,9 @@ json_t *json_text(const char *text)
     free(plain);
     return json;
 }
+
+void json_append(json_t *list, json_t *member)
+{
+    if (json_array_append_new(list, member) != 0)
+        abort();
+}

@@ -124,7 +124,7 @@ static json_t *took_out_json(const struct plan *plan, const struct action *a)
         json_t *row =
             mem_must(json_pack("{s:s,s:s,s:s,s:{s:b,s:b}}", "lb", plan->lbs[u->lb].name, "upstream", u->name, "server",
                                p->server, "prior", "down", 0, "drain", (int)(a->prior_mask >> i & 1)));
-        (void)json_array_append_new(list, row);
+        json_append(list, row);
     }
     return list;
 }

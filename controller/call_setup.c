@@ -65,9 +65,8 @@ static curl_socket_t on_socket(void *ctx, curlsocktype purpose, struct curl_sock
 
 #define SET(c, option, value)                                                                                          \
     do {                                                                                                               \
-        CURLcode set_rc = curl_easy_setopt((c)->easy, option, value);                                                  \
-        assert(set_rc == CURLE_OK);                                                                                    \
-        (void)set_rc;                                                                                                  \
+        if (curl_easy_setopt((c)->easy, option, value) != CURLE_OK)                                                    \
+            abort(); /* out of memory: a request without one of its options is another one */                          \
     } while (0)
 
 static struct curl_slist *listed(struct curl_slist *list, const char *text)

@@ -172,7 +172,7 @@ static bool list_row(void *ctx, const struct store_row *row)
     enum standing standing = status_standing(row->last_kind == EVENT_ENDED, alive_look(l->o->state, row->rollout));
 
     if (l->rows != NULL)
-        (void)json_array_append_new(l->rows, list_json(row, p, standing));
+        json_append(l->rows, list_json(row, p, standing));
     else
         list_line(row, p, standing);
     l->n++;
@@ -250,7 +250,7 @@ static void show_json(void *ctx, const struct told *told, const struct event *e)
     }
     if (e->kind == EVENT_ENDED)
         (void)json_object_set_new(o, "exit_code", json_integer(e->code));
-    (void)json_array_append_new(ctx, o);
+    json_append(ctx, o);
 }
 
 int command_show(struct options *o)

@@ -140,7 +140,7 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
 
         put_uint(peer, "upstream", p->peers[i].upstream);
         put_text(peer, "server", p->peers[i].server);
-        (void)json_array_append_new(peers, peer);
+        json_append(peers, peer);
     }
     put(o, "peers", peers);
     return o;
@@ -178,14 +178,14 @@ static json_t *pack_head(const struct plan *p)
     put_uint(o, "release_size", p->release_size);
     put_text(o, "version", p->version);
     for (int i = 0; i < WAIT_COUNT; i++)
-        (void)json_array_append_new(waits, json_integer(p->wait_ms[i]));
+        json_append(waits, json_integer(p->wait_ms[i]));
     put(o, "wait_ms", waits);
     put_uint(o, "connect_timeout_ms", p->connect_timeout_ms);
     put_bool(o, "drain_proceed", p->drain_proceed);
     put_uint(o, "success_threshold", p->success_threshold);
     put_uint(o, "min_healthy_ms", p->min_healthy_ms);
     for (uint32_t i = 0; i < p->n_batches; i++)
-        (void)json_array_append_new(batches, json_integer(p->batches[i]));
+        json_append(batches, json_integer(p->batches[i]));
     put(o, "batches", batches);
     put_uint(o, "canary", p->canary);
     put_uint(o, "pause_after", p->pause_after);
@@ -232,13 +232,13 @@ char *plan_pack(const struct plan *p)
     struct text text;
 
     for (uint32_t i = 0; i < p->n_lbs; i++)
-        (void)json_array_append_new(lbs, pack_lb(&p->lbs[i]));
+        json_append(lbs, pack_lb(&p->lbs[i]));
     for (uint32_t i = 0; i < p->n_upstreams; i++) {
         json_t *u = json_object();
 
         put_uint(u, "lb", p->upstreams[i].lb);
         put_text(u, "name", p->upstreams[i].name);
-        (void)json_array_append_new(upstreams, u);
+        json_append(upstreams, u);
     }
     put(o, "lbs", lbs);
     put(o, "upstreams", upstreams);

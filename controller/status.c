@@ -196,10 +196,9 @@ static json_t *node_json(const struct told *t, uint32_t node, enum standing stan
         uint32_t peer = p->nodes[node].first_peer + i;
 
         if (is_out(t, node, i))
-            (void)json_array_append_new(out,
-                                        json_pack("{s:o,s:o,s:o}", "server", json_text(p->peers[peer].server),
-                                                  "upstream", json_text(p->upstreams[p->peers[peer].upstream].name),
-                                                  "lb", json_text(p->lbs[plan_peer_lb(p, peer)].name)));
+            json_append(out, json_pack("{s:o,s:o,s:o}", "server", json_text(p->peers[peer].server), "upstream",
+                                       json_text(p->upstreams[p->peers[peer].upstream].name), "lb",
+                                       json_text(p->lbs[plan_peer_lb(p, peer)].name)));
     }
     return json_pack("{s:o,s:s,s:s,s:o,s:o,s:o}", "node", json_text(p->nodes[node].name), "step",
                      step_row((enum step)n->state.step)->name, "state", state_of(t, node, standing), "why",
@@ -224,7 +223,7 @@ json_t *status_json(const struct told *t, bool alive)
     json_t *nodes = mem_must(json_array()), *o;
 
     for (uint32_t i = 0; i < p->n_nodes; i++)
-        (void)json_array_append_new(nodes, node_json(t, i, standing));
+        json_append(nodes, node_json(t, i, standing));
     o = json_pack("{s:s,s:s,s:o,s:s,s:s,s:o,s:o,s:o,s:I,s:I,s:s,s:s,s:o,s:o,s:o}", "rollout", p->rollout, "standing",
                   status_word(standing), "exit_code", standing == STANDING_ENDED ? json_integer(t->code) : json_null(),
                   "kind", plan_kind_word(p->kind), "service", p->service, "release", release_json(p), "version",

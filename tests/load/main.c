@@ -31,6 +31,7 @@ struct load {
     struct report *report;
     const char *report_path;
     uint32_t duration_ms, limit_ms;
+    uint32_t longest_ms;   /* classes that sleep for longer are left out */
     uint64_t requests_max; /* 0: no bound but the duration */
     int epoll_fd, signal_fd;
     bool stopping;
@@ -65,11 +66,10 @@ static bool add_target(struct load *l, const char *url, struct err *err)
 
 static bool read_options(struct load *l, int argc, char **argv, struct err *err)
 {
-    static const struct option options[] = {{"report", required_argument, NULL, 'r'},
-                                            {"duration", required_argument, NULL, 'd'},
-                                            {"requests", required_argument, NULL, 'n'},
-                                            {"timeout", required_argument, NULL, 't'},
-                                            {0}};
+    static const struct option options[] = {
+        {"report", required_argument, NULL, 'r'},   {"duration", required_argument, NULL, 'd'},
+        {"requests", required_argument, NULL, 'n'}, {"timeout", required_argument, NULL, 't'},
+        {"longest", required_argument, NULL, 'l'},  {0}};
     int c;
 
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -77,7 +77,11 @@ static bool read_options(struct load *l, int argc, char **argv, struct err *err)
             l->report_path = optarg;
         else if (c == 'n')
             l->requests_max = strtoull(optarg, NULL, 10);
-        else if ((c != 'd' && c != 't') || !duration_parse_ms(optarg, c == 'd' ? &l->duration_ms : &l->limit_ms, err))
+        else if ((c != 'd' && c != 't' && c != 'l') || !duration_parse_ms(optarg,
+                                                                          c == 'd'   ? &l->duration_ms
+                                                                          : c == 't' ? &l->limit_ms
+                                                                                     : &l->longest_ms,
+                                                                          err))
             return err->text[0] == '\0' ? err_set(err, "unknown option") : false;
     }
     for (; optind < argc; optind++)
@@ -108,7 +112,7 @@ static bool set_up(struct load *l, struct err *err)
         return err_set(err, "cannot set up: %s", strerror(errno));
     for (unsigned t = 0; t < l->n_targets; t++)
         for (int c = 0; c < CLASS_COUNT; c++)
-            for (unsigned i = 0; i < load_classes[c].lanes; i++) {
+            for (unsigned i = 0; i < load_classes[c].lanes && load_classes[c].sleep_ms <= l->longest_ms; i++) {
                 struct lane *lane = &l->lanes[l->n_lanes++];
 
                 lane_init(lane, (enum load_class)c, &l->targets[t], l->report, l->epoll_fd, l->limit_ms, l->n_lanes);
@@ -195,16 +199,17 @@ static void run(struct load *l)
 
 int main(int argc, char **argv)
 {
-    struct load l = {.duration_ms = DURATION_MS, .limit_ms = LIMIT_MS};
+    struct load l = {.duration_ms = DURATION_MS, .limit_ms = LIMIT_MS, .longest_ms = UINT32_MAX};
     struct err err = {""};
     bool good = false;
     int rc = 2;
 
     if (!read_options(&l, argc, argv, &err)) {
-        (void)fprintf(stderr,
-                      "load: %s\nusage: load --report FILE [--duration 60s] [--requests N] [--timeout 30s] "
-                      "http://127.0.0.1:PORT...\n",
-                      err.text);
+        (void)fprintf(
+            stderr,
+            "load: %s\nusage: load --report FILE [--duration 60s] [--requests N] [--timeout 30s] [--longest TIME] "
+            "http://127.0.0.1:PORT...\n",
+            err.text);
         return EXIT_USAGE;
     }
     if (set_up(&l, &err)) {

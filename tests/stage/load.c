@@ -50,30 +50,45 @@ void stage_load_until(struct stage *s, struct stage_load *l, uint64_t answered, 
                        stage_limit_ms(s, limit_ms));
 }
 
-struct stage_load *stage_load_start(struct stage *s, const char *const *urls)
+static struct stage_load *start(struct stage *s, const char *const *urls, const char *longest)
 {
     struct stage_load *l = stage_alloc(s, sizeof *l);
     const char *name = stage_text(s, "load-%u", ++s->state->n_runs);
-    const char *argv[LOAD_URLS_MAX + 8] = {stage_text(s, "%s/tests/load/load", s->build), "--duration", "5m",
-                                           "--report"};
-    size_t n = 4;
+    const char *argv[LOAD_URLS_MAX + 8] = {
+        stage_text(s, "%s/tests/load/load", s->build), "--duration", "5m", "--longest", longest, "--report"};
+    size_t n = 6;
 
     l->report_path = stage_text(s, "%s/%s.json", s->dir, name);
     argv[n++] = l->report_path;
-    for (; *urls != NULL && n < LOAD_URLS_MAX + 5; urls++)
+    for (; *urls != NULL && n < LOAD_URLS_MAX + 7; urls++)
         argv[n++] = *urls;
     l->proc = stage_start(s, &(struct stage_spawn){.name = name, .argv = argv});
     stage_load_until(s, l, LOAD_FIRST, LOAD_BEGIN_MS);
     return l;
 }
 
-struct stage_load *stage_load_start_fleet(struct stage_fleet *f)
+struct stage_load *stage_load_start(struct stage *s, const char *const *urls)
+{
+    return start(s, urls, "1h");
+}
+
+static struct stage_load *start_fleet(struct stage_fleet *f, const char *longest)
 {
     const char *urls[STAGE_LBS_MAX + 1] = {NULL};
 
     for (unsigned i = 0; i < f->n_lbs; i++)
         urls[i] = f->lb[i]->url;
-    return stage_load_start(f->stage, urls);
+    return start(f->stage, urls, longest);
+}
+
+struct stage_load *stage_load_start_fleet(struct stage_fleet *f)
+{
+    return start_fleet(f, "1h");
+}
+
+struct stage_load *stage_load_start_brief(struct stage_fleet *f)
+{
+    return start_fleet(f, "100ms");
 }
 
 static void free_json(void *json)

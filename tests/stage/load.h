@@ -17,6 +17,8 @@ struct stage_load {
  * some requests sleeping 2 s. Back once the first answers have come. */
 struct stage_load *stage_load_start(struct stage *s, const char *const *urls);
 struct stage_load *stage_load_start_fleet(struct stage_fleet *f); /* over all its load balancers */
+struct stage_load *
+stage_load_start_brief(struct stage_fleet *f); /* and no request that keeps a node from being quiet */
 struct load_now {
     uint64_t sent, answered, failed;
 };
