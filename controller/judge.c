@@ -36,13 +36,6 @@ static struct verdict effect(const struct answer *a, enum why why)
     return again();
 }
 
-static uint64_t all_peers(const struct node *n, const struct plan *p)
-{
-    uint32_t count = p->nodes[n->id].n_peers;
-
-    return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
-}
-
 static struct verdict judge_check(struct node *n, const struct plan *p, const struct answer *a)
 {
     if (a->kind != ANS_OK)
@@ -63,7 +56,7 @@ static struct verdict judge_check(struct node *n, const struct plan *p, const st
 
 static struct verdict judge_look(struct node *n, const struct plan *p, const struct answer *a)
 {
-    if (a->kind != ANS_OK || a->seen != all_peers(n, p))
+    if (a->kind != ANS_OK || a->seen != node_all_peers(n, p))
         return again();
     n->peers_mask = a->seen & ~a->down; /* what somebody else took down is not ours to take or to put back */
     n->prior_drain_mask = a->drain & n->peers_mask;
@@ -84,7 +77,7 @@ static struct verdict judge_floor(struct node *n, const struct plan *p, const st
 
     if (a->ours_out)
         n->left_ms = p->wait_ms[WAIT_FLOOR]; /* its turn comes: they have limits of their own */
-    if (a->kind != ANS_OK || a->seen != all_peers(n, p))
+    if (a->kind != ANS_OK || a->seen != node_all_peers(n, p))
         return again();
     n->generation = a->generation;
     if (peers != n->peers_mask || (a->drain & peers) != n->prior_drain_mask) {
@@ -98,7 +91,7 @@ static struct verdict judge_floor(struct node *n, const struct plan *p, const st
 static struct verdict judge_quiet(struct node *n, const struct plan *p, const struct answer *a)
 {
     bool out =
-        a->kind == ANS_OK && a->seen == all_peers(n, p) && ((a->down | a->drain) & n->peers_mask) == n->peers_mask;
+        a->kind == ANS_OK && a->seen == node_all_peers(n, p) && ((a->down | a->drain) & n->peers_mask) == n->peers_mask;
 
     if (a->kind == ANS_OK && a->generation != n->generation) {
         n->generation = a->generation;
@@ -132,7 +125,7 @@ static struct verdict judge_silent(struct node *n, const struct plan *p, const s
         n->doubt = true;
         return go(STEP_EMPTY, WHY_NONE);
     }
-    if (a->seen != all_peers(n, p) || a->down != a->seen || (a->active != 0 && !p->drain_proceed)) {
+    if (a->seen != node_all_peers(n, p) || a->down != a->seen || (a->active != 0 && !p->drain_proceed)) {
         n->streak = 0;
         return again();
     }

@@ -49,6 +49,13 @@ const uint8_t *node_target(const struct node *n, const struct plan *p)
     return p->has_release ? p->release_sha256 : n->before.sha256;
 }
 
+uint64_t node_all_peers(const struct node *n, const struct plan *p)
+{
+    uint32_t count = p->nodes[n->id].n_peers;
+
+    return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
+}
+
 bool node_in_motion(const struct node *n)
 {
     return n->step != STEP_WAIT && n->step != STEP_DONE && n->step != STEP_OUT;

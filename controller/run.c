@@ -50,7 +50,7 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
     if (m->asks) {
         enum ask ask = m->action.ask;
 
-        if (ask == ASK_PEERS || ask == ASK_FLOOR) {
+        if (ask == ASK_PEERS || ask == ASK_FLOOR || look_first(n, m->moved)) {
             x->looks = true;
             x->look_turn = r->turn;
         } else if ((ask == ASK_CLAIM || ask == ASK_UNCLAIM) && x->renewing) {

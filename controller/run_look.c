@@ -129,6 +129,42 @@ void look_tell_last(const struct run *r, const struct plan *p, uint16_t node, en
         tell_waiting(r, p, node, step, text);
 }
 
+bool look_first(const struct node *n, bool moved)
+{
+    return n->step == STEP_UNDO || (!moved && (n->step == STEP_DRAIN || n->step == STEP_JOB));
+}
+
+/* I1 and I2 for an effect that waited for a fresh list: whether it may leave now. */
+static bool may_leave(const struct run *r, const struct plan *p, uint16_t node, struct answer *a)
+{
+    const struct node *n = run_node(r, node);
+
+    *a = peers_answer(r, p, node);
+    a->kind = ANS_TIMEOUT; /* not yet: asked again */
+    if (n->stopping)
+        return false;
+    if (n->step == STEP_DRAIN)
+        return run_may_drain(r, p, node, a->text, sizeof a->text);
+    if (too_old(r, p, node, a))
+        return false;
+    tell_waiting(r, p, node, STEP_SILENT, a->text);
+    return a->down == node_all_peers(n, p) && (a->active == 0 || p->drain_proceed);
+}
+
+/* What it may see now. False: nothing yet. */
+static bool sees(const struct run *r, const struct plan *p, uint16_t id, const struct input *failed, struct answer *a)
+{
+    const struct run_extra *x = run_extra(r, id);
+
+    if (!x->looks)
+        return false;
+    if (failed == NULL)
+        return node_sees(r, p, id, x->look_turn);
+    a->kind = ANS_TIMEOUT;
+    memcpy(a->text, failed->answer.text, sizeof a->text);
+    return node_at_lb(p, id, failed->lb);
+}
+
 /* Answer all that wait and may see now; where the load balancer could not be read, tell them so. */
 static void answer_looks(struct run *r, const struct plan *p, const struct input *failed, struct turn *t)
 {
@@ -136,21 +172,22 @@ static void answer_looks(struct run *r, const struct plan *p, const struct input
 
     while (i < r->n_begun) {
         uint16_t id = state_begun(r)[i];
-        struct run_extra *x = state_extra(r, id);
         uint32_t before = r->n_begun;
+        bool effect = look_first(run_node(r, id), false);
         struct answer a = {0};
         struct move m;
 
-        if (x->looks && failed != NULL && node_at_lb(p, id, failed->lb)) {
-            a.kind = ANS_TIMEOUT;
-            memcpy(a.text, failed->answer.text, sizeof a.text);
-        } else if (x->looks && failed == NULL && node_sees(r, p, id, x->look_turn)) {
-            a = look_answer(r, p, id);
-        } else {
+        if (!sees(r, p, id, failed, &a)) {
             i++;
             continue;
         }
-        x->looks = false;
+        state_extra(r, id)->looks = false;
+        if (failed == NULL && effect && may_leave(r, p, id, &a)) {
+            *turn_action(t, ACT_ASK) = node_action(run_node(r, id), p);
+            continue;
+        }
+        if (failed == NULL && !effect)
+            a = look_answer(r, p, id);
         m = node_answer(state_node(r, id), p, &a);
         state_move(r, p, id, &m, t);
         i += r->n_begun == before ? 1 : 0;

@@ -1,4 +1,5 @@
-/* agents.c - agents: the claim as a compare-and-set with fence and ttl, jobs that happen once, what runs and its health. */
+/* agents.c - agents: the claim as a compare-and-set with fence and ttl, jobs that happen once, what runs and its
+ * health. */
 #include <string.h>
 
 #include "truth.h"

@@ -22,8 +22,10 @@ void judge_begin(struct judge *j, const struct sim_truth *t, const struct judge_
     j->rules = *rules;
     for (uint8_t i = 0; i < t->n_peers; i++)
         j->peers[i].foreign_ms = j->peers[i].foreign_open_ms = j->peers[i].lost_ms = SIM_NEVER;
-    for (uint8_t i = 0; i < t->n_nodes; i++)
-        j->nodes[i].changed_ms = SIM_NEVER;
+    for (uint8_t i = 0; i < t->n_nodes; i++) {
+        j->nodes[i].changed_ms = j->nodes[i].claimed_ms = j->nodes[i].forgot_ms = SIM_NEVER;
+        j->nodes[i].before = t->agents[i].now;
+    }
 }
 
 static bool owned(const struct judge_peer *p)
@@ -164,15 +166,18 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
     if (owned(p))
         return;
     if (!node_owned(j, t, node)) {
-        j->nodes[node].before = t->agents[node].now;
+        if (t->agents[node].now.pid != 0)
+            j->nodes[node].before = t->agents[node].now;
         j->nodes[node].touched = false;
     }
-    if (!claim_names(&t->agents[node].claim, peer) && !p->forgotten)
+    if (!claim_names(&t->agents[node].claim, peer) && j->nodes[node].forgot_ms < j->nodes[node].claimed_ms)
         judge_breach(j, "I4", "peer %u of node %u is taken out and no claim at the agent names it", peer, node);
     p->owner = *who;
     j->n_owned++;
+    p->forgotten = j->nodes[node].forgot_ms >= j->nodes[node].claimed_ms;
     p->was = t->peers[peer].gate;
-    p->mixed = p->foreign_ms >= sent_ms - JUDGE_SNAPSHOT_MS; /* changed behind our back just now */
+    /* changed behind our back just now, or put back while it was ours */
+    p->mixed = p->foreign_ms >= sent_ms - JUDGE_SNAPSHOT_MS || p->foreign_open_ms >= j->nodes[node].claimed_ms;
 }
 
 static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, enum sim_gate to)
@@ -206,8 +211,7 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
     const struct judge_node *n = &j->nodes[node];
     const struct sim_ident *now = &t->agents[node].now;
     bool unseen = n->changed_ms >= s->told_ms; /* the process changed since it was last asked about */
-    bool checked = s->good >= j->rules.threshold &&
-                   t->now_ms - s->first_good_ms >= (int64_t)j->rules.min_healthy_ms &&
+    bool checked = s->good >= j->rules.threshold && t->now_ms - s->first_good_ms >= (int64_t)j->rules.min_healthy_ms &&
                    (sim_same(&s->checked, now) || unseen);
     bool wanted = s->checked.exe == n->before.exe || (j->rules.target != 0 && s->checked.exe == j->rules.target);
 
@@ -223,9 +227,11 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
 
 /* ---- claims */
 
-void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_claim *c)
+void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_claim *c, bool anew)
 {
     check_fence(j, &j->highest_at[node], &c->who, "a claim");
+    if (anew && !node_owned(j, t, node))
+        j->nodes[node].claimed_ms = t->now_ms;
     for (uint8_t i = 0; i < t->n_peers; i++) {
         struct judge_peer *p = &j->peers[i];
 
@@ -233,6 +239,7 @@ void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const
             continue;
         if (listed(c->took, c->n_took, i)) {
             p->owner = c->who;
+            p->was = p->forgotten ? t->peers[i].gate : p->was; /* nobody could know any more what it was */
             p->forgotten = false;
         }
     }
@@ -259,7 +266,7 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
 
     check_fence(j, &j->highest_at[node], &job->who, "a job");
     for (uint8_t i = 0; i < t->n_peers; i++) {
-        if (t->peers[i].node != node || j->peers[i].foreign_open_ms >= sent_ms - JUDGE_SNAPSHOT_MS)
+        if (t->peers[i].node != node || j->peers[i].foreign_ms >= sent_ms - JUDGE_SNAPSHOT_MS)
             continue;
         if (t->peers[i].gate != SIM_DOWN)
             judge_breach(j, "I2", "a job on node %u, whose peer %u is not down", node, i);
@@ -270,7 +277,6 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
         judge_breach(j, "I6", "node %u gets a second job of rollout %u, and the first was done", node,
                      job->who.rollout);
     n->touched = true;
-    n->touches[job->who.rollout]++;
     for (uint8_t s = 0; s < JUDGE_SEATS; s++)
         j->seats[s][node].good = 0;
 }
@@ -283,7 +289,7 @@ void judge_job_done(struct judge *j, const struct sim_truth *t, uint8_t node, co
     if (job->undo)
         memset(n->done, 0, sizeof n->done);
     else if (good && (job->kind == SIM_RESTART || t->agents[node].now.exe == job->exe))
-        n->done[job->who.rollout]++;
+        n->ever_done[job->who.rollout] = ++n->done[job->who.rollout] > 0;
 }
 
 void judge_process_changed(struct judge *j, const struct sim_truth *t, uint8_t node)
@@ -291,9 +297,12 @@ void judge_process_changed(struct judge *j, const struct sim_truth *t, uint8_t n
     j->nodes[node].changed_ms = t->now_ms;
 }
 
-void judge_agent_forgot(struct judge *j, uint8_t node)
+void judge_agent_forgot(struct judge *j, const struct sim_truth *t, uint8_t node)
 {
-    (void)node;
+    j->nodes[node].forgot_ms = t->now_ms;
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].node == node)
+            j->peers[i].forgotten = true;
     memset(&j->highest_at[node], 0, sizeof j->highest_at[node]);
     memset(j->nodes[node].done, 0, sizeof j->nodes[node].done);
 }
@@ -371,7 +380,7 @@ void judge_ended(struct judge *j, const struct sim_truth *t, const struct judge_
             continue;
         if (e->target != 0 && a->now.exe != e->target)
             judge_breach(j, "I3", "exit code 0, and node %u runs %c", node, a->now.exe);
-        if (e->target == 0 && j->nodes[node].done[e->who.rollout] == 0)
+        if (e->target == 0 && !j->nodes[node].ever_done[e->who.rollout])
             judge_breach(j, "I3", "exit code 0, and node %u was not restarted", node);
     }
 }
@@ -390,8 +399,10 @@ void judge_calm(struct judge *j, const struct sim_truth *t, int code)
         fit = a->now.pid != 0 && !a->ill &&
               (a->now.exe == j->nodes[node].before.exe || (j->rules.target != 0 && a->now.exe == j->rules.target));
         if (fit)
-            judge_breach(j, "I4", "the storm is over and repair ended with %d, but peer %u of node %u, which is well, "
-                                  "is still out", code, i, node);
+            judge_breach(j, "I4",
+                         "the storm is over and repair ended with %d, but peer %u of node %u, which is well, "
+                         "is still out",
+                         code, i, node);
         else if (code != 3)
             judge_breach(j, "I4", "repair ended with %d, and node %u is out", code, node);
     }

@@ -1,6 +1,6 @@
-/* judge.h - holds every effect and every end against the invariants of DESIGN section 5, from the truth alone. It shares
- * nothing with the controller: what it knows of a rollout are the rules that its caller was given, what was sent, what
- * was told, and what truly happened. It remembers the first breach.
+/* judge.h - holds every effect and every end against the invariants of DESIGN section 5, from the truth alone. It
+ * shares nothing with the controller: what it knows of a rollout are the rules that its caller was given, what was
+ * sent, what was told, and what truly happened. It remembers the first breach.
  *
  * What others did within the last second (JUDGE_SNAPSHOT_MS) before a request was sent the controller may not know yet.
  *
@@ -34,11 +34,13 @@ struct judge_peer {
 };
 
 struct judge_node {
-    struct sim_ident before;         /* what ran when it was taken out */
-    int64_t changed_ms;              /* when its process last changed without a job */
-    bool touched;                    /* a job did something since it was taken out */
-    uint8_t done[JUDGE_ROLLOUTS];    /* jobs of that rollout to the target that were done and stand */
-    uint8_t touches[JUDGE_ROLLOUTS]; /* all its jobs */
+    struct sim_ident before;      /* what ran when it was taken out, or last before that */
+    int64_t changed_ms;           /* when its process last changed without a job */
+    int64_t claimed_ms;           /* when it was last claimed anew with none of its peers out */
+    int64_t forgot_ms;            /* when its agent last lost its disk */
+    bool touched;                 /* a job did something since it was taken out */
+    uint8_t done[JUDGE_ROLLOUTS]; /* jobs of that rollout to the target that were done and stand */
+    bool ever_done[JUDGE_ROLLOUTS];
 };
 
 struct judge_seat_node {
@@ -54,7 +56,7 @@ struct judge {
     struct judge_node nodes[SIM_NODES];
     struct judge_seat_node seats[JUDGE_SEATS][SIM_NODES];
     struct sim_who highest[SIM_UPSTREAMS], highest_at[SIM_NODES]; /* fences that had an effect; of claims */
-    uint8_t n_owned;                                               /* peers with an owner */
+    uint8_t n_owned;                                              /* peers with an owner */
     char invariant[8];
     char breach[240]; /* "" = none */
 };
@@ -70,7 +72,7 @@ void judge_back_sent(struct judge *, const struct sim_truth *, uint8_t seat, uin
 /* ---- just before an effect that is about to happen */
 void judge_gate(struct judge *, const struct sim_truth *, const struct sim_who *, uint8_t peer, enum sim_gate to,
                 bool back, int64_t sent_ms);
-void judge_claim(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_claim *);
+void judge_claim(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_claim *, bool anew);
 void judge_job(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *, int64_t sent_ms);
 void judge_job_done(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *);
 
@@ -83,7 +85,7 @@ void judge_health_told(struct judge *, const struct sim_truth *, uint8_t seat, u
 void judge_foreign_gate(struct judge *, const struct sim_truth *, uint8_t peer, enum sim_gate to);
 void judge_peer_lost(struct judge *, const struct sim_truth *, uint8_t peer);
 void judge_process_changed(struct judge *, const struct sim_truth *, uint8_t node);
-void judge_agent_forgot(struct judge *, uint8_t node);
+void judge_agent_forgot(struct judge *, const struct sim_truth *, uint8_t node);
 
 /* ---- after every event: I4, who is out is named by a claim */
 void judge_always(struct judge *, const struct sim_truth *);

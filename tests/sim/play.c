@@ -73,9 +73,13 @@ void sim_note(struct sim *s, enum traced kind, int64_t a, int64_t b, int64_t c, 
 static void add_peer(struct sim_truth *t, uint8_t upstream, uint8_t node, uint8_t port, bool backup)
 {
     assert(t->n_peers < SIM_PEERS);
-    t->peers[t->n_peers++] =
-        (struct sim_peer){.upstream = upstream, .node = node, .port = port, .gate = SIM_OPEN, .backup = backup,
-                          .closed_ms = SIM_NEVER, .held_until_ms = SIM_NEVER};
+    t->peers[t->n_peers++] = (struct sim_peer){.upstream = upstream,
+                                               .node = node,
+                                               .port = port,
+                                               .gate = SIM_OPEN,
+                                               .backup = backup,
+                                               .closed_ms = SIM_NEVER,
+                                               .held_until_ms = SIM_NEVER};
 }
 
 static void set_up(struct sim *s)
@@ -87,12 +91,12 @@ static void set_up(struct sim *s)
     t->n_nodes = y->nodes;
     t->n_lbs = y->lbs;
     for (uint8_t i = 0; i < y->lbs; i++)
-        t->lbs[i] = (struct sim_lb){
-            .exact = y->exact, .generation = 1, .dead_until_ms = SIM_NEVER, .reload_ms = SIM_NEVER};
+        t->lbs[i] =
+            (struct sim_lb){.exact = y->exact, .generation = 1, .dead_until_ms = SIM_NEVER, .reload_ms = SIM_NEVER};
     t->n_upstreams = (uint8_t)(y->lbs * y->upstreams_per_lb);
     for (uint8_t u = 0; u < t->n_upstreams; u++) {
-        t->upstreams[u] = (struct sim_upstream){.lb = (uint8_t)(u / y->upstreams_per_lb),
-                                                .lease = {.until_ms = SIM_NEVER}};
+        t->upstreams[u] =
+            (struct sim_upstream){.lb = (uint8_t)(u / y->upstreams_per_lb), .lease = {.until_ms = SIM_NEVER}};
         for (uint8_t n = 0; n < y->nodes; n++)
             for (uint8_t k = 0; k < y->ports; k++)
                 add_peer(t, u, n, k, false);

@@ -153,16 +153,15 @@ static struct plan *make_plan(struct sim_seat *seat, struct complaints *c)
     struct sim *s = seat->sim;
     const struct fleet *fleet = scan_fleet(s->story);
     struct options o;
-    struct plan_request q = {.rollout = seat->rollout, .holder = seat->holder, .has_release = !s->story->restart,
-                             .release_size = 1};
+    struct plan_request q = {
+        .rollout = seat->rollout, .holder = seat->holder, .has_release = !s->story->restart, .release_size = 1};
     struct survey *survey;
 
     scan_options(s->story, &o);
     scan_sha256(q.has_release ? 'B' : 0, q.release_sha256);
     survey = scan_survey(s, fleet);
     seat_sleep(seat, dice_in(&s->dice, 1, 20));
-    return seat->act == STORY_REPAIR ? plan_make_repair(fleet, &o, survey, &q, c)
-                                     : plan_make(fleet, &o, survey, &q, c);
+    return seat->act == STORY_REPAIR ? plan_make_repair(fleet, &o, survey, &q, c) : plan_make(fleet, &o, survey, &q, c);
 }
 
 static void run(struct sim_seat *seat)

@@ -16,18 +16,18 @@
 #define SIM_SEATS  JUDGE_SEATS
 #define SIM_CALLS  160
 #define SIM_DUES   1024
-#define SIM_TURNS  200000                  /* of a seat: more, and it never ends */
+#define SIM_TURNS  200000 /* of a seat: more, and it never ends */
 #define SIM_END_MS (48 * 3600 * 1000LL)
 
 /* ---- what is due when */
 enum sim_due_kind {
-    DUE_ARRIVE,   /* part b of call a arrives at its goal */
-    DUE_BACK,     /* ... is answered */
-    DUE_JOB,      /* the job number b of node a ends */
-    DUE_EVENT,    /* event a of the story; b: it ends */
-    DUE_START,    /* process a of the story */
-    DUE_SIGNAL,   /* to seat a */
-    DUE_STICKY    /* a sticky request arrives at peer a */
+    DUE_ARRIVE, /* part b of call a arrives at its goal */
+    DUE_BACK,   /* ... is answered */
+    DUE_JOB,    /* the job number b of node a ends */
+    DUE_EVENT,  /* event a of the story; b: it ends */
+    DUE_START,  /* process a of the story */
+    DUE_SIGNAL, /* to seat a */
+    DUE_STICKY  /* a sticky request arrives at peer a */
 };
 struct sim_due {
     int64_t ms;
@@ -78,8 +78,8 @@ struct sim_seat {
     struct sim *sim;
     const struct story_process *process;
     uint8_t index, state, act;
-    bool awake;        /* to be resumed at wake_ms, whatever comes */
-    bool sleeping;     /* ... and not by an answer */
+    bool awake;    /* to be resumed at wake_ms, whatever comes */
+    bool sleeping; /* ... and not by an answer */
     int64_t wake_ms, collected_ms;
     struct sim_who who;
     uint32_t points, appends, turns, idle;
@@ -89,7 +89,7 @@ struct sim_seat {
     struct view *view;
     struct store *journal;
     char rollout[16], holder[16];
-    uint8_t first_ready, last_ready; /* calls; SIM_CALLS = none */
+    uint8_t first_ready, last_ready;                                        /* calls; SIM_CALLS = none */
     uint8_t node_of[SIM_NODES], lb_of[SIM_LBS], upstream_of[SIM_UPSTREAMS]; /* plan's index -> truth's */
     uint8_t peer_of[SIM_PEERS];
     int64_t entered_ms[SIM_NODES]; /* when the node came into its step */
@@ -110,8 +110,8 @@ struct sim {
     struct tally *tally;
     uint32_t n_dues, next_order, n_seats, next_process;
     uint64_t fired[SIM_FAULTS];
-    bool calm;            /* the storm is over: no more faults */
-    bool refused_rightly; /* a plan was not possible from the first */
+    bool calm;             /* the storm is over: no more faults */
+    bool refused_rightly;  /* a plan was not possible from the first */
     struct store *journal; /* of the machine that controllers run on */
     struct sim_due dues[SIM_DUES];
     struct sim_call calls[SIM_CALLS];
@@ -137,7 +137,7 @@ uint8_t seat_start(struct sim *, const struct story_process *);
 void seat_resume(struct sim_seat *);
 /* A place where a controller may be killed or stand still; `where`: the fault that it would be. */
 void seat_point(struct sim_seat *, enum sim_fault where);
-void seat_wait(struct sim_seat *);  /* until wake_ms, which an answer or a signal may bring nearer */
+void seat_wait(struct sim_seat *);               /* until wake_ms, which an answer or a signal may bring nearer */
 void seat_sleep(struct sim_seat *, uint32_t ms); /* nothing does */
 void seat_over(struct sim_seat *, enum seat_state);
 struct sim_seat *seat_now(void); /* the one that runs */

@@ -88,10 +88,10 @@ static void draw_ways(struct story *s, struct dice *d)
 
 static void draw_events(struct story *s, struct dice *d)
 {
-    static const uint8_t kinds[] = {SIM_NODE_DIES,     SIM_NODE_REBOOTS,    SIM_PROCESS_DIES,   SIM_PROCESS_RESTARTED,
-                                    SIM_AGENT_DIES,    SIM_AGENT_DIES,      SIM_AGENT_FORGETS,  SIM_LB_DIES,
-                                    SIM_LB_DIES,       SIM_LB_RELOADS,      SIM_LB_RELOADS,     SIM_LB_FORGETS,
-                                    SIM_PEER_FAILS,    SIM_PEER_FAILS,      SIM_OPERATOR_SHUTS, SIM_OPERATOR_DRAINS,
+    static const uint8_t kinds[] = {SIM_NODE_DIES,     SIM_NODE_REBOOTS, SIM_PROCESS_DIES,   SIM_PROCESS_RESTARTED,
+                                    SIM_AGENT_DIES,    SIM_AGENT_DIES,   SIM_AGENT_FORGETS,  SIM_LB_DIES,
+                                    SIM_LB_DIES,       SIM_LB_RELOADS,   SIM_LB_RELOADS,     SIM_LB_FORGETS,
+                                    SIM_PEER_FAILS,    SIM_PEER_FAILS,   SIM_OPERATOR_SHUTS, SIM_OPERATOR_DRAINS,
                                     SIM_OPERATOR_OPENS};
     uint32_t length_ms = 2000 + 3000u * s->nodes;
 
@@ -130,8 +130,7 @@ static void draw_processes(struct story *s, struct dice *d)
 {
     s->n_processes = 1;
     draw_process(s, d, 0);
-    while (s->n_processes < STORY_PROCESSES &&
-           (s->processes[s->n_processes - 1].crash_at != 0 || dice_one_in(d, 12))) {
+    while (s->n_processes < STORY_PROCESSES && (s->processes[s->n_processes - 1].crash_at != 0 || dice_one_in(d, 12))) {
         uint32_t i = s->n_processes++;
 
         draw_process(s, d, i);
@@ -154,6 +153,8 @@ static void make_calm(struct story *s)
     for (uint8_t i = 0; i < s->nodes; i++)
         s->gets_healthy_ms[i] = s->gets_healthy_ms[i] > 1000 ? 1000 : s->gets_healthy_ms[i];
     s->hold_ms = s->hold_ms > 600 ? 600 : s->hold_ms;
+    s->drain_ms = 8000;
+    s->healthy_ms = 20000;
     s->sticky_in = 0;
 }
 
@@ -176,8 +177,8 @@ void story_draw(struct story *s, uint64_t seed)
 bool story_is_calm(const struct story *s)
 {
     bool calm = s->call_fault_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 600 &&
-                s->sticky_in == 0 && s->processes[0].crash_at == 0 && s->processes[0].pause_at == 0 &&
-                s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0;
+                s->sticky_in == 0 && s->drain_ms >= 8000 && s->processes[0].crash_at == 0 &&
+                s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0;
 
     for (uint8_t i = 0; i < s->nodes; i++)
         calm = calm && s->fate[i] == SIM_FATE_GOOD && s->flap_ms[i] == 0 && s->gets_healthy_ms[i] <= 1000;
@@ -200,7 +201,8 @@ void story_print(const struct story *s, FILE *f)
                   s->max_unavailable_percent ? "%" : "", s->drain_ms, s->proceed ? " then proceed" : "", s->job_ms,
                   s->probe_ms, s->threshold, s->min_healthy_ms, s->healthy_ms, s->bake_ms, s->ttl_ms, s->request_ms,
                   s->poll_ms);
-    (void)fprintf(f, "requests last %u ms, a way takes %u ms, one in %u calls meets a fault of %02x; fates:", s->hold_ms,
+    (void)fprintf(f,
+                  "requests last %u ms, a way takes %u ms, one in %u calls meets a fault of %02x; fates:", s->hold_ms,
                   s->way_ms, s->call_fault_in, s->call_faults);
     for (uint8_t i = 0; i < s->nodes; i++)
         (void)fprintf(f, " %u/%u", s->fate[i], s->undo_fate[i]);
@@ -211,8 +213,9 @@ void story_print(const struct story *s, FILE *f)
     for (uint32_t i = 0; i < s->n_processes; i++) {
         const struct story_process *p = &s->processes[i];
 
-        (void)fprintf(f, "process %u: %s r%u, start %u ms%s, crash at %u, pause at %u for %u ms, full at %u, signal %u+%u ms\n",
-                      i, acts[p->act], p->rollout, p->start_ms, p->overlaps ? " (overlaps)" : "", p->crash_at,
-                      p->pause_at, p->pause_ms, p->full_at, p->signal_ms, p->signal_more_ms);
+        (void)fprintf(
+            f, "process %u: %s r%u, start %u ms%s, crash at %u, pause at %u for %u ms, full at %u, signal %u+%u ms\n",
+            i, acts[p->act], p->rollout, p->start_ms, p->overlaps ? " (overlaps)" : "", p->crash_at, p->pause_at,
+            p->pause_ms, p->full_at, p->signal_ms, p->signal_more_ms);
     }
 }

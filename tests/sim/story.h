@@ -39,9 +39,9 @@ struct story_process {
 struct story {
     uint64_t seed;
     uint8_t nodes, lbs, upstreams_per_lb, foreign, backups, ports;
-    bool restart; /* no release */
+    bool restart;      /* no release */
     uint8_t at_target; /* bits: nodes that run it already */
-    bool exact; /* the load balancers' `active` */
+    bool exact;        /* the load balancers' `active` */
     /* settings */
     uint32_t batches[3], n_batches;
     bool batch_percent;
@@ -49,11 +49,11 @@ struct story {
     bool max_unavailable_percent, proceed;
     uint32_t drain_ms, job_ms, probe_ms, threshold, min_healthy_ms, healthy_ms, bake_ms, ttl_ms, request_ms, poll_ms;
     /* the world's ways */
-    uint32_t hold_ms;                 /* requests last at most so long after a drain */
-    uint32_t way_ms;                  /* a request takes at most so long to arrive */
-    uint8_t sticky_in;                /* one in so many drains meets a sticky request; 0 = none */
-    uint16_t call_fault_in;           /* one in so many calls meets a fault; 0 = none */
-    uint8_t call_faults;              /* bits of enum sim_fault: which of the calls' faults */
+    uint32_t hold_ms;       /* requests last at most so long after a drain */
+    uint32_t way_ms;        /* a request takes at most so long to arrive */
+    uint8_t sticky_in;      /* one in so many drains meets a sticky request; 0 = none */
+    uint16_t call_fault_in; /* one in so many calls meets a fault; 0 = none */
+    uint8_t call_faults;    /* bits of enum sim_fault: which of the calls' faults */
     uint8_t fate[SIM_NODES], undo_fate[SIM_NODES];
     uint16_t gets_healthy_ms[SIM_NODES], flap_ms[SIM_NODES];
     uint32_t n_events, n_processes;

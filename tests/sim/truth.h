@@ -1,5 +1,6 @@
-/* truth.h - the simulated fleet as it truly is: load balancers with the semantics of our nginx module, agents with those
- * of their contract, requests in flight. One flat block without pointers, so that it can be copied, compared and hashed.
+/* truth.h - the simulated fleet as it truly is: load balancers with the semantics of our nginx module, agents with
+ * those of their contract, requests in flight. One flat block without pointers, so that it can be copied, compared and
+ * hashed.
  *
  * Nothing of the controller is known here. lbs.c and agents.c change it, judge.c watches it, wire.c lets a controller
  * reach it. Rollouts, executables, holders are small numbers; times are virtual milliseconds. */
@@ -85,8 +86,16 @@ struct sim_job {
     uint32_t order; /* rises */
 };
 
-enum sim_fate { SIM_FATE_GOOD, SIM_FATE_REFUSED, SIM_FATE_KEPT, SIM_FATE_DIED, SIM_FATE_ILL, SIM_FATE_UNTRUE,
-                SIM_FATE_HANGS, SIM_FATE_WRONG };
+enum sim_fate {
+    SIM_FATE_GOOD,
+    SIM_FATE_REFUSED,
+    SIM_FATE_KEPT,
+    SIM_FATE_DIED,
+    SIM_FATE_ILL,
+    SIM_FATE_UNTRUE,
+    SIM_FATE_HANGS,
+    SIM_FATE_WRONG
+};
 
 struct sim_agent {
     int64_t dead_until_ms; /* nobody answers */

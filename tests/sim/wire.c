@@ -18,7 +18,8 @@ static uint8_t last_number(const char *name)
 /* "10.0.1.3:8001": the second port of node 2 */
 static uint8_t peer_of(const struct sim_truth *t, uint8_t upstream, const char *server)
 {
-    unsigned node = (unsigned)strtoul(server + 7, NULL, 10) - 1, port = (unsigned)strtoul(strchr(server, ':') + 1, NULL, 10) - 8000;
+    unsigned node = (unsigned)strtoul(server + 7, NULL, 10) - 1,
+             port = (unsigned)strtoul(strchr(server, ':') + 1, NULL, 10) - 8000;
 
     for (uint8_t i = 0; i < t->n_peers; i++)
         if (t->peers[i].upstream == upstream && t->peers[i].node == node && t->peers[i].port == port)
@@ -324,6 +325,8 @@ static enum sim_reply put_claim(struct sim *s, const struct sim_call *c)
                               .until_ms = s->truth.now_ms + (p->lease_ttl_ms + 999) / 1000 * 1000,
                               .before = scan_known(&c->action.before),
                               .target = wish};
+    const struct sim_claim *there = &s->truth.agents[node].claim;
+    bool anew = !there->there || there->who.fence != c->who.fence;
     enum sim_reply reply;
 
     for (uint32_t i = 0; i < n->n_peers; i++)
@@ -333,7 +336,7 @@ static enum sim_reply put_claim(struct sim *s, const struct sim_call *c)
         }
     reply = sim_claim_put(&s->truth, node, &claim, c->action.expect);
     if (reply == SIM_OK)
-        judge_claim(&s->judge, &s->truth, node, &claim);
+        judge_claim(&s->judge, &s->truth, node, &claim, anew);
     return reply;
 }
 
@@ -356,8 +359,12 @@ static enum sim_reply post_job(struct sim *s, struct sim_call *c)
     struct sim_job asked = {.who = c->who,
                             .undo = undo,
                             .attempt = c->action.attempt,
-                            .kind = undo ? SIM_ROLLBACK : p->has_release ? SIM_UPGRADE : SIM_RESTART,
-                            .exe = undo ? c->action.before.sha256[0] : p->has_release ? p->release_sha256[0] : 0};
+                            .kind = undo             ? SIM_ROLLBACK
+                                    : p->has_release ? SIM_UPGRADE
+                                                     : SIM_RESTART,
+                            .exe = undo             ? c->action.before.sha256[0]
+                                   : p->has_release ? p->release_sha256[0]
+                                                    : 0};
     const struct sim_agent *a = &s->truth.agents[node];
     struct sim_job *job;
     bool new_job;
@@ -501,9 +508,8 @@ void wire_arrive(struct sim *s, uint8_t index, uint32_t n)
     else if (c->action.kind == ACT_READ_LB)
         read_lb(s, c, part);
     else if (c->action.kind == ACT_LEASE)
-        part->reply =
-            (uint8_t)kind_of(sim_lease(&s->truth, s->seats[c->seat].upstream_of[c->action.upstream], &c->who,
-                                       c->action.ttl_ms));
+        part->reply = (uint8_t)kind_of(
+            sim_lease(&s->truth, s->seats[c->seat].upstream_of[c->action.upstream], &c->who, c->action.ttl_ms));
     else if (at_lbs(&c->action))
         patch(s, c, part);
     else if (!at_agent(s, index, part))
@@ -557,7 +563,7 @@ void wire_back(struct sim *s, uint8_t index, uint32_t n)
 
 static const char *text_of(const struct sim_call *c)
 {
-    static const char *const words[] = {"", "refused", "held by another rollout", "the connection was reset",
+    static const char *const words[] = {"",          "refused", "held by another rollout", "the connection was reset",
                                         "no answer", "nonsense"};
 
     if (c->told.kind == ANS_OK && c->action.kind == ACT_ASK && c->action.ask == ASK_HEALTH && !c->told.healthy)
