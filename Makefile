@@ -75,12 +75,22 @@ $(B)/tests/bench/hammer: $(O)/tests/bench/main.o $(O)/tests/bench.a $(O)/common.
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
-# The controller's object code against a simulated fleet: malloc and the clock are the story's, see tests/sim/arena.h.
+# ---- the controller's object code against a simulated fleet: memory and clock are the story's (tests/sim/arena.h)
 SIM_WRAP := malloc calloc realloc reallocarray strdup vasprintf free clock_gettime
-SIM_LD   := $(patsubst %,-Wl$(comma)--wrap=%,$(SIM_WRAP))
-$(B)/tests/sim/sim: $(O)/tests/sim/main.o $(O)/tests/sim.a $(O)/controller.a $(O)/common.a
+SIM_LINK  = $(ALL_LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,$(SIM_WRAP)) -o $@ $(filter %.o %.a,$^) $(TEST_LIBS)
+SIM_LIBS := $(O)/tests/sim.a $(O)/controller.a $(O)/common.a
+$(B)/tests/sim/sim: $(O)/tests/sim/main.o $(SIM_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $(SIM_LD) -o $@ $^ $(call pkg,--libs,jansson libcurl sqlite3 gnutls)
+	$(CC) $(SIM_LINK)
+$(B)/tests/cases/sim_case: $(O)/tests/cases/sim_case.o $(SIM_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(SIM_LINK)
+SEEDS ?= 100000
+SEED  ?= 1
+.PHONY: sim
+sim: deps
+	@$(SUBMAKE) -s $(B)/tests/sim/sim
+	@$(B)/tests/sim/sim -n $(SEEDS) -s $(SEED)
 
 # ---- a program with the official client of the NGINX Plus API, where Go and Debian's package of it are installed
 GO_PATH := /usr/share/gocode
@@ -274,6 +284,7 @@ help:
 	@echo 'make bench-handover  the demo server beside gracehttp and nginx: speed, failures under restarts, memory'
 	@echo 'make soak-module  races, kills, reloads and random requests for the nginx module, 5 minutes of each and more'
 	@echo 'make fuzz         libFuzzer over what the module reads; make fuzz-live: random requests to it under ASan'
+	@echo 'make sim          rollouts against a simulated fleet: SEEDS=N (100,000), SEED=FIRST'
 	@echo 'make bench-module  instructions that the module adds to a proxied request; a list of 1,000 servers'
 	@echo 'make              the three programs and the nginx module, below build/release'
 	@echo 'make install      to DESTDIR and PREFIX (/usr);  make uninstall removes what it put there'

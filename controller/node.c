@@ -56,6 +56,13 @@ uint64_t node_all_peers(const struct node *n, const struct plan *p)
     return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
 }
 
+void node_yield(struct node *n, uint64_t peers)
+{
+    n->peers_mask &= ~peers;
+    n->prior_drain_mask &= ~peers;
+    n->out_mask &= ~peers;
+}
+
 bool node_in_motion(const struct node *n)
 {
     return n->step != STEP_WAIT && n->step != STEP_DONE && n->step != STEP_OUT;

@@ -121,6 +121,8 @@ bool node_in_motion(const struct node *);
 struct action node_action(const struct node *, const struct plan *);
 /* The executable that the rollout wants there: the release, or for a restart what ran before. */
 const uint8_t *node_target(const struct node *, const struct plan *);
+/* Somebody else took these peers down: they are not ours to take out or to put back. */
+void node_yield(struct node *, uint64_t peers);
 /* A mask of all peers that the plan has of it. */
 uint64_t node_all_peers(const struct node *, const struct plan *);
 /* Milliseconds until node_due has something to do; UINT32_MAX = nothing. */

@@ -135,16 +135,18 @@ bool look_first(const struct node *n, bool moved)
 }
 
 /* I1 and I2 for an effect that waited for a fresh list: whether it may leave now. */
-static bool may_leave(const struct run *r, const struct plan *p, uint16_t node, struct answer *a)
+static bool may_leave(struct run *r, const struct plan *p, uint16_t node, struct answer *a)
 {
-    const struct node *n = run_node(r, node);
+    struct node *n = state_node(r, node);
 
     *a = peers_answer(r, p, node);
     a->kind = ANS_TIMEOUT; /* not yet: asked again */
     if (n->stopping)
         return false;
-    if (n->step == STEP_DRAIN)
+    if (n->step == STEP_DRAIN) {
+        node_yield(n, a->down); /* we have only asked for a drain so far */
         return run_may_drain(r, p, node, a->text, sizeof a->text);
+    }
     if (too_old(r, p, node, a))
         return false;
     tell_waiting(r, p, node, STEP_SILENT, a->text);

@@ -69,14 +69,15 @@ static bool listed(const uint8_t *peers, uint32_t n, uint8_t peer)
 
 /* What the best snapshot of the last second may have shown, less our own drains since. */
 static void check_floor(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t upstream,
-                        const uint8_t *peers, uint32_t n)
+                        const uint8_t *peers, uint32_t n, int64_t turn_ms)
 {
     uint32_t configured = 0, left = 0;
     bool takes = false;
 
     for (uint8_t i = 0; i < t->n_peers; i++) {
         const struct judge_peer *p = &j->peers[i];
-        bool up = sim_peer_up(t, i) || p->lost_ms >= t->now_ms - JUDGE_SNAPSHOT_MS;
+        bool others = owned(p) && p->owner.fence != who->fence && p->taken_ms >= turn_ms - JUDGE_SNAPSHOT_MS;
+        bool up = sim_peer_up(t, i) || p->lost_ms >= turn_ms - JUDGE_SNAPSHOT_MS || others;
         bool going = p->draining == who->fence || listed(peers, n, i);
 
         if (t->peers[i].upstream != upstream || t->peers[i].backup)
@@ -91,10 +92,10 @@ static void check_floor(struct judge *j, const struct sim_truth *t, const struct
 }
 
 void judge_drain_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, const struct sim_who *who, uint8_t node,
-                      const uint8_t *peers, uint32_t n)
+                      const uint8_t *peers, uint32_t n, int64_t turn_ms)
 {
     for (uint8_t u = 0; u < t->n_upstreams; u++)
-        check_floor(j, t, who, u, peers, n);
+        check_floor(j, t, who, u, peers, n, turn_ms);
     for (uint32_t i = 0; i < n; i++)
         j->peers[peers[i]].draining = who->fence;
     j->seats[seat][node].confirmed = false;
@@ -154,7 +155,7 @@ static bool node_owned(const struct judge *j, const struct sim_truth *t, uint8_t
 }
 
 static void close_gate(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t peer,
-                       int64_t sent_ms)
+                       int64_t turn_ms)
 {
     struct judge_peer *p = &j->peers[peer];
     uint8_t node = t->peers[peer].node;
@@ -173,11 +174,12 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
     if (!claim_names(&t->agents[node].claim, peer) && j->nodes[node].forgot_ms < j->nodes[node].claimed_ms)
         judge_breach(j, "I4", "peer %u of node %u is taken out and no claim at the agent names it", peer, node);
     p->owner = *who;
+    p->taken_ms = t->now_ms;
     j->n_owned++;
     p->forgotten = j->nodes[node].forgot_ms >= j->nodes[node].claimed_ms;
     p->was = t->peers[peer].gate;
     /* changed behind our back just now, or put back while it was ours */
-    p->mixed = p->foreign_ms >= sent_ms - JUDGE_SNAPSHOT_MS || p->foreign_open_ms >= j->nodes[node].claimed_ms;
+    p->mixed = p->foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS || p->foreign_open_ms >= j->nodes[node].claimed_ms;
 }
 
 static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, enum sim_gate to)
@@ -196,13 +198,13 @@ static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, 
 }
 
 void judge_gate(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t peer, enum sim_gate to,
-                bool back, int64_t sent_ms)
+                bool back, int64_t turn_ms)
 {
     check_fence(j, &j->highest[t->peers[peer].upstream], who, "a change of a peer");
     if (back)
         open_gate(j, t, peer, to);
     else
-        close_gate(j, t, who, peer, sent_ms);
+        close_gate(j, t, who, peer, turn_ms);
 }
 
 void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, uint8_t node)
@@ -230,8 +232,10 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
 void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_claim *c, bool anew)
 {
     check_fence(j, &j->highest_at[node], &c->who, "a claim");
-    if (anew && !node_owned(j, t, node))
+    if (anew && !node_owned(j, t, node)) {
         j->nodes[node].claimed_ms = t->now_ms;
+        j->nodes[node].forgot_ms = SIM_NEVER;
+    }
     for (uint8_t i = 0; i < t->n_peers; i++) {
         struct judge_peer *p = &j->peers[i];
 
@@ -260,13 +264,13 @@ void judge_always(struct judge *j, const struct sim_truth *t)
 
 /* ---- I2, I5, I6 */
 
-void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_job *job, int64_t sent_ms)
+void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_job *job, int64_t turn_ms)
 {
     struct judge_node *n = &j->nodes[node];
 
     check_fence(j, &j->highest_at[node], &job->who, "a job");
     for (uint8_t i = 0; i < t->n_peers; i++) {
-        if (t->peers[i].node != node || j->peers[i].foreign_ms >= sent_ms - JUDGE_SNAPSHOT_MS)
+        if (t->peers[i].node != node || j->peers[i].foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS)
             continue;
         if (t->peers[i].gate != SIM_DOWN)
             judge_breach(j, "I2", "a job on node %u, whose peer %u is not down", node, i);

@@ -2,7 +2,8 @@
  * shares nothing with the controller: what it knows of a rollout are the rules that its caller was given, what was
  * sent, what was told, and what truly happened. It remembers the first breach.
  *
- * What others did within the last second (JUDGE_SNAPSHOT_MS) before a request was sent the controller may not know yet.
+ * What others did within the last second (JUDGE_SNAPSHOT_MS) before a turn of the controller it may not know yet in that
+ * turn, and what its requests do is judged by that: nobody can help being stopped between a decision and its request.
  *
  * A seat is one controller process, dead or alive. */
 #ifndef SIM_JUDGE_H
@@ -27,6 +28,7 @@ struct judge_peer {
     int64_t foreign_ms;      /* when somebody else last moved its gate */
     int64_t foreign_open_ms; /* ... opened it */
     int64_t lost_ms;         /* when it last stopped being up, but not by the rollout's own hand */
+    int64_t taken_ms;        /* when its owner took it out */
     uint64_t draining;       /* fence whose drain is on its way; 0 = none */
     uint8_t was;             /* gate before it was taken out */
     bool mixed;              /* an operator moved it while it was a rollout's: whose it is, nobody can say */
@@ -65,15 +67,15 @@ void judge_begin(struct judge *, const struct sim_truth *, const struct judge_ru
 
 /* ---- a controller has sent */
 void judge_drain_sent(struct judge *, const struct sim_truth *, uint8_t seat, const struct sim_who *, uint8_t node,
-                      const uint8_t *peers, uint32_t n);
+                      const uint8_t *peers, uint32_t n, int64_t turn_ms); /* decided then */
 void judge_drain_over(struct judge *, uint8_t peer, uint64_t fence); /* its request has had its effect, or will not */
 void judge_back_sent(struct judge *, const struct sim_truth *, uint8_t seat, uint8_t node);
 
 /* ---- just before an effect that is about to happen */
 void judge_gate(struct judge *, const struct sim_truth *, const struct sim_who *, uint8_t peer, enum sim_gate to,
-                bool back, int64_t sent_ms);
+                bool back, int64_t turn_ms);
 void judge_claim(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_claim *, bool anew);
-void judge_job(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *, int64_t sent_ms);
+void judge_job(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *, int64_t turn_ms);
 void judge_job_done(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *);
 
 /* ---- a controller was told */

@@ -173,7 +173,7 @@ static void tell_judge(struct sim_seat *seat, const struct action *a)
 
     if (a->kind == ACT_ASK && a->ask == ASK_DRAIN)
         judge_drain_sent(&s->judge, &s->truth, seat->index, &seat->who, seat->node_of[a->node], peers,
-                         peers_of(seat, a, peers));
+                         peers_of(seat, a, peers), seat->collected_ms);
     else if (a->kind == ACT_ASK && a->ask == ASK_BACK && a->mask != 0)
         judge_back_sent(&s->judge, &s->truth, seat->index, seat->node_of[a->node]);
 }
@@ -194,6 +194,7 @@ static void seat_send(struct world *world, const struct action *a)
     c->ready = false;
     c->seat = seat->index;
     c->sent_ms = s->truth.now_ms;
+    c->turn_ms = seat->collected_ms;
     c->action = *a;
     c->who = seat->who;
     memset(&c->told, 0, sizeof c->told);
@@ -246,7 +247,7 @@ static void change_gate(struct sim *s, const struct sim_call *c, uint8_t peer, e
 {
     uint32_t hold_ms = dice_below(&s->dice, s->story->hold_ms + 1);
 
-    judge_gate(&s->judge, &s->truth, &c->who, peer, to, c->action.ask == ASK_BACK, c->sent_ms);
+    judge_gate(&s->judge, &s->truth, &c->who, peer, to, c->action.ask == ASK_BACK, c->turn_ms);
     if (s->truth.peers[peer].gate == SIM_OPEN && to != SIM_OPEN) {
         if (hold_ms > s->story->drain_ms)
             sim_fired(s, SIM_DRAIN_LONG);
@@ -375,7 +376,7 @@ static enum sim_reply post_job(struct sim *s, struct sim_call *c)
     if (new_job) {
         enum sim_fate fate = (enum sim_fate)(undo ? a->undo_fate : a->fate);
 
-        judge_job(&s->judge, &s->truth, node, job, c->sent_ms);
+        judge_job(&s->judge, &s->truth, node, job, c->turn_ms);
         job->ends_ms = s->truth.now_ms + (fate == SIM_FATE_HANGS ? 40000 : dice_in(&s->dice, 20, 600));
         sim_due(s, job->ends_ms, DUE_JOB, node, job->order);
         if (fate != SIM_FATE_GOOD)

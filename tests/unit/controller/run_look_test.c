@@ -55,6 +55,18 @@ static void a_drain_is_tried_again_where_the_floor_allows_it(void **state)
     roll((struct fake_shape){.nodes = 3}, drain_hangs, 0, NULL, "a at lb1/app: drain");
 }
 
+static void drain_hangs_and_a_is_taken_out(struct fake_fleet *f, struct fake_world *w)
+{
+    fake_world_rule(w, (struct fake_rule){ACT_ASK, ASK_DRAIN, 0, -1, .fault = FAULT_HANG, .ms = 1500});
+    fake_when(f, "a claim", 500, fake_peer_closed, 0);
+}
+
+static void what_somebody_else_took_down_meanwhile_is_not_put_back(void **state)
+{
+    (void)state;
+    roll((struct fake_shape){.nodes = 3}, drain_hangs_and_a_is_taken_out, 1, "a at lb1/app: ", "a job r1/a/job/1");
+}
+
 static void job_hangs_and_a_is_put_back(struct fake_fleet *f, struct fake_world *w)
 {
     fake_world_rule(w, (struct fake_rule){ACT_ASK, ASK_JOB, 0, -1, .fault = FAULT_HANG, .ms = 1500});
@@ -97,6 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_drain_is_not_tried_again_below_the_floor),
         cmocka_unit_test(a_drain_is_tried_again_where_the_floor_allows_it),
+        cmocka_unit_test(what_somebody_else_took_down_meanwhile_is_not_put_back),
         cmocka_unit_test(a_job_is_not_sent_again_to_a_node_that_somebody_put_back),
         cmocka_unit_test(a_job_is_sent_again_while_the_node_is_silent),
         cmocka_unit_test(nothing_is_undone_on_a_node_that_somebody_put_back),
