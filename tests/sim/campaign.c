@@ -47,9 +47,10 @@ bool campaign_print(const struct campaign *c, FILE *f)
     const struct tally *t = &c->tally;
     bool all = tally_print(t, f);
 
-    (void)fprintf(f, "%llu rollouts, %llu controllers, %llu turns in %.2f s of CPU: %.0f rollouts a second; trace %016llx\n",
-                  (unsigned long long)t->stories, (unsigned long long)t->processes, (unsigned long long)t->turns,
-                  c->took_s, (double)t->stories / (c->took_s > 0 ? c->took_s : 1), (unsigned long long)c->hash);
+    (void)fprintf(
+        f, "%llu rollouts, %llu controllers, %llu turns in %.2f s of CPU: %.0f rollouts a second; trace %016llx\n",
+        (unsigned long long)t->stories, (unsigned long long)t->processes, (unsigned long long)t->turns, c->took_s,
+        (double)t->stories / (c->took_s > 0 ? c->took_s : 1), (unsigned long long)c->hash);
     return all;
 }
 

@@ -190,6 +190,8 @@ static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, 
         disown(j, peer);
         return;
     }
+    if (sim_peer_up(t, peer)) /* put back to the drain that it had; its operator has ended that meanwhile */
+        p->lost_ms = t->now_ms;
     if (!owned(p) && p->foreign_ms == SIM_NEVER)
         judge_breach(j, "I4", "peer %u is put back and no rollout took it out", peer);
     if (owned(p) && !p->mixed && p->was != (uint8_t)to)

@@ -2,8 +2,9 @@
  * shares nothing with the controller: what it knows of a rollout are the rules that its caller was given, what was
  * sent, what was told, and what truly happened. It remembers the first breach.
  *
- * What others did within the last second (JUDGE_SNAPSHOT_MS) before a turn of the controller it may not know yet in that
- * turn, and what its requests do is judged by that: nobody can help being stopped between a decision and its request.
+ * What others did within the last second (JUDGE_SNAPSHOT_MS) before a turn of the controller it may not know yet in
+ * that turn, and what its requests do is judged by that: nobody can help being stopped between a decision and its
+ * request.
  *
  * A seat is one controller process, dead or alive. */
 #ifndef SIM_JUDGE_H

@@ -83,7 +83,11 @@ static void count_way(struct sim_seat *seat, const struct event *e)
 
     if (good == STEP_BAKE && limit == 0)
         good = STEP_UNCLAIM;
-    if (e->state.stopping && to == row->on_stop)
+    if (e->from == STEP_WAIT)
+        way = WAY_SUCCESS;         /* its turn has come */
+    else if (e->from == STEP_BAKE) /* its limit is its success */
+        way = e->state.why == WHY_BAKE && e->state.why_step == STEP_BAKE ? WAY_FAILURE : WAY_SUCCESS;
+    else if (e->state.stopping && to == row->on_stop)
         way = WAY_STOP;
     else if (late && to == row->on_limit && row->limit != WAIT_NONE)
         way = WAY_LIMIT;

@@ -60,7 +60,7 @@ struct sim_told {
 struct sim_call {
     bool used, ready;
     uint8_t seat, n_parts, n_open;
-    uint8_t next; /* of the ready ones of its seat */
+    uint8_t next;             /* of the ready ones of its seat */
     int64_t sent_ms, turn_ms; /* when it left; when the turn began that decided it */
     struct action action;
     struct sim_who who;

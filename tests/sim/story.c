@@ -67,7 +67,8 @@ static void draw_fates(struct story *s, struct dice *d)
         if (bad && dice_one_in(d, 2))
             s->fate[i] = (uint8_t)dice_in(d, SIM_FATE_REFUSED, SIM_FATE_WRONG);
         if (bad && bad_undo) {
-            static const uint8_t undo[] = {SIM_FATE_REFUSED, SIM_FATE_DIED, SIM_FATE_ILL, SIM_FATE_HANGS};
+            static const uint8_t undo[] = {SIM_FATE_REFUSED, SIM_FATE_DIED,   SIM_FATE_ILL,
+                                           SIM_FATE_HANGS,   SIM_FATE_UNTRUE, SIM_FATE_KEPT};
             s->undo_fate[i] = undo[dice_below(d, sizeof undo)];
         }
     }
@@ -80,6 +81,7 @@ static void draw_ways(struct story *s, struct dice *d)
     s->hold_ms = dice_one_in(d, 8) ? 12000 : dice_in(d, 0, 1200);
     s->way_ms = dice_one_in(d, 4) ? 200 : dice_in(d, 1, 20);
     s->sticky_in = dice_one_in(d, 3) ? 3 : 0;
+    s->frail_in = (uint16_t)(dice_one_in(d, 8) ? dice_in(d, 10, 100) : 0);
     if (dice_below(d, 8) < 5) {
         s->call_fault_in = rates[dice_below(d, sizeof rates / sizeof rates[0])];
         s->call_faults = (uint8_t)(dice_one_in(d, 2) ? 0xff : 1u << dice_below(d, SIM_CALL_FAULTS));
@@ -143,7 +145,7 @@ static void draw_processes(struct story *s, struct dice *d)
 
 static void make_calm(struct story *s)
 {
-    s->call_fault_in = 0;
+    s->call_fault_in = s->frail_in = 0;
     s->n_events = 0;
     s->n_processes = 1;
     s->processes[0] = (struct story_process){.rollout = 1};
@@ -176,8 +178,8 @@ void story_draw(struct story *s, uint64_t seed)
 
 bool story_is_calm(const struct story *s)
 {
-    bool calm = s->call_fault_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 600 &&
-                s->sticky_in == 0 && s->drain_ms >= 8000 && s->processes[0].crash_at == 0 &&
+    bool calm = s->call_fault_in == 0 && s->frail_in == 0 && s->n_events == 0 && s->n_processes == 1 &&
+                s->hold_ms <= 600 && s->sticky_in == 0 && s->drain_ms >= 8000 && s->processes[0].crash_at == 0 &&
                 s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0;
 
     for (uint8_t i = 0; i < s->nodes; i++)
@@ -202,8 +204,9 @@ void story_print(const struct story *s, FILE *f)
                   s->probe_ms, s->threshold, s->min_healthy_ms, s->healthy_ms, s->bake_ms, s->ttl_ms, s->request_ms,
                   s->poll_ms);
     (void)fprintf(f,
-                  "requests last %u ms, a way takes %u ms, one in %u calls meets a fault of %02x; fates:", s->hold_ms,
-                  s->way_ms, s->call_fault_in, s->call_faults);
+                  "requests last %u ms, a way takes %u ms, one in %u calls meets a fault of %02x, an agent goes for a "
+                  "while after one in %u; fates:",
+                  s->hold_ms, s->way_ms, s->call_fault_in, s->call_faults, s->frail_in);
     for (uint8_t i = 0; i < s->nodes; i++)
         (void)fprintf(f, " %u/%u", s->fate[i], s->undo_fate[i]);
     (void)fputc('\n', f);

@@ -51,6 +51,7 @@ struct story {
     /* the world's ways */
     uint32_t hold_ms;       /* requests last at most so long after a drain */
     uint32_t way_ms;        /* a request takes at most so long to arrive */
+    uint16_t frail_in;      /* one in so many calls is the last that an agent answers for a while; 0 = none */
     uint8_t sticky_in;      /* one in so many drains meets a sticky request; 0 = none */
     uint16_t call_fault_in; /* one in so many calls meets a fault; 0 = none */
     uint8_t call_faults;    /* bits of enum sim_fault: which of the calls' faults */

@@ -380,8 +380,7 @@ static enum sim_reply post_job(struct sim *s, struct sim_call *c)
         job->ends_ms = s->truth.now_ms + (fate == SIM_FATE_HANGS ? 40000 : dice_in(&s->dice, 20, 600));
         sim_due(s, job->ends_ms, DUE_JOB, node, job->order);
         if (fate != SIM_FATE_GOOD)
-            sim_fired(s, undo ? (fate == SIM_FATE_DIED ? SIM_UNDO_DIED : SIM_UNDO_ILL)
-                              : (enum sim_fault)(SIM_JOB_REFUSED + fate - SIM_FATE_REFUSED));
+            sim_fired(s, (enum sim_fault)((undo ? SIM_UNDO_REFUSED : SIM_JOB_REFUSED) + fate - SIM_FATE_REFUSED));
     } else if (reply == SIM_NO && (undo ? a->undo_fate : a->fate) == SIM_FATE_REFUSED) {
         sim_fired(s, undo ? SIM_UNDO_REFUSED : SIM_JOB_REFUSED);
     }
@@ -470,6 +469,10 @@ static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
         abort();
     }
     part->reply = (uint8_t)kind_of(reply);
+    if (!s->calm && s->story->frail_in > 0 && dice_one_in(&s->dice, s->story->frail_in)) {
+        sim_fired(s, SIM_AGENT_DIES);
+        s->truth.agents[node].dead_until_ms = s->truth.now_ms + dice_in(&s->dice, 100, 15000);
+    }
     return true;
 }
 
