@@ -37,7 +37,7 @@ module: $(MODULES)
 # ---- objects: a folder, an archive; main.c stays outside, so that tests link the rest
 lib_srcs = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))
 lib_objs = $(patsubst %.c,$(O)/%.o,$(call lib_srcs,$(1)))
-LIBS := common agent controller demo-server tests/stage tests/load tests/sim tests/bench
+LIBS := common agent controller demo-server tests/stage tests/load tests/sim tests/bench tests/bench/fake
 define archive
 $(O)/$(1).a: $(call lib_objs,$(1))
 	@mkdir -p $$(@D)
@@ -58,11 +58,14 @@ $(B)/demo-server: $(O)/demo-server/main.o $(O)/demo-server.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd)
 
 # Releases of the demo server for the demo and the tests: version.c compiled anew, see demo-server/version.h
-VARIANTS := $(foreach v,v2 exit hang sick,$(B)/demo-server-$(v))
+VARIANTS := $(foreach v,v2 exit hang sick fickle errs slow,$(B)/demo-server-$(v))
 VARIANT_v2   := -DDEMO_VERSION='"2"'
 VARIANT_exit := -DDEMO_VERSION='"2"' -DDEMO_BREAK_EXIT
 VARIANT_hang := -DDEMO_VERSION='"2"' -DDEMO_BREAK_HANG
 VARIANT_sick := -DDEMO_VERSION='"2"' -DDEMO_BREAK_SICK
+VARIANT_fickle := -DDEMO_VERSION='"2"' -DDEMO_BREAK_FICKLE
+VARIANT_errs := -DDEMO_VERSION='"2"' -DDEMO_BREAK_ERRS
+VARIANT_slow := -DDEMO_VERSION='"2"' -DDEMO_BREAK_SLOW
 $(B)/demo-server-%: demo-server/version.c demo-server/version.h $(O)/demo-server/main.o $(O)/demo-server.a $(O)/common.a
 	$(CC) $(ALL_CFLAGS) $(VARIANT_$*) -c -o $(O)/demo-server/version-$*.o $<
 	$(CC) $(ALL_LDFLAGS) -o $@ $(O)/demo-server/main.o $(O)/demo-server/version-$*.o $(filter %.a,$^) $(call pkg,--libs,libmicrohttpd)
@@ -74,6 +77,10 @@ $(B)/tests/load/load: $(O)/tests/load/main.o $(O)/tests/load.a $(O)/common.a
 $(B)/tests/bench/hammer: $(O)/tests/bench/main.o $(O)/tests/bench.a $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+$(B)/tests/bench/fleet: $(O)/tests/bench/fake/main.o $(O)/tests/bench/fake.a $(O)/common.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,gnutls)
 
 # ---- the controller's object code against a simulated fleet: memory and clock are the story's (tests/sim/arena.h)
 SIM_WRAP := malloc calloc realloc reallocarray strdup vasprintf free clock_gettime

@@ -21,7 +21,7 @@
     X(DRAIN, "load balancers: PATCH drain:true")                                                                       \
     X(DOWN, "load balancers: PATCH down:true")                                                                         \
     X(BACK, "load balancers: PATCH as before")                                                                         \
-    X(JOB, "agent: POST job restart or upgrade")                                                                       \
+    X(JOB, "agent: POST job restart or upgrade, or rollback where the rollout takes nodes back")                       \
     X(UNDO, "agent: POST job rollback")                                                                                \
     X(JOB_END, "agent: has the job ended")                                                                             \
     X(HEALTH, "agent: health, with identity")                                                                          \
@@ -51,6 +51,8 @@ struct action {
     uint8_t attempt;     /* JOB, UNDO, JOB_END: last part of the job's id */
     enum ask job;        /* JOB_END: ASK_JOB or ASK_UNDO, which of the two is awaited */
     uint32_t ttl_ms;     /* LEASE */
+    bool reverse;        /* CLAIM, RENEW, STAGE, JOB: the node is taken back to `goal`, which its agent has kept */
+    uint8_t goal[32];    /* sha256 */
 };
 
 enum answer_kind {
@@ -92,11 +94,22 @@ struct seen_upstream {
     uint32_t configured; /* peers that are not backup */
     uint32_t up;         /* of these, in state up */
 };
+/* What one peer, or several together, have served since the first list of them; it only rises (or wraps around). No
+ * padding: it is hashed. */
+struct served {
+    uint64_t time_ms; /* summed over the `timed` answers */
+    uint32_t timed, answers;
+    uint32_t errors; /* answers with a 5xx */
+    uint32_t fails;  /* requests that nginx counts as failed */
+};
 enum peer_state { PEER_UNKNOWN, PEER_UP, PEER_DRAINING, PEER_DOWN, PEER_UNAVAIL };
 struct seen_peer {
     uint8_t state; /* enum peer_state; PEER_UNKNOWN where the upstream does not list it */
     bool backup;
     uint32_t active;
+    struct served own;    /* while the plan bakes by what nginx counts, else zero */
+    struct served others; /* the other peers of its upstream while they were up and not backup, its node's own left out;
+                             of several peers of one node in one upstream, the first has it */
 };
 
 enum input_kind {

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "gate.h"
+
 #define QUIET_READS 2 /* DESIGN: quiet = silent and active = 0, twice */
 #define BAKE_BAD    3 /* failed checks in a row that end a bake */
 
@@ -36,6 +38,14 @@ static struct verdict effect(const struct answer *a, enum why why)
     return again();
 }
 
+/* Only what this rollout brought is taken back: what somebody else has put there since is his. */
+static struct verdict judge_check_back(struct node *n, const struct plan *p, const struct answer *a)
+{
+    if (ident_runs(&a->ident, n->goal))
+        return go(STEP_DONE, WHY_NONE);
+    return ident_runs(&a->ident, p->release_sha256) ? good() : bad(WHY_CHANGED);
+}
+
 static struct verdict judge_check(struct node *n, const struct plan *p, const struct answer *a)
 {
     if (a->kind != ANS_OK)
@@ -48,7 +58,12 @@ static struct verdict judge_check(struct node *n, const struct plan *p, const st
         return bad(WHY_GONE);
     n->before = a->ident;
     n->claim_fence = a->claim_fence;
-    n->attempt = a->attempt; /* an earlier run of this rollout: its job's id must not be taken for ours */
+    if (a->attempt > n->attempt)
+        n->attempt = a->attempt; /* an earlier run of this rollout: its job's id must not be taken for ours */
+    if (n->reverse) {
+        n->now = a->ident;
+        return judge_check_back(n, p, a);
+    }
     if (p->has_release && ident_runs(&a->ident, p->release_sha256))
         return go(STEP_DONE, WHY_NONE);
     return good();
@@ -181,7 +196,7 @@ static struct verdict judge_bake(struct node *n, const struct plan *p, const str
         n->streak = 0;
     else if (++n->streak >= BAKE_BAD)
         return bad(WHY_BAKE);
-    return again();
+    return n->gate == GATE_BAD ? bad(WHY_TRAFFIC) : again();
 }
 
 static struct verdict judge_back(struct node *n, const struct plan *p, const struct answer *a)
@@ -219,7 +234,7 @@ static struct verdict judge_settle(struct node *n, const struct plan *p, const s
     (void)p;
     if (a->kind != ANS_OK || a->job == JOB_RUNNING)
         return again();
-    if (ident_runs(&a->ident, n->before.sha256)) {
+    if (ident_runs(&a->ident, n->reverse ? n->goal : n->before.sha256)) {
         n->now = a->ident;
         return good();
     }
@@ -326,6 +341,7 @@ enum why judge_limit_why(enum step step)
         [STEP_VERIFY] = WHY_AGENT,  [STEP_HEALTH] = WHY_HEALTH,   [STEP_BACK] = WHY_BACK,   [STEP_SEEN] = WHY_BACK,
         [STEP_RETURN] = WHY_AGENT,  [STEP_SETTLE] = WHY_AGENT,    [STEP_UNDO] = WHY_UNDO,   [STEP_UNDOING] = WHY_UNDO,
         [STEP_REVERIFY] = WHY_UNDO, [STEP_REHEALTH] = WHY_HEALTH, [STEP_MEND] = WHY_AGENT,  [STEP_RECLAIM] = WHY_CLAIM,
+        [STEP_BAKE] = WHY_TRAFFIC,
     };
 
     return (enum why)why[step];

@@ -94,6 +94,20 @@ static enum peer_state state_of(const char *word)
     return PEER_UNKNOWN;
 }
 
+/* Counters that an nginx does not have are no error: there is nothing to judge by then. */
+static struct lb_counts read_counts(const json_t *o)
+{
+    struct lb_counts c = {0};
+    const json_t *responses = json_opt_object(o, "responses");
+    uint64_t ms;
+
+    c.known = responses != NULL && json_get_uint(responses, "total", &c.answers, NULL) &&
+              json_get_uint(responses, "5xx", &c.errors, NULL) && json_get_uint(o, "fails", &c.fails, NULL);
+    c.timed = json_get_uint(o, "response_time", &ms, NULL) && ms < UINT32_MAX;
+    c.response_ms = c.timed ? (uint32_t)ms : 0;
+    return c;
+}
+
 static bool read_peer(const json_t *o, const struct lb_walk *walk, struct err *err)
 {
     const char *state;
@@ -111,6 +125,8 @@ static bool read_peer(const json_t *o, const struct lb_walk *walk, struct err *e
     p.state = state_of(state);
     p.backup = json_opt_bool(o, "backup", false);
     p.active = active < UINT32_MAX ? (uint32_t)active : UINT32_MAX;
+    if (walk->counts)
+        p.counts = read_counts(o);
     return walk->peer == NULL || walk->peer(walk->ctx, &p, err);
 }
 

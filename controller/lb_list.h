@@ -20,6 +20,14 @@ struct lb_lease {
     bool active_exact; /* `active` counts requests that old workers still hold after a reload */
 };
 
+/* Of one peer, since its nginx was started. */
+struct lb_counts {
+    bool known; /* all of it is there */
+    bool timed; /* response_ms, a moving average, is there */
+    uint32_t response_ms;
+    uint64_t answers, errors, fails; /* responses.total, responses.5xx, fails */
+};
+
 struct lb_peer {
     uint64_t id;
     const char *server; /* ADDR:PORT as nginx writes it */
@@ -27,6 +35,7 @@ struct lb_peer {
     enum peer_state state;
     bool backup;
     uint32_t active;
+    struct lb_counts counts; /* where the walk says so */
 };
 
 /* Called in the list's order; all pointers live only for the call. For each upstream `begin`, its peers, then `end`
@@ -37,6 +46,7 @@ struct lb_walk {
     bool (*peer)(void *ctx, const struct lb_peer *, struct err *);
     bool (*end)(void *ctx, const struct lb_lease *, struct err *);
     void *ctx;
+    bool counts; /* peers with their counters */
 };
 bool lb_list_walk(const char *body, size_t size, const struct lb_walk *, struct err *);
 

@@ -6,7 +6,7 @@
 #include "common/addr.h"
 #include "common/mem.h"
 
-#define NO_ROW UINT32_MAX
+#define NO_ROW LB_METER_NO_ROW
 
 /* A walk over one list. First by the very text, with a binary search; what the plan has and that did not find, by
  * addr_same in a second walk: hardly ever needed, and cheap for the few peers it is for. */
@@ -42,6 +42,7 @@ struct lb_view *lb_view_new(const struct plan *plan)
     struct lb_view *v = mem_zero(1, sizeof *v);
 
     v->plan = plan;
+    v->meter = plan_gates(plan) ? lb_meter_new(plan) : NULL;
     v->upstreams = mem_zero(plan->n_upstreams, sizeof *v->upstreams);
     v->first_ids = mem_zero(plan->n_upstreams, sizeof *v->first_ids);
     v->exact = mem_zero(plan->n_upstreams, sizeof *v->exact);
@@ -71,6 +72,7 @@ void lb_view_free(struct lb_view **view)
     for (uint32_t i = 0; i < v->n_closed; i++)
         free(v->closed[i].server);
     free(v->closed);
+    lb_meter_free(&v->meter);
     free(v);
     *view = NULL;
 }
@@ -213,8 +215,12 @@ static bool on_peer(void *ctx, const struct lb_peer *p, struct err *err)
             v->first_ids[f->upstream] = p->id;
         keep_closed(v, f->upstream, p);
         row = row_by_text(v, f->upstream, p->server);
+        if (v->meter != NULL)
+            lb_meter_add(v->meter, f->upstream, row, p); /* NO_ROW is its LB_METER_NO_ROW */
     } else {
         row = row_by_address(f, p->server);
+        if (v->meter != NULL && row != NO_ROW)
+            lb_meter_name(v->meter, f->upstream, row, p->server);
     }
     if (row != NO_ROW)
         fill_row(f, row, p);
@@ -243,15 +249,28 @@ static bool all_found(const struct filling *f)
     return true;
 }
 
+/* The list is whole: what it counted is served. */
+static void take_counts(struct lb_view *v, uint16_t lb)
+{
+    lb_meter_end(v->meter, lb);
+    for (uint32_t i = 0; i < v->plan->n_peers; i++)
+        if (v->plan->upstreams[v->plan->peers[i].upstream].lb == lb) {
+            v->peers[i].own = *lb_meter_own(v->meter, i);
+            v->peers[i].others = *lb_meter_others(v->meter, i);
+        }
+}
+
 bool lb_view_fill(struct lb_view *v, uint16_t lb, const char *body, size_t size, struct err *err)
 {
     struct filling f = {.view = v, .lb = lb, .upstream = NO_ROW};
-    struct lb_walk walk = {.begin = on_begin, .peer = on_peer, .end = on_end, .ctx = &f};
+    struct lb_walk walk = {.begin = on_begin, .peer = on_peer, .end = on_end, .ctx = &f, .counts = v->meter != NULL};
 
     f.found = mem_zero(v->plan->n_upstreams, sizeof *f.found);
     f.taken = mem_zero(v->plan->n_peers, sizeof *f.taken);
     f.times = mem_zero(v->plan->n_peers, sizeof *f.times);
     lb_view_forget(v, lb);
+    if (v->meter != NULL)
+        lb_meter_begin(v->meter, lb);
     bool good = lb_list_walk(body, size, &walk, err);
     if (good && !all_found(&f)) {
         f.second = true;
@@ -260,6 +279,8 @@ bool lb_view_fill(struct lb_view *v, uint16_t lb, const char *body, size_t size,
     }
     if (!good)
         lb_view_forget(v, lb);
+    else if (v->meter != NULL)
+        take_counts(v, lb);
     free(f.found);
     free(f.taken);
     free(f.times);

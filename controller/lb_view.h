@@ -3,6 +3,7 @@
 #define CONTROLLER_LB_VIEW_H
 
 #include "lb_list.h"
+#include "lb_meter.h"
 #include "plan.h"
 
 #define LB_NO_ID UINT64_MAX
@@ -24,6 +25,7 @@ struct lb_view {
     uint32_t *order;                 /* n_peers, sorted by upstream and server: how a row is found */
     struct lb_closed *closed;        /* n_closed */
     uint32_t n_closed, closed_cap;
+    struct lb_meter *meter;  /* NULL where the plan has no gate */
     const struct plan *plan; /* borrowed */
 };
 struct lb_view *lb_view_new(const struct plan *);

@@ -33,6 +33,7 @@ enum outcome {
     OUTCOME_MENDED,   /* repair put it back */
     OUTCOME_FAILED,   /* failed; in rotation as before */
     OUTCOME_STOPPED,  /* the rollout was stopped before it had a job; in rotation as before */
+    OUTCOME_BACK      /* taken back to what ran before, in rotation */
 };
 
 /* Why a node left the good path. WHY(NAME, "phrase for people") */
@@ -55,6 +56,7 @@ enum outcome {
     X(BACK, "a load balancer could not be changed back")                                                               \
     X(UNDO, "the release before could not be brought back")                                                            \
     X(BAKE, "it fell ill after it was back")                                                                           \
+    X(TRAFFIC, "it served worse than the others after it was back")                                                    \
     X(GONE, "its process is gone")                                                                                     \
     X(STOP, "the rollout was stopped")
 enum why {
@@ -72,6 +74,7 @@ struct node {
     uint64_t claim_fence;      /* fence of the claim that is at the agent as far as we know; 0 = none */
     struct ident before;       /* what ran when we came */
     struct ident now;          /* what health must come from */
+    uint8_t goal[32];          /* reverse: sha256 of what it is taken back to */
     uint32_t left_ms;          /* of this step's limit */
     uint32_t next_ask_ms;      /* until it is asked (again) */
     uint32_t healthy_ms;       /* since the first check of the present streak */
@@ -83,11 +86,13 @@ struct node {
     uint8_t why_step;          /* enum step it was in then */
     uint8_t streak;            /* good answers in a row */
     uint8_t attempt;           /* of jobs; rises only when the previous end is known */
+    uint8_t gate;              /* enum gate (gate.h): of its bake, as far as it has come */
     uint8_t job;               /* enum ask: ASK_JOB or ASK_UNDO, the last job asked for; ASK_NONE = none was */
     bool asked;                /* an answer is outstanding */
     bool noted;                /* this step's trouble has been told already */
     bool doubt;                /* an nginx was reloaded since the drain: `active` does not say all */
     bool claimed;              /* our claim may be at the agent */
+    bool reverse;              /* it is taken back: the same steps, to `goal`, by a rollback job */
     bool failed;               /* left the good path */
     bool stopping;             /* a stop reached it */
 };
@@ -106,20 +111,29 @@ void node_init(struct node *, uint16_t id, const struct plan *);
 
 /* Pace lets it begin. */
 struct move node_begin(struct node *, const struct plan *);
+/* It is DONE, and goes the way once more, back to what ran before this rollout came to it. */
+struct move node_begin_back(struct node *, const struct plan *);
+/* It is DONE, and this rollout left another executable there than it found. */
+bool node_was_changed(const struct node *);
 /* Time has passed. Told before the answers that came meanwhile: what they begin has its whole time before it. */
 void node_elapse(struct node *, uint32_t elapsed_ms);
 /* After the answers, so that none that is here loses against a limit: the limit may be over, or a question due. */
 struct move node_due(struct node *, const struct plan *);
+/* What the load balancers counted while it bakes; errors end the bake, once nothing is outstanding. */
+struct move node_gate(struct node *, const struct plan *, uint8_t gate);
 /* The answer to the outstanding question. */
 struct move node_answer(struct node *, const struct plan *, const struct answer *);
 /* Nothing new is to start: it turns round where its step's on_stop says so. */
 struct move node_stop(struct node *, const struct plan *);
+/* A stop has waited long enough for what it let go on: a node that is not on its way back is left as it is, out; a bake
+ * ends. Answers that still come to one that is out are let pass. */
+struct move node_grace_over(struct node *, const struct plan *);
 
 /* Begun and neither DONE nor OUT. */
 bool node_in_motion(const struct node *);
 /* The action that its step asks for. */
 struct action node_action(const struct node *, const struct plan *);
-/* The executable that the rollout wants there: the release, or for a restart what ran before. */
+/* The executable that the rollout wants there: the release, for a restart what ran before, and `goal` in reverse. */
 const uint8_t *node_target(const struct node *, const struct plan *);
 /* Somebody else took these peers down: they are not ours to take out or to put back. */
 void node_yield(struct node *, uint64_t peers);

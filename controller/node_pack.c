@@ -7,8 +7,9 @@
 
 #include "common/json.h"
 #include "common/mem.h"
+#include "gate.h"
 
-#define NODE_PACK_VERSION 1
+#define NODE_PACK_VERSION 2
 #define COUNT(a)          (sizeof(a) / sizeof((a)[0]))
 
 static const char *const STEPS[] = {
@@ -26,9 +27,15 @@ static const char *const ASK_KEYS[] = {
     ASKS(X)
 #undef X
 };
+static const char *const GATE_KEYS[] = {
+#define X(name, text) #name,
+    GATES(X)
+#undef X
+};
 static const char *const OUTCOMES[] = {
     [OUTCOME_NONE] = "NONE",     [OUTCOME_UPGRADED] = "UPGRADED", [OUTCOME_ALREADY] = "ALREADY",
     [OUTCOME_MENDED] = "MENDED", [OUTCOME_FAILED] = "FAILED",     [OUTCOME_STOPPED] = "STOPPED",
+    [OUTCOME_BACK] = "BACK",
 };
 
 enum form { UNSIGNED, BOOLEAN, KEY, BYTES };
@@ -83,6 +90,7 @@ static const struct field NODE_FIELDS[] = {
     NUMBER(node, generation),
     NUMBER(node, streak),
     NUMBER(node, attempt),
+    NAMED(node, gate, GATE_KEYS),
     NAMED(node, job, ASK_KEYS),
     FLAG(node, asked),
     FLAG(node, noted),
@@ -90,6 +98,8 @@ static const struct field NODE_FIELDS[] = {
     FLAG(node, claimed),
     FLAG(node, failed),
     FLAG(node, stopping),
+    FLAG(node, reverse),
+    HEX(node, goal),
 };
 
 /* ---- the unsigned of any width at p */

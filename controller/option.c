@@ -16,7 +16,12 @@ const struct option_row option_rows[OPT_COUNT] = {
 };
 
 const char *const command_words[COMMAND_COUNT] = {
-#define COMMAND(id, word, help) word,
+#define COMMAND(id, word, ...) word,
+#include "options.def"
+};
+
+const char *const command_arguments[COMMAND_COUNT] = {
+#define COMMAND(id, word, argument, ...) argument,
 #include "options.def"
 };
 
@@ -139,6 +144,22 @@ static bool read_number(const struct option_row *row, const char *text, uint32_t
     return true;
 }
 
+/* At most two digits behind the point. */
+static bool read_percent(const struct option_row *row, const char *text, uint32_t *bp, struct err *err)
+{
+    size_t size = strlen(text), whole = strcspn(text, ".%"), part = 0;
+    uint32_t n = 0, rest = 0;
+    bool good = size && text[size - 1] == '%' && read_digits(text, whole, &n) && n <= row->high / 100;
+    if (good && text[whole] == '.') {
+        part = size - whole - 2;
+        good = part >= 1 && part <= 2 && read_digits(text + whole + 1, part, &rest);
+    }
+    *bp = n * 100 + (part == 1 ? rest * 10 : rest);
+    if (!good || whole + (part ? part + 1 : 0) + 1 != size || *bp < row->low || *bp > row->high)
+        return err_set(err, "\"%.64s\" is no percentage from %u%% to %u%%", text, row->low / 100, row->high / 100);
+    return true;
+}
+
 static bool read_word(const struct option_row *row, const char *text, uint32_t *index, struct err *err)
 {
     char known[128] = "";
@@ -193,6 +214,8 @@ bool option_read(const struct option_row *row, const char *text, union option_va
         return read_duration(row, text, &value->number, err);
     case OPTION_NUMBER:
         return read_number(row, text, &value->number, err);
+    case OPTION_PERCENT:
+        return read_percent(row, text, &value->number, err);
     case OPTION_SHARE:
         return read_share(row, text, strlen(text), &value->share, err);
     case OPTION_SHARES:

@@ -14,12 +14,13 @@
 #define OPTION_TEXT_MAX 1024
 
 enum command {
-#define COMMAND(id, word, help) COMMAND_##id,
+#define COMMAND(id, ...) COMMAND_##id,
 #include "options.def"
     COMMAND_COUNT
 };
 
 extern const char *const command_words[COMMAND_COUNT];
+extern const char *const command_arguments[COMMAND_COUNT]; /* "", "ID" or "[ID]" */
 
 /* OPT_max_unavailable and so on. */
 enum option_id {
@@ -36,6 +37,7 @@ enum option_type {
     OPTION_URLS,     /* struct text_list: http:// or https:// URLs, separated by commas or blanks */
     OPTION_DURATION, /* uint32_t FIELD_ms: as Go and nginx write them */
     OPTION_NUMBER,   /* uint32_t */
+    OPTION_PERCENT,  /* uint32_t FIELD_bp: hundredths of a percent; written "1%", "0.25%" */
     OPTION_SHARE,    /* struct share: a number or a percentage */
     OPTION_SHARES,   /* struct share_list */
     OPTION_WORD,     /* uint32_t: index of the word in `argument` */
@@ -53,7 +55,8 @@ enum option_scope {
 enum option_commands {
     IN_PLAN = 1u << COMMAND_PLAN,
     IN_RUNS = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN,
-    IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR
+    IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR,
+    IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW /* the journal alone */
 };
 
 struct option_row {
@@ -93,7 +96,7 @@ struct text_list {
 /* Room for the value of any option. */
 union option_value {
     const char *text;
-    uint32_t number; /* DURATION: ms. WORD: index */
+    uint32_t number; /* DURATION: ms. PERCENT: hundredths of one. WORD: index */
     struct share share;
     struct share_list shares;
     bool flag;

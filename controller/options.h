@@ -1,7 +1,7 @@
 /* options.h - what the caller wants: flag over environment over hosts file over default, as typed values.
  *
  * struct options is generated from options.def: a row `OPTION(batch, ..., SHARES, ...)` is the member
- * `struct share_list batch`; a DURATION gets `_ms` behind its name. */
+ * `struct share_list batch`; a DURATION gets `_ms` behind its name, a PERCENT `_bp`. */
 #ifndef CONTROLLER_OPTIONS_H
 #define CONTROLLER_OPTIONS_H
 
@@ -9,8 +9,10 @@
 
 struct fleet;
 
-enum { ON_DRAIN_TIMEOUT_FAIL, ON_DRAIN_TIMEOUT_PROCEED }; /* on_drain_timeout */
-enum { FAILURE_ACTION_STOP };                             /* failure_action */
+enum { ON_DRAIN_TIMEOUT_FAIL, ON_DRAIN_TIMEOUT_PROCEED };                       /* on_drain_timeout */
+enum { FAILURE_ACTION_STOP, FAILURE_ACTION_CONTINUE, FAILURE_ACTION_ROLLBACK }; /* failure_action */
+enum { OUTPUT_TEXT, OUTPUT_JSON };                                              /* output */
+enum { ON_INCONCLUSIVE_CONTINUE, ON_INCONCLUSIVE_PAUSE };                       /* on_inconclusive */
 
 enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 
@@ -21,6 +23,7 @@ enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 #define MEMBER_URLS(field)     struct text_list field;
 #define MEMBER_DURATION(field) uint32_t field##_ms;
 #define MEMBER_NUMBER(field)   uint32_t field;
+#define MEMBER_PERCENT(field)  uint32_t field##_bp;
 #define MEMBER_SHARE(field)    struct share field;
 #define MEMBER_SHARES(field)   struct share_list field;
 #define MEMBER_WORD(field)     uint32_t field;
@@ -29,6 +32,7 @@ enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 struct options {
     enum command command; /* ROLL without a word; HELP also for --help */
     enum command help_on; /* HELP: which command's options; COMMAND_HELP = all */
+    const char *id;       /* the rollout that a command is about; NULL = none was named */
 
 /* Texts: NULL = not set. Those of OF_HOST options are what flag, environment or default say; ask options_host_text for
  * the one of a host. */

@@ -61,6 +61,9 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
                        fleet->path);
     if (o->version && !o->release && o->command != COMMAND_REPAIR)
         return err_set(err, "--version labels a release, and there is no --release FILE");
+    if (o->failure_action == FAILURE_ACTION_ROLLBACK && !o->release && o->command <= COMMAND_PLAN)
+        return err_set(err, "--failure-action rollback: a restart without --release FILE changes no release, so there "
+                            "is nothing to roll back; leave it out, or say stop or continue");
     return true;
 }
 
@@ -71,6 +74,7 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
 #define GET_URLS(field)     break
 #define GET_DURATION(field) break
 #define GET_NUMBER(field)   break
+#define GET_PERCENT(field)  break
 #define GET_SHARE(field)    break
 #define GET_SHARES(field)   break
 #define GET_WORD(field)     break

@@ -77,6 +77,13 @@ struct plan_node {
     uint8_t target_sha256[32];
 };
 
+/* The bake on nginx's counters: gate.h. In hundredths of a percent; in force where WAIT_BAKE is not 0. */
+struct plan_gate {
+    uint32_t max_5xx_bp, max_fails_bp, max_slower_bp;
+    uint32_t min_requests; /* 0: no gate */
+    bool pause;            /* --on-inconclusive pause */
+};
+
 enum plan_kind { PLAN_ROLL, PLAN_REPAIR };
 
 struct plan {
@@ -104,6 +111,10 @@ struct plan {
     uint32_t batches[PLAN_BATCHES_MAX]; /* the k-th caps the nodes in motion once the sum of those before is done */
     uint32_t max_unavailable;           /* nodes an upstream, or percent of its configured peers */
     bool max_unavailable_percent;       /* rounded down, at least 1 */
+    struct plan_gate gate;
+
+    uint32_t max_failures; /* nodes that may fail before the rollout ends for it; UINT32_MAX: all of them */
+    bool rolls_back;       /* and then takes the nodes back that it has changed */
 
     uint32_t n_lbs, n_upstreams, n_peers, n_nodes;
     struct plan_lb *lbs;
@@ -124,6 +135,12 @@ const char *plan_keep(struct plan *, const char *text);
  * plan of this version. */
 char *plan_pack(const struct plan *);
 struct plan *plan_unpack(const char *text, struct err *);
+
+/* A node that is back is watched by what nginx counts. */
+static inline bool plan_gates(const struct plan *p)
+{
+    return p->kind == PLAN_ROLL && p->wait_ms[WAIT_BAKE] > 0 && p->gate.min_requests > 0;
+}
 
 /* Index of a peer's load balancer. */
 static inline uint16_t plan_peer_lb(const struct plan *p, uint32_t peer)

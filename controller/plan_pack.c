@@ -7,7 +7,7 @@
 #include "common/mem.h"
 #include "plan.h"
 
-#define PLAN_PACK_VERSION 1
+#define PLAN_PACK_VERSION 2
 
 static void put(json_t *object, const char *key, json_t *value)
 {
@@ -125,6 +125,18 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     return o;
 }
 
+static json_t *pack_gate(const struct plan_gate *g)
+{
+    json_t *o = json_object();
+
+    put_uint(o, "max_5xx_bp", g->max_5xx_bp);
+    put_uint(o, "max_fails_bp", g->max_fails_bp);
+    put_uint(o, "max_slower_bp", g->max_slower_bp);
+    put_uint(o, "min_requests", g->min_requests);
+    put_bool(o, "pause", g->pause);
+    return o;
+}
+
 static json_t *pack_head(const struct plan *p)
 {
     json_t *o = json_object(), *waits = json_array(), *batches = json_array();
@@ -154,6 +166,9 @@ static json_t *pack_head(const struct plan *p)
     put(o, "batches", batches);
     put_uint(o, "max_unavailable", p->max_unavailable);
     put_bool(o, "max_unavailable_percent", p->max_unavailable_percent);
+    put_uint(o, "max_failures", p->max_failures);
+    put_bool(o, "rolls_back", p->rolls_back);
+    put(o, "gate", pack_gate(&p->gate));
     return o;
 }
 
@@ -201,6 +216,15 @@ static uint16_t index_of(const json_t *object, const char *key)
     return value < UINT16_MAX ? (uint16_t)value : UINT16_MAX;
 }
 
+static struct plan_gate unpack_gate(const json_t *o)
+{
+    return (struct plan_gate){.max_5xx_bp = u32(o, "max_5xx_bp"),
+                              .max_fails_bp = u32(o, "max_fails_bp"),
+                              .max_slower_bp = u32(o, "max_slower_bp"),
+                              .min_requests = u32(o, "min_requests"),
+                              .pause = json_opt_bool(o, "pause", false)};
+}
+
 static void unpack_head(struct plan *p, const json_t *o)
 {
     const json_t *waits = json_opt_array(o, "wait_ms"), *batches = json_opt_array(o, "batches");
@@ -228,6 +252,9 @@ static void unpack_head(struct plan *p, const json_t *o)
         p->batches[p->n_batches] = (uint32_t)json_integer_value(json_array_get(batches, p->n_batches));
     p->max_unavailable = u32(o, "max_unavailable");
     p->max_unavailable_percent = json_opt_bool(o, "max_unavailable_percent", false);
+    p->max_failures = u32(o, "max_failures");
+    p->rolls_back = json_opt_bool(o, "rolls_back", false);
+    p->gate = unpack_gate(json_opt_object(o, "gate"));
 }
 
 static void unpack_lbs(struct plan *p, const json_t *lbs, const json_t *upstreams)

@@ -7,7 +7,7 @@
 #include "run_state.h"
 
 struct layout {
-    size_t lbs, leases, upstreams, peers, nodes, extras, begun, end;
+    size_t lbs, leases, upstreams, peers, watches, nodes, extras, begun, end;
 };
 
 static size_t place(size_t *end, size_t size, size_t count)
@@ -27,6 +27,7 @@ static struct layout layout_of(const struct run *r)
     l.leases = place(&end, sizeof(struct run_lease), r->n_upstreams);
     l.upstreams = place(&end, sizeof(struct seen_upstream), r->n_upstreams);
     l.peers = place(&end, sizeof(struct seen_peer), r->n_peers);
+    l.watches = place(&end, sizeof(struct run_watch), r->n_peers);
     l.nodes = place(&end, sizeof(struct node), r->n_nodes);
     l.extras = place(&end, sizeof(struct run_extra), r->n_nodes);
     l.begun = place(&end, sizeof(uint16_t), r->n_nodes);
@@ -50,6 +51,7 @@ PART(lb, run_lb, lbs, n_lbs)
 PART(lease, run_lease, leases, n_upstreams)
 PART(upstream, seen_upstream, upstreams, n_upstreams)
 PART(peer, seen_peer, peers, n_peers)
+PART(watch, run_watch, watches, n_peers)
 PART(node, node, nodes, n_nodes)
 PART(extra, run_extra, extras, n_nodes)
 #undef PART
@@ -75,6 +77,7 @@ struct run *run_new(const struct plan *p)
         abort();
     *r = counts;
     r->size_bytes = size;
+    r->grace_left_ms = UINT32_MAX;
     r->lease_left_ms = p->wait_ms[WAIT_CHANGE] + p->lease_wait_ms;
     for (uint32_t i = 0; i < r->n_lbs; i++)
         state_lb(r, i)->read_age_ms = state_lb(r, i)->began_ms = UINT32_MAX;

@@ -5,6 +5,8 @@
 #include "pace.h"
 #include "run_state.h"
 
+#define WATCH_MS 1000 /* how often a load balancer is read that nobody waits for */
+
 void look_time(struct run *r, uint32_t elapsed_ms)
 {
     for (uint32_t i = 0; i < r->n_lbs; i++) {
@@ -15,7 +17,7 @@ void look_time(struct run *r, uint32_t elapsed_ms)
     }
 }
 
-static bool node_at_lb(const struct plan *p, uint32_t node, uint32_t lb)
+bool node_at_lb(const struct plan *p, uint32_t node, uint32_t lb)
 {
     const struct plan_node *pn = &p->nodes[node];
 
@@ -215,6 +217,7 @@ void look_input(struct run *r, const struct plan *p, const struct input *in, str
     for (uint32_t i = 0; i < r->n_peers; i++)
         if (plan_peer_lb(p, i) == in->lb)
             *state_peer(r, i) = in->peers[i];
+    gate_input(r, p, in->lb, t);
     answer_looks(r, p, NULL, t);
 }
 
@@ -231,6 +234,22 @@ static bool wanted(const struct run *r, const struct plan *p, uint32_t lb)
     return false;
 }
 
+/* Until this load balancer is to be read; UINT32_MAX = not as things are. */
+static uint32_t due_ms(const struct run *r, const struct plan *p, uint32_t lb)
+{
+    const struct run_lb *l = run_lb(r, lb);
+    uint32_t every = p->wait_ms[WAIT_POLL];
+
+    if (l->reading)
+        return UINT32_MAX;
+    if (!wanted(r, p, lb)) {
+        if (!gate_watches(r, p, lb))
+            return UINT32_MAX;
+        every = every > WATCH_MS ? every : WATCH_MS;
+    }
+    return l->began_ms < every ? every - l->began_ms : 0;
+}
+
 void look_drive(struct run *r, const struct plan *p, struct turn *t)
 {
     if (p->kind == PLAN_REPAIR)
@@ -238,7 +257,7 @@ void look_drive(struct run *r, const struct plan *p, struct turn *t)
     for (uint16_t i = 0; i < r->n_lbs; i++) {
         struct run_lb *lb = state_lb(r, i);
 
-        if (lb->reading || lb->began_ms < p->wait_ms[WAIT_POLL] || !wanted(r, p, i))
+        if (due_ms(r, p, i) > 0)
             continue;
         turn_action(t, ACT_READ_LB)->lb = i;
         lb->reading = true;
@@ -249,16 +268,12 @@ void look_drive(struct run *r, const struct plan *p, struct turn *t)
 
 uint32_t look_wait_ms(const struct run *r, const struct plan *p)
 {
-    uint32_t wait = UINT32_MAX, poll = p->wait_ms[WAIT_POLL];
+    uint32_t wait = UINT32_MAX;
 
     for (uint32_t i = 0; i < r->n_lbs; i++) {
-        const struct run_lb *lb = run_lb(r, i);
+        uint32_t due = due_ms(r, p, i);
 
-        if (!lb->reading && wanted(r, p, i)) {
-            uint32_t due = lb->began_ms < poll ? poll - lb->began_ms : 0;
-
-            wait = due < wait ? due : wait;
-        }
+        wait = due < wait ? due : wait;
     }
     return wait;
 }

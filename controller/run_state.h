@@ -10,6 +10,8 @@ struct seen_upstream *state_upstream(struct run *, uint32_t);
 struct seen_peer *state_peer(struct run *, uint32_t);
 struct node *state_node(struct run *, uint32_t);
 struct run_extra *state_extra(struct run *, uint32_t);
+struct run_watch *state_watch(struct run *, uint32_t);
+const struct run_watch *run_watch(const struct run *, uint32_t);
 uint16_t *state_begun(struct run *);
 const struct run_extra *run_extra(const struct run *, uint32_t);
 
@@ -19,6 +21,18 @@ struct action *turn_action(struct turn *, enum action_kind);
 /* Take what node_*() said into events, actions and the run's books. */
 void state_move(struct run *, const struct plan *, uint16_t id, const struct move *, struct turn *);
 
+/* run_reverse.c: the second half. */
+void reverse_begin(struct run *, const struct plan *, const char *text, struct turn *);
+/* Begin nodes as far as the pace lets, beside so many in motion; how many are then. */
+uint32_t reverse_drive(struct run *, const struct plan *, uint32_t in_motion, struct turn *);
+/* Nothing is left to begin. */
+bool reverse_is_through(const struct run *);
+/* All that this rollout changed is as it was. */
+bool reverse_is_complete(const struct run *);
+
+/* run_budget.c: a node has failed. */
+void budget_take(struct run *, const struct plan *, const struct node *, struct turn *);
+
 /* run_lease.c */
 void lease_time(struct run *, uint32_t elapsed_ms);
 void lease_answer(struct run *, const struct plan *, const struct input *, struct turn *);
@@ -26,7 +40,26 @@ void lease_give_back(struct run *, const struct plan *); /* enter RUN_RELEASING 
 void lease_drive(struct run *, const struct plan *, struct turn *);
 uint32_t lease_wait_ms(const struct run *, const struct plan *);
 
+/* run_grace.c */
+void grace_begin(struct run *); /* a person's stop; the second changes nothing */
+void grace_time(struct run *, uint32_t elapsed_ms);
+void grace_drive(struct run *, const struct plan *, struct turn *);
+uint32_t grace_wait_ms(const struct run *);
+
+/* run_gate.c: the bake on what nginx counts */
+void gate_begin(struct run *, const struct plan *, uint16_t node);
+/* A list of `lb` has come. */
+void gate_input(struct run *, const struct plan *, uint16_t lb, struct turn *);
+/* Somebody bakes whose peers are at `lb`. */
+bool gate_watches(const struct run *, const struct plan *, uint32_t lb);
+/* For people: what a bake that has ended had seen; stays as it is where nothing was counted for it. */
+void gate_tell(const struct run *, const struct plan *, uint16_t node, char text[ANSWER_TEXT_MAX]);
+
+/* A node is done: what was inconclusive may be left to a person. */
+void gate_end(struct run *, const struct plan *, const struct node *, struct turn *);
+
 /* run_look.c */
+bool node_at_lb(const struct plan *, uint32_t node, uint32_t lb);
 void look_time(struct run *, uint32_t elapsed_ms);
 void look_input(struct run *, const struct plan *, const struct input *, struct turn *);
 /* What its step asks for is only true of a fresh list: DRAIN of the floor, JOB and UNDO of silence. `moved`: the step

@@ -77,6 +77,14 @@ static enum MHD_Result answer_slept(struct conn *c)
 
 /* ---- /sleep/ */
 
+/* Of a broken build. */
+static bool errs_now(void)
+{
+    static unsigned n;
+
+    return version_errs_every > 0 && ++n % version_errs_every == 0;
+}
+
 /* As r.FormValue of the seed: the form in the body first, then the query. */
 static enum MHD_Result sleep_start(struct conn *c)
 {
@@ -99,6 +107,10 @@ static enum MHD_Result sleep_start(struct conn *c)
         (void)snprintf(line, sizeof line, "%s\n", err.text);
         return answer_text(c, MHD_HTTP_BAD_REQUEST, line);
     }
+    if (errs_now())
+        return answer_text(c, MHD_HTTP_INTERNAL_SERVER_ERROR, "this build errs\n");
+    if (version_slower_ms > 0)
+        r->sleep_ns = (r->sleep_ns > 0 ? r->sleep_ns : 0) + (int64_t)version_slower_ms * 1000000;
     if (r->sleep_ns <= 0)
         return answer_slept(c);
     r->sleeper.deadline_ns = r->sleep_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + r->sleep_ns;

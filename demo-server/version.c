@@ -11,9 +11,21 @@
 const char version_text[] = DEMO_VERSION;
 
 #ifdef DEMO_BREAK_SICK
-const bool version_sick = true;
+bool version_sick = true;
 #else
-const bool version_sick = false;
+bool version_sick = false;
+#endif
+
+#ifdef DEMO_BREAK_ERRS
+const unsigned version_errs_every = 5;
+#else
+const unsigned version_errs_every = 0;
+#endif
+
+#ifdef DEMO_BREAK_SLOW
+const unsigned version_slower_ms = 150;
+#else
+const unsigned version_slower_ms = 0;
 #endif
 
 void version_start(void)
@@ -24,5 +36,7 @@ void version_start(void)
 #elif defined DEMO_BREAK_HANG
     for (;;)
         (void)pause();
+#elif defined DEMO_BREAK_FICKLE
+    version_sick = access("sick", F_OK) == 0;
 #endif
 }

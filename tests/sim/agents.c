@@ -62,6 +62,11 @@ const struct sim_job *sim_job_last(const struct sim_agent *a)
     return a->n_jobs == 0 ? NULL : &a->jobs[a->n_jobs - 1];
 }
 
+enum sim_fate sim_job_fate(const struct sim_agent *a, const struct sim_job *job)
+{
+    return (enum sim_fate)(job->kind == SIM_ROLLBACK ? a->undo_fate : a->fate);
+}
+
 static struct sim_job *job_add(struct sim_truth *t, struct sim_agent *a, const struct sim_job *asked)
 {
     struct sim_job *job;
@@ -80,7 +85,7 @@ enum sim_reply sim_job_post(struct sim_truth *t, uint8_t node, const struct sim_
 {
     struct sim_agent *a = &t->agents[node];
     const struct sim_job *last = sim_job_last(a);
-    enum sim_fate fate = (enum sim_fate)(asked->undo ? a->undo_fate : a->fate);
+    enum sim_fate fate = sim_job_fate(a, asked);
 
     *new_job = false;
     *job = sim_job_find(t, node, asked->who.rollout, asked->undo, asked->attempt);
@@ -122,7 +127,7 @@ void sim_process_end(struct sim_truth *t, uint8_t node)
 void sim_job_end(struct sim_truth *t, uint8_t node, struct sim_job *job)
 {
     struct sim_agent *a = &t->agents[node];
-    enum sim_fate fate = (enum sim_fate)(job->undo ? a->undo_fate : a->fate);
+    enum sim_fate fate = sim_job_fate(a, job);
     bool failed = fate == SIM_FATE_KEPT || fate == SIM_FATE_DIED || fate == SIM_FATE_HANGS;
     uint8_t exe = job->kind == SIM_RESTART ? a->installed : job->exe;
 

@@ -25,6 +25,7 @@ void judge_begin(struct judge *j, const struct sim_truth *t, const struct judge_
     for (uint8_t i = 0; i < t->n_nodes; i++) {
         j->nodes[i].changed_ms = j->nodes[i].claimed_ms = j->nodes[i].forgot_ms = SIM_NEVER;
         j->nodes[i].before = t->agents[i].now;
+        j->nodes[i].origin = t->agents[i].now.exe;
     }
 }
 
@@ -217,7 +218,8 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
     bool unseen = n->changed_ms >= s->told_ms; /* the process changed since it was last asked about */
     bool checked = s->good >= j->rules.threshold && t->now_ms - s->first_good_ms >= (int64_t)j->rules.min_healthy_ms &&
                    (sim_same(&s->checked, now) || unseen);
-    bool wanted = s->checked.exe == n->before.exe || (j->rules.target != 0 && s->checked.exe == j->rules.target);
+    bool wanted = s->checked.exe == n->before.exe || s->checked.exe == n->origin ||
+                  (j->rules.target != 0 && s->checked.exe == j->rules.target);
 
     if (!node_owned(j, t, node) || (s->confirmed && !n->touched))
         return;
@@ -279,7 +281,7 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
         else if (sim_peer_holds(t, i) && !j->rules.proceed)
             judge_breach(j, "I2", "a job on node %u, whose peer %u still holds requests", node, i);
     }
-    if (!job->undo && n->done[job->who.rollout] > 0)
+    if (job->kind != SIM_ROLLBACK && n->done[job->who.rollout] > 0)
         judge_breach(j, "I6", "node %u gets a second job of rollout %u, and the first was done", node,
                      job->who.rollout);
     n->touched = true;
@@ -292,7 +294,7 @@ void judge_job_done(struct judge *j, const struct sim_truth *t, uint8_t node, co
     struct judge_node *n = &j->nodes[node];
     bool good = job->state == SIM_JOB_DONE && t->agents[node].now.pid != 0;
 
-    if (job->undo)
+    if (job->kind == SIM_ROLLBACK)
         memset(n->done, 0, sizeof n->done);
     else if (good && (job->kind == SIM_RESTART || t->agents[node].now.exe == job->exe))
         n->ever_done[job->who.rollout] = ++n->done[job->who.rollout] > 0;
@@ -379,6 +381,9 @@ void judge_ended(struct judge *j, const struct sim_truth *t, const struct judge_
         else if (!e->names(e->ctx, node))
             judge_breach(j, "I4", "exit code 3, and nothing says that node %u is out", node);
     }
+    for (uint8_t node = 0; node < t->n_nodes && e->code == 8; node++)
+        if (j->nodes[node].done[e->who.rollout] > 0)
+            judge_breach(j, "I4", "exit code 8, and node %u still runs what this rollout brought", node);
     for (uint8_t node = 0; node < t->n_nodes && e->code == 0 && e->rolls; node++) {
         const struct sim_agent *a = &t->agents[node];
 
@@ -403,7 +408,8 @@ void judge_calm(struct judge *j, const struct sim_truth *t, int code)
             continue;
         a = &t->agents[node];
         fit = a->now.pid != 0 && !a->ill &&
-              (a->now.exe == j->nodes[node].before.exe || (j->rules.target != 0 && a->now.exe == j->rules.target));
+              (a->now.exe == j->nodes[node].before.exe || a->now.exe == j->nodes[node].origin ||
+               (j->rules.target != 0 && a->now.exe == j->rules.target));
         if (fit)
             judge_breach(j, "I4",
                          "the storm is over and repair ended with %d, but peer %u of node %u, which is well, "

@@ -41,6 +41,7 @@ struct judge_node {
     int64_t changed_ms;           /* when its process last changed without a job */
     int64_t claimed_ms;           /* when it was last claimed anew with none of its peers out */
     int64_t forgot_ms;            /* when its agent last lost its disk */
+    uint8_t origin;               /* executable in the beginning */
     bool touched;                 /* a job did something since it was taken out */
     uint8_t done[JUDGE_ROLLOUTS]; /* jobs of that rollout to the target that were done and stand */
     bool ever_done[JUDGE_ROLLOUTS];

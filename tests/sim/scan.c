@@ -71,6 +71,11 @@ void scan_options(const struct story *s, struct options *o)
     o->min_healthy_time_ms = s->min_healthy_ms;
     o->healthy_deadline_ms = s->healthy_ms;
     o->bake_ms = s->bake_ms;
+    o->bake_min_requests = 50;
+    o->failure_action = s->failure_action;
+    o->max_failures = s->max_failures;
+    o->source[OPT_max_failures] = SOURCE_FLAG;
+    o->on_inconclusive = s->on_inconclusive;
     o->lease_ttl_ms = s->ttl_ms;
     o->request_timeout_ms = s->request_ms;
     o->lb_poll_ms = s->poll_ms;

@@ -6,6 +6,7 @@
 
 #include "common/mem.h"
 #include "controller/complaints.h"
+#include "controller/gate.h"
 #include "controller/lines.h"
 #include "controller/options.h"
 #include "controller/plan_make.h"
@@ -86,7 +87,7 @@ static void count_way(struct sim_seat *seat, const struct event *e)
     if (e->from == STEP_WAIT)
         way = WAY_SUCCESS;         /* its turn has come */
     else if (e->from == STEP_BAKE) /* its limit is its success */
-        way = e->state.why == WHY_BAKE && e->state.why_step == STEP_BAKE ? WAY_FAILURE : WAY_SUCCESS;
+        way = e->state.why != WHY_NONE && e->state.why_step == STEP_BAKE ? WAY_FAILURE : WAY_SUCCESS;
     else if (e->state.stopping && to == row->on_stop)
         way = WAY_STOP;
     else if (late && to == row->on_limit && row->limit != WAIT_NONE)
@@ -94,6 +95,10 @@ static void count_way(struct sim_seat *seat, const struct event *e)
     else if (to == row->on_good || (row->on_good == STEP_BAKE && to == STEP_UNCLAIM))
         way = WAY_SUCCESS;
     s->tally->ways[e->from][way]++;
+    if (e->from == STEP_BAKE && e->state.gate == GATE_BAD)
+        sim_fired(s, SIM_SERVES_BADLY);
+    else if (e->from == STEP_BAKE && e->state.gate == GATE_THIN)
+        sim_fired(s, SIM_NO_TRAFFIC);
     seat->entered_ms[e->node] = s->truth.now_ms;
     sim_note(s, TRACE_STEP, seat->index, seat->node_of[e->node], e->from, to);
 }

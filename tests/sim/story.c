@@ -52,6 +52,9 @@ static void draw_settings(struct story *s, struct dice *d)
     s->min_healthy_ms = dice_one_in(d, 3) ? dice_in(d, 1, 4) * 500 : 0;
     s->healthy_ms = dice_in(d, 5, 12) * 1000;
     s->bake_ms = dice_one_in(d, 4) ? dice_in(d, 1, 4) * 500 : 0;
+    s->failure_action = dice_below(d, 3);
+    s->max_failures = s->failure_action == 1 ? UINT32_MAX : dice_one_in(d, 3) ? 1 : 0;
+    s->on_inconclusive = dice_below(d, 2);
     s->ttl_ms = dice_in(d, 3, 20) * 1000;
     s->request_ms = dice_in(d, 1, 3) * 1000;
     s->poll_ms = dice_one_in(d, 3) ? dice_in(d, 1, 10) * 100 : 500;
@@ -80,6 +83,8 @@ static void draw_ways(struct story *s, struct dice *d)
 
     s->hold_ms = dice_one_in(d, 8) ? 12000 : dice_in(d, 0, 1200);
     s->way_ms = dice_one_in(d, 4) ? 200 : dice_in(d, 1, 20);
+    s->traffic = dice_one_in(d, 4) ? 0 : 1;
+    s->serves_badly = dice_one_in(d, 8);
     s->sticky_in = dice_one_in(d, 3) ? 3 : 0;
     s->frail_in = (uint16_t)(dice_one_in(d, 8) ? dice_in(d, 10, 100) : 0);
     if (dice_below(d, 8) < 5) {
@@ -146,6 +151,9 @@ static void draw_processes(struct story *s, struct dice *d)
 static void make_calm(struct story *s)
 {
     s->call_fault_in = s->frail_in = 0;
+    s->on_inconclusive = 0;
+    s->serves_badly = false;
+    s->traffic = 1;
     s->n_events = 0;
     s->n_processes = 1;
     s->processes[0] = (struct story_process){.rollout = 1};
@@ -178,9 +186,10 @@ void story_draw(struct story *s, uint64_t seed)
 
 bool story_is_calm(const struct story *s)
 {
-    bool calm = s->call_fault_in == 0 && s->frail_in == 0 && s->n_events == 0 && s->n_processes == 1 &&
-                s->hold_ms <= 600 && s->sticky_in == 0 && s->drain_ms >= 8000 && s->processes[0].crash_at == 0 &&
-                s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0;
+    bool calm = s->call_fault_in == 0 && s->on_inconclusive == 0 && s->frail_in == 0 && s->n_events == 0 &&
+                s->n_processes == 1 && s->hold_ms <= 600 && s->sticky_in == 0 && s->drain_ms >= 8000 &&
+                !s->serves_badly && s->traffic > 0 && s->processes[0].crash_at == 0 && s->processes[0].pause_at == 0 &&
+                s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0;
 
     for (uint8_t i = 0; i < s->nodes; i++)
         calm = calm && s->fate[i] == SIM_FATE_GOOD && s->flap_ms[i] == 0 && s->gets_healthy_ms[i] <= 1000;

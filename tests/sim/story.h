@@ -48,7 +48,11 @@ struct story {
     uint32_t max_unavailable;
     bool max_unavailable_percent, proceed;
     uint32_t drain_ms, job_ms, probe_ms, threshold, min_healthy_ms, healthy_ms, bake_ms, ttl_ms, request_ms, poll_ms;
+    uint32_t max_failures, failure_action; /* as options.h has them */
+    uint32_t on_inconclusive;
     /* the world's ways */
+    uint8_t traffic;        /* 0 = too little to judge a bake by */
+    bool serves_badly;      /* the release answers some requests with a 5xx */
     uint32_t hold_ms;       /* requests last at most so long after a drain */
     uint32_t way_ms;        /* a request takes at most so long to arrive */
     uint16_t frail_in;      /* one in so many calls is the last that an agent answers for a while; 0 = none */

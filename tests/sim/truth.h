@@ -140,6 +140,7 @@ enum sim_reply sim_claim_put(struct sim_truth *, uint8_t node, const struct sim_
 enum sim_reply sim_claim_drop(struct sim_truth *, uint8_t node, const struct sim_who *);
 /* What is asked for is in `job`; *new_job says whether it was not there before. */
 enum sim_reply sim_job_post(struct sim_truth *, uint8_t node, const struct sim_job *, struct sim_job **, bool *new_job);
+enum sim_fate sim_job_fate(const struct sim_agent *, const struct sim_job *); /* what it comes to */
 void sim_job_end(struct sim_truth *, uint8_t node, struct sim_job *);
 struct sim_job *sim_job_find(struct sim_truth *, uint8_t node, uint8_t rollout, bool undo, uint8_t attempt);
 const struct sim_job *sim_job_last(const struct sim_agent *); /* NULL = none yet */

@@ -277,6 +277,18 @@ static void patch(struct sim *s, const struct sim_call *c, struct sim_part *part
     }
 }
 
+/* What nginx has counted; it only rises. Release B may serve badly, or there is no traffic to judge by. */
+static void count_served(const struct sim *s, uint8_t peer, struct seen_peer *seen)
+{
+    const struct sim_ident *now = &s->truth.agents[s->truth.peers[peer].node].now;
+    uint32_t n = (uint32_t)(s->truth.now_ms / 5) * s->story->traffic;
+
+    seen->own = (struct served){.time_ms = n * 10u, .timed = n, .answers = n};
+    seen->others = (struct served){.time_ms = n * 20u, .timed = n * 2, .answers = n * 2};
+    if (now->exe == 'B' && s->story->serves_badly)
+        seen->own.errors = now->pid * 100000 + n / 4;
+}
+
 static void read_lb(struct sim *s, struct sim_call *c, struct sim_part *part)
 {
     struct sim_seat *seat = &s->seats[c->seat];
@@ -308,6 +320,8 @@ static void read_lb(struct sim *s, struct sim_call *c, struct sim_part *part)
                                                                                         : PEER_UP,
                                                      .backup = peer->backup,
                                                      .active = sim_peer_shows(t, seat->peer_of[i]) ? 1 : 0};
+        if (plan_gates(p))
+            count_served(s, seat->peer_of[i], &seat->seen[at].peers[i]);
     }
     seat->seen[at].generation = t->lbs[part->lb].generation;
     seat->seen[at].exact = t->lbs[part->lb].exact;
@@ -319,9 +333,10 @@ static enum sim_reply put_claim(struct sim *s, const struct sim_call *c)
     const struct plan *p = seat->plan;
     const struct plan_node *n = &p->nodes[c->action.node];
     uint8_t node = seat->node_of[c->action.node];
-    uint8_t wish = p->kind == PLAN_REPAIR ? (n->has_target ? n->target_sha256[0] : 0)
-                   : p->has_release       ? p->release_sha256[0]
-                                          : 0;
+    uint8_t wish = c->action.reverse        ? c->action.goal[0]
+                   : p->kind == PLAN_REPAIR ? (n->has_target ? n->target_sha256[0] : 0)
+                   : p->has_release         ? p->release_sha256[0]
+                                            : 0;
     struct sim_claim claim = {.who = c->who,
                               .until_ms = s->truth.now_ms + (p->lease_ttl_ms + 999) / 1000 * 1000,
                               .before = scan_known(&c->action.before),
@@ -351,6 +366,13 @@ static void tell_job(struct sim_told *told, const struct sim_job *job)
         told->now = job->after;
 }
 
+static uint8_t job_kind(const struct plan *p, const struct action *a)
+{
+    if (a->ask == ASK_UNDO || a->reverse)
+        return SIM_ROLLBACK;
+    return p->has_release ? SIM_UPGRADE : SIM_RESTART;
+}
+
 static enum sim_reply post_job(struct sim *s, struct sim_call *c)
 {
     const struct sim_seat *seat = &s->seats[c->seat];
@@ -360,12 +382,11 @@ static enum sim_reply post_job(struct sim *s, struct sim_call *c)
     struct sim_job asked = {.who = c->who,
                             .undo = undo,
                             .attempt = c->action.attempt,
-                            .kind = undo             ? SIM_ROLLBACK
-                                    : p->has_release ? SIM_UPGRADE
-                                                     : SIM_RESTART,
-                            .exe = undo             ? c->action.before.sha256[0]
-                                   : p->has_release ? p->release_sha256[0]
-                                                    : 0};
+                            .kind = job_kind(p, &c->action),
+                            .exe = undo                ? c->action.before.sha256[0]
+                                   : c->action.reverse ? c->action.goal[0]
+                                   : p->has_release    ? p->release_sha256[0]
+                                                       : 0};
     const struct sim_agent *a = &s->truth.agents[node];
     struct sim_job *job;
     bool new_job;
@@ -374,15 +395,16 @@ static enum sim_reply post_job(struct sim *s, struct sim_call *c)
     if (reply == SIM_OK)
         tell_job(&c->told, job);
     if (new_job) {
-        enum sim_fate fate = (enum sim_fate)(undo ? a->undo_fate : a->fate);
+        enum sim_fate fate = sim_job_fate(a, &asked);
 
         judge_job(&s->judge, &s->truth, node, job, c->turn_ms);
         job->ends_ms = s->truth.now_ms + (fate == SIM_FATE_HANGS ? 40000 : dice_in(&s->dice, 20, 600));
         sim_due(s, job->ends_ms, DUE_JOB, node, job->order);
         if (fate != SIM_FATE_GOOD)
-            sim_fired(s, (enum sim_fault)((undo ? SIM_UNDO_REFUSED : SIM_JOB_REFUSED) + fate - SIM_FATE_REFUSED));
-    } else if (reply == SIM_NO && (undo ? a->undo_fate : a->fate) == SIM_FATE_REFUSED) {
-        sim_fired(s, undo ? SIM_UNDO_REFUSED : SIM_JOB_REFUSED);
+            sim_fired(s, (enum sim_fault)((asked.kind == SIM_ROLLBACK ? SIM_UNDO_REFUSED : SIM_JOB_REFUSED) + fate -
+                                          SIM_FATE_REFUSED));
+    } else if (reply == SIM_NO && sim_job_fate(a, &asked) == SIM_FATE_REFUSED) {
+        sim_fired(s, asked.kind == SIM_ROLLBACK ? SIM_UNDO_REFUSED : SIM_JOB_REFUSED);
     }
     return reply;
 }
@@ -458,7 +480,9 @@ static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
         reply = sim_claim_drop(&s->truth, node, &c->who);
         break;
     case ASK_STAGE:
-        if (seat->plan->has_release)
+        if (c->action.reverse)
+            reply = s->truth.agents[node].staged >> (c->action.goal[0] - 'A') & 1 ? SIM_OK : SIM_NO;
+        else if (seat->plan->has_release)
             s->truth.agents[node].staged |= (uint8_t)(1u << (seat->plan->release_sha256[0] - 'A'));
         break;
     case ASK_JOB:

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "controller/gate.h"
 #include "controller/node_pack.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -44,12 +45,14 @@ static struct node full_node(void)
     node.left_ms = node.next_ask_ms = node.healthy_ms = node.generation = UINT32_MAX;
     node.id = UINT16_MAX;
     node.step = STEP_COUNT - 1;
-    node.outcome = OUTCOME_STOPPED;
+    node.outcome = OUTCOME_BACK;
     node.why = WHY_COUNT - 1;
     node.why_step = STEP_QUIET;
     node.streak = node.attempt = UINT8_MAX;
     node.job = ASK_COUNT - 1;
-    node.asked = node.noted = node.doubt = node.claimed = node.failed = node.stopping = true;
+    node.asked = node.noted = node.doubt = node.claimed = node.failed = node.stopping = node.reverse = true;
+    memset(node.goal, 0xee, sizeof node.goal);
+    node.gate = GATE_COUNT - 1;
     return node;
 }
 
@@ -82,6 +85,7 @@ static void no_member_is_left_out(void **state)
     node.why = full.why;
     node.why_step = full.why_step;
     node.job = full.job;
+    node.gate = full.gate;
     whole = node_pack(&node);
     for (size_t i = 0; i < sizeof node; i++) {
         memcpy(&other, &node, sizeof node);
@@ -108,7 +112,7 @@ static void enums_are_names_and_zeros_are_left_out(void **state)
     node.before.pid = 7;
     text = node_pack(&node);
     assert_string_equal(
-        text, "{\"v\":1,\"id\":3,\"step\":\"QUIET\",\"why\":\"DRAIN\",\"out_mask\":5,\"before\":{\"pid\":7}}");
+        text, "{\"v\":2,\"id\":3,\"step\":\"QUIET\",\"why\":\"DRAIN\",\"out_mask\":5,\"before\":{\"pid\":7}}");
     free(text);
     assert_int_equal(node_step_of_key("QUIET"), STEP_QUIET);
     assert_int_equal(node_step_of_key("LUNCH"), -1);
@@ -120,17 +124,17 @@ static void what_is_no_state_is_refused_with_a_reason(void **state)
         "",
         "[]",
         "{}",
-        "{\"v\":2}",
-        "{\"v\":1,\"step\":\"LUNCH\"}",
-        "{\"v\":1,\"step\":3}",
-        "{\"v\":1,\"id\":65536}",
-        "{\"v\":1,\"id\":-1}",
-        "{\"v\":1,\"streak\":256}",
-        "{\"v\":1,\"asked\":1}",
-        "{\"v\":1,\"before\":7}",
-        "{\"v\":1,\"now\":{\"boot\":\"00\"}}",
-        "{\"v\":1,\"now\":{\"boot\":\"0000000000000000000000000000000G\"}}",
-        "{\"v\":1,\"id\":1,\"id\":2}",
+        "{\"v\":9}",
+        "{\"v\":2,\"step\":\"LUNCH\"}",
+        "{\"v\":2,\"step\":3}",
+        "{\"v\":2,\"id\":65536}",
+        "{\"v\":2,\"id\":-1}",
+        "{\"v\":2,\"streak\":256}",
+        "{\"v\":2,\"asked\":1}",
+        "{\"v\":2,\"before\":7}",
+        "{\"v\":2,\"now\":{\"boot\":\"00\"}}",
+        "{\"v\":2,\"now\":{\"boot\":\"0000000000000000000000000000000G\"}}",
+        "{\"v\":2,\"id\":1,\"id\":2}",
     };
     static const struct node zero;
 

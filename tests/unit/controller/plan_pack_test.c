@@ -21,9 +21,13 @@ static struct plan *full_plan(void)
     p->lease_wait_ms = 17;
     p->drain_proceed = true;
     p->max_unavailable_percent = true;
+    p->max_failures = UINT32_MAX;
+    p->rolls_back = true;
     p->n_batches = 3;
     p->batches[1] = 5;
     p->batches[2] = 1000000;
+    p->gate = (struct plan_gate){
+        .max_5xx_bp = 1, .max_fails_bp = 22, .max_slower_bp = 333, .min_requests = 4444, .pause = true};
     p->version = "1.2 \"quoted\" \\ \xc3\xa4";
     for (uint32_t i = 0; i < WAIT_COUNT; i++)
         p->wait_ms[i] = 1000 + i;
@@ -73,6 +77,13 @@ static void assert_same_head(const struct plan *a, const struct plan *b)
     assert_memory_equal(a->batches, b->batches, sizeof a->batches);
     assert_int_equal(a->max_unavailable, b->max_unavailable);
     assert_int_equal(a->max_unavailable_percent, b->max_unavailable_percent);
+    assert_int_equal(a->max_failures, b->max_failures);
+    assert_int_equal(a->rolls_back, b->rolls_back);
+    assert_int_equal(a->gate.max_5xx_bp, b->gate.max_5xx_bp);
+    assert_int_equal(a->gate.max_fails_bp, b->gate.max_fails_bp);
+    assert_int_equal(a->gate.max_slower_bp, b->gate.max_slower_bp);
+    assert_int_equal(a->gate.min_requests, b->gate.min_requests);
+    assert_int_equal(a->gate.pause, b->gate.pause);
 }
 
 static void assert_same_node(const struct plan_node *a, const struct plan_node *b)
@@ -148,8 +159,8 @@ static void what_does_not_hold_together_is_refused(void **state)
     static const struct {
         const char *piece, *by, *says;
     } rows[] = {
-        {"\"plan\":1", "\"plan\":2", "by another version of rollout"},
-        {"{\"plan\":1", "[{\"plan\":1", "packed plan"},
+        {"\"plan\":2", "\"plan\":1", "by another version of rollout"},
+        {"{\"plan\":2", "[{\"plan\":2", "packed plan"},
         {"\"upstream\":3", "\"upstream\":9", "does not hold together"},
         {"\"upstream\":3", "\"upstream\":-1", "does not hold together"},
         {"\"lb\":1", "\"lb\":7", "does not hold together"},
