@@ -187,7 +187,7 @@ static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, 
 {
     struct judge_peer *p = &j->peers[peer];
 
-    if (t->peers[peer].gate == SIM_OPEN && to == SIM_OPEN) {
+    if (t->peers[peer].gate == (uint8_t)to) {
         disown(j, peer);
         return;
     }
@@ -268,6 +268,15 @@ void judge_always(struct judge *j, const struct sim_truth *t)
 
 /* ---- I2, I5, I6 */
 
+/* An nginx that forgets at a reload was reloaded before the rollout came, while somebody else had the peer down: what its
+ * old workers still hold cannot be known any more. */
+static bool reloaded_before(const struct judge *j, const struct sim_truth *t, uint8_t peer)
+{
+    const struct sim_lb *lb = &t->lbs[t->upstreams[t->peers[peer].upstream].lb];
+
+    return !lb->exact && !owned(&j->peers[peer]) && lb->reload_ms < j->nodes[t->peers[peer].node].claimed_ms;
+}
+
 void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_job *job, int64_t turn_ms)
 {
     struct judge_node *n = &j->nodes[node];
@@ -278,7 +287,7 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
             continue;
         if (t->peers[i].gate != SIM_DOWN)
             judge_breach(j, "I2", "a job on node %u, whose peer %u is not down", node, i);
-        else if (sim_peer_holds(t, i) && !j->rules.proceed)
+        else if (sim_peer_holds(t, i) && !j->rules.proceed && !reloaded_before(j, t, i))
             judge_breach(j, "I2", "a job on node %u, whose peer %u still holds requests", node, i);
     }
     if (job->kind != SIM_ROLLBACK && n->done[job->who.rollout] > 0)

@@ -164,6 +164,7 @@ static void make_calm(struct story *s)
         s->gets_healthy_ms[i] = s->gets_healthy_ms[i] > 1000 ? 1000 : s->gets_healthy_ms[i];
     s->hold_ms = s->hold_ms > 600 ? 600 : s->hold_ms;
     s->drain_ms = 8000;
+    s->poll_ms = 250;
     s->healthy_ms = 20000;
     s->sticky_in = 0;
 }
