@@ -268,8 +268,8 @@ void judge_always(struct judge *j, const struct sim_truth *t)
 
 /* ---- I2, I5, I6 */
 
-/* An nginx that forgets at a reload was reloaded before the rollout came, while somebody else had the peer down: what its
- * old workers still hold cannot be known any more. */
+/* An nginx that forgets at a reload was reloaded before the rollout came, while somebody else had the peer down: what
+ * its old workers still hold cannot be known any more. */
 static bool reloaded_before(const struct judge *j, const struct sim_truth *t, uint8_t peer)
 {
     const struct sim_lb *lb = &t->lbs[t->upstreams[t->peers[peer].upstream].lb];

@@ -297,6 +297,9 @@ static void end_goal(struct sim *s)
 
     if (s->judge.breach[0] == '\0' && story_is_calm(s->story) && code != 0 && !(code == 5 && s->refused_rightly))
         judge_breach(&s->judge, "goal", "nothing was wrong, and the exit code is %d", code);
+    for (uint8_t i = 0; i < s->truth.n_nodes && story_is_calm(s->story); i++)
+        if (s->truth.agents[i].claim.there)
+            judge_breach(&s->judge, "goal", "nothing was wrong, and the claim of node %u is still there", i);
 }
 
 bool sim_play(struct sim *s, const struct story *story, struct tally *tally)

@@ -115,6 +115,9 @@ static bool seat_append(struct store *store, struct event *events, size_t n, str
         good = err_set(err, "no space left on device");
     } else {
         good = seat->journal->ops->append(seat->journal, events, n, err);
+        for (size_t i = 0; i < n; i++)
+            if (events[i].kind == EVENT_STEP)
+                seat->durable[events[i].node] = (uint8_t)step_row((enum step)events[i].state.step)->ask;
     }
     seat_point(seat, SIM_CRASH_AFTER_APPEND);
     return good;

@@ -166,6 +166,15 @@ static uint8_t free_call(const struct sim *s)
     return i;
 }
 
+/* I5: an intent is durable before its request leaves. Without a journal only what brings a node back may leave. */
+static void check_durable(struct sim_seat *seat, const struct action *a)
+{
+    bool back = a->ask == ASK_BACK || a->ask == ASK_UNCLAIM || a->ask == ASK_UNDO;
+
+    if (a->kind == ACT_ASK && is_effect(a) && !back && seat->durable[a->node] != (uint8_t)a->ask)
+        judge_breach(&seat->sim->judge, "I5", "seat %u sends an effect that its journal knows nothing of", seat->index);
+}
+
 static void tell_judge(struct sim_seat *seat, const struct action *a)
 {
     struct sim *s = seat->sim;
@@ -189,6 +198,7 @@ static void seat_send(struct world *world, const struct action *a)
     index = free_call(s);
     c = &s->calls[index];
     sim_note(s, TRACE_SENT, seat->index, name_of(a), place_of(seat, a), (int64_t)a->mask);
+    check_durable(seat, a);
     tell_judge(seat, a);
     c->used = true;
     c->ready = false;
