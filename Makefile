@@ -84,7 +84,8 @@ $(B)/tests/bench/fleet: $(O)/tests/bench/fake/main.o $(O)/tests/bench/fake.a $(O
 
 # ---- the controller's object code against a simulated fleet: memory and clock are the story's (tests/sim/arena.h)
 SIM_WRAP := malloc calloc realloc reallocarray strdup vasprintf free clock_gettime
-SIM_LINK  = $(ALL_LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,$(SIM_WRAP)) -o $@ $(filter %.o %.a,$^) $(TEST_LIBS)
+SIM_LDFLAGS = $(ALL_LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,$(SIM_WRAP))
+SIM_LINK    = $(SIM_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(TEST_LIBS)
 SIM_LIBS := $(O)/tests/sim.a $(O)/controller.a $(O)/common.a
 $(B)/tests/sim/sim: $(O)/tests/sim/main.o $(SIM_LIBS)
 	@mkdir -p $(@D)
@@ -94,10 +95,14 @@ $(B)/tests/cases/sim_case: $(O)/tests/cases/sim_case.o $(SIM_LIBS)
 	$(CC) $(SIM_LINK)
 SEEDS ?= 100000
 SEED  ?= 1
-.PHONY: sim
+.PHONY: sim mutants
 sim: deps
 	@$(SUBMAKE) -s $(B)/tests/sim/sim
 	@$(B)/tests/sim/sim -n $(SEEDS) -s $(SEED)
+mutants: deps
+	@$(SUBMAKE) -s $(B)/tests/sim/sim
+	@SIM_CC="$(CC) $(filter-out -DROLLOUT_VERSION=%,$(ALL_CFLAGS)) $(call pkg,--cflags,$(PKG))" SIM_LD="$(CC) $(SIM_LDFLAGS)" \
+	 SIM_MAIN="$(O)/tests/sim/main.o" SIM_ARCHIVES="$(SIM_LIBS)" SIM_END="$(TEST_LIBS)" tests/sim/mutants/run $(B) $(MUTANTS)
 
 # ---- a program with the official client of the NGINX Plus API, where Go and Debian's package of it are installed
 GO_PATH := /usr/share/gocode

@@ -21,7 +21,7 @@ void judge_begin(struct judge *j, const struct sim_truth *t, const struct judge_
     memset(j, 0, sizeof *j);
     j->rules = *rules;
     for (uint8_t i = 0; i < t->n_peers; i++)
-        j->peers[i].foreign_ms = j->peers[i].foreign_open_ms = j->peers[i].lost_ms = SIM_NEVER;
+        j->peers[i].asked_ms = j->peers[i].foreign_ms = j->peers[i].foreign_open_ms = j->peers[i].lost_ms = SIM_NEVER;
     for (uint8_t i = 0; i < t->n_nodes; i++) {
         j->nodes[i].changed_ms = j->nodes[i].claimed_ms = j->nodes[i].forgot_ms = SIM_NEVER;
         j->nodes[i].before = t->agents[i].now;
@@ -97,8 +97,11 @@ void judge_drain_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, 
 {
     for (uint8_t u = 0; u < t->n_upstreams; u++)
         check_floor(j, t, who, u, peers, n, turn_ms);
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         j->peers[peers[i]].draining = who->fence;
+        if (j->peers[peers[i]].asked_ms < j->nodes[node].claimed_ms)
+            j->peers[peers[i]].asked_ms = t->now_ms;
+    }
     j->seats[seat][node].confirmed = false;
 }
 
@@ -179,8 +182,9 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
     j->n_owned++;
     p->forgotten = j->nodes[node].forgot_ms >= j->nodes[node].claimed_ms;
     p->was = t->peers[peer].gate;
-    /* changed behind our back just now, or put back while it was ours */
-    p->mixed = p->foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS || p->foreign_open_ms >= j->nodes[node].claimed_ms;
+    /* changed behind our back just now, or put back while it was ours, or moved after a drain that may have been it */
+    p->mixed = p->foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS || p->foreign_open_ms >= j->nodes[node].claimed_ms ||
+               (p->asked_ms >= j->nodes[node].claimed_ms && p->foreign_ms >= p->asked_ms);
 }
 
 static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, enum sim_gate to)
@@ -350,6 +354,11 @@ void judge_health_told(struct judge *j, const struct sim_truth *t, uint8_t seat,
         s->first_good_ms = t->now_ms;
 }
 
+void judge_unclaim_told(struct judge *j, uint8_t seat, uint8_t node, bool dropped)
+{
+    j->seats[seat][node].unclaimed = dropped;
+}
+
 /* ---- others */
 
 void judge_foreign_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, enum sim_gate to)
@@ -390,6 +399,10 @@ void judge_ended(struct judge *j, const struct sim_truth *t, const struct judge_
         else if (!e->names(e->ctx, node))
             judge_breach(j, "I4", "exit code 3, and nothing says that node %u is out", node);
     }
+    for (uint8_t node = 0; node < t->n_nodes; node++)
+        if (j->seats[e->seat][node].unclaimed && t->agents[node].claim.there &&
+            same_rollout(&t->agents[node].claim.who, &e->who))
+            judge_breach(j, "I4", "the claim of node %u is there again after it was given back", node);
     for (uint8_t node = 0; node < t->n_nodes && e->code == 8; node++)
         if (j->nodes[node].done[e->who.rollout] > 0)
             judge_breach(j, "I4", "exit code 8, and node %u still runs what this rollout brought", node);

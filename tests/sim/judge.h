@@ -29,6 +29,7 @@ struct judge_peer {
     int64_t foreign_ms;      /* when somebody else last moved its gate */
     int64_t foreign_open_ms; /* ... opened it */
     int64_t lost_ms;         /* when it last stopped being up, but not by the rollout's own hand */
+    int64_t asked_ms;        /* when a rollout that had claimed its node first sent a drain of it */
     int64_t taken_ms;        /* when its owner took it out */
     uint64_t draining;       /* fence whose drain is on its way; 0 = none */
     uint8_t was;             /* gate before it was taken out */
@@ -51,6 +52,7 @@ struct judge_seat_node {
     struct sim_ident checked;
     int64_t first_good_ms, told_ms;
     uint32_t good;  /* checks in a row */
+    bool unclaimed; /* its claim was dropped, and the controller knows it */
     bool confirmed; /* told since the drain that `before` still runs */
 };
 
@@ -85,6 +87,8 @@ void judge_status_told(struct judge *, uint8_t seat, uint8_t node, const struct 
 void judge_health_told(struct judge *, const struct sim_truth *, uint8_t seat, uint8_t node, const struct sim_ident *,
                        bool healthy, int64_t seen_ms);
 
+void judge_unclaim_told(struct judge *, uint8_t seat, uint8_t node, bool dropped);
+
 /* ---- what others did; told just before it happens */
 void judge_foreign_gate(struct judge *, const struct sim_truth *, uint8_t peer, enum sim_gate to);
 void judge_peer_lost(struct judge *, const struct sim_truth *, uint8_t peer);
@@ -99,6 +103,7 @@ void judge_always(struct judge *, const struct sim_truth *);
 struct judge_end {
     struct sim_who who;
     int code;
+    uint8_t seat;
     uint32_t plan_nodes; /* bits; 0 = it changed nothing */
     uint8_t target;      /* executable; 0 = restart only */
     bool rolls;          /* no repair */

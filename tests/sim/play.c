@@ -57,6 +57,15 @@ static struct sim_due take_due(struct sim *s)
 
 /* ---- */
 
+void sim_sent(struct sim *s, uint8_t target)
+{
+    for (uint32_t i = 0; i < s->story->n_events && s->waiting != 0; i++)
+        if (s->waiting >> i & 1 && s->story->events[i].after == target && !s->calm) {
+            s->waiting &= ~(1u << i);
+            sim_due(s, s->truth.now_ms + s->story->events[i].at_ms, DUE_EVENT, (uint8_t)i, 0);
+        }
+}
+
 void sim_fired(struct sim *s, enum sim_fault fault)
 {
     s->fired[fault]++;
@@ -139,8 +148,12 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     trace_begin(&s->trace);
     set_up(s);
     judge_begin(&s->judge, &s->truth, &rules);
+    s->waiting = 0;
     for (uint32_t i = 0; i < story->n_events; i++)
-        sim_due(s, story->events[i].at_ms, DUE_EVENT, (uint8_t)i, 0);
+        if (story->events[i].after != 0)
+            s->waiting |= 1u << i;
+        else
+            sim_due(s, story->events[i].at_ms, DUE_EVENT, (uint8_t)i, 0);
     for (uint32_t i = 0; i < story->n_processes; i++)
         if (i == 0 || story->processes[i].overlaps)
             sim_due(s, story->processes[i].start_ms, DUE_START, (uint8_t)i, 0);

@@ -239,6 +239,7 @@ static void tell_judge(struct sim_seat *seat)
 {
     struct sim *s = seat->sim;
     struct judge_end e = {.who = seat->who,
+                          .seat = seat->index,
                           .code = seat->code,
                           .target = s->story->restart ? 0 : 'B',
                           .rolls = seat->act == STORY_ROLL,

@@ -111,6 +111,7 @@ struct sim {
     struct tally *tally;
     uint32_t n_dues, next_order, n_seats, next_process;
     uint64_t fired[SIM_FAULTS];
+    uint32_t waiting;      /* bits of the story's events that wait for a request */
     bool calm;             /* the storm is over: no more faults */
     bool refused_rightly;  /* a plan was not possible from the first */
     struct store *journal; /* of the machine that controllers run on */
@@ -121,6 +122,7 @@ struct sim {
 
 void sim_due(struct sim *, int64_t ms, enum sim_due_kind, uint8_t a, uint32_t b);
 void sim_due_sink(struct sim *, uint32_t i); /* its place in the heap is found again */
+void sim_sent(struct sim *, uint8_t target); /* what waits for such a request is due */
 void sim_fired(struct sim *, enum sim_fault);
 void sim_note(struct sim *, enum traced, int64_t a, int64_t b, int64_t c, int64_t d);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "controller/ask.h"
 #include "dice.h"
 
 /* Small more often than large. */
@@ -77,6 +78,16 @@ static void draw_fates(struct story *s, struct dice *d)
     }
 }
 
+/* Where a single fault does most. */
+static uint8_t draw_target(struct dice *d)
+{
+    static const uint8_t asks[] = {ASK_STATUS, ASK_CLAIM,  ASK_DRAIN, ASK_DOWN,    ASK_BACK,
+                                   ASK_JOB,    ASK_HEALTH, ASK_UNDO,  ASK_JOB_END, ASK_UNCLAIM};
+    uint32_t i = dice_below(d, sizeof asks + 3);
+
+    return i < sizeof asks ? story_target(ACT_ASK, asks[i]) : story_target(ACT_READ_LB + i - (uint32_t)sizeof asks, 0);
+}
+
 static void draw_ways(struct story *s, struct dice *d)
 {
     static const uint16_t rates[] = {12, 40, 40, 120, 120, 400};
@@ -85,10 +96,14 @@ static void draw_ways(struct story *s, struct dice *d)
     s->way_ms = dice_one_in(d, 4) ? 200 : dice_in(d, 1, 20);
     s->traffic = dice_one_in(d, 4) ? 0 : 1;
     s->serves_badly = dice_one_in(d, 8);
-    s->sticky_in = dice_one_in(d, 3) ? 3 : 0;
+    s->sticky_in = dice_one_in(d, 3) ? 2 : 0;
     s->frail_in = (uint16_t)(dice_one_in(d, 8) ? dice_in(d, 10, 100) : 0);
     if (dice_below(d, 8) < 5) {
         s->call_fault_in = rates[dice_below(d, sizeof rates / sizeof rates[0])];
+        if (dice_one_in(d, 2)) {
+            s->call_target = draw_target(d);
+            s->call_fault_in = (uint16_t)dice_in(d, 1, 6);
+        }
         s->call_faults = (uint8_t)(dice_one_in(d, 2) ? 0xff : 1u << dice_below(d, SIM_CALL_FAULTS));
     }
 }
@@ -103,11 +118,16 @@ static void draw_events(struct story *s, struct dice *d)
     uint32_t length_ms = 2000 + 3000u * s->nodes;
 
     s->n_events = dice_one_in(d, 2) ? 0 : dice_in(d, 1, STORY_EVENTS / 2) * dice_in(d, 1, 2);
-    for (uint32_t i = 0; i < s->n_events; i++)
+    for (uint32_t i = 0; i < s->n_events; i++) {
         s->events[i] = (struct story_event){.at_ms = dice_below(d, length_ms),
                                             .for_ms = dice_one_in(d, 3) ? 60000 : dice_in(d, 100, 9000),
                                             .fault = kinds[dice_below(d, sizeof kinds)],
                                             .what = (uint8_t)dice_below(d, 256)};
+        if (dice_one_in(d, 2)) {
+            s->events[i].after = draw_target(d);
+            s->events[i].at_ms = dice_below(d, 2500);
+        }
+    }
 }
 
 static void draw_process(struct story *s, struct dice *d, uint32_t i)
@@ -116,8 +136,8 @@ static void draw_process(struct story *s, struct dice *d, uint32_t i)
     bool crashes = dice_below(d, 3) < (i == 0 ? 1 : 1) && i + 1 < STORY_PROCESSES;
 
     p->rollout = (uint8_t)(i + 1);
-    p->act = i == 0 || dice_one_in(d, 4) ? STORY_ROLL : STORY_REPAIR;
-    p->start_ms = dice_one_in(d, 2) ? dice_below(d, 3000) : dice_below(d, 2 * s->ttl_ms);
+    p->act = i == 0 || dice_one_in(d, 3) ? STORY_ROLL : STORY_REPAIR;
+    p->start_ms = dice_one_in(d, 2) ? dice_below(d, 3000) : dice_below(d, 3 * s->ttl_ms);
     p->empty_disk = i > 0 && dice_one_in(d, 2);
     if (crashes)
         p->crash_at = dice_in(d, 1, 60u * s->nodes + 20);
@@ -213,16 +233,17 @@ void story_print(const struct story *s, FILE *f)
                   s->max_unavailable_percent ? "%" : "", s->drain_ms, s->proceed ? " then proceed" : "", s->job_ms,
                   s->probe_ms, s->threshold, s->min_healthy_ms, s->healthy_ms, s->bake_ms, s->ttl_ms, s->request_ms,
                   s->poll_ms);
-    (void)fprintf(f,
-                  "requests last %u ms, a way takes %u ms, one in %u calls meets a fault of %02x, an agent goes for a "
-                  "while after one in %u; fates:",
-                  s->hold_ms, s->way_ms, s->call_fault_in, s->call_faults, s->frail_in);
+    (void)fprintf(
+        f,
+        "requests last %u ms, a way takes %u ms, one in %u calls (%u) meets a fault of %02x, an agent goes for a "
+        "while after one in %u; fates:",
+        s->hold_ms, s->way_ms, s->call_fault_in, s->call_target, s->call_faults, s->frail_in);
     for (uint8_t i = 0; i < s->nodes; i++)
         (void)fprintf(f, " %u/%u", s->fate[i], s->undo_fate[i]);
     (void)fputc('\n', f);
     for (uint32_t i = 0; i < s->n_events; i++)
-        (void)fprintf(f, "event at %u ms for %u ms of %u: %s\n", s->events[i].at_ms, s->events[i].for_ms,
-                      s->events[i].what, sim_fault_words[s->events[i].fault]);
+        (void)fprintf(f, "event at %u ms after %u for %u ms of %u: %s\n", s->events[i].at_ms, s->events[i].after,
+                      s->events[i].for_ms, s->events[i].what, sim_fault_words[s->events[i].fault]);
     for (uint32_t i = 0; i < s->n_processes; i++) {
         const struct story_process *p = &s->processes[i];
 

@@ -16,7 +16,8 @@
 enum story_act { STORY_ROLL, STORY_REPAIR };
 
 struct story_event {
-    uint32_t at_ms;
+    uint32_t at_ms;  /* since the beginning, or since the first request of the kind `after` */
+    uint8_t after;   /* what is sent first (story_target); 0 = nothing */
     uint32_t for_ms; /* how long it lasts */
     uint8_t fault;   /* enum sim_fault */
     uint8_t what;    /* node, lb or peer; taken modulo how many there are */
@@ -58,6 +59,7 @@ struct story {
     uint16_t frail_in;      /* one in so many calls is the last that an agent answers for a while; 0 = none */
     uint8_t sticky_in;      /* one in so many drains meets a sticky request; 0 = none */
     uint16_t call_fault_in; /* one in so many calls meets a fault; 0 = none */
+    uint8_t call_target;    /* only these requests (story_target); 0 = all */
     uint8_t call_faults;    /* bits of enum sim_fault: which of the calls' faults */
     uint8_t fate[SIM_NODES], undo_fate[SIM_NODES];
     uint16_t gets_healthy_ms[SIM_NODES], flap_ms[SIM_NODES];
@@ -65,6 +67,12 @@ struct story {
     struct story_event events[STORY_EVENTS];
     struct story_process processes[STORY_PROCESSES];
 };
+
+/* A kind of request, by the controller's enum action_kind and enum ask, in one number that is not 0. */
+static inline uint8_t story_target(uint32_t kind, uint32_t ask)
+{
+    return (uint8_t)(kind == 0 ? ask : 64 + kind);
+}
 
 void story_draw(struct story *, uint64_t seed);
 /* Nothing in it that could keep a rollout from its goal. */

@@ -109,11 +109,13 @@ static uint32_t peers_of(const struct sim_seat *seat, const struct action *a, ui
     return count;
 }
 
-static enum sim_fault draw_fault(struct sim *s)
+static enum sim_fault draw_fault(struct sim *s, const struct action *a)
 {
+    uint8_t target = s->story->call_target;
     uint32_t fault;
 
-    if (s->calm || s->story->call_fault_in == 0 || !dice_one_in(&s->dice, s->story->call_fault_in))
+    if (s->calm || s->story->call_fault_in == 0 || (target != 0 && target != story_target(a->kind, a->ask)) ||
+        !dice_one_in(&s->dice, s->story->call_fault_in))
         return SIM_FAULT_NONE;
     fault = dice_below(&s->dice, SIM_CALL_FAULTS);
     while ((s->story->call_faults >> fault & 1) == 0)
@@ -128,7 +130,7 @@ static void launch(struct sim *s, uint8_t index, uint32_t part)
     const struct plan *plan = s->seats[c->seat].plan;
     int64_t now = s->truth.now_ms, way = dice_in(&s->dice, 1, s->story->way_ms);
 
-    p->fault = (uint8_t)draw_fault(s);
+    p->fault = (uint8_t)draw_fault(s, &c->action);
     p->reply = ANS_OK;
     if (p->fault != SIM_FAULT_NONE) {
         sim_fired(s, (enum sim_fault)p->fault);
@@ -199,6 +201,7 @@ static void seat_send(struct world *world, const struct action *a)
     c = &s->calls[index];
     sim_note(s, TRACE_SENT, seat->index, name_of(a), place_of(seat, a), (int64_t)a->mask);
     check_durable(seat, a);
+    sim_sent(s, story_target(a->kind, a->ask));
     tell_judge(seat, a);
     c->used = true;
     c->ready = false;
@@ -262,7 +265,7 @@ static void change_gate(struct sim *s, const struct sim_call *c, uint8_t peer, e
         if (hold_ms > s->story->drain_ms)
             sim_fired(s, SIM_DRAIN_LONG);
         if (to == SIM_DRAIN && !s->calm && s->story->sticky_in > 0 && dice_one_in(&s->dice, s->story->sticky_in))
-            sim_due(s, s->truth.now_ms + dice_below(&s->dice, 800), DUE_STICKY, peer, 0);
+            sim_due(s, s->truth.now_ms + dice_below(&s->dice, 2500), DUE_STICKY, peer, 0);
     }
     sim_gate_set(&s->truth, peer, to, hold_ms);
 }
@@ -653,6 +656,8 @@ static void tell_judge_of(struct sim_seat *seat, const struct sim_call *c)
         return;
     if (c->action.ask == ASK_STATUS && ok)
         judge_status_told(&s->judge, seat->index, seat->node_of[c->action.node], &c->told.now, c->told.seen_ms);
+    if (c->action.ask == ASK_UNCLAIM || c->action.ask == ASK_CLAIM)
+        judge_unclaim_told(&s->judge, seat->index, seat->node_of[c->action.node], ok && c->action.ask == ASK_UNCLAIM);
     if (c->action.ask == ASK_HEALTH)
         judge_health_told(&s->judge, &s->truth, seat->index, seat->node_of[c->action.node], &c->told.now,
                           ok && c->told.healthy, c->told.seen_ms);
