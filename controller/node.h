@@ -58,6 +58,7 @@ enum outcome {
     X(BAKE, "it fell ill after it was back")                                                                           \
     X(TRAFFIC, "it served worse than the others after it was back")                                                    \
     X(GONE, "its process is gone")                                                                                     \
+    X(LEFT, "it had failed before the rollout was broken off")                                                         \
     X(STOP, "the rollout was stopped")
 enum why {
 #define X(name, text) WHY_##name,
@@ -92,9 +93,12 @@ struct node {
     bool noted;                /* this step's trouble has been told already */
     bool doubt;                /* an nginx was reloaded since the drain: `active` does not say all */
     bool claimed;              /* our claim may be at the agent */
+    bool claim_stays;          /* its agent did not drop our claim in time: that runs out by itself */
     bool reverse;              /* it is taken back: the same steps, to `goal`, by a rollback job */
     bool failed;               /* left the good path */
     bool stopping;             /* a stop reached it */
+    bool anew;                 /* resumed and untouched: it goes back as it was, then begins like any other */
+    bool loose;                /* resumed or repaired, and not down everywhere: nothing may be undone there (I2) */
 };
 
 /* What became of an input. */
@@ -137,8 +141,6 @@ struct action node_action(const struct node *, const struct plan *);
 const uint8_t *node_target(const struct node *, const struct plan *);
 /* Somebody else took these peers down: they are not ours to take out or to put back. */
 void node_yield(struct node *, uint64_t peers);
-/* A mask of all peers that the plan has of it. */
-uint64_t node_all_peers(const struct node *, const struct plan *);
 /* Milliseconds until node_due has something to do; UINT32_MAX = nothing. */
 uint32_t node_wait_ms(const struct node *);
 /* Which job id's step part: "job" or "undo". */

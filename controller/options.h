@@ -10,6 +10,7 @@
 struct fleet;
 
 enum { ON_DRAIN_TIMEOUT_FAIL, ON_DRAIN_TIMEOUT_PROCEED };                       /* on_drain_timeout */
+enum { ORDER_INVENTORY, ORDER_ZONE };                                           /* order */
 enum { FAILURE_ACTION_STOP, FAILURE_ACTION_CONTINUE, FAILURE_ACTION_ROLLBACK }; /* failure_action */
 enum { OUTPUT_TEXT, OUTPUT_JSON };                                              /* output */
 enum { ON_INCONCLUSIVE_CONTINUE, ON_INCONCLUSIVE_PAUSE };                       /* on_inconclusive */
@@ -18,6 +19,7 @@ enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 
 #define MEMBER_TEXT(field)     const char *field;
 #define MEMBER_NAME(field)     const char *field;
+#define MEMBER_NAMES(field)    const char *field;
 #define MEMBER_PATH(field)     const char *field;
 #define MEMBER_TEMPLATE(field) const char *field;
 #define MEMBER_URLS(field)     struct text_list field;

@@ -44,13 +44,12 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
             gate_tell(r, p, id, e->text);
     }
     if (m->moved)
-        x->looks = false;
+        look_end(r, id);
     if (m->asks) {
         enum ask ask = m->action.ask;
 
         if (ask == ASK_PEERS || ask == ASK_FLOOR || look_first(n, m->moved)) {
-            x->looks = true;
-            x->look_turn = r->turn;
+            look_begin(r, id);
         } else if ((ask == ASK_CLAIM || ask == ASK_UNCLAIM) && x->renewing) {
             x->deferred = true; /* a renewal that overtakes an unclaim would bring the claim back */
         } else {
@@ -121,19 +120,37 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
     }
 }
 
+static void begin_node(struct run *r, const struct plan *p, uint16_t id, struct turn *t)
+{
+    struct move m = node_begin(state_node(r, id), p);
+
+    state_begun(r)[r->n_begun++] = id;
+    state_move(r, p, id, &m, t);
+}
+
+/* What an earlier run left out is in motion already: no batch holds it up, nor a failure of one of them the others. */
+static void begin_resumed(struct run *r, const struct plan *p, struct turn *t)
+{
+    for (uint32_t i = 0; i < r->n_nodes && r->next == 0; i++)
+        if (p->nodes[i].resumed && state_node(r, i)->step == STEP_WAIT)
+            begin_node(r, p, (uint16_t)i, t);
+}
+
 static void begin_nodes(struct run *r, const struct plan *p, struct turn *t)
 {
     uint32_t in_motion = 0;
 
+    if (r->phase == RUN_ROLLING && r->stop == RUN_GOES)
+        begin_resumed(r, p, t);
     for (uint32_t i = 0; i < r->n_begun; i++)
         in_motion += node_in_motion(state_node(r, state_begun(r)[i])) ? 1 : 0;
     while (r->phase == RUN_ROLLING && r->stop == RUN_GOES && r->next < r->n_nodes &&
-           in_motion < pace_batch(p, r->n_done)) {
+           in_motion < pace_batch(p, r->n_done) && pace_zone_is_free(r, p, (uint16_t)r->next)) {
         uint16_t id = (uint16_t)r->next++;
-        struct move m = node_begin(state_node(r, id), p);
 
-        state_begun(r)[r->n_begun++] = id;
-        state_move(r, p, id, &m, t);
+        if (p->nodes[id].resumed)
+            continue;
+        begin_node(r, p, id, t);
         in_motion += node_in_motion(state_node(r, id)) ? 1 : 0;
     }
     in_motion = reverse_drive(r, p, in_motion, t);
@@ -184,6 +201,9 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
         break;
     case IN_LB:
         look_input(r, p, in, t);
+        break;
+    case IN_LOOK:
+        look_single_input(r, p, in, t);
         break;
     case IN_LEASE:
         lease_answer(r, p, in, t);
@@ -257,8 +277,10 @@ void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char
 }
 
 /* Begins something new on a node; what brings it back does not. */
-static bool begins(const struct action *a)
+static bool begins(const struct run *r, const struct action *a)
 {
+    if (a->kind == ACT_ASK && run_node(r, a->node)->step == STEP_RECLAIM)
+        return false;
     return a->kind == ACT_ASK && (a->ask == ASK_CLAIM || a->ask == ASK_STAGE || a->ask == ASK_DRAIN ||
                                   a->ask == ASK_DOWN || a->ask == ASK_JOB);
 }
@@ -272,7 +294,7 @@ void run_withhold(struct run *r, const struct plan *p, struct turn *t)
         struct action a = t->actions[i];
         struct move m;
 
-        if (!begins(&a)) {
+        if (!begins(r, &a)) {
             i++;
             continue;
         }

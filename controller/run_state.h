@@ -59,6 +59,9 @@ void gate_tell(const struct run *, const struct plan *, uint16_t node, char text
 void gate_end(struct run *, const struct plan *, const struct node *, struct turn *);
 
 /* run_look.c */
+void look_begin(struct run *, uint16_t node); /* it asks to see its peers */
+void look_end(struct run *, uint16_t node);   /* its step changed: what it asked for is of no use any more */
+void look_answer_ready(struct run *, const struct plan *, const struct input *failed, struct turn *);
 bool node_at_lb(const struct plan *, uint32_t node, uint32_t lb);
 void look_time(struct run *, uint32_t elapsed_ms);
 void look_input(struct run *, const struct plan *, const struct input *, struct turn *);
@@ -71,5 +74,11 @@ uint32_t look_wait_ms(const struct run *, const struct plan *);
 /* For people: what a node whose limit is over in this step waited for last at the load balancers; so far only what it
  * waited for first was told. "" stays where that is not known. */
 void look_tell_last(const struct run *, const struct plan *, uint16_t node, enum step, char text[ANSWER_TEXT_MAX]);
+
+/* run_single.c: servers looked at one by one, where the load balancer shows them so */
+bool single_may(const struct run *, const struct plan *, uint32_t peer);
+void single_drive(struct run *, const struct plan *, struct turn *);
+uint32_t single_wait_ms(const struct run *, const struct plan *);
+void look_single_input(struct run *, const struct plan *, const struct input *, struct turn *);
 
 #endif

@@ -15,13 +15,14 @@ static void call_agent(struct world_net *w, struct part *part, const char *metho
 {
     const struct plan_node *n = &w->plan->nodes[part->work->action.node];
     struct call_request q = {.method = method,
-                             .peer = n->name,
+                             .peer = plan_node_host(w->plan, part->work->action.node),
                              .url = url,
                              .connect_to = n->address,
                              .body = body,
                              .body_bytes = body != NULL ? strlen(body) : 0,
                              .limit_ms = limit_ms,
-                             .cap_bytes = WIRE_BODY_MAX};
+                             .cap_bytes = WIRE_BODY_MAX,
+                             .last = part->work->action.ask == ASK_UNCLAIM};
 
     part_call(w, part, &q);
     free(url);
@@ -41,7 +42,7 @@ static void upload(struct world_net *w, struct part *part)
     }
     url = agent_api_url_release(w->plan, part->work->action.node);
     struct call_request q = {.method = "PUT",
-                             .peer = n->name,
+                             .peer = plan_node_host(w->plan, part->work->action.node),
                              .url = url,
                              .connect_to = n->address,
                              .body_file = w->plan->release_file,
@@ -71,7 +72,7 @@ static void stage_start(struct world_net *w, struct work *work)
         part_end(w, work_part(work, PART_AGENT, 0), ANS_OK, "");
     else
         call_agent(w, work_part(work, PART_STAGED, 0), "GET",
-                   agent_api_url_status(w->plan->nodes[a->node].agent, w->plan->service), NULL, 0);
+                   agent_api_url_status(w->plan->nodes[a->node].agent, plan_node_service(w->plan, a->node)), NULL, 0);
 }
 
 void world_agent_start(struct world_net *w, const struct action *a)
@@ -88,10 +89,10 @@ void world_agent_start(struct world_net *w, const struct action *a)
     part = work_part(work, PART_AGENT, 0);
     switch (ask_of(a)) {
     case ASK_STATUS:
-        call_agent(w, part, "GET", agent_api_url_status(agent, p->service), NULL, 0);
+        call_agent(w, part, "GET", agent_api_url_status(agent, plan_node_service(p, a->node)), NULL, 0);
         return;
     case ASK_HEALTH:
-        call_agent(w, part, "GET", agent_api_url_health(agent, p->service), NULL, 0);
+        call_agent(w, part, "GET", agent_api_url_health(agent, plan_node_service(p, a->node)), NULL, 0);
         return;
     case ASK_CLAIM:
         call_agent(w, part, "PUT", agent_api_url_claim(p, a->node), agent_api_body_claim(p, a), 0);

@@ -101,6 +101,7 @@ enum sim_reply sim_job_post(struct sim_truth *t, uint8_t node, const struct sim_
     if (asked->kind != SIM_RESTART && (a->staged >> (asked->exe - 'A') & 1) == 0)
         return SIM_NO;
     *job = job_add(t, a, asked);
+    (*job)->before = a->now;
     (*job)->touched = a->now.pid != 0;
     *new_job = true;
     return SIM_OK;
@@ -139,6 +140,8 @@ void sim_job_end(struct sim_truth *t, uint8_t node, struct sim_job *job)
     if (fate == SIM_FATE_GOOD || fate == SIM_FATE_ILL || fate == SIM_FATE_WRONG) {
         exe = fate == SIM_FATE_WRONG ? 'X' : exe;
         a->staged |= (uint8_t)(a->installed < 'A' + 8 ? 1u << (a->installed - 'A') : 0);
+        if (exe != a->installed)
+            a->previous = a->installed < 'A' + 8 ? a->installed : 0;
         a->installed = exe;
         sim_process_start(t, node, exe, fate == SIM_FATE_ILL);
     } else if (fate == SIM_FATE_DIED) {

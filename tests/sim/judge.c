@@ -44,7 +44,7 @@ static void disown(struct judge *j, uint8_t peer)
 
 static bool same_rollout(const struct sim_who *a, const struct sim_who *b)
 {
-    return a->rollout == b->rollout && a->fence == b->fence;
+    return a->rollout == b->rollout && a->fence == b->fence && a->holder == b->holder;
 }
 
 /* ---- I1 */
@@ -309,13 +309,16 @@ void judge_job_done(struct judge *j, const struct sim_truth *t, uint8_t node, co
 
     if (job->kind == SIM_ROLLBACK)
         memset(n->done, 0, sizeof n->done);
-    else if (good && (job->kind == SIM_RESTART || t->agents[node].now.exe == job->exe))
+    else if (good && (job->kind == SIM_RESTART || t->agents[node].now.exe == job->exe)) {
         n->ever_done[job->who.rollout] = ++n->done[job->who.rollout] > 0;
+        n->done_fence = job->who.fence;
+    }
 }
 
 void judge_process_changed(struct judge *j, const struct sim_truth *t, uint8_t node)
 {
     j->nodes[node].changed_ms = t->now_ms;
+    memset(j->nodes[node].done, 0, sizeof j->nodes[node].done); /* what a job brought is not what runs */
 }
 
 void judge_agent_forgot(struct judge *j, const struct sim_truth *t, uint8_t node)
@@ -404,7 +407,7 @@ void judge_ended(struct judge *j, const struct sim_truth *t, const struct judge_
             same_rollout(&t->agents[node].claim.who, &e->who))
             judge_breach(j, "I4", "the claim of node %u is there again after it was given back", node);
     for (uint8_t node = 0; node < t->n_nodes && e->code == 8; node++)
-        if (j->nodes[node].done[e->who.rollout] > 0)
+        if (j->nodes[node].done[e->who.rollout] > 0 && j->nodes[node].done_fence == e->who.fence)
             judge_breach(j, "I4", "exit code 8, and node %u still runs what this rollout brought", node);
     for (uint8_t node = 0; node < t->n_nodes && e->code == 0 && e->rolls; node++) {
         const struct sim_agent *a = &t->agents[node];

@@ -55,6 +55,8 @@ struct sim_told {
     uint32_t connections;
     uint8_t attempt;
     bool healthy, touched, claim_ours, claim_live;
+    enum ask job_of;
+    struct sim_ident job_before, job_after;
 };
 
 struct sim_call {
@@ -66,6 +68,7 @@ struct sim_call {
     struct sim_who who;
     struct sim_told told;
     struct sim_part parts[SIM_LBS];
+    struct seen_peer looked[SIM_NODE_PEERS];
 };
 
 /* ---- controllers */
@@ -78,6 +81,7 @@ struct sim_seat {
     struct sim *sim;
     const struct story_process *process;
     uint8_t index, state, act;
+    bool counted;  /* where it left its nodes is in the tally */
     bool awake;    /* to be resumed at wake_ms, whatever comes */
     bool sleeping; /* ... and not by an answer */
     int64_t wake_ms, collected_ms;

@@ -136,7 +136,13 @@ static void draw_process(struct story *s, struct dice *d, uint32_t i)
     bool crashes = dice_below(d, 3) < (i == 0 ? 1 : 1) && i + 1 < STORY_PROCESSES;
 
     p->rollout = (uint8_t)(i + 1);
-    p->act = i == 0 || dice_one_in(d, 3) ? STORY_ROLL : STORY_REPAIR;
+    p->act = (uint8_t)(i == 0 || !dice_one_in(d, 3) ? STORY_ROLL : STORY_REPAIR);
+    if (i > 0 && p->act == STORY_ROLL && !dice_one_in(d, 3)) { /* the same again */
+        p->rollout = s->processes[i - 1].rollout;
+        p->act = s->processes[i - 1].act;
+    } else if (i > 0 && p->act == STORY_ROLL && dice_one_in(d, 4)) {
+        p->act = STORY_ROLLBACK;
+    }
     p->start_ms = dice_one_in(d, 2) ? dice_below(d, 3000) : dice_below(d, 3 * s->ttl_ms);
     p->empty_disk = i > 0 && dice_one_in(d, 2);
     if (crashes)
@@ -219,7 +225,7 @@ bool story_is_calm(const struct story *s)
 
 void story_print(const struct story *s, FILE *f)
 {
-    static const char *const acts[] = {"roll", "repair"};
+    static const char *const acts[] = {"roll", "repair", "rollback"};
 
     (void)fprintf(f,
                   "seed %llu: %u nodes, %u load balancers of %u upstreams, %u foreign peers and %u backups in each, %u "

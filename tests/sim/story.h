@@ -13,7 +13,11 @@
 #define STORY_EVENTS    8
 #define STORY_PROCESSES 4
 
-enum story_act { STORY_ROLL, STORY_REPAIR };
+enum story_act {
+    STORY_ROLL, /* with the id of an earlier one: resumes it */
+    STORY_REPAIR,
+    STORY_ROLLBACK /* to the releases before */
+};
 
 struct story_event {
     uint32_t at_ms;  /* since the beginning, or since the first request of the kind `after` */

@@ -78,7 +78,7 @@ enum sim_job_state { SIM_JOB_NONE, SIM_JOB_RUNNING, SIM_JOB_DONE, SIM_JOB_FAILED
 
 struct sim_job {
     struct sim_who who;
-    struct sim_ident after;
+    struct sim_ident before, after;
     int64_t ends_ms;
     uint8_t kind, state, exe, attempt;
     bool undo; /* the step part of its id */
@@ -107,6 +107,7 @@ struct sim_agent {
     uint32_t n_jobs;
     uint32_t job_ms, gets_healthy_ms, flap_ms; /* flap_ms > 0: ill every third such time */
     uint8_t installed, staged;                 /* staged: bits by executable - 'A' */
+    uint8_t previous;                          /* executable before the one that runs, kept; 0 = none */
     uint8_t fate, undo_fate;                   /* enum sim_fate of jobs to come */
     bool ill;                                  /* what runs never gets healthy */
 };

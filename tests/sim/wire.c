@@ -72,13 +72,15 @@ static int64_t place_of(const struct sim_seat *seat, const struct action *a)
 
 static bool at_lbs(const struct action *a)
 {
+    if (a->kind == ACT_LOOK)
+        return true;
     return a->kind == ACT_ASK && (a->ask == ASK_DRAIN || a->ask == ASK_DOWN || a->ask == ASK_BACK);
 }
 
 static bool is_effect(const struct action *a)
 {
     if (a->kind != ACT_ASK)
-        return a->kind != ACT_READ_LB;
+        return a->kind != ACT_READ_LB && a->kind != ACT_LOOK;
     return a->ask != ASK_STATUS && a->ask != ASK_JOB_END && a->ask != ASK_HEALTH;
 }
 
@@ -92,6 +94,8 @@ static uint32_t limit_ms(const struct plan *p, const struct action *a)
 {
     uint32_t request_ms = p->wait_ms[WAIT_CHANGE] / 3;
 
+    if (a->kind == ACT_LOOK)
+        return request_ms + a->hold_s * 1000;
     if (a->kind == ACT_ASK && a->ask == ASK_JOB_END)
         return poll_ms(p) + request_ms;
     return a->kind == ACT_ASK && a->ask == ASK_STAGE ? p->wait_ms[WAIT_STAGE] : request_ms;
@@ -171,9 +175,11 @@ static uint8_t free_call(const struct sim *s)
 /* I5: an intent is durable before its request leaves. Without a journal only what brings a node back may leave. */
 static void check_durable(struct sim_seat *seat, const struct action *a)
 {
-    bool back = a->ask == ASK_BACK || a->ask == ASK_UNCLAIM || a->ask == ASK_UNDO;
+    bool back = a->ask == ASK_BACK || a->ask == ASK_UNCLAIM || a->ask == ASK_UNDO ||
+                (a->ask == ASK_CLAIM && seat->view->nodes[a->node].state.step == STEP_RECLAIM);
+    bool none = a->ask == ASK_STAGE && !seat->plan->has_release; /* nothing to send */
 
-    if (a->kind == ACT_ASK && is_effect(a) && !back && seat->durable[a->node] != (uint8_t)a->ask)
+    if (a->kind == ACT_ASK && is_effect(a) && !back && !none && seat->durable[a->node] != (uint8_t)a->ask)
         judge_breach(&seat->sim->judge, "I5", "seat %u sends an effect that its journal knows nothing of", seat->index);
 }
 
@@ -220,7 +226,7 @@ static void seat_send(struct world *world, const struct action *a)
             lbs |= (uint8_t)(1u << s->truth.upstreams[s->truth.peers[peers[i]].upstream].lb);
         for (uint8_t lb = 0; lb < SIM_LBS; lb++)
             if (lbs >> lb & 1)
-                c->parts[c->n_parts++] = (struct sim_part){.lb = lb};
+                c->parts[c->n_parts++] = (struct sim_part){.lb = lb, .poll_until_ms = -1};
     } else {
         c->parts[c->n_parts++] =
             (struct sim_part){.lb = a->kind == ACT_READ_LB ? seat->lb_of[a->lb] : 0, .poll_until_ms = -1};
@@ -290,6 +296,11 @@ static void patch(struct sim *s, const struct sim_call *c, struct sim_part *part
     }
 }
 
+static enum peer_state state_of(const struct sim_peer *p)
+{
+    return p->gate == SIM_DOWN ? PEER_DOWN : p->gate == SIM_DRAIN ? PEER_DRAINING : p->failing ? PEER_UNAVAIL : PEER_UP;
+}
+
 /* What nginx has counted; it only rises. Release B may serve badly, or there is no traffic to judge by. */
 static void count_served(const struct sim *s, uint8_t peer, struct seen_peer *seen)
 {
@@ -327,10 +338,7 @@ static void read_lb(struct sim *s, struct sim_call *c, struct sim_part *part)
 
         if (plan_peer_lb(p, i) != at)
             continue;
-        seat->seen[at].peers[i] = (struct seen_peer){.state = peer->gate == SIM_DOWN    ? PEER_DOWN
-                                                              : peer->gate == SIM_DRAIN ? PEER_DRAINING
-                                                              : peer->failing           ? PEER_UNAVAIL
-                                                                                        : PEER_UP,
+        seat->seen[at].peers[i] = (struct seen_peer){.state = (uint8_t)state_of(peer),
                                                      .backup = peer->backup,
                                                      .active = sim_peer_shows(t, seat->peer_of[i]) ? 1 : 0};
         if (plan_gates(p))
@@ -338,6 +346,41 @@ static void read_lb(struct sim *s, struct sim_call *c, struct sim_part *part)
     }
     seat->seen[at].generation = t->lbs[part->lb].generation;
     seat->seen[at].exact = t->lbs[part->lb].exact;
+}
+
+/* One server after another; held until all are quiet. False: it is held on. */
+static bool look(struct sim *s, uint8_t index, uint32_t n)
+{
+    struct sim_call *c = &s->calls[index];
+    struct sim_part *part = &c->parts[n];
+    const struct sim_seat *seat = &s->seats[c->seat];
+    const struct sim_truth *t = &s->truth;
+    const struct plan_node *pn = &seat->plan->nodes[c->action.node];
+    int64_t until_ms = t->now_ms;
+
+    if (sim_lb_dead(t, part->lb)) {
+        part->reply = ANS_TIMEOUT;
+        return true;
+    }
+    if (part->poll_until_ms < 0)
+        part->poll_until_ms = t->now_ms + c->action.hold_s * 1000;
+    for (uint32_t i = 0; i < pn->n_peers; i++) {
+        uint8_t at = seat->peer_of[pn->first_peer + i];
+        const struct sim_peer *peer = &t->peers[at];
+
+        if ((c->action.mask >> i & 1) == 0 || t->upstreams[peer->upstream].lb != part->lb)
+            continue;
+        if (sim_peer_shows(t, at))
+            until_ms = peer->gate == SIM_OPEN ? part->poll_until_ms : peer->held_until_ms;
+        c->looked[i] = (struct seen_peer){.state = (uint8_t)(t->lbs[part->lb].exact ? state_of(peer) : PEER_UNKNOWN),
+                                          .backup = peer->backup,
+                                          .exact = t->lbs[part->lb].exact,
+                                          .active = sim_peer_shows(t, at) ? 1 : 0};
+    }
+    if (t->now_ms >= part->poll_until_ms || until_ms <= t->now_ms)
+        return true;
+    sim_due(s, until_ms < part->poll_until_ms ? until_ms : part->poll_until_ms, DUE_ARRIVE, index, n);
+    return false;
 }
 
 static enum sim_reply put_claim(struct sim *s, const struct sim_call *c)
@@ -431,7 +474,12 @@ static void read_status(struct sim *s, struct sim_call *c, uint8_t node)
     c->told.connections = sim_connections(&s->truth, node);
     if (job != NULL) {
         c->told.job = job_states[job->state];
-        c->told.attempt = job->who.rollout == c->who.rollout ? job->attempt : 0;
+        if (job->who.rollout == c->who.rollout) {
+            c->told.attempt = job->attempt;
+            c->told.job_of = job->undo ? ASK_UNDO : ASK_JOB;
+            c->told.job_before = job->before;
+            c->told.job_after = job->after;
+        }
     }
     c->told.claim_fence = a->claim.there ? a->claim.who.fence : 0;
     c->told.claim_ours = a->claim.there && a->claim.who.rollout == c->who.rollout;
@@ -551,8 +599,12 @@ void wire_arrive(struct sim *s, uint8_t index, uint32_t n)
     else if (c->action.kind == ACT_LEASE)
         part->reply = (uint8_t)kind_of(
             sim_lease(&s->truth, s->seats[c->seat].upstream_of[c->action.upstream], &c->who, c->action.ttl_ms));
-    else if (at_lbs(&c->action))
+    else if (c->action.kind == ACT_LOOK && !look(s, index, n))
+        return;
+    else if (at_lbs(&c->action) && c->action.kind != ACT_LOOK)
         patch(s, c, part);
+    else if (c->action.kind == ACT_LOOK)
+        ;
     else if (!at_agent(s, index, part))
         return;
     c->told.seen_ms = s->truth.now_ms;
@@ -614,7 +666,7 @@ static const char *text_of(const struct sim_call *c)
 
 static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in)
 {
-    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB, IN_LEASE, IN_RENEW};
+    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB, IN_LEASE, IN_RENEW, IN_LOOK};
     const struct sim_told *told = &c->told;
     struct answer *a = &in->answer;
     const char *text = text_of(c);
@@ -628,6 +680,11 @@ static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in
     in->peers = seat->seen[lb].peers;
     in->generation = seat->seen[lb].generation;
     in->active_exact = seat->seen[lb].exact;
+    in->one_by_one = seat->seen[lb].exact; /* our module has both */
+    in->looked = c->looked;
+    in->mask = c->action.mask;
+    in->look = c->action.look;
+    in->hold_s = c->action.hold_s;
     memset(a, 0, offsetof(struct answer, text));
     a->kind = told->kind;
     a->ok_mask = told->ok_mask;
@@ -638,6 +695,9 @@ static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in
     a->healthy = told->healthy;
     a->job = told->job;
     a->attempt = told->attempt;
+    a->job_of = told->job_of;
+    a->job_before = scan_ident(&told->job_before);
+    a->job_after = scan_ident(&told->job_after);
     a->touched = told->touched;
     a->connections = told->connections;
     a->claim_fence = told->claim_fence;

@@ -444,7 +444,7 @@ static void a_journal_that_cannot_be_written_leaves_no_node_out(void **state)
                                                                   : "BB");
         if (code != 0)
             assert_says(&s, "the journal cannot be written: no space left on device");
-        if (n <= 14) /* the append with the step into the job is the 14th */
+        if (n <= 11) /* the append with the step into the job is the 11th */
             assert_int_equal(logged(&s, "job"), 0);
         assert_all_back_but(&s, -1);
         end(&s);
@@ -778,13 +778,29 @@ static void repair_puts_back_what_is_well(void **state)
 
     (void)state;
     s.fleet->agents[1].now.sha256[0] = FAKE_NEW; /* died behind the job */
-    s.fleet->agents[2].now.sha256[0] = 'X';      /* runs what nobody brought there */
+    s.fleet->agents[2].now.sha256[0] = 'X';      /* runs what nobody brought there, */
+    s.fleet->agents[2].undo_fate = FATE_REFUSED; /* and the release before is not there any more */
     roll(&s);
     assert_ends(&s, 3, "ABX");
     assert_all_back_but(&s, 2);
     assert_int_equal(logged(&s, "job"), 0);
     assert_int_equal(logged(&s, "c at"), 0);
     assert_says(&s, "3 nodes: 2 put back, 1 OUT OF ROTATION");
+    end(&s);
+}
+
+static void repair_undoes_what_nobody_knows(void **state)
+{
+    struct story s = begin_repair(2);
+
+    (void)state;
+    s.fleet->agents[1].now.sha256[0] = 'X';
+    s.fleet->peers[2].hold_ms = s.fleet->peers[3].hold_ms = 0; /* its requests have ended */
+    roll(&s);
+    assert_ends(&s, 0, "AA");
+    assert_all_back_but(&s, -1);
+    assert_int_equal(logged(&s, "b job r2/b/undo/1"), 1);
+    assert_says(&s, "2 nodes: 2 put back");
     end(&s);
 }
 
@@ -888,6 +904,7 @@ int main(void)
         cmocka_unit_test(a_load_balancer_that_is_away_for_a_moment),
         cmocka_unit_test(a_process_that_changed_meanwhile_is_left_alone),
         cmocka_unit_test(repair_puts_back_what_is_well),
+        cmocka_unit_test(repair_undoes_what_nobody_knows),
         cmocka_unit_test(repair_waits_for_a_claim_to_run_out),
         cmocka_unit_test(repair_of_a_claim_that_took_nothing_out),
         cmocka_unit_test(repair_that_is_stopped_names_what_is_still_out),
