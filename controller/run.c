@@ -345,7 +345,7 @@ int run_exit_code(const struct run *r, int signal)
     }
     if (reverse_is_complete(r))
         return 8;
-    if (failed || r->stop == RUN_STOP_STORE)
+    if (failed || r->reversed || r->stop == RUN_STOP_STORE)
         return 1;
     if (done && r->n_nodes > 0 && r->stop != RUN_STOP_PAUSE)
         return 0; /* a stop that came too late stopped nothing; a gate that is left to a person is not passed */

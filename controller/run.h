@@ -91,6 +91,7 @@ struct run {
     uint32_t back_next;     /* reversing: the nodes below it are still to be looked at */
     uint8_t phase, stop;    /* enum run_phase, enum run_stop */
     bool reversing;         /* after RUN_STOP_FAILURE: the second half, which takes changed nodes back */
+    bool reversed;          /* it has begun, whatever has stopped it since */
     /* then, in the same block, the arrays that the functions below find */
 };
 

@@ -6,7 +6,7 @@
 void reverse_begin(struct run *r, const struct plan *p, const char *text, struct turn *t)
 {
     run_stop(r, p, RUN_STOP_FAILURE, text, t);
-    r->reversing = true;
+    r->reversing = r->reversed = true;
     r->back_next = r->next;
 }
 
@@ -57,7 +57,7 @@ bool reverse_is_through(const struct run *r)
 
 bool reverse_is_complete(const struct run *r)
 {
-    if (!r->reversing)
+    if (!r->reversed)
         return false;
     for (uint32_t i = 0; i < r->n_nodes; i++) {
         const struct node *n = run_node(r, i);

@@ -310,6 +310,32 @@ static void a_signal_ends_the_way_back(void **state)
     story_end(&s);
 }
 
+static void a_signal_too_late_to_end_the_way_back_does_not_hide_it(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 4, .lbs = 2}, 1);
+
+    (void)state;
+    s.fleet->agents[2].fate = FATE_ILL;
+    fake_when(s.fleet, "a job r1/a/job/2", 0, fake_signal, 2);
+    story_roll(&s);
+    story_ends(&s, 8, "AAAA", -1);
+    story_end(&s);
+}
+
+/* c, which failed after it was back, is well again; a and b keep what was to be taken back. */
+static void a_way_back_that_was_ended_is_no_success(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 3, .lbs = 2}, 1);
+
+    (void)state;
+    s.plan->wait_ms[WAIT_BAKE] = 3000;
+    fake_when(s.fleet, "c at lb1/app: open", 500, fake_process_restarts, 2);
+    fake_when(s.fleet, "c job r1/c/job/2", 0, fake_signal, 2);
+    story_roll(&s);
+    story_ends(&s, 1, "BBA", -1);
+    story_end(&s);
+}
+
 /* ---- rollout rollback: the whole plan is a way back */
 
 static struct story rollback(struct fake_shape shape)
@@ -393,6 +419,8 @@ int main(void)
         cmocka_unit_test(a_restart_by_somebody_else_is_in_nobodys_way),
         cmocka_unit_test(another_release_of_somebodys_is_left),
         cmocka_unit_test(a_signal_ends_the_way_back),
+        cmocka_unit_test(a_signal_too_late_to_end_the_way_back_does_not_hide_it),
+        cmocka_unit_test(a_way_back_that_was_ended_is_no_success),
         cmocka_unit_test(each_node_goes_back_to_its_own),
         cmocka_unit_test(a_rollback_that_fails_leaves_the_node_out),
         cmocka_unit_test(what_has_changed_since_the_plan_is_left),
