@@ -187,6 +187,8 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
                (p->asked_ms >= j->nodes[node].claimed_ms && p->foreign_ms >= p->asked_ms);
 }
 
+static const char *const gates[] = {"open", "draining", "down"};
+
 static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, enum sim_gate to)
 {
     struct judge_peer *p = &j->peers[peer];
@@ -200,7 +202,7 @@ static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, 
     if (!owned(p) && p->foreign_ms == SIM_NEVER)
         judge_breach(j, "I4", "peer %u is put back and no rollout took it out", peer);
     if (owned(p) && !p->mixed && p->was != (uint8_t)to)
-        judge_breach(j, "I4", "peer %u is put back otherwise than it was", peer);
+        judge_breach(j, "I4", "peer %u is put back as %s and was %s", peer, gates[to], gates[p->was]);
     disown(j, peer);
 }
 
@@ -240,9 +242,12 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
 void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_claim *c, bool anew)
 {
     check_fence(j, &j->highest_at[node], &c->who, "a claim");
-    if (anew && !node_owned(j, t, node)) {
-        j->nodes[node].claimed_ms = t->now_ms;
+    if (anew && (!node_owned(j, t, node) || j->nodes[node].forgot_ms != SIM_NEVER)) {
+        j->nodes[node].claimed_ms = t->now_ms; /* nobody could know any more what was before that */
         j->nodes[node].forgot_ms = SIM_NEVER;
+        j->nodes[node].touched = false;
+        if (t->agents[node].now.pid != 0)
+            j->nodes[node].before = t->agents[node].now;
     }
     for (uint8_t i = 0; i < t->n_peers; i++) {
         struct judge_peer *p = &j->peers[i];
@@ -289,6 +294,8 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
     for (uint8_t i = 0; i < t->n_peers; i++) {
         if (t->peers[i].node != node || j->peers[i].foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS)
             continue;
+        if (j->repairs >> job->who.rollout & 1 && !owned(&j->peers[i]) && j->peers[i].foreign_open_ms != SIM_NEVER)
+            continue; /* somebody else's before, and put back by him since: no claim tells of it */
         if (t->peers[i].gate != SIM_DOWN)
             judge_breach(j, "I2", "a job on node %u, whose peer %u is not down", node, i);
         else if (sim_peer_holds(t, i) && !j->rules.proceed && !reloaded_before(j, t, i))

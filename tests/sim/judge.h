@@ -63,7 +63,8 @@ struct judge {
     struct judge_node nodes[SIM_NODES];
     struct judge_seat_node seats[JUDGE_SEATS][SIM_NODES];
     struct sim_who highest[SIM_UPSTREAMS], highest_at[SIM_NODES]; /* fences that had an effect; of claims */
-    uint8_t n_owned;                                              /* peers with an owner */
+    uint32_t repairs; /* bits of rollouts: they know of no peers but those that a claim names */
+    uint8_t n_owned;  /* peers with an owner */
     char invariant[8];
     char breach[240]; /* "" = none */
 };

@@ -94,14 +94,15 @@ static void count_way(struct sim_seat *seat, const struct event *e)
         way = WAY_STOP;
     else if (late && to == row->on_limit && row->limit != WAIT_NONE)
         way = WAY_LIMIT;
-    else if (to == row->on_good || (row->on_good == STEP_BAKE && to == STEP_UNCLAIM))
-        way = WAY_SUCCESS;
+    else if (to == row->on_good || (to != row->on_bad && (!e->state.failed || seat->failed[e->node])))
+        way = WAY_SUCCESS; /* there, or by the other way that the rule knows */
     s->tally->ways[e->from][way]++;
     if (e->from == STEP_BAKE && e->state.gate == GATE_BAD)
         sim_fired(s, SIM_SERVES_BADLY);
     else if (e->from == STEP_BAKE && e->state.gate == GATE_THIN)
         sim_fired(s, SIM_NO_TRAFFIC);
     seat->entered_ms[e->node] = s->truth.now_ms;
+    seat->failed[e->node] = e->state.failed;
     sim_note(s, TRACE_STEP, seat->index, seat->node_of[e->node], e->from, to);
 }
 
@@ -370,6 +371,8 @@ uint8_t seat_start(struct sim *s, const struct story_process *p)
         sim_due(s, s->truth.now_ms + p->signal_ms, DUE_SIGNAL, index, 0);
     if (p->signal_ms > 0 && p->signal_more_ms > 0)
         sim_due(s, s->truth.now_ms + p->signal_ms + p->signal_more_ms, DUE_SIGNAL, index, 1);
+    if (p->act == STORY_REPAIR)
+        s->judge.repairs |= 1u << p->rollout;
     sim_note(s, TRACE_START, index, p->act, p->rollout, 0);
     s->tally->processes++;
     seat->awake = true;

@@ -96,7 +96,8 @@ struct sim_seat {
     uint8_t first_ready, last_ready;                                        /* calls; SIM_CALLS = none */
     uint8_t node_of[SIM_NODES], lb_of[SIM_LBS], upstream_of[SIM_UPSTREAMS]; /* plan's index -> truth's */
     uint8_t peer_of[SIM_PEERS];
-    uint8_t durable[SIM_NODES];    /* by the plan's node: the ask of the step that the journal has */
+    uint8_t durable[SIM_NODES]; /* by the plan's node: the ask of the step that the journal has */
+    bool failed[SIM_NODES];
     int64_t entered_ms[SIM_NODES]; /* when the node came into its step */
     struct {
         struct seen_upstream upstreams[SIM_UPSTREAMS];
