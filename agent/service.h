@@ -11,6 +11,7 @@
 #include "job_run.h"
 #include "sockets.h"
 #include "version.h"
+#include "wish.h"
 
 struct agent;
 
@@ -24,6 +25,7 @@ struct service {
     struct job_run run;
     struct hash_cache hashes;
     struct version version;
+    struct wishes wishes;
 };
 
 /* Make the folder, read claim and jobs back, put right what a job left half done, log a claim that says "out". */

@@ -16,17 +16,22 @@
  *             "state":"running|done|failed","code":C,"text":SENTENCE,"touched":BOOL,"restored":BOOL,
  *             "before":IDENT|null,"after":IDENT|null,"started":UNIX_SECONDS_WITH_FRACTION,"elapsed_ms":N}
  *            touched: a process was signalled or a file was swapped. restored: the old file was put back.
- *   STATUS = {"service":APP,"node":NAME,"boot_id":UUID,"running":BOOL,"ident":IDENT|null,"installed":HEX|null,
+ *   WISH   = {"rollout":ID,"id":N,"wish":"pause|abort|promote","holder":TEXT,"age_ms":N,
+ *             "taken":{"holder":TEXT,"effect":BOOL}|null}
+ *            what a person (holder) wants of a rollout at work. id: of this wish, made up by who utters it, 1 to
+ * 2^63-1. age_ms: since it came. taken: by the rollout's controller; effect: it acts on it. STATUS =
+ * {"service":APP,"node":NAME,"boot_id":UUID,"running":BOOL,"ident":IDENT|null,"installed":HEX|null,
  *             "version":TEXT|null,"listening":["ADDR:PORT",...],"connections":N,"releases":[{"sha256":HEX,"size":N}],
- *             "previous":HEX|null,"claim":CLAIM|null,"fence":HIGHEST,"job":JOB|null}
+ *             "previous":HEX|null,"claim":CLAIM|null,"fence":HIGHEST,"job":JOB|null,"wish":WISH|null}
  *            installed: SHA-256 of the file at the configured path. version: what the service answers at its version
  *            URL, null when it does not do so soon. listening: a wildcard address is expanded to every address of the
  * node's interfaces, loopback included; IPv6 as [ADDR]:PORT. connections: established TCP connections to those
  * addresses. previous: the release that ran before the one that runs, as jobs of this agent brought it, and is still
- * here; a rollback goes to it without an upload. null: none is known.
+ * here; a rollback goes to it without an upload. null: none is known. wish: the latest that is not
+ * forgotten.
  *
  *   GET    /v1                          {"version":1,"agent":TEXT,"node":NAME,"features":["claim","restart","upgrade",
- *                                        "rollback","health","release","previous"]}
+ *                                        "rollback","health","release","previous","wish"]}
  *   GET    /v1/services                 {"services":[STATUS,...]}
  *   GET    /v1/services/APP             STATUS
  *   PUT    /v1/services/APP/claim       body CLAIM without "left", with "expect": the fence of the claim that the
@@ -49,6 +54,12 @@
  *                                       "ident":IDENT|null,"elapsed_ms":N}: one check over a fresh connection; with
  *                                       wait: repeated until it is healthy, at most that long. Healthy only when the
  *                                       same process (ident) was there before and after the check.
+ *   PUT    /v1/services/APP/wish        {"rollout","id","wish","holder"} -> 200 {"wish":WISH}. Needs no claim. The same
+ *                                       id again changes nothing; another wish with it: 400. A newer wish of a rollout
+ *                                       takes the place of the one before. Kept in memory alone, for WIRE_WISH_KEPT
+ *                                       rollouts and WIRE_WISH_MAX_S each.
+ *   GET    /v1/services/APP/wish?rollout=ID   {"wish":WISH|null}: the one of that rollout
+ *   POST   /v1/services/APP/wish/taken  {"rollout","id","holder","effect"} -> 200 {"wish":WISH}; not there: 404
  *
  * A job id is ROLLOUT/NODE/STEP/ATTEMPT; in a URL everything behind jobs/ is the id, slashes included.
  * A client names a service, never a path, a command or an environment. */
@@ -63,6 +74,15 @@
 #define WIRE_JOB_MAX       448          /* a job's id: a rollout's, a node's name, step and attempt */
 #define WIRE_HOLDER_MAX    128          /* printable ASCII */
 #define WIRE_SHA256_DIGITS 64
+
+#define WIRE_WISH_KEPT  8
+#define WIRE_WISH_MAX_S 3600
+
+/* WIRE_WISH(NAME, "word on wire") */
+#define WIRE_WISHES(X)                                                                                                 \
+    X(PAUSE, "pause")                                                                                                  \
+    X(ABORT, "abort")                                                                                                  \
+    X(PROMOTE, "promote")
 
 /* Error and job codes as they stand on the wire: WIRE_CODE(NAME, http status or 0 for a job's end, "text on wire") */
 #define WIRE_CODES(X)                                                                                                  \

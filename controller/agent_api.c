@@ -174,6 +174,51 @@ char *agent_api_body_job(const struct plan *plan, const struct action *a)
     return text;
 }
 
+/* ---- wishes */
+const char *agent_api_wish_word(enum wish wish)
+{
+    static const char *const words[] = {[WISH_NONE] = "",
+#define X(name, word) [WISH_##name] = word,
+                                        WIRE_WISHES(X)
+#undef X
+    };
+
+    return words[wish];
+}
+
+char *agent_api_url_wish_of(const char *agent, const char *service, const char *rollout)
+{
+    char *id = rollout != NULL ? url_encode(rollout, "") : NULL;
+    char *rest = id != NULL ? mem_format("/wish?rollout=%s", id) : mem_text("/wish");
+    char *url = below_service(agent, service, rest);
+
+    free(id);
+    free(rest);
+    return url;
+}
+
+char *agent_api_url_wish(const struct plan *plan, uint16_t node)
+{
+    return agent_api_url_wish_of(plan->nodes[node].agent, plan_node_service(plan, node), plan->rollout);
+}
+
+char *agent_api_url_wish_taken(const struct plan *plan, uint16_t node)
+{
+    return below_service(plan->nodes[node].agent, plan_node_service(plan, node), "/wish/taken");
+}
+
+char *agent_api_body_wish_taken(const struct plan *plan, const struct action *a)
+{
+    return text_of(json_pack("{s:s,s:I,s:s,s:b}", "rollout", plan->rollout, "id", (json_int_t)a->expect, "holder",
+                             plan->holder, "effect", (int)a->effect));
+}
+
+char *agent_api_body_wish(const char *rollout, uint64_t id, enum wish wish, const char *holder)
+{
+    return text_of(json_pack("{s:s,s:I,s:s,s:s}", "rollout", rollout, "id", (json_int_t)id, "wish",
+                             agent_api_wish_word(wish), "holder", holder));
+}
+
 /* ---- what became of an ask */
 static void say(struct answer *a, const char *code, const char *text)
 {
@@ -250,6 +295,7 @@ static bool take_status(const struct plan *plan, const struct call_result *r, st
     a->connections = s.connections;
     a->job = s.job.state;
     take_own_job(plan, &s.job, a);
+    a->fence = s.fence;
     a->claim_fence = s.claim.there ? s.claim.fence : 0;
     a->claim_ours = s.claim.there && strcmp(s.claim.rollout, plan->rollout) == 0;
     a->claim_live = s.claim.there && s.claim.left_s > 0;
@@ -289,6 +335,61 @@ static bool take_health(const struct call_result *r, struct answer *a, struct er
 static bool is_effect(enum ask ask)
 {
     return ask == ASK_CLAIM || ask == ASK_STAGE || ask == ASK_JOB || ask == ASK_UNDO || ask == ASK_UNCLAIM;
+}
+
+static enum wish wish_of(const char *word)
+{
+#define X(name, text)                                                                                                  \
+    if (strcmp(word, text) == 0)                                                                                       \
+        return WISH_##name;
+    WIRE_WISHES(X)
+#undef X
+    return WISH_NONE;
+}
+
+/* The member "wish" of a body, where it is of our rollout. One that makes no sense, say of a later version, is none. */
+static void take_wish(const struct plan *plan, const struct call_result *r, struct answer *a)
+{
+    json_t *o = json_read(r->body, r->body_bytes, NULL), *w = json_is_object(o) ? json_opt_object(o, "wish") : NULL;
+    const char *word, *rollout, *holder;
+    uint64_t age_ms = 0;
+
+    if (w != NULL && json_get_string(w, "rollout", &rollout, NULL) && strcmp(rollout, plan->rollout) == 0 &&
+        json_get_string(w, "wish", &word, NULL) && json_get_string(w, "holder", &holder, NULL) &&
+        json_get_uint(w, "id", &a->wish_id, NULL) && json_get_uint(w, "age_ms", &age_ms, NULL)) {
+        a->wish = (uint8_t)wish_of(word);
+        a->wish_taken = json_opt_object(w, "taken") != NULL;
+        a->wish_age_ms = age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX;
+        (void)snprintf(a->text, sizeof a->text, "%s", holder);
+    }
+    json_decref(o);
+}
+
+void agent_api_wish(const struct plan *plan, const struct call_result *r, struct answer *a)
+{
+    *a = (struct answer){.kind = answer_of_failure(r->failure, false)};
+    if (r->failure != CALL_FINE)
+        (void)snprintf(a->text, sizeof a->text, "%s", r->text);
+    else if (r->status < 200 || r->status > 299)
+        refused(r, a); /* an older agent knows no wishes */
+    else
+        take_wish(plan, r, a);
+}
+
+bool agent_api_wish_is_taken(const struct call_result *r, uint64_t id, char holder[WIRE_HOLDER_MAX + 1], bool *effect)
+{
+    json_t *o = r->failure == CALL_FINE ? json_read(r->body, r->body_bytes, NULL) : NULL;
+    const json_t *w = json_is_object(o) ? json_opt_object(o, "wish") : NULL, *taken;
+    const char *who = NULL;
+    bool is = false;
+
+    taken = w != NULL && json_opt_uint(w, "id", 0) == id ? json_opt_object(w, "taken") : NULL;
+    if (taken != NULL && json_get_string(taken, "holder", &who, NULL) && json_get_bool(taken, "effect", effect, NULL)) {
+        (void)snprintf(holder, WIRE_HOLDER_MAX + 1, "%s", who);
+        is = true;
+    }
+    json_decref(o);
+    return is;
 }
 
 void agent_api_answer(enum ask ask, const struct plan *plan, const struct call_result *r, struct answer *a)

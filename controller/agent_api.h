@@ -24,6 +24,15 @@ char *agent_api_body_claim(const struct plan *, const struct action *);
 /* JOB (restart or upgrade; in reverse rollback to goal) and UNDO (rollback to before.sha256). */
 char *agent_api_body_job(const struct plan *, const struct action *);
 
+/* Wishes: where a rollout's is asked for; where one is marked as taken, and the body of that (expect: its id, effect).
+ * Where it is put, by a person who may have no plan; the body of that. */
+char *agent_api_url_wish(const struct plan *, uint16_t node);
+char *agent_api_url_wish_taken(const struct plan *, uint16_t node);
+char *agent_api_body_wish_taken(const struct plan *, const struct action *);
+char *agent_api_url_wish_of(const char *agent, const char *service, const char *rollout); /* rollout NULL: to PUT */
+char *agent_api_body_wish(const char *rollout, uint64_t id, enum wish, const char *holder);
+const char *agent_api_wish_word(enum wish);
+
 /* ---- answers */
 
 /* What became of `ask`, from a call's result (any failure, any status): STATUS, CLAIM, STAGE (the PUT), JOB, UNDO,
@@ -35,6 +44,14 @@ char *agent_api_body_job(const struct plan *, const struct action *);
  *   5xx, or nothing whole after it left LOST for an effect; TIMEOUT (too late) or LOST else
  *   never left                          TIMEOUT */
 void agent_api_answer(enum ask, const struct plan *, const struct call_result *, struct answer *);
+
+/* The same for a wish, asked for or marked as taken: the answer's members wish* and who (text) of our rollout's. The
+ * STATUS that answers a claim has it as well. */
+void agent_api_wish(const struct plan *, const struct call_result *, struct answer *);
+
+/* Whether the answer's wish is the one of this id and taken; by whom goes to `holder`, whether it is acted on to
+ * *effect. */
+bool agent_api_wish_is_taken(const struct call_result *, uint64_t id, char holder[WIRE_HOLDER_MAX + 1], bool *effect);
 
 /* ASK_JOB or ASK_UNDO where the job is one of this rollout's, by its id; else ASK_NONE. */
 enum ask agent_api_job_of(const struct agent_job *, const char *rollout);

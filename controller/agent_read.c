@@ -213,7 +213,7 @@ void agent_status_settle(struct agent_status *s, struct pool *pool)
 {
     const char **texts[] = {
         &s->service, &s->node,        &s->version,  &s->claim.rollout, &s->claim.holder, &s->claim.target_version,
-        &s->job.id,  &s->job.rollout, &s->job.code, &s->job.text};
+        &s->job.id,  &s->job.rollout, &s->job.code, &s->job.text,      &s->job.action};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         move(texts[i], pool);

@@ -33,13 +33,22 @@ enum ask {
         ASK_COUNT
 };
 
+/* What a person may want of a rollout that is at work. */
+enum wish {
+    WISH_NONE,
+    WISH_PAUSE,  /* finish what is in motion, then end; resumable */
+    WISH_ABORT,  /* as SIGINT */
+    WISH_PROMOTE /* go on where it waits for that */
+};
+
 enum action_kind {
     ACT_ASK,     /* of one node: `ask`; answered by one IN_ANSWER */
     ACT_READ_LB, /* read /nginx and the upstreams of `lb`; answered by one IN_LB */
     ACT_LEASE,   /* take or renew (ttl_ms > 0) or release (0) the lease of `upstream`; answered by one IN_LEASE */
     ACT_RENEW,   /* PUT the claim of `node` again; answered by one IN_RENEW */
-    ACT_LOOK     /* read the servers of `node` in `mask`, one by one; answered by one IN_LOOK. hold_s > 0: answered when
-                    they are quiet, at the latest after so long */
+    ACT_LOOK,    /* read the server of `node` in `mask` (one bit) alone; answered by one IN_LOOK. hold_s > 0: answered
+                       when it is quiet, at the latest after so long */
+    ACT_WISH     /* ask the agent of `node` for a wish, or (expect) mark it taken; answered by one IN_WISH */
 };
 
 struct action {
@@ -48,7 +57,8 @@ struct action {
     uint16_t node, lb, upstream;
     uint64_t mask;       /* DRAIN, DOWN, BACK, LOOK: which of the node's peers. CLAIM, RENEW: the claim's took_out */
     uint64_t prior_mask; /* BACK, CLAIM, RENEW: peers that were draining before us (their prior is drain, not up) */
-    uint64_t expect;     /* CLAIM, RENEW: fence of the claim that must be there, 0 = none */
+    uint64_t expect;     /* CLAIM, RENEW: fence of the claim that must be there, 0 = none. WISH: its id; 0 = ask */
+    bool effect;         /* WISH, with an id: it was acted on */
     struct ident before; /* CLAIM, RENEW: goes into the claim. UNDO: its sha256 is what to go back to */
     uint8_t attempt;     /* JOB, UNDO, JOB_END: last part of the job's id */
     enum ask job;        /* JOB_END: ASK_JOB or ASK_UNDO, which of the two is awaited */
@@ -74,25 +84,30 @@ enum job_state { JOB_NONE, JOB_RUNNING, JOB_DONE, JOB_FAILED };
 
 struct answer {
     enum answer_kind kind;
-    uint64_t ok_mask;           /* DRAIN, DOWN, BACK: peers for which it is certain; kind is the worst of all peers' */
-    struct ident ident;         /* STATUS, HEALTH: what runs. JOB_END: what runs after it; pid 0 = nothing */
-    bool healthy;               /* HEALTH */
-    enum job_state job;         /* JOB, UNDO, JOB_END: of that job. STATUS: of the agent's latest job */
-    enum ask job_of;            /* STATUS: ASK_JOB or ASK_UNDO when that is our rollout's, else ASK_NONE; then */
-    struct ident job_before;    /* what ran when it began, */
-    struct ident job_after;     /* what ran when it had ended, */
-    uint8_t attempt;            /* and the last part of its id, else 0 */
-    bool touched;               /* JOB_END: a process was signalled or a file swapped */
-    uint32_t connections;       /* STATUS: established to the service */
-    uint64_t claim_fence;       /* STATUS: of the claim that is there, 0 = none */
-    bool claim_ours;            /* STATUS: it names our rollout */
-    bool claim_live;            /* STATUS: its ttl has not run out */
-    uint64_t up, down, drain;   /* PEERS: by the node's peers: takes new requests / marked down / marked draining */
-    uint64_t seen;              /* PEERS: peers that are in their upstream at all */
-    uint32_t active;            /* PEERS: requests held, summed */
-    bool ours_out;              /* FLOOR: too few are up, and some of those that are not are ours in motion */
-    bool one_by_one;            /* PEERS: nothing but these was read, so it may be asked again at once */
-    uint32_t generation;        /* PEERS: changes when an nginx whose `active` is not exact was reloaded */
+    uint64_t ok_mask;         /* DRAIN, DOWN, BACK: peers for which it is certain; kind is the worst of all peers' */
+    struct ident ident;       /* STATUS, HEALTH: what runs. JOB_END: what runs after it; pid 0 = nothing */
+    bool healthy;             /* HEALTH */
+    enum job_state job;       /* JOB, UNDO, JOB_END: of that job. STATUS: of the agent's latest job */
+    enum ask job_of;          /* STATUS: ASK_JOB or ASK_UNDO when that is our rollout's, else ASK_NONE; then */
+    struct ident job_before;  /* what ran when it began, */
+    struct ident job_after;   /* what ran when it had ended, */
+    uint8_t attempt;          /* and the last part of its id, else 0 */
+    bool touched;             /* JOB_END: a process was signalled or a file swapped */
+    uint32_t connections;     /* STATUS: established to the service */
+    uint64_t fence;           /* STATUS: the highest that the agent has seen */
+    uint64_t claim_fence;     /* STATUS: of the claim that is there, 0 = none */
+    bool claim_ours;          /* STATUS: it names our rollout */
+    bool claim_live;          /* STATUS: its ttl has not run out */
+    uint64_t up, down, drain; /* PEERS: by the node's peers: takes new requests / marked down / marked draining */
+    uint64_t seen;            /* PEERS: peers that are in their upstream at all */
+    uint32_t active;          /* PEERS: requests held, summed */
+    bool ours_out;            /* FLOOR: too few are up, and some of those that are not are ours in motion */
+    bool one_by_one;          /* PEERS: nothing but these was read, so it may be asked again at once */
+    uint32_t generation;      /* PEERS: changes when an nginx whose `active` is not exact was reloaded */
+    uint8_t wish;             /* WISH, RENEW: enum wish, of our rollout; text says who */
+    bool wish_taken;          /* it is marked so */
+    uint32_t wish_age_ms;     /* since the agent got it */
+    uint64_t wish_id;
     char text[ANSWER_TEXT_MAX]; /* for people: why not, or "" */
 };
 
@@ -126,7 +141,8 @@ enum input_kind {
     IN_ANSWER, /* to ACT_ASK: node, answer */
     IN_LB,     /* to ACT_READ_LB: lb, answer.kind and text; when ANS_OK the three members below */
     IN_LEASE,  /* to ACT_LEASE: upstream, answer.kind and text */
-    IN_RENEW,  /* to ACT_RENEW: node, answer.kind and text */
+    IN_RENEW,  /* to ACT_RENEW: node, answer.kind and text; when ANS_OK the wish */
+    IN_WISH,   /* to ACT_WISH: node, answer.kind; when ANS_OK the wish */
     IN_LOOK,   /* to ACT_LOOK: node, answer.kind and text, the three members at the end */
     IN_STOP    /* a person or the system wants us to stop: nothing new starts, nodes go back */
 };

@@ -9,6 +9,7 @@
 #include "alive.h"
 #include "common/duration.h"
 #include "common/mem.h"
+#include "left_out.h"
 #include "lines.h"
 #include "loop.h"
 #include "mend.h"
@@ -88,7 +89,7 @@ int command_await_dead(struct session *s, bool repair, struct complaints *c)
         }
         (void)calls_collect(s->calls, v.wait_ms, &none, 1, NULL);
         if (signals_seen(NULL) != 0 || !session_survey(s))
-            return interrupted();
+            return left_out_tell(s, repair, false) ? 3 : interrupted();
     }
     if (verdict == VIGIL_ALIVE)
         complain(c, EXIT_HELD, "%s; it is alive: it was renewed meanwhile", v.text);
@@ -131,8 +132,12 @@ int command_run(struct session *s, const struct plan *p)
 {
     struct err err = {.text = ""};
     struct shower shower = {.out = {.to = stdout}};
-    struct loop loop = {
-        .plan = p, .show = show_line, .show_all = show_all, .show_ctx = &shower, .signal = signals_seen};
+    struct loop loop = {.plan = p,
+                        .show = show_line,
+                        .show_all = show_all,
+                        .show_ctx = &shower,
+                        .signal = signals_seen,
+                        .wished = signals_wished};
     char *mend;
     int code, alive = -1;
 

@@ -213,8 +213,10 @@ static void show_line(void *ctx, const struct told *told, const struct event *e)
 
     (void)localtime_r(&seconds, &tm);
     (void)strftime(day, sizeof day, "%Y-%m-%d", &tm);
-    if (strcmp(shown, day) != 0)
-        (void)puts(strcpy(shown, day));
+    if (strcmp(shown, day) != 0) {
+        (void)snprintf(shown, DAY, "%s", day);
+        (void)puts(day);
+    }
     lines_every_event(stdout, told->view, e);
 }
 

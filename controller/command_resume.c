@@ -27,6 +27,7 @@ static void check_release(const struct plan *journal, const struct plan_request 
 
 static int resume(struct session *s, struct complaints *c)
 {
+    plan_resume_rolled_back(s->fleet, s->survey, &s->request, c);
     if (s->journal != NULL)
         check_release(s->journal, &s->request, c);
     else

@@ -1,11 +1,8 @@
 #include <stdio.h>
 
-#include <stdlib.h>
-
 #include "command.h"
 #include "common/sha256.h"
-#include "mend.h"
-#include "plan_resume.h"
+#include "left_out.h"
 
 /* Nodes that the plan would change. */
 static uint32_t to_do(const struct plan *p)
@@ -15,26 +12,6 @@ static uint32_t to_do(const struct plan *p)
     for (uint32_t i = 0; i < p->n_nodes; i++)
         n += p->nodes[i].at_target ? 0 : 1;
     return n;
-}
-
-/* I4: what stops this run does not put back what the run before left out. */
-static bool tell_left_out(const struct session *s)
-{
-    char *mend = mend_command(s->options, s->options->service);
-    bool any = false;
-
-    for (uint32_t i = 0; i < s->survey->n_nodes; i++) {
-        const struct survey_node *n = &s->survey->nodes[i];
-
-        if (!plan_resume_holds(n, &s->request) || n->status.claim.n_took_out == 0)
-            continue;
-        (void)fprintf(stderr,
-                      "rollout: %s: out of rotation or its state unknown, as an earlier run left it. Act now: %s\n",
-                      survey_node_name(s->fleet, n), mend);
-        any = true;
-    }
-    free(mend);
-    return any;
 }
 
 static void tell_done(const struct plan *p)
@@ -70,7 +47,7 @@ int command_refused(const struct session *s, const struct complaints *c)
     int code = command_complain(c);
 
     (void)fprintf(stderr, "rollout: nothing was changed\n");
-    return code != EXIT_HELD && tell_left_out(s) ? 3 : code;
+    return left_out_tell(s, false, code == EXIT_HELD) ? 3 : code;
 }
 
 int command_roll_on(struct session *s, struct complaints *c)

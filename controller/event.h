@@ -14,6 +14,8 @@
     X(LEASE_REFUSED, "refused") /* it is another's: text says whose */                                                 \
     X(STEP, "step")             /* `node` went from `from` to state.step; state is whole */                            \
     X(NOTE, "note")             /* `node` is where it was; text says what it met */                                    \
+    X(HELD, "held")             /* waits to be promoted; text says after what */                                       \
+    X(PROMOTED, "promoted")     /* goes on; text says who wanted it */                                                 \
     X(STOPPING, "stopping")     /* nothing new starts; text says why */                                                \
     X(RELEASED, "released")     /* all leases given back */                                                            \
     X(ENDED, "ended")           /* exit code in `code` */

@@ -94,8 +94,11 @@ static char *urls_text(const struct text_list *list)
 #define GIVE_NUMBER(field)   return mem_format("%u", o->field)
 #define GIVE_SHARE(field)    return share_text(&o->field, 1)
 #define GIVE_SHARES(field)   return share_text(o->field.items, o->field.count)
+#define GIVE_PERCENT(field)  return mem_format("%u.%02u%%", o->field##_bp / 100, o->field##_bp % 100)
 #define GIVE_WORD(field)     return option_word(&option_rows[OPT_##field], o->field)
-#define GIVE_FLAG(field)     return mem_text(o->field ? "true" : "false")
+#define GIVE_MARK(field)                                                                                               \
+    return o->field == MARK_WORD ? option_word(&option_rows[OPT_##field], 0) : mem_format("%u", o->field)
+#define GIVE_FLAG(field) return mem_text(o->field ? "true" : "false")
 
 /* As option_read would read it; NULL = not set. */
 static char *text_of(const struct options *o, enum option_id id, const char *cwd)
@@ -113,7 +116,7 @@ static char *text_of(const struct options *o, enum option_id id, const char *cwd
 static bool is_of_one_run(enum option_id id)
 {
     return id == OPT_rollout_id || id == OPT_state || id == OPT_output || id == OPT_explain ||
-           id == OPT_detailed_exitcode;
+           id == OPT_detailed_exitcode || id == OPT_pause_after;
 }
 
 char *given_options(const struct options *o, const char *cwd)

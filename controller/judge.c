@@ -9,6 +9,14 @@
 #define QUIET_READS 2 /* DESIGN: quiet = silent and active = 0, twice */
 #define BAKE_BAD    3 /* failed checks in a row that end a bake */
 
+/* Someone has been at the agent with a higher fence: a resume or a repair, while we were taken for dead. We have no
+ * right to an effect any more; whether it brings the node back is seen. */
+static struct verdict theirs(struct node *n)
+{
+    n->theirs = true;
+    return go(STEP_SEEN, WHY_NONE);
+}
+
 /* A refusal is final; no whole answer is asked for again: every effect may be sent twice. */
 static struct verdict effect(const struct answer *a, enum why why)
 {
@@ -190,7 +198,8 @@ static struct verdict judge_back(struct node *n, const struct plan *p, const str
     n->out_mask &= ~a->ok_mask;
     if (a->kind == ANS_OK)
         return good();
-    return a->kind == ANS_FENCED ? bad(WHY_BACK) : again(); /* a peer may be missing for the moment of a reload */
+    return a->kind == ANS_FENCED ? go(STEP_YIELD, WHY_NONE)
+                                 : again(); /* a peer may be missing for the moment of a reload */
 }
 
 static struct verdict judge_seen(struct node *n, const struct plan *p, const struct answer *a)
@@ -200,14 +209,16 @@ static struct verdict judge_seen(struct node *n, const struct plan *p, const str
     (void)p;
     if (a->kind != ANS_OK || (a->up & open) != open || (a->drain & drained) != drained)
         return again();
-    return n->anew ? go(STEP_UNCLAIM, WHY_NONE) : good(); /* of what is to begin anew there is nothing to bake */
+    n->out_mask = 0;
+    return n->anew || n->theirs ? go(STEP_UNCLAIM, WHY_NONE) : good(); /* there is nothing of ours to bake */
 }
 
 static struct verdict judge_return(struct node *n, const struct plan *p, const struct answer *a)
 {
-    (void)p;
     if (a->kind != ANS_OK)
         return again();
+    if (a->fence > p->fence)
+        return theirs(n);
     n->now = a->ident;
     return ident_same_process(&a->ident, &n->before) ? good() : bad(WHY_CHANGED);
 }
@@ -216,6 +227,8 @@ static struct verdict judge_return(struct node *n, const struct plan *p, const s
  * undone by a job, if it was a job of ours that brought it. */
 static struct verdict judge_settle(struct node *n, const struct plan *p, const struct answer *a)
 {
+    if (a->kind == ANS_OK && a->fence > p->fence)
+        return theirs(n);
     if (a->kind != ANS_OK || a->job == JOB_RUNNING)
         return again();
     if (ident_runs(&a->ident, n->reverse ? n->goal : n->before.sha256)) {
@@ -225,6 +238,20 @@ static struct verdict judge_settle(struct node *n, const struct plan *p, const s
     if ((n->job == ASK_NONE && p->kind != PLAN_REPAIR) || n->loose)
         return go(STEP_OUT, WHY_CHANGED);
     return bad(a->ident.pid == 0 ? WHY_GONE : WHY_UNDO);
+}
+
+/* A load balancer says that another run is at work. Where the agent knows of none, maybe nothing was out: SEEN shows.
+ */
+static struct verdict judge_yield(struct node *n, const struct plan *p, const struct answer *a)
+{
+    if (a->kind != ANS_OK)
+        return again();
+    return a->fence > p->fence ? theirs(n) : bad(WHY_BACK);
+}
+
+static struct verdict judge_undo(const struct answer *a)
+{
+    return a->kind == ANS_FENCED ? go(STEP_YIELD, WHY_UNDO) : effect(a, WHY_UNDO);
 }
 
 static struct verdict judge_unclaim(struct node *n, const struct answer *a)
@@ -281,7 +308,9 @@ struct verdict judge(struct node *n, const struct plan *p, const struct answer *
     case STEP_SETTLE:
         return judge_settle(n, p, a);
     case STEP_UNDO:
-        return effect(a, WHY_UNDO);
+        return judge_undo(a);
+    case STEP_YIELD:
+        return judge_yield(n, p, a);
     case STEP_UNDOING:
         return judge_job_end(n, p, a, WHY_UNDO);
     case STEP_REVERIFY:
@@ -311,7 +340,8 @@ enum why judge_limit_why(enum step step)
         [STEP_SEEN] = WHY_BACK,       [STEP_RETURN] = WHY_AGENT,  [STEP_SETTLE] = WHY_AGENT,
         [STEP_UNDO] = WHY_UNDO,       [STEP_UNDOING] = WHY_UNDO,  [STEP_REVERIFY] = WHY_UNDO,
         [STEP_REHEALTH] = WHY_HEALTH, [STEP_MEND] = WHY_AGENT,    [STEP_RECLAIM] = WHY_CLAIM,
-        [STEP_BAKE] = WHY_TRAFFIC,    [STEP_REVIEW] = WHY_PEERS,  [STEP_RESUME] = WHY_AGENT,
+        [STEP_YIELD] = WHY_AGENT,     [STEP_REVIEW] = WHY_PEERS,  [STEP_RESUME] = WHY_AGENT,
+        [STEP_BAKE] = WHY_TRAFFIC,
     };
 
     return (enum why)why[step];

@@ -31,13 +31,13 @@ static struct verdict judge_mend(struct node *n, const struct plan *p, const str
 
 static struct verdict judge_review(struct node *n, const struct plan *p, const struct answer *a)
 {
-    uint64_t drained = n->prior_drain_mask, in_place;
+    uint64_t drained = n->prior_drain_mask, there;
 
     if (a->kind != ANS_OK || a->seen != all_peers(n, p))
         return again();
-    in_place = (~drained & a->seen & ~a->down & ~a->drain) | (drained & a->drain);
-    n->out_mask = n->peers_mask & ~in_place;
-    n->loose = (n->peers_mask & ~a->down) != 0 || (a->active != 0 && !p->drain_proceed);
+    there = (~drained & a->seen & ~a->down & ~a->drain) | (drained & a->drain);
+    n->out_mask = n->peers_mask & ~there;
+    n->loose = !p->nodes[n->id].in_place && ((n->peers_mask & ~a->down) != 0 || (a->active != 0 && !p->drain_proceed));
     n->generation = a->generation;
     return good();
 }
@@ -51,9 +51,9 @@ static bool job_since_claim(const struct node *n, const struct answer *a)
 }
 
 /* It is (partly) back: its health was good before. I2: such a one must not be undone when it is not good any more. */
-static enum step on_with_target(const struct node *n)
+static enum step on_with_target(const struct node *n, const struct plan *p)
 {
-    if (n->out_mask == 0)
+    if (n->out_mask == 0 && !p->nodes[n->id].in_place)
         return STEP_SEEN;
     return n->loose ? STEP_REHEALTH : STEP_HEALTH;
 }
@@ -67,7 +67,7 @@ static struct verdict resume_job(struct node *n, const struct plan *p, const str
     if (a->job_of == ASK_JOB && a->job == JOB_DONE && ident_runs(&a->ident, node_target(n, p)) &&
         !ident_same_process(&a->ident, &n->before)) {
         n->now = a->ident;
-        return go(on_with_target(n), WHY_NONE);
+        return go(on_with_target(n, p), WHY_NONE);
     }
     n->now = a->ident;
     if (n->out_mask == 0 && ident_runs(&a->ident, n->before.sha256))
@@ -105,7 +105,7 @@ static struct verdict repair_what_runs(struct node *n, const struct plan *p, con
     if (ident_runs(&a->ident, n->before.sha256))
         return go(STEP_REHEALTH, WHY_NONE);
     if (pn->has_target && ident_runs(&a->ident, pn->target_sha256))
-        return go(on_with_target(n), WHY_NONE);
+        return go(on_with_target(n, p), WHY_NONE);
     if (n->loose || n->before.pid == 0)
         return bad(WHY_IDENTITY);
     return go(STEP_UNDO, WHY_IDENTITY);

@@ -73,7 +73,7 @@ static void about_step(FILE *f, const struct view *v, const struct event *e)
         (void)fprintf(f, " (%s: %s)", step_row((enum step)e->from)->name, e->text);
 }
 
-/* Of leases that are not ours, and of the end of all that is new. */
+/* Of leases that are not ours, of waiting for a person, and of the end of all that is new. */
 static void about_stop(FILE *f, const struct plan *p, int width, const struct event *e)
 {
     char limit[32];
@@ -82,7 +82,7 @@ static void about_stop(FILE *f, const struct plan *p, int width, const struct ev
         (void)fprintf(f, "%-*s  at most %s, for a dead rollout's lease to run out: %s", width, "waiting",
                       duration_format_ms(p->lease_wait_ms, limit, sizeof limit), e->text);
     else
-        (void)fprintf(f, "%-*s  %s", width, e->kind == EVENT_LEASE_REFUSED ? "refused" : "stopping", e->text);
+        (void)fprintf(f, "%-*s  %s", width, event_name(e->kind), e->text);
 }
 
 void lines_event(FILE *f, const struct view *v, const struct event *e)

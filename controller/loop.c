@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/mem.h"
 #include "run.h"
 
 #define LOOP_INPUTS     256
@@ -28,6 +29,8 @@ static bool changes(const struct plan *p, const struct action *a)
     case ACT_ASK:
         return a->ask == ASK_STAGE ? p->has_release
                                    : a->ask != ASK_STATUS && a->ask != ASK_JOB_END && a->ask != ASK_HEALTH;
+    case ACT_WISH:
+        return a->expect != 0; /* who hears that it is taken can count on it */
     case ACT_LEASE:
     case ACT_RENEW:
         break;
@@ -43,11 +46,33 @@ static bool any_changes(const struct plan *p, const struct turn *t)
     return false;
 }
 
+/* What the journal did not take: once all nodes are where they belong it is offered again, so that a disk that was full
+ * for a while leaves no hole. */
+struct backlog {
+    struct event *events;
+    size_t n;
+    bool lost; /* its first event, the plan, is not in the journal: nothing else would make sense there */
+};
+
+static void keep_events(struct backlog *b, const struct turn *t)
+{
+    if (b->lost || t->n_events == 0)
+        return;
+    if (b->n == 0 && t->events[0].kind == EVENT_BEGAN) {
+        b->lost = true;
+        return;
+    }
+    b->events = mem_grow(b->events, b->n + t->n_events, sizeof *b->events);
+    memcpy(b->events + b->n, t->events, t->n_events * sizeof *b->events);
+    b->n += t->n_events;
+}
+
 /* What the turns yielded and the journal does not have yet. */
 struct pending {
     struct turn t;
     size_t shown;       /* of its events */
     uint32_t oldest_ms; /* how long the oldest of them waits */
+    struct backlog missed;
 };
 
 static void show_events(const struct loop *l, struct pending *n)
@@ -74,9 +99,10 @@ static void settle_events(const struct loop *l, struct run *r, struct pending *n
 {
     struct turn *t = &n->t;
     struct err err = {.text = ""};
+    bool in_order = r->stop != RUN_STOP_STORE && n->missed.n == 0 && !n->missed.lost; /* or not at all */
+    bool written = in_order && (t->n_events == 0 || l->store->ops->append(l->store, t->events, t->n_events, &err));
 
-    if (t->n_events > 0 && r->stop != RUN_STOP_STORE &&
-        !l->store->ops->append(l->store, t->events, t->n_events, &err)) {
+    if (in_order && !written) {
         char text[sizeof err.text + 64];
 
         (void)snprintf(text, sizeof text, "the journal cannot be written: %s", err.text);
@@ -84,6 +110,8 @@ static void settle_events(const struct loop *l, struct run *r, struct pending *n
         run_withhold(r, l->plan, t);
         stamp(t);
     }
+    if (!written)
+        keep_events(&n->missed, t);
     show_events(l, n);
     t->n_events = n->shown = n->oldest_ms = 0;
 }
@@ -116,7 +144,20 @@ static int end(const struct loop *l, struct run *r, struct pending *n)
 
     turn_event(&n->t, l->plan, EVENT_ENDED, NULL)->code = code;
     turn_around(l, r, n, true);
+    if (n->missed.n > 0)
+        (void)l->store->ops->append(l->store, n->missed.events, n->missed.n, NULL);
+    free(n->missed.events);
     return code;
+}
+
+static void wish_by_signal(const struct loop *l, struct run *r, struct turn *t)
+{
+    if (l->wished == NULL)
+        return;
+    if (l->wished(WISH_PROMOTE))
+        (void)run_wish(r, l->plan, WISH_PROMOTE, "SIGUSR2", t);
+    if (l->wished(WISH_PAUSE))
+        (void)run_wish(r, l->plan, WISH_PAUSE, "SIGUSR1", t);
 }
 
 static void stop_by_signal(struct run *r, const struct plan *p, int number, struct turn *t)
@@ -143,6 +184,7 @@ int loop_run(const struct loop *l)
 
         n.oldest_ms += n.t.n_events > 0 ? elapsed_ms : 0;
         run_turn(r, l->plan, elapsed_ms, inputs, n_inputs, &n.t);
+        wish_by_signal(l, r, &n.t);
         if (signals > 0)
             stop_by_signal(r, l->plan, number, &n.t);
         turn_around(l, r, &n, false);

@@ -19,6 +19,7 @@ struct loop {
     void (*show_all)(void *ctx);                                        /* after some; may be NULL */
     void *show_ctx;
     int (*signal)(int *count); /* the signal that came last and how many have come; 0 = none */
+    bool (*wished)(enum wish); /* whether such a signal has come since the last time; NULL = none ever */
 };
 
 /* Run a rollout to its end, or until a second signal. Returns its exit code. A journal that cannot be written is told

@@ -72,6 +72,10 @@ static int dispatch(struct options *o)
         return command_history(o);
     case COMMAND_SHOW:
         return command_show(o);
+    case COMMAND_PAUSE:
+    case COMMAND_ABORT:
+    case COMMAND_PROMOTE:
+        return command_wish(o);
     case COMMAND_VERSION:
         (void)puts("rollout " ROLLOUT_VERSION);
         return 0;

@@ -73,7 +73,7 @@ void node_init(struct node *n, uint16_t id, const struct plan *p)
     n->step = STEP_WAIT;
     n->left_ms = UINT32_MAX;
     n->next_ask_ms = UINT32_MAX;
-    n->before = p->kind == PLAN_REPAIR || pn->resumed ? pn->before : pn->surveyed;
+    n->before = p->kind == PLAN_REPAIR || pn->resumed || pn->brought ? pn->before : pn->surveyed;
     n->out_mask = n->peers_mask = pn->out_mask;
     n->prior_drain_mask = pn->prior_drain_mask;
     n->claim_fence = pn->claim_fence;
@@ -103,6 +103,8 @@ struct action node_action(const struct node *n, const struct plan *p)
 
 static enum outcome final_outcome(const struct node *n, const struct plan *p)
 {
+    if (n->theirs)
+        return OUTCOME_LEFT;
     if (p->kind == PLAN_REPAIR)
         return OUTCOME_MENDED;                      /* whatever it took */
     if (n->reverse && ident_runs(&n->now, n->goal)) /* even where that took a detour */
@@ -215,6 +217,16 @@ static bool asks_run(const struct node *n)
     return rows[n->step].ask == ASK_PEERS || rows[n->step].ask == ASK_FLOOR;
 }
 
+/* An earlier run of this rollout has had it: where this one is rolled back, it goes back as well. */
+static void take_as_done(struct node *n, const struct plan *p, struct move *m)
+{
+    enter(n, p, STEP_DONE, m);
+    if (!p->nodes[n->id].brought)
+        return;
+    n->now = p->nodes[n->id].surveyed;
+    n->job = ASK_JOB;
+}
+
 /* A long poll that ended too early goes on; what is to be confirmed costs one small request. */
 static bool asks_at_once(const struct node *n, const struct answer *a)
 {
@@ -228,8 +240,10 @@ struct move node_begin(struct node *n, const struct plan *p)
     assert(n->step == STEP_WAIT);
     if (p->kind == PLAN_REPAIR || p->nodes[n->id].resumed)
         enter(n, p, STEP_MEND, &m);
+    else if (p->nodes[n->id].at_target)
+        take_as_done(n, p, &m);
     else
-        enter(n, p, p->nodes[n->id].at_target ? STEP_DONE : rows[STEP_WAIT].on_good, &m);
+        enter(n, p, rows[STEP_WAIT].on_good, &m);
     return m;
 }
 
@@ -337,6 +351,25 @@ struct move node_stop(struct node *n, const struct plan *p)
     n->stopping = rows[n->step].on_stop != n->step;
     if (n->stopping && (!n->asked || asks_run(n)))
         stop_now(n, p, &m);
+    return m;
+}
+
+struct move node_withhold(struct node *n, const struct plan *p)
+{
+    struct move m = {0};
+
+    assert(n->asked);
+    n->asked = false;
+    n->stopping = true;
+    if (n->step != STEP_JOB) {
+        stop_now(n, p, &m);
+        return m;
+    }
+    n->why = n->why == WHY_NONE ? WHY_STOP : n->why; /* as if the job had never been thought of */
+    n->why_step = n->why == WHY_STOP ? n->step : n->why_step;
+    n->job = ASK_NONE;
+    n->attempt--;
+    enter(n, p, STEP_RETURN, &m);
     return m;
 }
 

@@ -33,6 +33,7 @@ enum outcome {
     OUTCOME_MENDED,   /* repair put it back */
     OUTCOME_FAILED,   /* failed; in rotation as before */
     OUTCOME_STOPPED,  /* the rollout was stopped before it had a job; in rotation as before */
+    OUTCOME_LEFT,     /* another run has taken it over, with a higher fence: it answers for it */
     OUTCOME_BACK      /* taken back to what ran before, in rotation */
 };
 
@@ -98,6 +99,7 @@ struct node {
     bool failed;               /* left the good path */
     bool stopping;             /* a stop reached it */
     bool anew;                 /* resumed and untouched: it goes back as it was, then begins like any other */
+    bool theirs;               /* another run has taken it over */
     bool loose;                /* resumed or repaired, and not down everywhere: nothing may be undone there (I2) */
 };
 
@@ -132,6 +134,9 @@ struct move node_stop(struct node *, const struct plan *);
 /* A stop has waited long enough for what it let go on: a node that is not on its way back is left as it is, out; a bake
  * ends. Answers that still come to one that is out are let pass. */
 struct move node_grace_over(struct node *, const struct plan *);
+
+/* Its outstanding question, which would begin something, was never sent: it turns round at once. */
+struct move node_withhold(struct node *, const struct plan *);
 
 /* Begun and neither DONE nor OUT. */
 bool node_in_motion(const struct node *);

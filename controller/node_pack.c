@@ -35,7 +35,7 @@ static const char *const GATE_KEYS[] = {
 static const char *const OUTCOMES[] = {
     [OUTCOME_NONE] = "NONE",     [OUTCOME_UPGRADED] = "UPGRADED", [OUTCOME_ALREADY] = "ALREADY",
     [OUTCOME_MENDED] = "MENDED", [OUTCOME_FAILED] = "FAILED",     [OUTCOME_STOPPED] = "STOPPED",
-    [OUTCOME_BACK] = "BACK",
+    [OUTCOME_LEFT] = "LEFT",     [OUTCOME_BACK] = "BACK",
 };
 
 enum form { UNSIGNED, BOOLEAN, KEY, BYTES };
@@ -102,6 +102,7 @@ static const struct field NODE_FIELDS[] = {
     FLAG(node, claim_stays),
     HEX(node, goal),
     FLAG(node, anew),
+    FLAG(node, theirs),
     FLAG(node, loose),
 };
 

@@ -220,6 +220,18 @@ static bool read_word(const struct option_row *row, const char *text, uint32_t *
     return err_set(err, "\"%.64s\" is not one of: %s", text, known);
 }
 
+static bool read_mark(const struct option_row *row, const char *text, uint32_t *mark, struct err *err)
+{
+    int size = (int)strcspn(row->argument, "|");
+    if (strlen(text) == (size_t)size && memcmp(text, row->argument, (size_t)size) == 0) {
+        *mark = MARK_WORD;
+        return true;
+    }
+    return read_number(row, text, mark, NULL) ||
+           err_set(err, "\"%.64s\" is neither \"%.*s\" nor a number from %u to %u", text, size, row->argument, row->low,
+                   row->high);
+}
+
 char *option_word(const struct option_row *row, uint32_t index)
 {
     const char *p = row->argument;
@@ -273,6 +285,8 @@ bool option_read(const struct option_row *row, const char *text, union option_va
         return read_shares(row, text, &value->shares, err);
     case OPTION_WORD:
         return read_word(row, text, &value->number, err);
+    case OPTION_MARK:
+        return read_mark(row, text, &value->number, err);
     case OPTION_FLAG:
         return read_flag(text, &value->flag, err);
     default:

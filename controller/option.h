@@ -42,6 +42,7 @@ enum option_type {
     OPTION_SHARE,    /* struct share: a number or a percentage */
     OPTION_SHARES,   /* struct share_list */
     OPTION_WORD,     /* uint32_t: index of the word in `argument` */
+    OPTION_MARK,     /* uint32_t: a number, or MARK_WORD for the word before the | of `argument`; 0 = not set */
     OPTION_FLAG      /* bool */
 };
 
@@ -58,6 +59,7 @@ enum option_commands {
     IN_UPGRADES = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN | 1u << COMMAND_RESUME,
     IN_RUNS = IN_UPGRADES | 1u << COMMAND_ROLLBACK,
     IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR,
+    IN_FLEET = IN_ALL | 1u << COMMAND_PAUSE | 1u << COMMAND_ABORT | 1u << COMMAND_PROMOTE,
     IN_NAMED = IN_ALL & ~(1u << COMMAND_RESUME),                                 /* the others take the id as a word */
     IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW /* the journal alone */
 };
@@ -89,6 +91,8 @@ struct share_list {
     uint32_t count; /* at least 1 */
     struct share items[SHARES_MAX];
 };
+
+#define MARK_WORD UINT32_MAX
 
 /* The i-th of NAMES into `name` (OPTION_NAME_MAX + 1 bytes); false where there are not so many. */
 bool option_name_at(const char *names, uint32_t i, char *name);

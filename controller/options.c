@@ -44,6 +44,7 @@ static bool list_add(struct text_list *list, const char *text, struct err *err)
 #define STORE_SHARE(field)    o->field = v.share
 #define STORE_SHARES(field)   o->field = v.shares
 #define STORE_WORD(field)     o->field = v.number
+#define STORE_MARK(field)     o->field = v.number
 #define STORE_FLAG(field)     o->field = v.flag
 #define STORE_URLS(field)                                                                                              \
     if (!store_urls(o, row, &o->field, text, source, err))                                                             \
@@ -279,8 +280,9 @@ bool options_parse(int argc, char **argv, char **env, struct options *o, struct 
         return false;
     if (o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
         return true;
-    bool writes = !o->explain && o->command != COMMAND_PLAN;
-    if (!options_env(o, env, err) || !options_fit(o, seen, err) || (writes && !options_state(o, env, err)))
+    bool has_state = option_rows[OPT_state].commands >> o->command & 1;
+    bool opens = has_state && !o->explain && o->command != COMMAND_PLAN;
+    if (!options_env(o, env, err) || !options_fit(o, seen, err) || (opens && !options_state(o, env, err)))
         return false;
     if (o->command == COMMAND_RESUME)
         o->rollout_id = o->id;

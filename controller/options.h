@@ -29,6 +29,7 @@ enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 #define MEMBER_SHARE(field)    struct share field;
 #define MEMBER_SHARES(field)   struct share_list field;
 #define MEMBER_WORD(field)     uint32_t field;
+#define MEMBER_MARK(field)     uint32_t field;
 #define MEMBER_FLAG(field)     bool field;
 
 struct options {

@@ -48,6 +48,8 @@ static bool options_fit(const struct options *o, struct err *err)
 
     if (o->version && !o->release && upgrades)
         return err_set(err, "--version labels a release, and there is no --release FILE");
+    if (o->pause_after == MARK_WORD && o->canary == 0)
+        return err_set(err, "--pause-after canary, and --canary 0 says that there is none");
     if (back && !o->release && upgrades)
         return err_set(err, "--failure-action rollback: a restart without --release FILE changes no release, so there "
                             "is nothing to roll back; leave it out, or say stop or continue");
@@ -91,6 +93,7 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
 #define GET_SHARE(field)    break
 #define GET_SHARES(field)   break
 #define GET_WORD(field)     break
+#define GET_MARK(field)     break
 #define GET_FLAG(field)     break
 
 static const char *options_text(const struct options *o, enum option_id id)

@@ -32,7 +32,8 @@
     X(POLL, "--lb-poll")                                                                                               \
     X(MEND, "the dead claim's rest and three times --request-timeout")                                                 \
     X(PROBE, "--health-interval")                                                                                      \
-    X(DRAIN_POLL, "--drain-poll, where nginx does not tell by itself")
+    X(DRAIN_POLL, "--drain-poll, where nginx does not tell by itself")                                                 \
+    X(WISH, "1s")
 enum plan_wait {
 #define X(name, text) WAIT_##name,
     PLAN_WAITS(X)
@@ -75,6 +76,7 @@ struct plan_node {
     bool at_target;        /* surveyed as running it already: skipped, and said so */
     bool in_place;         /* alone in an upstream, and --in-place was given: it is not taken out for its job */
     struct ident surveyed; /* what ran at the time of the survey */
+    bool brought;          /* at_target by an earlier run of this rollout: before is what ran before that */
     bool resumed;          /* an earlier run of this rollout left it with a claim: it begins in MEND, and at once */
     /* From the claim of the dead rollout, or of the run before; nothing else has any, but a rollback the last two. */
     uint64_t out_mask, prior_drain_mask; /* what that rollout took out, and what of it was draining before it */
@@ -121,6 +123,8 @@ struct plan {
     uint32_t min_healthy_ms;
     uint32_t n_batches;                 /* at least 1 */
     uint32_t batches[PLAN_BATCHES_MAX]; /* the k-th caps the nodes in motion once the sum of those before is done */
+    uint32_t canary;                    /* so many nodes that the rollout changes go before all others; 0 = none */
+    uint32_t pause_after;               /* after so many it waits for a promotion; 0 = never */
     uint32_t max_unavailable;           /* nodes an upstream, or percent of its configured peers */
     bool max_unavailable_percent;       /* rounded down, at least 1 */
     struct plan_gate gate;

@@ -240,7 +240,11 @@ static void add_nodes(struct making *m)
         plan_name_node(p, n, m->f, &m->s->nodes[i]);
         n->surveyed = n->before = st->ident;
         n->claim_fence = st->claim.there ? st->claim.fence : 0;
-        n->at_target = p->has_release ? ident_runs(&st->ident, p->release_sha256) : plan_resume_restarted(st, m->q);
+        n->brought = plan_resume_brought(st, m->q);
+        n->at_target = p->has_release ? ident_runs(&st->ident, p->release_sha256) : n->brought;
+        n->brought = n->brought && n->at_target;
+        if (n->brought)
+            n->before = st->job.before;
         if (m->q->rollback)
             plan_aim_back(n, st, m->q, m->c);
         n->first_peer = peer;

@@ -123,6 +123,7 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     put_text(o, "address", n->address);
     put_text(o, "zone", n->zone);
     put_bool(o, "at_target", n->at_target);
+    put_bool(o, "brought", n->brought);
     put_bool(o, "in_place", n->in_place);
     put_bool(o, "resumed", n->resumed);
     put(o, "surveyed", pack_ident(&n->surveyed));
@@ -184,6 +185,8 @@ static json_t *pack_head(const struct plan *p)
     for (uint32_t i = 0; i < p->n_batches; i++)
         (void)json_array_append_new(batches, json_integer(p->batches[i]));
     put(o, "batches", batches);
+    put_uint(o, "canary", p->canary);
+    put_uint(o, "pause_after", p->pause_after);
     put_uint(o, "max_unavailable", p->max_unavailable);
     put_bool(o, "max_unavailable_percent", p->max_unavailable_percent);
     put_bool(o, "by_zone", p->by_zone);
@@ -308,6 +311,8 @@ static void unpack_head(struct plan *p, const json_t *o)
     p->min_healthy_ms = u32(o, "min_healthy_ms");
     for (; p->n_batches < PLAN_BATCHES_MAX && p->n_batches < json_array_size(batches); p->n_batches++)
         p->batches[p->n_batches] = (uint32_t)json_integer_value(json_array_get(batches, p->n_batches));
+    p->canary = u32(o, "canary");
+    p->pause_after = u32(o, "pause_after");
     p->max_unavailable = u32(o, "max_unavailable");
     p->max_unavailable_percent = json_opt_bool(o, "max_unavailable_percent", false);
     p->by_zone = json_opt_bool(o, "by_zone", false);
@@ -347,6 +352,7 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     n->address = keep(p, o, "address");
     n->zone = keep(p, o, "zone");
     n->at_target = json_opt_bool(o, "at_target", false);
+    n->brought = json_opt_bool(o, "brought", false);
     n->in_place = json_opt_bool(o, "in_place", false);
     n->resumed = json_opt_bool(o, "resumed", false);
     n->surveyed = unpack_ident(o, "surveyed");

@@ -19,7 +19,11 @@ void plan_resume_check(const char *name, const struct survey_node *n, const stru
 
     sha256_hex(claim->target, was);
     sha256_hex(q->release_sha256, is);
-    if (claim->has_target && !q->has_release)
+    if (claim->has_target && q->has_release && ident_runs(&claim->before, q->release_sha256))
+        complain(c, EXIT_REFUSED,
+                 "%s: rollout %s was taking it back to %.12s when it was broken off; put it back first: rollout repair",
+                 name, q->rollout, was);
+    else if (claim->has_target && !q->has_release)
         complain(c, EXIT_REFUSED, "%s: rollout %s is to release %.12s; name its file by --release, or take another id",
                  name, q->rollout, was);
     else if (!claim->has_target && q->has_release)
@@ -55,7 +59,7 @@ static bool is_peer(const struct plan *p, uint32_t peer, const struct agent_took
 void plan_resume_node(const struct plan *p, struct plan_node *n, const struct agent_claim *claim, struct complaints *c)
 {
     n->resumed = true;
-    n->at_target = false; /* it is not in its place yet */
+    n->at_target = n->brought = false; /* it is not in its place yet */
     n->before = claim->before;
     for (uint32_t i = 0; i < claim->n_took_out; i++) {
         const struct agent_took_out *t = &claim->took_out[i];
@@ -77,10 +81,29 @@ void plan_resume_node(const struct plan *p, struct plan_node *n, const struct ag
     }
 }
 
-bool plan_resume_restarted(const struct agent_status *st, const struct plan_request *q)
+static bool is_rollback(const struct agent_job *job)
 {
-    return !q->has_release && agent_api_job_of(&st->job, q->rollout) == ASK_JOB && st->job.state == JOB_DONE &&
+    return job->action != NULL && strcmp(job->action, "rollback") == 0;
+}
+
+bool plan_resume_brought(const struct agent_status *st, const struct plan_request *q)
+{
+    return agent_api_job_of(&st->job, q->rollout) == ASK_JOB && !is_rollback(&st->job) && st->job.state == JOB_DONE &&
            ident_same_process(&st->ident, &st->job.after);
+}
+
+void plan_resume_rolled_back(const struct fleet *f, const struct survey *s, const struct plan_request *q,
+                             struct complaints *c)
+{
+    for (uint32_t i = 0; i < s->n_nodes && !q->rollback; i++) {
+        const struct agent_job *job = &s->nodes[i].status.job;
+
+        if (s->nodes[i].good && is_rollback(job) && agent_api_job_of(job, q->rollout) == ASK_JOB)
+            complain(c, EXIT_REFUSED,
+                     "%s: rollout %s was rolled back there; `rollout rollback` takes the others back, too; to begin "
+                     "anew, take another id",
+                     f->hosts[s->nodes[i].host].name, q->rollout);
+    }
 }
 
 static bool leased(const struct survey *s, const char *rollout)
@@ -92,38 +115,37 @@ static bool leased(const struct survey *s, const char *rollout)
     return false;
 }
 
-/* One node's latest job is what an earlier run did there. */
-static bool has_job(const char *name, const struct survey_node *n, const struct plan_request *q, struct complaints *c)
+/* What one node's latest job tells: that of an undo only that there was something. */
+static void look_at_job(const char *name, const struct survey_node *n, const struct plan_request *q, bool *any,
+                        bool *enough, struct complaints *c)
 {
-    const struct agent_job *job = &n->status.job;
+    enum ask of = n->good ? agent_api_job_of(&n->status.job, q->rollout) : ASK_NONE;
     char hex[SHA256_DIGITS + 1];
 
-    if (!n->good || agent_api_job_of(job, q->rollout) == ASK_NONE)
-        return false;
-    sha256_hex(job->release, hex);
-    if (agent_api_job_of(job, q->rollout) == ASK_JOB && job->has_release && !q->has_release)
-        complain(c, EXIT_REFUSED, "%s: rollout %s is to release %.12s; name its file by --release", name, q->rollout,
-                 hex);
-    return true;
+    *any = *any || of != ASK_NONE;
+    *enough = *enough || of == ASK_JOB;
+    if (of != ASK_JOB || !n->status.job.has_release || q->has_release)
+        return;
+    sha256_hex(n->status.job.release, hex);
+    complain(c, EXIT_REFUSED, "%s: rollout %s is to release %.12s; name its file by --release", name, q->rollout, hex);
 }
 
 void plan_resume_traces(const struct fleet *f, const struct survey *s, const struct plan_request *q,
                         struct complaints *c)
 {
-    bool any = false;
+    bool any = leased(s, q->rollout), enough = false;
 
     for (uint32_t i = 0; i < s->n_nodes; i++) {
-        any = has_job(f->hosts[s->nodes[i].host].name, &s->nodes[i], q, c) || any;
-        any = any || plan_resume_holds(&s->nodes[i], q);
+        look_at_job(f->hosts[s->nodes[i].host].name, &s->nodes[i], q, &any, &enough, c);
+        enough = enough || plan_resume_holds(&s->nodes[i], q);
     }
-    if (any || (leased(s, q->rollout) && q->has_release))
+    if (enough || (any && q->has_release))
         return;
-    if (leased(s, q->rollout))
-        complain(
-            c, EXIT_REFUSED,
-            "rollout %s has not come to a node, so nothing tells whether it upgrades or restarts; run it again with "
-            "its options: rollout --rollout-id %s",
-            q->rollout, q->rollout);
+    if (any)
+        complain(c, EXIT_REFUSED,
+                 "nothing in the fleet tells whether rollout %s upgrades or restarts; run it again with its options: "
+                 "rollout --rollout-id %s",
+                 q->rollout, q->rollout);
     else
         complain(c, EXIT_REFUSED,
                  "nothing in the fleet tells of rollout %s, nor does the journal; to begin it: rollout --rollout-id %s",

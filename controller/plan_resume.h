@@ -22,8 +22,12 @@ int32_t plan_resume_owner(const struct survey *, const struct plan_request *, co
 /* The node's masks and `before`, once its peers are in the plan. Complains where what was taken out is not found. */
 void plan_resume_node(const struct plan *, struct plan_node *, const struct agent_claim *, struct complaints *);
 
-/* A restart only: what runs came by a job of this rollout. */
-bool plan_resume_restarted(const struct agent_status *, const struct plan_request *);
+/* What runs came by a job of this rollout, which is done there; for a restart that is all that tells. */
+bool plan_resume_brought(const struct agent_status *, const struct plan_request *);
+
+/* An earlier run took nodes back again: to go on would bring to them what it took away. Complains. */
+void plan_resume_rolled_back(const struct fleet *, const struct survey *, const struct plan_request *,
+                             struct complaints *);
 
 /* A resume without a journal: complains where the fleet does not tell enough to go on from. */
 void plan_resume_traces(const struct fleet *, const struct survey *, const struct plan_request *, struct complaints *);

@@ -25,6 +25,7 @@ static void set_waits(struct plan *p, const struct options *o)
     p->wait_ms[WAIT_DRAIN_POLL] = o->drain_poll_ms;
     p->wait_ms[WAIT_MEND] = change;
     p->wait_ms[WAIT_PROBE] = o->health_interval_ms;
+    p->wait_ms[WAIT_WISH] = 1000;
 }
 
 static void set_pace(struct plan *p, const struct options *o, uint32_t n_nodes)
@@ -32,6 +33,10 @@ static void set_pace(struct plan *p, const struct options *o, uint32_t n_nodes)
     p->n_batches = o->batch.count < PLAN_BATCHES_MAX ? o->batch.count : PLAN_BATCHES_MAX;
     for (uint32_t i = 0; i < p->n_batches; i++)
         p->batches[i] = share_of(o->batch.items[i], n_nodes);
+    p->canary = o->canary;
+    p->pause_after = o->pause_after == MARK_WORD ? o->canary : o->pause_after;
+    if (o->command == COMMAND_RESUME && o->source[OPT_pause_after] != SOURCE_FLAG)
+        p->pause_after = 0; /* that was the run's before: who resumes it lets it go on */
     p->max_unavailable = o->max_unavailable.value;
     p->max_unavailable_percent = o->max_unavailable.percent;
     p->by_zone = o->order == ORDER_ZONE;
@@ -43,6 +48,8 @@ static void set_failure(struct plan *p, const struct options *o)
     bool all = o->failure_action == FAILURE_ACTION_CONTINUE && o->source[OPT_max_failures] == SOURCE_DEFAULT;
 
     p->max_failures = all ? UINT32_MAX : o->max_failures;
+    if (p->max_failures > 0 && o->source[OPT_canary] == SOURCE_DEFAULT)
+        p->canary = 0; /* nothing is to be said against the first node failing then */
     p->rolls_back = o->failure_action == FAILURE_ACTION_ROLLBACK && p->has_release;
 }
 

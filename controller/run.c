@@ -1,6 +1,7 @@
 #include "run.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,7 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
 {
     struct run_extra *x = state_extra(r, in->node);
     uint32_t third = p->lease_ttl_ms / 3, retry = p->wait_ms[WAIT_RETRY];
+    uint32_t age_ms = r->age_ms > x->claim_ms ? r->age_ms - x->claim_ms : 0;
 
     x->renewing = false;
     if (in->answer.kind != ANS_OK)
@@ -118,6 +120,7 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
                        in->answer.text);
         run_stop(r, p, RUN_STOP_HELD, text, t);
     }
+    wish_heard(r, p, in->node, &in->answer, age_ms, t);
 }
 
 static void begin_node(struct run *r, const struct plan *p, uint16_t id, struct turn *t)
@@ -144,7 +147,7 @@ static void begin_nodes(struct run *r, const struct plan *p, struct turn *t)
         begin_resumed(r, p, t);
     for (uint32_t i = 0; i < r->n_begun; i++)
         in_motion += node_in_motion(state_node(r, state_begun(r)[i])) ? 1 : 0;
-    while (r->phase == RUN_ROLLING && r->stop == RUN_GOES && r->next < r->n_nodes &&
+    while (r->phase == RUN_ROLLING && r->stop == RUN_GOES && r->next < r->n_nodes && hold_open(r) &&
            in_motion < pace_batch(p, r->n_done) && pace_zone_is_free(r, p, (uint16_t)r->next)) {
         uint16_t id = (uint16_t)r->next++;
 
@@ -163,6 +166,7 @@ static void pass_time(struct run *r, uint32_t elapsed_ms)
 {
     lease_time(r, elapsed_ms);
     grace_time(r, elapsed_ms);
+    wish_time(r, elapsed_ms);
     look_time(r, elapsed_ms);
     for (uint32_t i = 0; i < r->n_begun; i++) {
         uint16_t id = state_begun(r)[i];
@@ -196,6 +200,7 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
     case IN_TIME:
         break;
     case IN_ANSWER:
+        lease_lost(r, p, in, t);
         m = node_answer(state_node(r, in->node), p, &in->answer);
         state_move(r, p, in->node, &m, t);
         break;
@@ -210,6 +215,9 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
         break;
     case IN_RENEW:
         renewed(r, p, in, t);
+        break;
+    case IN_WISH:
+        wish_input(r, p, in, t);
         break;
     case IN_STOP:
         run_stop(r, p, RUN_STOP_PERSON, in->answer.text, t);
@@ -251,15 +259,18 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
         turn_round(r, p, t);
     grace_drive(r, p, t);
     lease_drive(r, p, t); /* the last lease may begin the rolling, */
+    hold_drive(r, p, t);
     begin_nodes(r, p, t); /* the last node may end it */
     lease_drive(r, p, t);
     renew_claims(r, p, t);
+    wish_drive(r, p, t);
     look_drive(r, p, t);
 }
 
 void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char *text, struct turn *t)
 {
-    bool first = r->stop == RUN_GOES || r->reversing || (why == RUN_STOP_STORE && r->stop != RUN_STOP_STORE);
+    bool first = r->stop == RUN_GOES || r->reversing || (r->stop == RUN_STOP_PAUSE && why != RUN_STOP_PAUSE) ||
+                 (why == RUN_STOP_STORE && r->stop != RUN_STOP_STORE);
 
     if (r->phase == RUN_OVER || (!first && why != RUN_STOP_PERSON))
         return;
@@ -287,7 +298,6 @@ static bool begins(const struct run *r, const struct action *a)
 
 void run_withhold(struct run *r, const struct plan *p, struct turn *t)
 {
-    const struct answer no = {.kind = ANS_REFUSED, .text = "not sent: the journal cannot be written"};
     size_t i = 0, n = t->n_actions;
 
     while (i < n) {
@@ -301,7 +311,7 @@ void run_withhold(struct run *r, const struct plan *p, struct turn *t)
         n--;
         t->n_actions--;
         memmove(&t->actions[i], &t->actions[i + 1], (t->n_actions - i) * sizeof *t->actions);
-        m = node_answer(state_node(r, a.node), p, &no);
+        m = node_withhold(state_node(r, a.node), p);
         state_move(r, p, a.node, &m, t);
     }
 }
@@ -321,6 +331,8 @@ uint32_t run_wait_ms(const struct run *r, const struct plan *p)
         w = claim_due_ms(r, p, run_begun(r)[i]);
         wait = w < wait ? w : wait;
     }
+    w = wish_wait_ms(r, p);
+    wait = w < wait ? w : wait;
     w = grace_wait_ms(r);
     wait = w < wait ? w : wait;
     w = lease_wait_ms(r, p);
@@ -341,13 +353,13 @@ int run_exit_code(const struct run *r, int signal)
         if (n->step == STEP_WAIT && n->out_mask != 0 && r->stop != RUN_STOP_HELD)
             return 3; /* a repair that never came to it; what another rollout holds is that one's to answer for */
         failed = failed || n->outcome == OUTCOME_FAILED;
-        done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED;
+        done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED && n->outcome != OUTCOME_LEFT;
     }
     if (reverse_is_complete(r))
         return 8;
     if (failed || r->reversed || r->stop == RUN_STOP_STORE)
         return 1;
-    if (done && r->n_nodes > 0 && r->stop != RUN_STOP_PAUSE)
+    if (done && r->n_nodes > 0 && (r->stop != RUN_STOP_PAUSE || r->pause_wished))
         return 0; /* a stop that came too late stopped nothing; a gate that is left to a person is not passed */
     switch ((enum run_stop)r->stop) {
     case RUN_STOP_HELD:
@@ -359,7 +371,7 @@ int run_exit_code(const struct run *r, int signal)
     case RUN_STOP_UNREACHABLE:
         return 4;
     case RUN_STOP_PERSON:
-        return 128 + signal;
+        return 128 + (signal != 0 ? signal : SIGINT); /* without one: `rollout abort` */
     default:
         return 0;
     }

@@ -24,12 +24,13 @@ enum run_phase {
 enum run_stop {
     RUN_GOES,
     RUN_STOP_FAILURE,     /* more nodes failed than may (run_budget.c) */
-    RUN_STOP_PERSON,      /* SIGINT, SIGTERM */
+    RUN_STOP_PERSON,      /* SIGINT, SIGTERM, SIGHUP, or `rollout abort` */
     RUN_STOP_HELD,        /* another rollout holds a lease, or took one over from us */
     RUN_STOP_REFUSED,     /* a load balancer takes no change from us at all */
     RUN_STOP_UNREACHABLE, /* a lease could not be taken because nobody answered */
     RUN_STOP_STORE,       /* the journal cannot be written */
-    RUN_STOP_PAUSE        /* nothing new begins, what is in motion is finished; a person is to look before it goes on */
+    RUN_STOP_PAUSE        /* nothing new begins, what is in motion is finished: a person wants that (SIGUSR1, `rollout
+                             pause`), or is to look before it goes on */
 };
 
 struct run_lb {
@@ -63,15 +64,17 @@ struct run_lease {
 
 /* What the run knows of a node beside its state. */
 struct run_extra {
-    uint64_t look_turn;   /* turn in which it asked to see its peers; also names the look at them one by one */
-    uint64_t look_asked;  /* of its peers: asked for one by one ... */
-    uint64_t look_seen;   /* ... and seen so */
-    uint32_t look_ms;     /* since that look began; UINT32_MAX = there was none in this step */
-    uint32_t claim_ms;    /* since its claim was last put */
-    bool looks, renewing; /* waits to see its peers; a renewal of its claim is outstanding */
-    bool needs_list;      /* FLOOR: the last list says no, so a newer one must say it */
-    bool deferred;        /* its (un)claim waits for that renewal to end */
-    bool counted;         /* as one that failed */
+    uint64_t look_turn;    /* turn in which it asked to see its peers; also names the look at them one by one */
+    uint64_t look_asked;   /* of its peers: asked for one by one ... */
+    uint64_t look_seen;    /* ... and seen so */
+    uint32_t look_ms;      /* since that look began; UINT32_MAX = there was none in this step */
+    uint32_t claim_ms;     /* since its claim was last put */
+    bool looks, renewing;  /* waits to see its peers; a renewal of its claim is outstanding */
+    bool needs_list;       /* FLOOR: the last list says no, so a newer one must say it */
+    bool deferred;         /* its (un)claim waits for that renewal to end */
+    bool counted;          /* as one that failed */
+    uint32_t wish_ms;      /* the run's age when its agent was asked for a wish */
+    bool wishing, marking; /* its agent was asked for a wish, or told that one is taken, and has not answered */
 };
 
 /* What a plan's peer and the others had served when its node's bake began. */
@@ -79,19 +82,37 @@ struct run_watch {
     struct served own, others;
 };
 
+/* Where the arrays of a run lie behind it: bytes from its begin. run_block.c's. */
+struct run_layout {
+    uint64_t lbs, leases, upstreams, peers, watches, nodes, extras, begun;
+};
+
 struct run {
     uint64_t size_bytes, turn;
+    struct run_layout at;
     uint32_t n_lbs, n_upstreams, n_peers, n_nodes;
     uint32_t n_begun; /* nodes begun and not done: in motion or out */
     uint32_t next;    /* first node of the plan not begun */
     uint32_t n_done;
+    uint32_t n_held;        /* looks that any load balancer holds */
     uint32_t n_failed;      /* nodes that left the good path, whether or not they have ended */
     uint32_t lease_left_ms; /* how long the leases may still take */
     uint32_t grace_left_ms; /* how long a stop still lets jobs go on; UINT32_MAX = nobody wanted one */
     uint32_t back_next;     /* reversing: the nodes below it are still to be looked at */
-    uint8_t phase, stop;    /* enum run_phase, enum run_stop */
-    bool reversing;         /* after RUN_STOP_FAILURE: the second half, which takes changed nodes back */
-    bool reversed;          /* it has begun, whatever has stopped it since */
+    uint32_t canary_end;    /* the canaries are the nodes of the plan before this one; 0 = none */
+    uint32_t pause_end;     /* nodes from this one on wait for a promotion; UINT32_MAX = none do */
+    uint64_t wish_id;       /* of the wish that was taken up last; 0 = none */
+    uint32_t age_ms;        /* since the run began: older wishes are not meant for it */
+    uint32_t wish_due_ms;   /* until the next agent is asked for one */
+    uint32_t wish_next;     /* whose turn it is */
+    uint32_t n_wishing, n_marking;
+    uint8_t phase, stop; /* enum run_phase, enum run_stop */
+    bool reversing;      /* after RUN_STOP_FAILURE: the second half, which takes changed nodes back */
+    bool reversed;       /* it has begun, whatever has stopped it since */
+    bool canary_good;    /* all canaries are at the target and in rotation */
+    bool held, promoted; /* waits for a promotion; got it */
+    bool pause_wished;   /* RUN_STOP_PAUSE is a person's wish, not a gate that is left to one */
+    bool wish_effect;    /* the latest wish changed something */
     /* then, in the same block, the arrays that the functions below find */
 };
 
@@ -123,8 +144,12 @@ void run_turn(struct run *, const struct plan *, uint32_t elapsed_ms, const stru
 /* Nothing new starts from now on, and nodes that have no job yet turn round (but not where a repair failed on one). */
 void run_stop(struct run *, const struct plan *, enum run_stop, const char *text, struct turn *);
 
-/* The turn's events could not be made durable: its actions that begin something are not to leave, and are answered as
- * refused; those that bring nodes back stay. */
+/* A person's wish, by signal or through the agents; `who` is for people. False: it changes nothing, since nothing waits
+ * for it. */
+bool run_wish(struct run *, const struct plan *, enum wish, const char *who, struct turn *);
+
+/* The turn's events could not be made durable: its actions that begin something are not to leave, and their nodes turn
+ * round; those that bring nodes back stay. */
 void run_withhold(struct run *, const struct plan *, struct turn *);
 
 bool run_over(const struct run *);

@@ -6,33 +6,29 @@
 
 #include "run_state.h"
 
-struct layout {
-    size_t lbs, leases, upstreams, peers, watches, nodes, extras, begun, end;
-};
-
-static size_t place(size_t *end, size_t size, size_t count)
+static uint64_t place(uint64_t *end, size_t size, size_t count)
 {
-    size_t at = *end;
+    uint64_t at = *end;
 
-    *end = (at + size * count + 7) & ~(size_t)7;
+    *end = (at + size * count + 7) & ~UINT64_C(7);
     return at;
 }
 
-static struct layout layout_of(const struct run *r)
+/* From its counts; also how long the whole block is. */
+static void lay_out(struct run *r)
 {
-    struct layout l;
-    size_t end = (sizeof *r + 7) & ~(size_t)7;
+    struct run_layout *l = &r->at;
+    uint64_t end = (sizeof *r + 7) & ~(size_t)7;
 
-    l.lbs = place(&end, sizeof(struct run_lb), r->n_lbs);
-    l.leases = place(&end, sizeof(struct run_lease), r->n_upstreams);
-    l.upstreams = place(&end, sizeof(struct seen_upstream), r->n_upstreams);
-    l.peers = place(&end, sizeof(struct seen_peer), r->n_peers);
-    l.watches = place(&end, sizeof(struct run_watch), r->n_peers);
-    l.nodes = place(&end, sizeof(struct node), r->n_nodes);
-    l.extras = place(&end, sizeof(struct run_extra), r->n_nodes);
-    l.begun = place(&end, sizeof(uint16_t), r->n_nodes);
-    l.end = end;
-    return l;
+    l->lbs = place(&end, sizeof(struct run_lb), r->n_lbs);
+    l->leases = place(&end, sizeof(struct run_lease), r->n_upstreams);
+    l->upstreams = place(&end, sizeof(struct seen_upstream), r->n_upstreams);
+    l->peers = place(&end, sizeof(struct seen_peer), r->n_peers);
+    l->watches = place(&end, sizeof(struct run_watch), r->n_peers);
+    l->nodes = place(&end, sizeof(struct node), r->n_nodes);
+    l->extras = place(&end, sizeof(struct run_extra), r->n_nodes);
+    l->begun = place(&end, sizeof(uint16_t), r->n_nodes);
+    r->size_bytes = end;
 }
 
 /* The parts: for each an accessor for us, and one that only reads for others. */
@@ -40,12 +36,12 @@ static struct layout layout_of(const struct run *r)
     struct type *state_##name(struct run *r, uint32_t i)                                                               \
     {                                                                                                                  \
         assert(i < r->count);                                                                                          \
-        return (struct type *)(void *)((char *)r + layout_of(r).field) + i;                                            \
+        return (struct type *)(void *)((char *)r + r->at.field) + i;                                                   \
     }                                                                                                                  \
     const struct type *run_##name(const struct run *r, uint32_t i)                                                     \
     {                                                                                                                  \
         assert(i < r->count);                                                                                          \
-        return (const struct type *)(const void *)((const char *)r + layout_of(r).field) + i;                          \
+        return (const struct type *)(const void *)((const char *)r + r->at.field) + i;                                 \
     }
 PART(lb, run_lb, lbs, n_lbs)
 PART(lease, run_lease, leases, n_upstreams)
@@ -58,31 +54,34 @@ PART(extra, run_extra, extras, n_nodes)
 
 uint16_t *state_begun(struct run *r)
 {
-    return (uint16_t *)(void *)((char *)r + layout_of(r).begun);
+    return (uint16_t *)(void *)((char *)r + r->at.begun);
 }
 
 const uint16_t *run_begun(const struct run *r)
 {
-    return (const uint16_t *)(const void *)((const char *)r + layout_of(r).begun);
+    return (const uint16_t *)(const void *)((const char *)r + r->at.begun);
 }
 
 struct run *run_new(const struct plan *p)
 {
     struct run counts = {
         .n_lbs = p->n_lbs, .n_upstreams = p->n_upstreams, .n_peers = p->n_peers, .n_nodes = p->n_nodes};
-    size_t size = layout_of(&counts).end;
-    struct run *r = calloc(1, size);
+    struct run *r;
+
+    lay_out(&counts);
+    r = calloc(1, counts.size_bytes);
 
     if (r == NULL)
         abort();
     *r = counts;
-    r->size_bytes = size;
     r->grace_left_ms = UINT32_MAX;
+    r->wish_due_ms = p->wait_ms[WAIT_WISH];
     r->lease_left_ms = p->wait_ms[WAIT_CHANGE] + p->lease_wait_ms;
     for (uint32_t i = 0; i < r->n_lbs; i++)
         state_lb(r, i)->read_age_ms = state_lb(r, i)->began_ms = UINT32_MAX;
     for (uint32_t i = 0; i < r->n_nodes; i++)
         node_init(state_node(r, i), (uint16_t)i, p);
+    hold_init(r, p);
     return r;
 }
 

@@ -3,10 +3,11 @@
 
 #include "run_state.h"
 
-/* Too few that are up is nothing about this node: whoever comes next would wait for the floor in vain as well. */
+/* Too few that are up is nothing about this node: whoever comes next would wait for the floor in vain as well. And what
+ * a canary has shown to be bad goes to no other node. */
 static bool is_spent(const struct run *r, const struct plan *p, const struct node *n)
 {
-    return r->n_failed > p->max_failures || n->why == WHY_FLOOR;
+    return r->n_failed > p->max_failures || n->why == WHY_FLOOR || n->id < r->canary_end;
 }
 
 /* On the way back every node counts, so one that cannot go stops no other, but for the floor. */

@@ -73,7 +73,7 @@ static void drive_renewing(struct run *r, const struct plan *p, struct turn *t)
 
 static void drive_releasing(struct run *r, const struct plan *p, struct turn *t)
 {
-    bool done = true;
+    bool done = r->n_marking == 0 || r->lease_left_ms == 0; /* who wished is told that it was heard */
 
     for (uint16_t i = 0; i < r->n_upstreams; i++) {
         const struct run_lease *l = run_lease(r, i);
@@ -112,6 +112,14 @@ static void refused(struct run *r, const struct plan *p, const struct input *in,
     l->noted = true;
     if (!waits)
         run_stop(r, p, RUN_STOP_HELD, text, t);
+}
+
+void lease_lost(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
+{
+    enum ask ask = step_row((enum step)run_node(r, in->node)->step)->ask;
+
+    if (in->answer.kind == ANS_FENCED && (ask == ASK_DRAIN || ask == ASK_DOWN || ask == ASK_BACK))
+        run_stop(r, p, RUN_STOP_HELD, in->answer.text, t);
 }
 
 void lease_answer(struct run *r, const struct plan *p, const struct input *in, struct turn *t)

@@ -36,6 +36,9 @@ void budget_take(struct run *, const struct plan *, const struct node *, struct 
 /* run_lease.c */
 void lease_time(struct run *, uint32_t elapsed_ms);
 void lease_answer(struct run *, const struct plan *, const struct input *, struct turn *);
+/* The answer to an ask of a node: a load balancer that refuses the change because of another's lease ends the rollout.
+ */
+void lease_lost(struct run *, const struct plan *, const struct input *, struct turn *);
 void lease_give_back(struct run *, const struct plan *); /* enter RUN_RELEASING */
 void lease_drive(struct run *, const struct plan *, struct turn *);
 uint32_t lease_wait_ms(const struct run *, const struct plan *);
@@ -45,6 +48,20 @@ void grace_begin(struct run *); /* a person's stop; the second changes nothing *
 void grace_time(struct run *, uint32_t elapsed_ms);
 void grace_drive(struct run *, const struct plan *, struct turn *);
 uint32_t grace_wait_ms(const struct run *);
+
+/* run_hold.c */
+void hold_init(struct run *, const struct plan *);
+void hold_drive(struct run *, const struct plan *, struct turn *);
+bool hold_open(const struct run *); /* the next node of the plan may begin, as far as canary and pause go */
+
+/* run_wish.c */
+void wish_time(struct run *, uint32_t elapsed_ms);
+void wish_input(struct run *, const struct plan *, const struct input *, struct turn *); /* IN_WISH */
+/* What an agent said of a wish of this rollout, asked at that age of the run. */
+void wish_heard(struct run *, const struct plan *, uint16_t node, const struct answer *, uint32_t age_ms,
+                struct turn *);
+void wish_drive(struct run *, const struct plan *, struct turn *);
+uint32_t wish_wait_ms(const struct run *, const struct plan *);
 
 /* run_gate.c: the bake on what nginx counts */
 void gate_begin(struct run *, const struct plan *, uint16_t node);

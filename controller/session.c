@@ -50,7 +50,8 @@ static bool read_release(struct session *s, struct err *err)
     const char *file = s->options->release;
 
     q->rollback = s->options->command == COMMAND_ROLLBACK;
-    q->has_release = file != NULL && !q->rollback;
+    /* The hosts file may name one, also on a machine that does not have it. */
+    q->has_release = file != NULL && (option_rows[OPT_release].commands >> s->options->command & 1) != 0;
     if (!q->has_release)
         return true;
     if (!sha256_file(file, q->release_sha256, &q->release_size, err))
@@ -152,11 +153,16 @@ bool session_open(struct session *s, struct options *o, const struct plan *journ
 
 bool session_survey(struct session *s)
 {
+    struct survey *now;
+
     signals_attach(s->calls);
+    now = survey_make(s->calls, s->fleet, s->options, s->nodes, s->n_nodes);
+    if (now == NULL)
+        return false;
     if (s->survey != NULL)
         survey_free(&s->survey);
-    s->survey = survey_make(s->calls, s->fleet, s->options, s->nodes, s->n_nodes);
-    return s->survey != NULL;
+    s->survey = now;
+    return true;
 }
 
 void session_close(struct session *s)

@@ -32,7 +32,7 @@ struct session {
  * either case. */
 bool session_open(struct session *, struct options *, const struct plan *journal, struct err *);
 
-/* Read the world, or read it anew. False: a signal came. */
+/* Read the world, or read it anew. False: a signal came, and what was read before stays. */
 bool session_survey(struct session *);
 
 void session_close(struct session *);

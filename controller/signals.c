@@ -6,6 +6,13 @@
 static volatile sig_atomic_t last, seen;
 static struct calls *volatile woken;
 
+static volatile sig_atomic_t wished[2]; /* by SIGUSR1, by SIGUSR2 */
+
+static void on_wish(int number)
+{
+    wished[number == SIGUSR2] = 1;
+}
+
 static void on_signal(int number)
 {
     struct calls *calls = woken;
@@ -20,7 +27,8 @@ static void on_signal(int number)
 
 void signals_attach(struct calls *calls)
 {
-    struct sigaction act = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN}, before;
+    struct sigaction act = {.sa_handler = on_signal}, wish = {.sa_handler = on_wish}, ignore = {.sa_handler = SIG_IGN},
+                     before;
 
     woken = calls;
     (void)sigemptyset(&act.sa_mask);
@@ -28,7 +36,10 @@ void signals_attach(struct calls *calls)
     (void)sigaction(SIGTERM, &act, NULL);
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* else nohup's */
         (void)sigaction(SIGHUP, &act, NULL);
+    (void)sigaction(SIGUSR1, &wish, NULL);
+    (void)sigaction(SIGUSR2, &wish, NULL);
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 void signals_detach(void)
@@ -41,4 +52,12 @@ int signals_seen(int *count)
     if (count != NULL)
         *count = seen;
     return last;
+}
+
+bool signals_wished(enum wish wish)
+{
+    bool promote = wish == WISH_PROMOTE, there = wished[promote] != 0;
+
+    wished[promote] = 0;
+    return there;
 }

@@ -167,6 +167,8 @@ void status_print(FILE *f, const struct told *t, bool alive)
     else
         (void)fprintf(f, "broken off after %s: the journal has no end of it, and no process of it lives here\n", last);
     print_counts(f, t, standing);
+    if (t->view->held[0] != '\0' && standing == STANDING_AT_WORK)
+        (void)fprintf(f, "waits: %s\n", t->view->held);
     if (t->view->stopping[0] != '\0')
         (void)fprintf(f, "stopped: %s\n", t->view->stopping);
     for (uint32_t i = 0; i < t->plan->n_nodes; i++)

@@ -49,9 +49,20 @@ struct store_sqlite {
 
 /* ---- what went wrong, for people */
 
+/* SQLite tries this and that before it gives up; what it heard last may be beside the point. */
+static const char *why_not_made(const char *path, const char *system)
+{
+    char folder[PATH_MAX];
+
+    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+    return access(folder[0] != '\0' ? folder : "/", W_OK) != 0 ? strerror(errno) : system;
+}
+
 static bool fail(const struct store_sqlite *store, int rc, struct err *err)
 {
     const char *path = store->path;
+    int number = errno; /* SQLite keeps the system's word for some of its errors only */
+    const char *system = number != 0 ? strerror(number) : sqlite3_errstr(rc);
 
     switch (rc & 0xff) {
     case SQLITE_FULL:
@@ -69,10 +80,12 @@ static bool fail(const struct store_sqlite *store, int rc, struct err *err)
     case SQLITE_AUTH:
         return err_set(err, "the journal %s cannot be written: the file, its folder or its disk is read-only", path);
     case SQLITE_CANTOPEN:
-        return err_set(err, "the journal %s cannot be opened, or no file made beside it: may %s be written to?", path,
-                       "its folder");
+        return err_set(err, "the journal %s cannot be opened, or no file made beside it: %s", path,
+                       why_not_made(path, system));
     case SQLITE_NOMEM:
         return err_set(err, "out of memory for the journal %s", path);
+    case SQLITE_IOERR:
+        return err_set(err, "the journal %s cannot be read or written: %s", path, system);
     default:
         return err_set(err, "the journal %s: %s", path, store->db == NULL ? "no database" : sqlite3_errmsg(store->db));
     }
@@ -203,8 +216,10 @@ static bool transaction_begin(struct store_sqlite *store, struct err *err)
 static bool database_open(struct store_sqlite *store, struct err *err)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    int rc = sqlite3_open_v2(store->path, &store->db, flags, NULL);
+    int rc;
 
+    errno = 0;
+    rc = sqlite3_open_v2(store->path, &store->db, flags, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(store->db, BUSY_LIMIT_MS);
     if (rc == SQLITE_OK)
@@ -275,6 +290,7 @@ static bool sqlite_append(struct store *base, struct event *events, size_t n, st
         return true;
     if (store->insert == NULL)
         return fail(store, SQLITE_READONLY, err);
+    errno = 0;
     if (!transaction_begin(store, err))
         return false;
     for (size_t i = 0; i < n && good; i++) {
@@ -427,6 +443,7 @@ static int look(struct store_sqlite *store, const char *name, int flags)
 
     sqlite3_close(store->db);
     store->db = NULL;
+    errno = 0;
     rc = sqlite3_open_v2(name, &store->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(store->db, BUSY_LIMIT_MS);

@@ -75,6 +75,10 @@ void view_feed(struct view *v, const struct event *e)
     v->now_ms = e->wall_ms;
     if (e->kind == EVENT_STOPPING)
         (void)snprintf(v->stopping, sizeof v->stopping, "%s", e->text);
+    if (e->kind == EVENT_HELD)
+        (void)snprintf(v->held, sizeof v->held, "%s", e->text);
+    if (e->kind == EVENT_PROMOTED || e->kind == EVENT_STOPPING)
+        v->held[0] = '\0';
     if (e->node >= v->plan->n_nodes)
         return;
     if (e->kind == EVENT_STEP)
@@ -102,6 +106,8 @@ const char *view_outcome(const struct view *v, uint16_t node)
         return "put back";
     case OUTCOME_FAILED:
         return n->why_step == STEP_BAKE ? "failed its bake, in rotation as it is" : "failed, in rotation";
+    case OUTCOME_LEFT:
+        return "taken over by another run";
     case OUTCOME_STOPPED:
         return "stopped, in rotation";
     case OUTCOME_BACK:

@@ -9,11 +9,11 @@
 #include "plan.h"
 
 struct view_node {
-    struct node state;          /* as its last event had it */
-    int64_t begun_ms;           /* wall time; 0 = not begun */
-    int64_t ended_ms;           /* wall time; 0 = under way or not begun */
-    int64_t step_ms;            /* wall time when it entered its step */
-    char *text;                 /* owned: what the world said when it left the good path; "" */
+    struct node state; /* as its last event had it */
+    int64_t begun_ms;  /* wall time; 0 = not begun */
+    int64_t ended_ms;  /* wall time; 0 = under way or not begun */
+    int64_t step_ms;   /* wall time when it entered its step */
+    char *text;        /* owned: what the world said when it left the good path; "" */
 };
 
 struct view {
@@ -22,6 +22,7 @@ struct view {
     struct view_node *nodes;        /* n_nodes of the plan */
     int64_t began_ms, now_ms;       /* wall time of the first and the last event */
     char stopping[ANSWER_TEXT_MAX]; /* why nothing new starts; "" */
+    char held[ANSWER_TEXT_MAX];     /* what it waits to be promoted after; "" = it does not wait */
 };
 
 struct view *view_new(const struct plan *);

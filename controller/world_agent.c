@@ -75,6 +75,17 @@ static void stage_start(struct world_net *w, struct work *work)
                    agent_api_url_status(w->plan->nodes[a->node].agent, plan_node_service(w->plan, a->node)), NULL, 0);
 }
 
+static void wish_start(struct world_net *w, struct part *part)
+{
+    const struct action *a = &part->work->action;
+
+    if (a->expect == 0)
+        call_agent(w, part, "GET", agent_api_url_wish(w->plan, a->node), NULL, 0);
+    else
+        call_agent(w, part, "POST", agent_api_url_wish_taken(w->plan, a->node), agent_api_body_wish_taken(w->plan, a),
+                   0);
+}
+
 void world_agent_start(struct world_net *w, const struct action *a)
 {
     const struct plan *p = w->plan;
@@ -87,6 +98,10 @@ void world_agent_start(struct world_net *w, const struct action *a)
         return;
     }
     part = work_part(work, PART_AGENT, 0);
+    if (a->kind == ACT_WISH) {
+        wish_start(w, part);
+        return;
+    }
     switch (ask_of(a)) {
     case ASK_STATUS:
         call_agent(w, part, "GET", agent_api_url_status(agent, plan_node_service(p, a->node)), NULL, 0);
@@ -145,10 +160,15 @@ void world_agent_result(struct world_net *w, struct part *part, const struct cal
         staged_came(w, part, r);
         return;
     }
-    agent_api_answer(ask_of(&part->work->action), w->plan, r, &said);
+    if (part->work->action.kind == ACT_WISH)
+        agent_api_wish(w->plan, r, &said);
+    else
+        agent_api_answer(ask_of(&part->work->action), w->plan, r, &said);
+    if (part->work->action.kind == ACT_RENEW && said.kind == ANS_OK)
+        agent_api_wish(w->plan, r, &said);
     *a = said;
     a->text[0] = '\0';
-    if (r->failure != CALL_FINE || said.text[0] == '\0')
+    if (r->failure != CALL_FINE || said.text[0] == '\0' || said.wish != WISH_NONE)
         (void)snprintf(text, sizeof text, "%s", said.text);
     else
         (void)snprintf(text, sizeof text, "agent of %.50s: %.240s", n->name, said.text);

@@ -26,6 +26,8 @@ static enum input_kind input_of(enum action_kind kind)
         return IN_LB;
     case ACT_LEASE:
         return IN_LEASE;
+    case ACT_WISH:
+        return IN_WISH;
     case ACT_LOOK:
         return IN_LOOK;
     case ACT_RENEW:

@@ -140,8 +140,8 @@ static void want_answer(struct hold *h, int fd, uint32_t limit_ms, const char *a
         stage_fail(h->lb->stage, "want %s and %s, got %s", applied, rollout, text);
 }
 
-#define QUIET   "\"rollout\":{\"active\":0,\"quiet\":true,\"state\":\"draining\"}}"
-#define HELD_1  "\"rollout\":{\"active\":1,\"quiet\":false,\"state\":\"draining\"}}"
+#define QUIET   "\"rollout\":{\"active\":0,\"quiet\":true,\"state\":\"d" /* down or draining */
+#define HELD_1  "\"rollout\":{\"active\":1,\"quiet\":false,\"state\":\""
 #define WAIT_60 "Preference-Applied: wait=60\r\n"
 
 /* ---- when the answer comes */
@@ -174,10 +174,11 @@ static void the_answer_comes_at_once_where_there_is_nothing_to_wait_for(struct s
     static const struct {
         const char *body, *prefer;
         bool quiet;
+        const char *state; /* as the list has it */
     } rows[] = {
-        {"{\"down\":false}", "Prefer: wait=60", false},
-        {"{\"drain\":true}", "Prefer: respond-async, wait=60", true},
-        {"{\"down\":true}", "prefer: Wait=\"60\"; x", true},
+        {"{\"down\":false}", "Prefer: wait=60", false, "up"},
+        {"{\"drain\":true}", "Prefer: respond-async, wait=60", true, "draining"},
+        {"{\"down\":true}", "prefer: Wait=\"60\"; x", true, "down"},
     };
     struct hold *h = hold(s, 2, 0);
 
@@ -190,6 +191,7 @@ static void the_answer_comes_at_once_where_there_is_nothing_to_wait_for(struct s
         assert_string_equal(stage_header(s, a, "Preference-Applied"), "wait=60");
         assert_int_equal(stage_json_int(s, a->json, "rollout.active"), 0);
         assert_int_equal(stage_json_bool(s, a->json, "rollout.quiet"), rows[i].quiet);
+        assert_string_equal(stage_json_string(s, a->json, "rollout.state"), rows[i].state);
         assert_int_equal(stage_json_int(s, a->json, "weight"), 1);
         assert_true(stage_now_ms() - from_ms < stage_limit_ms(s, AT_ONCE_MS));
     }

@@ -91,6 +91,34 @@ static void a_node_that_knows_no_release_before_is_refused_and_named(struct stag
     assert_int_equal(stage_fleet_at_version(f, "1"), 2);
 }
 
+/* Killed, and run again from an empty disk: it puts the node that was out back where it belongs, and goes on. */
+static void kill_at(struct stage *s, const char *step)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    const char *const args[] = {"rollback", "--rollout-id=back-1", "--lease-ttl=1s", NULL};
+    struct stage_rollout *r;
+
+    upgrade(f, "v2");
+    r = stage_fleet_start(f, args);
+    stage_rollout_until(s, r, stage_text(s, "node1     %s ", step), RUN_LIMIT_MS);
+    stage_proc_stop(s, r->proc, SIGKILL, 5000);
+    r = stage_fleet_run(f, RUN_LIMIT_MS, args);
+    stage_rollout_expect(s, r, 0, STAGE_SAYS("2 taken back"));
+    assert_int_equal(stage_fleet_at_version(f, "1"), 2);
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
+}
+
+static void one_killed_before_its_job_goes_on_when_it_is_run_again(struct stage *s)
+{
+    kill_at(s, "quiet");
+}
+
+static void one_killed_behind_its_job_goes_on_when_it_is_run_again(struct stage *s)
+{
+    kill_at(s, "health");
+}
+
 static void it_takes_no_release(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 1, 1);
@@ -108,6 +136,8 @@ int main(void)
         stage_test(the_fleet_goes_back_and_no_client_feels_it),
         stage_test(a_second_run_of_the_same_id_goes_on_with_what_is_left),
         stage_test(a_node_that_knows_no_release_before_is_refused_and_named),
+        stage_test(one_killed_before_its_job_goes_on_when_it_is_run_again),
+        stage_test(one_killed_behind_its_job_goes_on_when_it_is_run_again),
         stage_test(it_takes_no_release),
     };
 

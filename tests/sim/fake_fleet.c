@@ -1,6 +1,7 @@
 #include "fake_fleet.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,9 +245,38 @@ void fake_claim_stolen(struct fake_fleet *f, uint32_t node)
 
 void fake_signal(struct fake_fleet *f, uint32_t number)
 {
+    fake_log(f, "signal %u", number);
+    if (number == SIGUSR1 || number == SIGUSR2) {
+        f->usr[number == SIGUSR2] = true;
+        return;
+    }
     f->signals++;
     f->signal = (int)number;
-    fake_log(f, "signal %u", number);
+}
+
+static void put_wish(struct fake_fleet *f, uint32_t node, enum wish wish, const char *word)
+{
+    struct fake_wish w = {.id = ++f->wishes, .wish = wish, .put_ms = f->now_ms};
+
+    fake_log(f, "somebody wants to %s", word);
+    for (uint32_t i = 0; i < f->plan->n_nodes; i++)
+        if ((node == FAKE_EVERYBODY || node == i) && !f->agents[i].dead)
+            f->agents[i].wish = w;
+}
+
+void fake_pause_wished(struct fake_fleet *f, uint32_t node)
+{
+    put_wish(f, node, WISH_PAUSE, "pause");
+}
+
+void fake_abort_wished(struct fake_fleet *f, uint32_t node)
+{
+    put_wish(f, node, WISH_ABORT, "abort");
+}
+
+void fake_promote_wished(struct fake_fleet *f, uint32_t node)
+{
+    put_wish(f, node, WISH_PROMOTE, "promote");
 }
 
 /* ---- load balancers */
@@ -365,12 +395,13 @@ enum answer_kind fake_claim_put(struct fake_fleet *f, const struct plan *p, cons
         return ANS_FENCED;
     if (!claim_is(c, p) && seen != act->expect)
         return ANS_FENCED;
-    if (!claim_is(c, p))
+    if (!c->there || strcmp(c->rollout, p->rollout) != 0) /* else an earlier run's: what ran then counts */
         fake_judge_claimed(f, act->node);
     *c = (struct fake_claim){.there = true,
                              .fence = p->fence,
                              .mask = act->mask,
                              .prior_mask = act->prior_mask,
+                             .before = act->before,
                              .until_ms = f->now_ms + p->lease_ttl_ms};
     (void)snprintf(c->rollout, sizeof c->rollout, "%s", p->rollout);
     a->highest = p->fence;

@@ -62,6 +62,7 @@ struct fake_claim {
     bool there;
     char rollout[32];
     uint64_t fence, mask, prior_mask;
+    struct ident before;
     int64_t until_ms;
 };
 
@@ -73,6 +74,13 @@ struct fake_job {
     bool touched;
     int64_t ends_ms;
     struct ident before, after;
+};
+
+struct fake_wish {
+    uint64_t id; /* 0 = none */
+    enum wish wish;
+    int64_t put_ms;
+    bool taken, effect;
 };
 
 struct fake_agent {
@@ -87,6 +95,7 @@ struct fake_agent {
     char highest_id[32];
     struct fake_claim claim;
     struct fake_job job;
+    struct fake_wish wish;
     uint32_t strangers; /* established connections that are no load balancer's */
 };
 
@@ -109,11 +118,13 @@ struct fake_fleet {
     const struct plan *plan;
     int64_t now_ms;
     uint32_t next_pid, n_peers;
+    uint64_t wishes; /* so far */
     struct fake_lb lbs[FAKE_LBS];
     struct fake_lease leases[FAKE_UPSTREAMS]; /* by the plan's upstream */
     struct fake_peer peers[FAKE_PEERS];
     struct fake_agent agents[FAKE_NODES];
     int signals, signal; /* how many came to the controller, and the last */
+    bool usr[2];         /* SIGUSR1, SIGUSR2 have come and were not asked for yet */
     struct fake_judge judge;
     uint32_t n_dues, n_whens;
     struct fake_due dues[FAKE_DUES];
@@ -140,6 +151,10 @@ fake_event fake_peer_dies, fake_peer_closed, fake_peer_opened;
 fake_event fake_lease_stolen; /* which: upstream; another rollout, r9, has it with fence 9 */
 fake_event fake_claim_stolen; /* which: node; likewise */
 fake_event fake_signal;       /* which: the signal's number, to the controller */
+
+/* A person's wish of rollout r1, put to the agent of a node, or to all that answer; each has an id of its own. */
+#define FAKE_EVERYBODY UINT32_MAX
+fake_event fake_pause_wished, fake_abort_wished, fake_promote_wished;
 
 /* ---- effects and readings, at the present time */
 enum answer_kind fake_lease_put(struct fake_fleet *, const struct plan *, uint16_t upstream, uint32_t ttl_ms);

@@ -18,7 +18,7 @@ static bool rule_is_about(const struct fake_rule *r, const struct action *a)
 {
     if (r->kind != a->kind || (a->kind == ACT_ASK && r->ask != a->ask))
         return false;
-    if (a->kind == ACT_ASK || a->kind == ACT_RENEW)
+    if (a->kind == ACT_ASK || a->kind == ACT_RENEW || a->kind == ACT_WISH)
         return r->node < 0 || r->node == a->node;
     return r->place < 0 || r->place == (a->kind == ACT_LEASE ? a->upstream : a->lb);
 }
@@ -62,8 +62,8 @@ static void meet(struct fake_call *c, const struct fake_rule *r)
 static void world_start(struct world *base, const struct action *a)
 {
     struct fake_world *w = (struct fake_world *)base;
-    bool to_agent =
-        a->kind == ACT_RENEW || (a->kind == ACT_ASK && a->ask != ASK_DRAIN && a->ask != ASK_DOWN && a->ask != ASK_BACK);
+    bool to_agent = a->kind == ACT_RENEW || a->kind == ACT_WISH ||
+                    (a->kind == ACT_ASK && a->ask != ASK_DRAIN && a->ask != ASK_DOWN && a->ask != ASK_BACK);
     uint32_t way_ms = to_agent ? w->agent_ms : w->lb_ms;
     struct fake_call *c = &w->calls[w->n_calls++];
 
@@ -182,6 +182,7 @@ static void read_status(struct fake_world *w, struct fake_call *c)
     said->job = a->job.state;
     tell_job(w, &a->job, said);
     said->connections = fake_connections(w->fleet, c->action.node);
+    said->fence = a->highest;
     said->claim_fence = a->claim.there ? a->claim.fence : 0;
     said->claim_ours = a->claim.there && strcmp(a->claim.rollout, w->plan->rollout) == 0;
     said->claim_live = a->claim.there && a->claim.until_ms > w->fleet->now_ms;
@@ -226,6 +227,33 @@ static void check_health(struct fake_world *w, struct fake_call *c)
         fake_judge_health_told(w->fleet, node, said->healthy);
 }
 
+/* Also what answers a claim that is renewed. */
+static void tell_wish(struct fake_world *w, struct fake_call *c)
+{
+    const struct fake_wish *there = &w->fleet->agents[c->action.node].wish;
+    struct answer *said = &c->input.answer;
+
+    said->wish = (uint8_t)there->wish;
+    said->wish_id = there->id;
+    said->wish_taken = there->taken;
+    said->wish_age_ms = (uint32_t)(w->fleet->now_ms - there->put_ms);
+    if (there->id != 0)
+        (void)snprintf(said->text, sizeof said->text, "ann@desk");
+}
+
+static void ask_wish(struct fake_world *w, struct fake_call *c)
+{
+    struct fake_wish *there = &w->fleet->agents[c->action.node].wish;
+
+    if (c->action.expect != 0 && c->action.expect == there->id && !there->taken) {
+        there->taken = true;
+        there->effect = c->action.effect;
+        fake_log(w->fleet, "%s: the wish is taken%s", w->plan->nodes[c->action.node].name,
+                 there->effect ? "" : ", in vain");
+    }
+    tell_wish(w, c);
+}
+
 /* False: not yet answered. */
 static bool ask_agent(struct fake_world *w, struct fake_call *c)
 {
@@ -239,6 +267,9 @@ static bool ask_agent(struct fake_world *w, struct fake_call *c)
     }
     if (a->kind == ACT_RENEW) {
         kind = fake_claim_put(f, w->plan, a, true);
+        tell_wish(w, c);
+    } else if (a->kind == ACT_WISH) {
+        ask_wish(w, c);
     } else if (a->ask == ASK_JOB_END) {
         return read_job(w, c);
     } else if (a->ask == ASK_STATUS) {
@@ -277,6 +308,7 @@ static void arrive(struct fake_world *w, struct fake_call *c)
     c->input.kind = c->action.kind == ACT_READ_LB ? IN_LB
                     : c->action.kind == ACT_LEASE ? IN_LEASE
                     : c->action.kind == ACT_RENEW ? IN_RENEW
+                    : c->action.kind == ACT_WISH  ? IN_WISH
                                                   : IN_ANSWER;
     if (c->fails != ANS_OK)
         say(c, c->fails, "the network", "no answer");
@@ -408,6 +440,14 @@ static int signals_so_far(int *count)
     return signalled->signal;
 }
 
+static bool wished(enum wish wish)
+{
+    bool *there = &signalled->usr[wish == WISH_PROMOTE], came = *there;
+
+    *there = false;
+    return came;
+}
+
 /* A journal in memory, on a disk that fills up. */
 struct full_store {
     struct store base;
@@ -457,7 +497,8 @@ int fake_rollout(struct fake_world *w, FILE *lines)
                         .view = view,
                         .show = show,
                         .show_ctx = &watching,
-                        .signal = signals_so_far};
+                        .signal = signals_so_far,
+                        .wished = wished};
     int code;
 
     signalled = w->fleet;

@@ -203,6 +203,19 @@ static void signal_comes(struct sim *s, struct sim_seat *seat, uint32_t which)
     }
 }
 
+static void wish(struct sim *s, const struct sim_seat *seat)
+{
+    if (seat->state != SEAT_RUNS)
+        return;
+    sim_fired(s, (enum sim_fault)(SIM_WISH_PAUSE + seat->process->wish - 1));
+    for (uint8_t i = 0; i < s->truth.n_nodes; i++)
+        if (!sim_agent_dead(&s->truth, i))
+            s->truth.agents[i].wish = (struct sim_wish){.put_ms = s->truth.now_ms,
+                                                        .id = s->next_order + 1u,
+                                                        .rollout = seat->who.rollout,
+                                                        .wish = seat->process->wish};
+}
+
 static void start(struct sim *s, uint8_t process)
 {
     if (process + 1u > s->next_process)
@@ -234,6 +247,9 @@ static void happen(struct sim *s, const struct sim_due *due)
         break;
     case DUE_SIGNAL:
         signal_comes(s, &s->seats[due->a], due->b);
+        break;
+    case DUE_WISH:
+        wish(s, &s->seats[due->a]);
         break;
     case DUE_STICKY:
         sticky(s, due->a);

@@ -77,6 +77,10 @@ void scan_options(const struct story *s, struct options *o)
     o->max_failures = s->max_failures;
     o->source[OPT_max_failures] = SOURCE_FLAG;
     o->on_inconclusive = s->on_inconclusive;
+    o->canary = s->canary;
+    o->source[OPT_canary] = SOURCE_FLAG;
+    o->pause_after = s->pause_after;
+    o->source[OPT_pause_after] = SOURCE_FLAG;
     o->lease_ttl_ms = s->ttl_ms;
     o->request_timeout_ms = s->request_ms;
     o->lb_poll_ms = s->poll_ms;

@@ -367,6 +367,8 @@ uint8_t seat_start(struct sim *s, const struct story_process *p)
             sim_fired(s, SIM_SECOND_CONTROLLER);
             break;
         }
+    if (p->wish > 0)
+        sim_due(s, s->truth.now_ms + p->wish_ms, DUE_WISH, index, 0);
     if (p->signal_ms > 0)
         sim_due(s, s->truth.now_ms + p->signal_ms, DUE_SIGNAL, index, 0);
     if (p->signal_ms > 0 && p->signal_more_ms > 0)

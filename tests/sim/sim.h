@@ -26,6 +26,7 @@ enum sim_due_kind {
     DUE_JOB,    /* the job number b of node a ends */
     DUE_EVENT,  /* event a of the story; b: it ends */
     DUE_START,  /* process a of the story */
+    DUE_WISH,   /* of seat a's rollout */
     DUE_SIGNAL, /* to seat a */
     DUE_STICKY  /* a sticky request arrives at peer a */
 };
@@ -55,6 +56,8 @@ struct sim_told {
     uint32_t connections;
     uint8_t attempt;
     bool healthy, touched, claim_ours, claim_live;
+    uint64_t fence;
+    struct sim_wish wish;
     enum ask job_of;
     struct sim_ident job_before, job_after;
 };

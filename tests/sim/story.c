@@ -56,6 +56,8 @@ static void draw_settings(struct story *s, struct dice *d)
     s->failure_action = dice_below(d, 3);
     s->max_failures = s->failure_action == 1 ? UINT32_MAX : dice_one_in(d, 3) ? 1 : 0;
     s->on_inconclusive = dice_below(d, 2);
+    s->canary = dice_below(d, 3);
+    s->pause_after = dice_one_in(d, 12) ? dice_in(d, 1, 2) : 0;
     s->ttl_ms = dice_in(d, 3, 20) * 1000;
     s->request_ms = dice_in(d, 1, 3) * 1000;
     s->poll_ms = dice_one_in(d, 3) ? dice_in(d, 1, 10) * 100 : 500;
@@ -153,6 +155,10 @@ static void draw_process(struct story *s, struct dice *d, uint32_t i)
     }
     if (dice_one_in(d, 24))
         p->full_at = dice_in(d, 1, 20u * s->nodes);
+    if (s->pause_after > 0 || dice_one_in(d, 16)) {
+        p->wish_ms = dice_in(d, 1, 3000 + 5000u * s->nodes) + (s->pause_after > 0 ? 20000 : 0);
+        p->wish = (uint8_t)dice_in(d, WISH_PAUSE, WISH_PROMOTE);
+    }
     if (dice_one_in(d, 12)) {
         p->signal_ms = dice_in(d, 1, 2000 + 4000u * s->nodes);
         p->signal_more_ms = dice_one_in(d, 3) ? dice_in(d, 1, 3000) : 0;
@@ -177,7 +183,7 @@ static void draw_processes(struct story *s, struct dice *d)
 static void make_calm(struct story *s)
 {
     s->call_fault_in = s->frail_in = 0;
-    s->on_inconclusive = 0;
+    s->on_inconclusive = s->pause_after = 0;
     s->serves_badly = false;
     s->traffic = 1;
     s->n_events = 0;
@@ -213,10 +219,10 @@ void story_draw(struct story *s, uint64_t seed)
 
 bool story_is_calm(const struct story *s)
 {
-    bool calm = s->call_fault_in == 0 && s->on_inconclusive == 0 && s->frail_in == 0 && s->n_events == 0 &&
-                s->n_processes == 1 && s->hold_ms <= 600 && s->sticky_in == 0 && s->drain_ms >= 8000 &&
-                !s->serves_badly && s->traffic > 0 && s->processes[0].crash_at == 0 && s->processes[0].pause_at == 0 &&
-                s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0;
+    bool calm = s->call_fault_in == 0 && s->on_inconclusive == 0 && s->pause_after == 0 && s->processes[0].wish == 0 &&
+                s->frail_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 600 && s->sticky_in == 0 &&
+                s->drain_ms >= 8000 && !s->serves_badly && s->traffic > 0 && s->processes[0].crash_at == 0 &&
+                s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0;
 
     for (uint8_t i = 0; i < s->nodes; i++)
         calm = calm && s->fate[i] == SIM_FATE_GOOD && s->flap_ms[i] == 0 && s->gets_healthy_ms[i] <= 1000;

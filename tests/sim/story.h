@@ -37,6 +37,8 @@ struct story_process {
     uint32_t pause_at;       /* stands still at its n-th crash point ... */
     uint32_t pause_ms;       /* ... for so long */
     uint32_t full_at;        /* the n-th append and all later ones fail; 0 = none */
+    uint32_t wish_ms;        /* a person's wish comes to all agents that can be reached, so long after its start ... */
+    uint8_t wish;            /* enum wish; 0 = none */
     uint32_t signal_ms;      /* after its start; 0 = none */
     uint32_t signal_more_ms; /* a second one after that; 0 = none */
 };
@@ -54,7 +56,7 @@ struct story {
     bool max_unavailable_percent, proceed;
     uint32_t drain_ms, job_ms, probe_ms, threshold, min_healthy_ms, healthy_ms, bake_ms, ttl_ms, request_ms, poll_ms;
     uint32_t max_failures, failure_action; /* as options.h has them */
-    uint32_t on_inconclusive;
+    uint32_t on_inconclusive, canary, pause_after;
     /* the world's ways */
     uint8_t traffic;        /* 0 = too little to judge a bake by */
     bool serves_badly;      /* the release answers some requests with a 5xx */

@@ -32,6 +32,7 @@ static const struct {
     {STEP_REVIEW, WAY_STOP},
     {STEP_RESUME, WAY_STOP},
     {STEP_REVIEW, WAY_FAILURE},
+    {STEP_YIELD, WAY_STOP},
     {STEP_UNCLAIM, WAY_FAILURE},
     {STEP_MEND, WAY_FAILURE},
     /* another took the node between the survey and the leases, and died since */ {STEP_DONE, ANY_WAY},

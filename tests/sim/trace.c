@@ -26,8 +26,8 @@ static const char *const asks[] = {
 /* An action's kind and ask, as wire.c has them in one number. */
 static const char *action(int64_t kind)
 {
-    static const char *const kinds[] = {"", "read of a load balancer", "lease", "renewal of a claim",
-                                        "look at its servers"};
+    static const char *const kinds[] = {
+        "", "read of a load balancer", "lease", "renewal of a claim", "look at its servers", "wish"};
 
     return kind >= 256 ? kinds[kind >> 8] : asks[kind];
 }

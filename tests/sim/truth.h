@@ -97,6 +97,14 @@ enum sim_fate {
     SIM_FATE_WRONG
 };
 
+/* What a person wants of a rollout at work. */
+struct sim_wish {
+    int64_t put_ms;
+    uint64_t id; /* 0 = none */
+    uint8_t rollout, wish;
+    bool taken;
+};
+
 struct sim_agent {
     int64_t dead_until_ms; /* nobody answers */
     int64_t healthy_ms;    /* what runs is healthy from then on */
@@ -105,6 +113,7 @@ struct sim_agent {
     struct sim_who highest; /* fence, and whose it is */
     struct sim_job jobs[SIM_JOBS];
     uint32_t n_jobs;
+    struct sim_wish wish;
     uint32_t job_ms, gets_healthy_ms, flap_ms; /* flap_ms > 0: ill every third such time */
     uint8_t installed, staged;                 /* staged: bits by executable - 'A' */
     uint8_t previous;                          /* executable before the one that runs, kept; 0 = none */

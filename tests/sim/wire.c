@@ -80,7 +80,7 @@ static bool at_lbs(const struct action *a)
 static bool is_effect(const struct action *a)
 {
     if (a->kind != ACT_ASK)
-        return a->kind != ACT_READ_LB && a->kind != ACT_LOOK;
+        return a->kind != ACT_READ_LB && a->kind != ACT_LOOK && !(a->kind == ACT_WISH && a->expect == 0);
     return a->ask != ASK_STATUS && a->ask != ASK_JOB_END && a->ask != ASK_HEALTH;
 }
 
@@ -471,6 +471,7 @@ static void read_status(struct sim *s, struct sim_call *c, uint8_t node)
     const struct sim_job *job = sim_job_last(a);
 
     c->told.now = a->now;
+    c->told.fence = a->highest.fence;
     c->told.connections = sim_connections(&s->truth, node);
     if (job != NULL) {
         c->told.job = job_states[job->state];
@@ -508,6 +509,17 @@ static bool poll_job(struct sim *s, uint8_t index, struct sim_part *part, uint8_
     return true;
 }
 
+static void hear_wish(struct sim *s, struct sim_call *c, uint8_t node)
+{
+    struct sim_wish *w = &s->truth.agents[node].wish;
+
+    if (w->rollout != c->who.rollout || w->id == 0)
+        return;
+    if (c->action.kind == ACT_WISH && c->action.expect == w->id)
+        w->taken = true;
+    c->told.wish = *w;
+}
+
 /* False: it goes on there. */
 static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
 {
@@ -520,7 +532,11 @@ static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
         part->reply = ANS_TIMEOUT;
         return true;
     }
+    if (c->action.kind == ACT_WISH || c->action.kind == ACT_RENEW)
+        hear_wish(s, c, node);
     switch (c->action.kind == ACT_RENEW ? ASK_CLAIM : c->action.ask) {
+    case ASK_NONE: /* a wish */
+        break;
     case ASK_STATUS:
         read_status(s, c, node);
         break;
@@ -666,7 +682,7 @@ static const char *text_of(const struct sim_call *c)
 
 static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in)
 {
-    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB, IN_LEASE, IN_RENEW, IN_LOOK};
+    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB, IN_LEASE, IN_RENEW, IN_LOOK, IN_WISH};
     const struct sim_told *told = &c->told;
     struct answer *a = &in->answer;
     const char *text = text_of(c);
@@ -703,6 +719,11 @@ static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in
     a->claim_fence = told->claim_fence;
     a->claim_ours = told->claim_ours;
     a->claim_live = told->claim_live;
+    a->fence = told->fence;
+    a->wish = told->wish.wish;
+    a->wish_id = told->wish.id;
+    a->wish_taken = told->wish.taken;
+    a->wish_age_ms = (uint32_t)(seat->sim->truth.now_ms - told->wish.put_ms);
 }
 
 /* What the controller knows from now on. */

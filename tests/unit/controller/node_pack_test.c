@@ -54,7 +54,7 @@ static struct node full_node(void)
         node.claim_stays = true;
     memset(node.goal, 0xee, sizeof node.goal);
     node.gate = GATE_COUNT - 1;
-    node.anew = node.loose = true;
+    node.anew = node.theirs = node.loose = true;
     return node;
 }
 

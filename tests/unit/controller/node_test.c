@@ -1,7 +1,8 @@
 /* Stories of one node, fed as events: a line is `what comes -> step it is in then, what it asks`. No clock, no I/O.
  *
  *   begin | time MS | stop | ok | refused | fenced | lost | silence (nobody there)
- *   status PROC [job] [conn N] [theirs | ours]   the agent: what runs, a job is running, connections, whose claim;
+ *   status PROC [job] [conn N] [theirs | ours | dead] [higher]   the agent: what runs, a job is running, connections,
+ *       whose claim, it has seen a higher fence than ours;
  *       [did job|undo running|done|failed PROC PROC]   the latest job is this rollout's: what ran before and after it
  *   peers STATE [active N] [gen N]               the load balancers: both peers; up, drain, down, or one each: up/down
  *   end done|failed|running PROC                 the job
@@ -126,6 +127,7 @@ static struct answer answer_of(const struct teller *t)
         a = (struct answer){.ident = proc(word(t, 1)),
                             .job = has(t, "job") ? JOB_RUNNING : JOB_NONE,
                             .connections = number(t, "conn"),
+                            .fence = has(t, "higher") ? 99 : 0,
                             .claim_fence = has(t, "theirs")                   ? 6
                                            : has(t, "ours") || has(t, "dead") ? 7
                                                                               : 0,
@@ -356,7 +358,8 @@ static bool terminal(enum step s)
 
 static void every_step_is_reachable(void **state)
 {
-    bool reached[STEP_COUNT] = {[STEP_WAIT] = true, [STEP_MEND] = true}; /* a repair begins there */
+    bool reached[STEP_COUNT] = {
+        [STEP_WAIT] = true, [STEP_MEND] = true /* a repair begins there */, [STEP_YIELD] = true /* GOTO */};
     bool more = true;
 
     (void)state;

@@ -60,6 +60,8 @@ static void the_defaults_are_those_of_the_table(void **state)
     assert_int_equal(l.o.lb_poll_ms, 250);
     assert_int_equal(l.o.bake_ms, 0);
     assert_int_equal(l.o.success_threshold, 3);
+    assert_int_equal(l.o.canary, 1);
+    assert_int_equal(l.o.pause_after, 0);
     assert_int_equal(l.o.max_unavailable.value, 1);
     assert_false(l.o.max_unavailable.percent);
     assert_int_equal(l.o.batch.count, 1);
@@ -81,7 +83,8 @@ static void each_type_is_read_with_its_unit(void **state)
     assert_true(parse(&l,
                       "plan --hosts=h --batch 1,5,20% --max-unavailable 25% --drain-timeout 1m30s "
                       "--on-drain-timeout proceed --version 2.0~beta --detailed-exitcode --success-threshold 5 "
-                      "--lb https://a:1/api --lb http://b/api,http://c/api --limit all:!b --state /s",
+                      "--lb https://a:1/api --lb http://b/api,http://c/api --limit all:!b --state /s "
+                      "--canary 0 --pause-after canary",
                       ""));
     assert_int_equal(l.o.command, COMMAND_PLAN);
     assert_int_equal(l.o.batch.count, 3);
@@ -98,6 +101,8 @@ static void each_type_is_read_with_its_unit(void **state)
     assert_string_equal(l.o.lb.items[2], "http://c/api");
     assert_string_equal(l.o.limit, "all:!b");
     assert_string_equal(l.o.state, "/s");
+    assert_int_equal(l.o.canary, 0);
+    assert_int_equal(l.o.pause_after, MARK_WORD);
     options_free(&l.o);
 }
 
@@ -158,16 +163,23 @@ static const struct bad {
      "one command at a time: \"roll\" is one too many; files are given by flags, as --hosts FILE"},
     {"help plan roll", "",
      "one command at a time: \"roll\" is one too many; files are given by flags, as --hosts FILE"},
+    {"resume", "", "`rollout resume` needs the id of a rollout; `rollout history` lists them"},
+    {"resume r1 --rollout-id r2", "", "--rollout-id is not for `rollout resume`, only for: roll, plan, repair, rollback"},
     {"show", "", "`rollout show` needs the id of a rollout; `rollout history` lists them"},
     {"show a b", "", "one rollout at a time: \"b\" is one too many"},
     {"status a/b", "", "rollout status: \"a/b\" is no name: letters, digits, . _ - and first a letter or digit"},
     {"history a", "", "one command at a time: \"a\" is one too many; files are given by flags, as --hosts FILE"},
-    {"status --hosts h", "", "--hosts is not for `rollout status`, only for: roll, plan, resume, repair, rollback"},
+    {"status --detailed-exitcode", "", "--detailed-exitcode is not for `rollout status`, only for: plan"},
     {"plan --hosts h --output json", "", "--output is not for `rollout plan`, only for: status, history, show"},
+    {"pause one", "", "--hosts FILE is needed: the Ansible INI inventory with the nodes and load balancers"},
+    {"abort --hosts h", "", "`rollout abort` needs the id of a rollout; `rollout history` lists them"},
     {"--host h", "", "there is no option --host; did you mean --hosts?"},
     {"--hosts h --drain-timeuot=3s", "", "there is no option --drain-timeuot; did you mean --drain-timeout?"},
     {"--hosts h --max-unavail 3", "", "there is no option --max-unavail; did you mean --max-unavailable?"},
-    {"--hosts h --canary 1", "", "there is no option --canary; `rollout help` names them"},
+    {"--hosts h --frobnicate 1", "", "there is no option --frobnicate; `rollout help` names them"},
+    {"--hosts h --pause-after canaries", "",
+     "--pause-after: \"canaries\" is neither \"canary\" nor a number from 1 to 1000000"},
+    {"--hosts h --pause-after 0", "", "--pause-after: \"0\" is neither \"canary\" nor a number from 1 to 1000000"},
     {"-hosts h", "", "there is no option -hosts; did you mean --hosts?"},
     {"--hosts h -x", "", "there is no option -x; `rollout help` names them"},
     {"--hosts h --c x", "", "there is no option --c; `rollout help` names them"},

@@ -112,6 +112,62 @@ static void what_this_rollout_took_back_is_done(void **state)
     scene_close(&s);
 }
 
+/* The rest of the way back is not known from here: which nodes had been changed, and to what. */
+static void what_was_left_on_the_way_back_is_refused(void **state)
+{
+    struct scene s;
+    struct agent_claim *claim;
+
+    (void)state;
+    scene_open(&s, NULL);
+    claim = &s.nodes[1].status.claim;
+    *claim = (struct agent_claim){
+        .there = true, .rollout = "r1", .holder = "h", .fence = 3, .ttl_s = 30, .has_target = true};
+    claim->before.pid = 101;
+    claim->before.sha256[0] = 'B';
+    claim->target[0] = 'A';
+    scene_plan(&s);
+    assert_null(s.plan);
+    assert_int_equal(s.complaints.exit_code, 5);
+    assert_true(scene_complained(&s,
+                                 "b: rollout r1 was taking it back to 410000000000 when it was broken off; put it back "
+                                 "first: rollout repair"));
+    scene_close(&s);
+}
+
+/* A rollback that is run again finds its own claim, which says where the node goes; by now the agent may know one
+ * release less. */
+static void a_rollback_goes_where_its_claim_says(void **state)
+{
+    struct scene s;
+    struct agent_claim *claim;
+
+    (void)state;
+    open_rollback(&s);
+    claim = &s.nodes[1].status.claim;
+    *claim = (struct agent_claim){
+        .there = true, .rollout = "r1", .holder = "h", .fence = 3, .ttl_s = 30, .has_target = true};
+    claim->before.pid = 101;
+    claim->before.sha256[0] = 'B';
+    claim->target[0] = 'A';
+    s.nodes[1].status.job = job_of("r1", "rollback", JOB_DONE, 'A');
+    scene_plan(&s);
+    assert_non_null(s.plan);
+    assert_true(s.plan->nodes[1].resumed);
+    assert_int_equal(s.plan->nodes[1].target_sha256[0], 'A');
+    scene_close(&s);
+
+    open_rollback(&s); /* the claim of an upgrade with that id */
+    s.nodes[1].status.claim = (struct agent_claim){
+        .there = true, .rollout = "r1", .holder = "h", .fence = 3, .ttl_s = 30, .has_target = true};
+    s.nodes[1].status.claim.target[0] = 'B';
+    scene_plan(&s);
+    assert_null(s.plan);
+    assert_true(
+        scene_complained(&s, "b: rollout r1 has claimed it, and is no rollback; go on with that by rollout resume"));
+    scene_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +176,8 @@ int main(void)
         cmocka_unit_test(a_node_without_a_release_before_is_refused_and_named),
         cmocka_unit_test(an_agent_that_cannot_tell_is_refused),
         cmocka_unit_test(what_this_rollout_took_back_is_done),
+        cmocka_unit_test(what_was_left_on_the_way_back_is_refused),
+        cmocka_unit_test(a_rollback_goes_where_its_claim_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

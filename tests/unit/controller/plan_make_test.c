@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "controller/plan_make.h"
+#include "controller/plan_resume.h"
 
 #define NODES 4
 #define LBS   2
@@ -216,6 +217,11 @@ static void another_target_before(struct scene *s)
     left_by_an_earlier_run(s);
     s->nodes[1].status.claim.target[0] = 'C';
 }
+static void rolled_back_before(struct scene *s)
+{
+    another_target_before(s);
+    s->nodes[1].status.claim.before.sha256[0] = 'B';
+}
 static void no_release_before(struct scene *s)
 {
     left_by_an_earlier_run(s);
@@ -365,6 +371,7 @@ static const struct {
     {claimed, NULL, 6, "b: claimed by rollout r0 (bob@ci), 20 s left"},
     {left_out, NULL, 5, "b: left out by rollout r0 (bob@ci), which is dead; put it back first: rollout repair"},
     {another_target_before, NULL, 5, "b: rollout r1 is to release 430000000000, and --release is 420000000000; give"},
+    {rolled_back_before, NULL, 5, "b: rollout r1 was taking it back to 430000000000 when it was broken off; put it back first: "},
     {no_release_before, NULL, 5, "b: rollout r1 only restarts; leave --release out, or take another id"},
     {a_release_before, NULL, 5, "b: rollout r1 is to release 420000000000; name its file by --release, or"},
     {took_out_elsewhere, NULL, 5, "b: rollout r1 took 10.0.0.2:80 out of upstream app at load balancer lb9, which is"},
@@ -510,6 +517,114 @@ static void what_this_rollout_restarted_is_at_the_target(void **state)
     tear_down(&s);
 }
 
+/* Of a rolled-back one, too: what this rollout brought by an earlier run goes back with the rest. */
+static void what_an_earlier_run_brought_is_known_with_what_ran_before(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    set_up(&s, NULL);
+    for (uint32_t i = 0; i < 2; i++) {
+        s.nodes[i].status.ident.sha256[0] = 'B';
+        s.nodes[i].status.job = (struct agent_job){
+            .id = "r1/x/job/1", .rollout = i == 0 ? "r1" : "r0", .state = JOB_DONE, .after = s.nodes[i].status.ident};
+        s.nodes[i].status.job.before.sha256[0] = 'A';
+    }
+    make(&s);
+    assert_non_null(s.plan);
+    assert_true(s.plan->nodes[0].at_target && s.plan->nodes[0].brought);
+    assert_int_equal(s.plan->nodes[0].before.sha256[0], 'A');
+    assert_true(s.plan->nodes[1].at_target && !s.plan->nodes[1].brought); /* another rollout's */
+    assert_false(s.plan->nodes[2].brought);
+    tear_down(&s);
+}
+
+/* ---- a resume without a journal */
+
+static void no_trace(struct scene *s)
+{
+    (void)s;
+}
+static void a_lease_alone(struct scene *s)
+{
+    leased_by_another_of_our_id(s);
+}
+static void a_lease_alone_and_no_release(struct scene *s)
+{
+    leased_by_another_of_our_id(s);
+    s->request.has_release = false;
+}
+static void an_upgrade_alone(struct scene *s)
+{
+    s->nodes[2].status.job = (struct agent_job){.id = "r1/c/job/1", .rollout = "r1", .has_release = true};
+    s->nodes[2].status.job.release[0] = 'B';
+}
+static void an_upgrade_alone_and_no_release(struct scene *s)
+{
+    an_upgrade_alone(s);
+    s->request.has_release = false;
+}
+static void an_undo_alone_and_no_release(struct scene *s)
+{
+    an_upgrade_alone_and_no_release(s);
+    s->nodes[2].status.job.id = "r1/c/undo/2";
+}
+static void a_claim_alone(struct scene *s)
+{
+    left_by_an_earlier_run(s);
+}
+
+static void a_resume_without_a_journal_needs_traces(void **state)
+{
+    static const struct {
+        void (*spoil)(struct scene *);
+        const char *says; /* NULL: enough to go on from */
+    } traces[] = {
+        {no_trace,
+         "nothing in the fleet tells of rollout r1, nor does the journal; to begin it: rollout --rollout-id r1"},
+        {a_lease_alone, NULL},
+        {a_lease_alone_and_no_release,
+         "nothing in the fleet tells whether rollout r1 upgrades or restarts; run it again "},
+        {an_upgrade_alone, NULL},
+        {an_upgrade_alone_and_no_release, "c: rollout r1 is to release 420000000000; name its file by --release"},
+        {an_undo_alone_and_no_release, "nothing in the fleet tells whether rollout r1 upgrades or restarts"},
+        {a_claim_alone, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof traces / sizeof *traces; i++) {
+        struct scene s;
+
+        set_up(&s, NULL);
+        traces[i].spoil(&s);
+        plan_resume_traces(s.fleet, &s.survey, &s.request, &s.complaints);
+        assert_int_equal(s.complaints.exit_code, traces[i].says == NULL ? 0 : EXIT_REFUSED);
+        if (traces[i].says != NULL && !complained(&s, traces[i].says))
+            fail_msg("row %zu: says '%s'", i, s.complaints.lines[0]);
+        tear_down(&s);
+    }
+}
+
+/* It would bring to the nodes what it took away from them. */
+static void what_was_rolled_back_is_not_resumed(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    set_up(&s, NULL);
+    an_upgrade_alone(&s);
+    plan_resume_rolled_back(s.fleet, &s.survey, &s.request, &s.complaints);
+    assert_int_equal(s.complaints.n, 0);
+    s.nodes[2].status.job.action = "rollback";
+    plan_resume_rolled_back(s.fleet, &s.survey, &s.request, &s.complaints);
+    assert_true(complained(&s, "c: rollout r1 was rolled back there"));
+    s.nodes[2].status.job.id = "r1/c/undo/1"; /* of one node that failed alone */
+    complaints_free(&s.complaints);
+    plan_resume_rolled_back(s.fleet, &s.survey, &s.request, &s.complaints);
+    assert_int_equal(s.complaints.n, 0);
+    tear_down(&s);
+}
+
 /* Two rollouts that list the same load balancers otherwise still take the leases in one order. */
 static void leases_are_in_the_order_of_the_urls(void **state)
 {
@@ -638,6 +753,9 @@ int main(void)
         cmocka_unit_test(what_runs_the_release_already_is_not_rolled_and_needs_no_floor),
         cmocka_unit_test(what_an_earlier_run_left_is_resumed_by_its_claim),
         cmocka_unit_test(what_this_rollout_restarted_is_at_the_target),
+        cmocka_unit_test(what_an_earlier_run_brought_is_known_with_what_ran_before),
+        cmocka_unit_test(a_resume_without_a_journal_needs_traces),
+        cmocka_unit_test(what_was_rolled_back_is_not_resumed),
         cmocka_unit_test(leases_are_in_the_order_of_the_urls),
         cmocka_unit_test(a_repair_is_of_what_the_claims_say),
         cmocka_unit_test(nothing_claimed_is_nothing_to_repair),

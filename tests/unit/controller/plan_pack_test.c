@@ -21,6 +21,8 @@ static struct plan *full_plan(void)
     p->lease_wait_ms = 17;
     p->drain_proceed = true;
     p->max_unavailable_percent = true;
+    p->canary = 3;
+    p->pause_after = 9;
     p->by_zone = true;
     p->max_failures = UINT32_MAX;
     p->rolls_back = true;
@@ -79,6 +81,8 @@ static void assert_same_head(const struct plan *a, const struct plan *b)
     assert_memory_equal(a->batches, b->batches, sizeof a->batches);
     assert_int_equal(a->max_unavailable, b->max_unavailable);
     assert_int_equal(a->max_unavailable_percent, b->max_unavailable_percent);
+    assert_int_equal(a->canary, b->canary);
+    assert_int_equal(a->pause_after, b->pause_after);
     assert_int_equal(a->by_zone, b->by_zone);
     assert_int_equal(a->max_failures, b->max_failures);
     assert_int_equal(a->rolls_back, b->rolls_back);

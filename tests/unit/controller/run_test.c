@@ -516,6 +516,38 @@ static void a_lost_lease_ends_all_effects(void **state)
     end(&s);
 }
 
+static void what_another_run_took_over_and_brought_back_is_its_own(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    fake_when(s.fleet, "a job", 100, fake_claim_stolen, 0);
+    fake_when(s.fleet, "a claim r9", 0, fake_lease_stolen, 0);
+    fake_when(s.fleet, "lb1/app lease r9", 0, fake_lease_stolen, 1);
+    fake_when(s.fleet, "lb2/app lease r9", 2000, fake_peer_opened, 0);
+    fake_when(s.fleet, "lb2/app lease r9", 2100, fake_peer_opened, 1);
+    roll(&s);
+    assert_ends(&s, 6, "BA");
+    assert_says(&s, "2 nodes: 1 taken over by another run, 1 not begun");
+    assert_int_equal(logged(&s, ": open"), 0);
+    end(&s);
+}
+
+/* Another rollout of other nodes has the lease by now, and nobody but us answers for what we took out. */
+static void a_lost_lease_alone_leaves_what_is_out_to_us(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    fake_when(s.fleet, "a job", 100, fake_lease_stolen, 0);
+    fake_when(s.fleet, "lb1/app lease r9", 0, fake_lease_stolen, 1);
+    roll(&s);
+    assert_ends(&s, 3, "BA");
+    assert_says(&s, "a: OUT OF ROTATION");
+    assert_int_equal(logged(&s, ": open"), 0);
+    end(&s);
+}
+
 static void leases_and_claims_are_renewed(void **state)
 {
     struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
@@ -889,6 +921,8 @@ int main(void)
         cmocka_unit_test(anothers_lease_is_exit_6_and_nothing_changed),
         cmocka_unit_test(an_unreachable_load_balancer_is_exit_4),
         cmocka_unit_test(a_lost_lease_ends_all_effects),
+        cmocka_unit_test(what_another_run_took_over_and_brought_back_is_its_own),
+        cmocka_unit_test(a_lost_lease_alone_leaves_what_is_out_to_us),
         cmocka_unit_test(leases_and_claims_are_renewed),
         cmocka_unit_test(a_renewal_that_fails_is_tried_again),
         cmocka_unit_test(a_renewal_that_comes_too_late_is_no_news),

@@ -1,0 +1,13 @@
+/* left_out.h - I4 for what does not begin: the nodes that a dead rollout left out are named, with the command that mends
+ * it, also where this run ends before it has done anything. */
+#ifndef CONTROLLER_LEFT_OUT_H
+#define CONTROLLER_LEFT_OUT_H
+
+#include "session.h"
+
+/* Of the last survey, to stderr: nodes with a claim that took something out, of any rollout for a repair, else of an
+ * earlier run of this one. `lapsed`: only where the claim has run out, since a living one answers for it itself. False:
+ * there are none. */
+bool left_out_tell(const struct session *, bool repair, bool lapsed);
+
+#endif
