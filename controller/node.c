@@ -52,7 +52,7 @@ const uint8_t *node_target(const struct node *n, const struct plan *p)
     return p->has_release ? p->release_sha256 : n->before.sha256;
 }
 
-void node_yield(struct node *n, uint64_t peers)
+void node_leave_be(struct node *n, uint64_t peers)
 {
     n->peers_mask &= ~peers;
     n->prior_drain_mask &= ~peers;

@@ -237,7 +237,7 @@ static bool may_leave(struct run *r, const struct plan *p, uint16_t node, struct
     if (n->stopping)
         return false;
     if (n->step == STEP_DRAIN) {
-        node_yield(n, a->down); /* we have only asked for a drain so far */
+        node_leave_be(n, a->down); /* we have only asked for a drain so far */
         return run_may_drain(r, p, node, a->text, sizeof a->text);
     }
     if (too_old(r, p, node, a))

@@ -207,6 +207,8 @@ static void wish(struct sim *s, const struct sim_seat *seat)
 {
     if (seat->state != SEAT_RUNS)
         return;
+    if (s->story->pause_after > 0) /* nobody waits for ever: it is wished again */
+        sim_due(s, s->truth.now_ms + 60000, DUE_WISH, seat->index, 0);
     sim_fired(s, (enum sim_fault)(SIM_WISH_PAUSE + seat->process->wish - 1));
     for (uint8_t i = 0; i < s->truth.n_nodes; i++)
         if (!sim_agent_dead(&s->truth, i))

@@ -145,6 +145,8 @@ static void draw_process(struct story *s, struct dice *d, uint32_t i)
     } else if (i > 0 && p->act == STORY_ROLL && dice_one_in(d, 4)) {
         p->act = STORY_ROLLBACK;
     }
+    if (s->pause_after > 0)
+        p->wish = WISH_PROMOTE;
     p->start_ms = dice_one_in(d, 2) ? dice_below(d, 3000) : dice_below(d, 3 * s->ttl_ms);
     p->empty_disk = i > 0 && dice_one_in(d, 2);
     if (crashes)

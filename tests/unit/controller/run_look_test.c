@@ -104,6 +104,21 @@ static void nothing_is_undone_on_a_node_that_somebody_put_back(void **state)
     roll((struct fake_shape){.nodes = 3}, release_is_ill_and_a_is_put_back, 3, "undo", NULL);
 }
 
+static void r9_takes_a_over_and_puts_it_back(struct fake_fleet *f, struct fake_world *w)
+{
+    (void)w;
+    f->peers[0].hold_ms = 60000;
+    fake_when(f, "a at lb1/app: drain", 1000, fake_claim_stolen, 0);
+    fake_when(f, "a claim r9", 3000, fake_peer_opened, 0);
+}
+
+/* Its drain took too long, and by then it was another run's: that this one left it is neither success nor failure. */
+static void what_another_run_took_over_is_not_at_its_goal(void **state)
+{
+    (void)state;
+    roll((struct fake_shape){.nodes = 2}, r9_takes_a_over_and_puts_it_back, 6, "a job", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +127,7 @@ int main(void)
         cmocka_unit_test(what_somebody_else_took_down_meanwhile_is_not_put_back),
         cmocka_unit_test(a_job_is_not_sent_again_to_a_node_that_somebody_put_back),
         cmocka_unit_test(a_job_is_sent_again_while_the_node_is_silent),
+        cmocka_unit_test(what_another_run_took_over_is_not_at_its_goal),
         cmocka_unit_test(nothing_is_undone_on_a_node_that_somebody_put_back),
     };
 
