@@ -23,7 +23,7 @@ void judge_begin(struct judge *j, const struct sim_truth *t, const struct judge_
     for (uint8_t i = 0; i < t->n_peers; i++)
         j->peers[i].asked_ms = j->peers[i].foreign_ms = j->peers[i].foreign_open_ms = j->peers[i].lost_ms = SIM_NEVER;
     for (uint8_t i = 0; i < t->n_nodes; i++) {
-        j->nodes[i].changed_ms = j->nodes[i].claimed_ms = j->nodes[i].forgot_ms = SIM_NEVER;
+        j->nodes[i].job_ms = j->nodes[i].changed_ms = j->nodes[i].claimed_ms = j->nodes[i].forgot_ms = SIM_NEVER;
         j->nodes[i].before = t->agents[i].now;
         j->nodes[i].origin = t->agents[i].now.exe;
     }
@@ -145,6 +145,12 @@ static void check_fence(struct judge *j, struct sim_who *highest, const struct s
     *highest = *who;
 }
 
+/* Its agent has lost its disk since the claim was put. */
+static bool forgotten_since(const struct judge_node *n)
+{
+    return n->forgot_ms != SIM_NEVER && n->forgot_ms >= n->claimed_ms;
+}
+
 static bool claim_names(const struct sim_claim *c, uint8_t peer)
 {
     return c->there && listed(c->took, c->n_took, peer);
@@ -175,12 +181,12 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
             j->nodes[node].before = t->agents[node].now;
         j->nodes[node].touched = false;
     }
-    if (!claim_names(&t->agents[node].claim, peer) && j->nodes[node].forgot_ms < j->nodes[node].claimed_ms)
+    if (!claim_names(&t->agents[node].claim, peer) && !forgotten_since(&j->nodes[node]))
         judge_breach(j, "I4", "peer %u of node %u is taken out and no claim at the agent names it", peer, node);
     p->owner = *who;
     p->taken_ms = t->now_ms;
     j->n_owned++;
-    p->forgotten = j->nodes[node].forgot_ms >= j->nodes[node].claimed_ms;
+    p->forgotten = forgotten_since(&j->nodes[node]);
     p->was = t->peers[peer].gate;
     /* changed behind our back just now, or put back while it was ours, or moved after a drain that may have been it */
     p->mixed = p->foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS || p->foreign_open_ms >= j->nodes[node].claimed_ms ||
@@ -221,7 +227,9 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
     const struct judge_seat_node *s = &j->seats[seat][node];
     const struct judge_node *n = &j->nodes[node];
     const struct sim_ident *now = &t->agents[node].now;
-    bool unseen = n->changed_ms >= s->told_ms; /* the process changed since it was last asked about */
+    bool unseen =
+        n->changed_ms >= s->told_ms ||
+        (n->job_ms >= s->told_ms && n->job_seat != seat); /* the process changed since it was last asked about */
     bool checked = s->good >= j->rules.threshold && t->now_ms - s->first_good_ms >= (int64_t)j->rules.min_healthy_ms &&
                    (sim_same(&s->checked, now) || unseen);
     bool wanted = s->checked.exe == n->before.exe || s->checked.exe == n->origin ||
@@ -305,8 +313,9 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
         judge_breach(j, "I6", "node %u gets a second job of rollout %u, and the first was done", node,
                      job->who.rollout);
     n->touched = true;
-    for (uint8_t s = 0; s < JUDGE_SEATS; s++)
-        j->seats[s][node].good = 0;
+    n->job_ms = t->now_ms;
+    n->job_seat = (uint8_t)(job->who.holder - 1);
+    j->seats[n->job_seat][node].good = 0;
 }
 
 void judge_job_done(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_job *job)

@@ -38,9 +38,11 @@ struct judge_peer {
 };
 
 struct judge_node {
-    struct sim_ident before;      /* what ran when it was taken out, or last before that */
-    int64_t changed_ms;           /* when its process last changed without a job */
-    int64_t claimed_ms;           /* when it was last claimed anew with none of its peers out */
+    struct sim_ident before; /* what ran when it was taken out, or last before that */
+    int64_t changed_ms;      /* when its process last changed without a job */
+    int64_t claimed_ms;      /* when it was last claimed anew with none of its peers out */
+    int64_t job_ms;          /* when a job last began to change it, and whose (seat) */
+    uint8_t job_seat;
     int64_t forgot_ms;            /* when its agent last lost its disk */
     uint8_t origin;               /* executable in the beginning */
     bool touched;                 /* a job did something since it was taken out */

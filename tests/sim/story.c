@@ -182,6 +182,53 @@ static void draw_processes(struct story *s, struct dice *d)
     }
 }
 
+/* Two things that do little alone. */
+static void draw_pair(struct story *s, struct dice *d)
+{
+    static const struct {
+        uint8_t target, fault, after, event;
+        uint16_t within_ms;
+    } pairs[] = {
+        {ASK_DRAIN, SIM_HUNG_REQUEST, ASK_DRAIN, SIM_OPERATOR_SHUTS, 800},
+        {ASK_DRAIN, SIM_HUNG_REQUEST, ASK_DRAIN, SIM_PEER_FAILS, 800},
+        {ASK_JOB, SIM_HUNG_REQUEST, ASK_JOB, SIM_OPERATOR_OPENS, 800},
+        {ASK_JOB, SIM_HUNG_REQUEST, ASK_JOB, SIM_LB_FORGETS, 800},
+        {ASK_HEALTH, SIM_LATE, ASK_DOWN, SIM_LB_FORGETS, 60},
+        {ASK_HEALTH, SIM_LATE, ASK_DOWN, SIM_OPERATOR_OPENS, 60},
+        {64 + ACT_RENEW, SIM_LATE, ASK_BACK, SIM_LB_RELOADS, 60},
+        {ASK_HEALTH, SIM_LATE, ASK_DRAIN, SIM_LB_RELOADS, 400},
+    };
+    uint32_t i = dice_below(d, sizeof pairs / sizeof pairs[0]);
+
+    if (pairs[i].event == SIM_LB_RELOADS) {
+        s->exact = false;
+        s->hold_ms = 3000;
+        s->drain_ms = 8000;
+    }
+
+    s->call_target = pairs[i].target;
+    s->call_faults = (uint8_t)(1u << pairs[i].fault);
+    s->call_fault_in = (uint16_t)dice_in(d, 1, 3);
+    s->n_events = 1;
+    s->events[0] = (struct story_event){.after = pairs[i].after,
+                                        .at_ms = dice_below(d, pairs[i].within_ms),
+                                        .for_ms = 60000,
+                                        .fault = pairs[i].event,
+                                        .what = (uint8_t)dice_below(d, 4)};
+}
+
+/* An operator was there before: a peer is closed from the first. */
+static void draw_before(struct story *s, struct dice *d)
+{
+    s->max_unavailable = s->max_unavailable > 2 ? s->max_unavailable : 2;
+    s->max_unavailable_percent = false;
+    s->nodes = s->nodes < 3 ? 3 : s->nodes;
+    s->n_events = s->n_events > 0 ? s->n_events : 1;
+    s->events[0] = (struct story_event){.for_ms = 3600000,
+                                        .fault = dice_one_in(d, 2) ? SIM_OPERATOR_SHUTS : SIM_OPERATOR_DRAINS,
+                                        .what = (uint8_t)dice_below(d, 4)};
+}
+
 static void make_calm(struct story *s)
 {
     s->call_fault_in = s->frail_in = 0;
@@ -215,6 +262,10 @@ void story_draw(struct story *s, uint64_t seed)
     draw_fates(s, &d);
     draw_events(s, &d);
     draw_processes(s, &d);
+    if (dice_one_in(&d, 10))
+        draw_pair(s, &d);
+    if (dice_one_in(&d, 10))
+        draw_before(s, &d);
     if (dice_one_in(&d, 8))
         make_calm(s);
 }
