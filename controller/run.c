@@ -358,7 +358,7 @@ int run_exit_code(const struct run *r, int signal)
     }
     if (reverse_is_complete(r))
         return 8;
-    if (failed || r->reversed || r->stop == RUN_STOP_STORE)
+    if (failed || (r->reversed && !left) || r->stop == RUN_STOP_STORE)
         return 1;
     if (left)
         return 6; /* another run has it, whatever we stopped for */

@@ -77,7 +77,7 @@ bool reverse_is_complete(const struct run *r)
     for (uint32_t i = 0; i < r->n_nodes; i++) {
         const struct node *n = run_node(r, i);
 
-        if (node_was_changed(n) || (n->reverse && n->outcome != OUTCOME_BACK))
+        if (node_was_changed(n) || n->outcome == OUTCOME_LEFT || (n->reverse && n->outcome != OUTCOME_BACK))
             return false;
     }
     return true;

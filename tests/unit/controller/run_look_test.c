@@ -119,6 +119,23 @@ static void what_another_run_took_over_is_not_at_its_goal(void **state)
     roll((struct fake_shape){.nodes = 2}, r9_takes_a_over_and_puts_it_back, 6, "a job", NULL);
 }
 
+static void nor_has_it_been_taken_back(void **state)
+{
+    struct plan *plan = fake_plan((struct fake_shape){.nodes = 2});
+    struct fake_fleet *fleet;
+    struct fake_world *world;
+
+    (void)state;
+    plan->rolls_back = true;
+    fleet = fake_fleet_new(plan);
+    world = fake_world_new(fleet, plan);
+    r9_takes_a_over_and_puts_it_back(fleet, world);
+    assert_int_equal(fake_rollout(world, NULL), 6);
+    fake_world_free(&world);
+    fake_fleet_free(&fleet);
+    plan_free(&plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +145,7 @@ int main(void)
         cmocka_unit_test(a_job_is_not_sent_again_to_a_node_that_somebody_put_back),
         cmocka_unit_test(a_job_is_sent_again_while_the_node_is_silent),
         cmocka_unit_test(what_another_run_took_over_is_not_at_its_goal),
+        cmocka_unit_test(nor_has_it_been_taken_back),
         cmocka_unit_test(nothing_is_undone_on_a_node_that_somebody_put_back),
     };
 
