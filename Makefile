@@ -95,7 +95,10 @@ $(B)/tests/cases/sim_case: $(O)/tests/cases/sim_case.o $(SIM_LIBS)
 	$(CC) $(SIM_LINK)
 SEEDS ?= 100000
 SEED  ?= 1
-.PHONY: sim mutants
+.PHONY: sim mutants exhaust
+exhaust: deps
+	@$(SUBMAKE) -s $(B)/tests/sim/sim
+	@$(B)/tests/sim/sim -x
 sim: deps
 	@$(SUBMAKE) -s $(B)/tests/sim/sim
 	@$(B)/tests/sim/sim -n $(SEEDS) -s $(SEED)
@@ -301,7 +304,7 @@ help:
 	@echo 'make bench-handover  the demo server beside gracehttp and nginx: speed, failures under restarts, memory'
 	@echo 'make soak-module  races, kills, reloads and random requests for the nginx module, 5 minutes of each and more'
 	@echo 'make fuzz         libFuzzer over what the module reads; make fuzz-live: random requests to it under ASan'
-	@echo 'make sim          rollouts against a simulated fleet: SEEDS=N (100,000), SEED=FIRST'
+	@echo 'make sim          rollouts against a simulated fleet: SEEDS=N (100,000), SEED=FIRST; make mutants, make exhaust'
 	@echo 'make bench-module  instructions that the module adds to a proxied request; a list of 1,000 servers'
 	@echo 'make bench-rollout  rollouts of 50 to 10,000 nodes on a fake fleet, beside bash and asyncio scripts'
 	@echo 'make              the three programs and the nginx module, below build/release'

@@ -327,6 +327,7 @@ void judge_job_done(struct judge *j, const struct sim_truth *t, uint8_t node, co
         memset(n->done, 0, sizeof n->done);
     else if (good && (job->kind == SIM_RESTART || t->agents[node].now.exe == job->exe)) {
         n->ever_done[job->who.rollout] = ++n->done[job->who.rollout] > 0;
+        n->done_fence = job->who.fence;
     }
 }
 
@@ -422,7 +423,7 @@ void judge_ended(struct judge *j, const struct sim_truth *t, const struct judge_
             same_rollout(&t->agents[node].claim.who, &e->who))
             judge_breach(j, "I4", "the claim of node %u is there again after it was given back", node);
     for (uint8_t node = 0; node < t->n_nodes && e->code == 8; node++)
-        if (j->nodes[node].done[e->who.rollout] > 0)
+        if (j->nodes[node].done[e->who.rollout] > 0 && j->nodes[node].done_fence <= e->who.fence)
             judge_breach(j, "I4", "exit code 8, and node %u still runs what this rollout brought", node);
     for (uint8_t node = 0; node < t->n_nodes && e->code == 0 && e->rolls; node++) {
         const struct sim_agent *a = &t->agents[node];

@@ -47,6 +47,7 @@ struct judge_node {
     uint8_t origin;               /* executable in the beginning */
     bool touched;                 /* a job did something since it was taken out */
     uint8_t done[JUDGE_ROLLOUTS]; /* jobs of that rollout to the target that were done and stand */
+    uint64_t done_fence;          /* of the last of these */
     bool ever_done[JUDGE_ROLLOUTS];
 };
 

@@ -1,9 +1,11 @@
-/* sim [-n SEEDS] [-s FIRST_SEED] [-m BREACHES] | -v SEED: plays stories against the controller's object code; -v tells
- * one whole. Exit 1: a breach, or with 100,000 seeds and more something that can happen never did. */
+/* sim [-n SEEDS] [-s FIRST_SEED] [-m BREACHES] | -v SEED | -x: plays stories against the controller's object code; -v
+ * tells one whole; -x is exhaust.h's. Exit 1: a breach, or with 100,000 seeds and more something that can happen never
+ * did. */
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "campaign.h"
+#include "exhaust.h"
 
 #define SEEDS_ENOUGH 100000 /* for everything to have happened */
 
@@ -13,7 +15,7 @@ int main(int argc, char **argv)
     bool all;
     int o;
 
-    while ((o = getopt(argc, argv, "n:s:m:v:")) != -1) {
+    while ((o = getopt(argc, argv, "n:s:m:v:x")) != -1) {
         if (o == 'n')
             c.seeds = strtoull(optarg, NULL, 10);
         else if (o == 's')
@@ -22,6 +24,8 @@ int main(int argc, char **argv)
             c.most = strtoull(optarg, NULL, 10);
         else if (o == 'v')
             return campaign_tell(strtoull(optarg, NULL, 10), stdout) ? 0 : 1;
+        else if (o == 'x')
+            return exhaust_run(stdout) ? 0 : 1;
         else
             return 64;
     }

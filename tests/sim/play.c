@@ -258,6 +258,8 @@ static void happen(struct sim *s, const struct sim_due *due)
         break;
     }
     judge_always(&s->judge, &s->truth);
+    if (s->seen != NULL)
+        s->seen(s);
 }
 
 static struct sim_seat *first_awake(struct sim *s)
@@ -287,6 +289,8 @@ static void go_on(struct sim *s)
         } else if (seat != NULL) {
             s->truth.now_ms = seat->wake_ms > s->truth.now_ms ? seat->wake_ms : s->truth.now_ms;
             seat_resume(seat);
+            if (s->seen != NULL)
+                s->seen(s);
         } else {
             break;
         }

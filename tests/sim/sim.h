@@ -117,6 +117,7 @@ struct sim {
     struct dice dice;
     struct trace trace;
     struct tally *tally;
+    void (*seen)(const struct sim *); /* after every event; NULL */
     uint32_t n_dues, next_order, n_seats, next_process;
     uint64_t fired[SIM_FAULTS];
     uint32_t waiting;      /* bits of the story's events that wait for a request */
