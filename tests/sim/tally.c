@@ -6,6 +6,9 @@ static const struct {
     enum step step;
     uint32_t way; /* enum tally_way, or ANY_WAY */
 } never[] = {
+    {STEP_WAIT, WAY_FAILURE},
+    {STEP_YIELD, WAY_FAILURE}, /* one request of a run that another took over: too rare to count on */
+    {STEP_YIELD, WAY_RESUME},
     {STEP_WAIT, WAY_LIMIT}, /* it has none, */
     {STEP_WAIT, WAY_STOP},  /* and a stop leaves it there */
     {STEP_JOB, WAY_STOP},   /* on_stop is the step itself: it is finished first; so in the next ones */
