@@ -87,12 +87,30 @@ $(B)/tests/sweep/fault.so: tests/sweep/fault.c tests/sweep/fault.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -fPIC -shared $(WARN) -D_GNU_SOURCE -I. -o $@ $<
 
-# The controller's object code against a simulated fleet: malloc and the clock are the story's, see tests/sim/arena.h.
+# ---- the controller's object code against a simulated fleet: memory and clock are the story's (tests/sim/arena.h)
 SIM_WRAP := malloc calloc realloc reallocarray strdup vasprintf free clock_gettime
-SIM_LD   := $(patsubst %,-Wl$(comma)--wrap=%,$(SIM_WRAP))
-$(B)/tests/sim/sim: $(O)/tests/sim/main.o $(O)/tests/sim.a $(O)/controller.a $(O)/common.a
+SIM_LDFLAGS = $(ALL_LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,$(SIM_WRAP))
+SIM_LINK    = $(SIM_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(TEST_LIBS)
+SIM_LIBS := $(O)/tests/sim.a $(O)/controller.a $(O)/common.a
+$(B)/tests/sim/sim: $(O)/tests/sim/main.o $(SIM_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $(SIM_LD) -o $@ $^ $(call pkg,--libs,jansson libcurl sqlite3 gnutls)
+	$(CC) $(SIM_LINK)
+$(B)/tests/cases/sim_case: $(O)/tests/cases/sim_case.o $(SIM_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(SIM_LINK)
+SEEDS ?= 100000
+SEED  ?= 1
+.PHONY: sim mutants exhaust
+exhaust: deps
+	@$(SUBMAKE) -s $(B)/tests/sim/sim
+	@$(B)/tests/sim/sim -x
+sim: deps
+	@$(SUBMAKE) -s $(B)/tests/sim/sim
+	@$(B)/tests/sim/sim -n $(SEEDS) -s $(SEED)
+mutants: deps
+	@$(SUBMAKE) -s $(B)/tests/sim/sim
+	@SIM_CC="$(CC) $(filter-out -DROLLOUT_VERSION=%,$(ALL_CFLAGS)) $(call pkg,--cflags,$(PKG))" SIM_LD="$(CC) $(SIM_LDFLAGS)" \
+	 SIM_MAIN="$(O)/tests/sim/main.o" SIM_ARCHIVES="$(SIM_LIBS)" SIM_END="$(TEST_LIBS)" tests/sim/mutants/run $(B) $(MUTANTS)
 
 # ---- a program with the official client of the NGINX Plus API, where Go and Debian's package of it are installed
 GO_PATH := /usr/share/gocode
@@ -298,6 +316,7 @@ help:
 	@echo 'make soak-module  races, kills, reloads and random requests for the nginx module, 5 minutes of each and more'
 	@echo 'make sweep        a rollout killed, or failed, at each of its calls, and resumed'
 	@echo 'make fuzz         libFuzzer over what the module reads; make fuzz-live: random requests to it under ASan'
+	@echo 'make sim          rollouts against a simulated fleet: SEEDS=N (100,000), SEED=FIRST; make mutants, make exhaust'
 	@echo 'make bench-module  instructions that the module adds to a proxied request; a list of 1,000 servers'
 	@echo 'make bench-rollout  rollouts of 50 to 10,000 nodes on a fake fleet, beside bash and asyncio scripts'
 	@echo 'make              the three programs and the nginx module, below build/release'

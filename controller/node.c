@@ -52,6 +52,13 @@ const uint8_t *node_target(const struct node *n, const struct plan *p)
     return p->has_release ? p->release_sha256 : n->before.sha256;
 }
 
+void node_leave_be(struct node *n, uint64_t peers)
+{
+    n->peers_mask &= ~peers;
+    n->prior_drain_mask &= ~peers;
+    n->out_mask &= ~peers;
+}
+
 bool node_in_motion(const struct node *n)
 {
     return n->step != STEP_WAIT && n->step != STEP_DONE && n->step != STEP_OUT;

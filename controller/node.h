@@ -144,6 +144,8 @@ bool node_in_motion(const struct node *);
 struct action node_action(const struct node *, const struct plan *);
 /* The executable that the rollout wants there: the release, for a restart what ran before, and `goal` in reverse. */
 const uint8_t *node_target(const struct node *, const struct plan *);
+/* Somebody else took these peers down: they are not ours to take out or to put back. */
+void node_leave_be(struct node *, uint64_t peers);
 /* Milliseconds until node_due has something to do; UINT32_MAX = nothing. */
 uint32_t node_wait_ms(const struct node *);
 /* Which job id's step part: "job" or "undo". */

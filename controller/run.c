@@ -49,7 +49,7 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
     if (m->asks) {
         enum ask ask = m->action.ask;
 
-        if (ask == ASK_PEERS || ask == ASK_FLOOR) {
+        if (ask == ASK_PEERS || ask == ASK_FLOOR || look_first(n, m->moved)) {
             look_begin(r, id);
         } else if ((ask == ASK_CLAIM || ask == ASK_UNCLAIM) && x->renewing) {
             x->deferred = true; /* a renewal that overtakes an unclaim would bring the claim back */
@@ -343,7 +343,7 @@ uint32_t run_wait_ms(const struct run *r, const struct plan *p)
 
 int run_exit_code(const struct run *r, int signal)
 {
-    bool failed = false, done = true;
+    bool failed = false, done = true, left = false;
 
     for (uint32_t i = 0; i < r->n_nodes; i++) {
         const struct node *n = run_node(r, i);
@@ -353,12 +353,15 @@ int run_exit_code(const struct run *r, int signal)
         if (n->step == STEP_WAIT && n->out_mask != 0 && r->stop != RUN_STOP_HELD)
             return 3; /* a repair that never came to it; what another rollout holds is that one's to answer for */
         failed = failed || n->outcome == OUTCOME_FAILED;
+        left = left || n->outcome == OUTCOME_LEFT;
         done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED && n->outcome != OUTCOME_LEFT;
     }
     if (reverse_is_complete(r))
         return 8;
-    if (failed || r->stop == RUN_STOP_STORE)
+    if (failed || (r->reversed && !left) || r->stop == RUN_STOP_STORE)
         return 1;
+    if (left)
+        return 6; /* another run has it, whatever we stopped for */
     if (done && r->n_nodes > 0 && (r->stop != RUN_STOP_PAUSE || r->pause_wished))
         return 0; /* a stop that came too late stopped nothing; a gate that is left to a person is not passed */
     switch ((enum run_stop)r->stop) {

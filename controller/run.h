@@ -108,6 +108,7 @@ struct run {
     uint32_t n_wishing, n_marking;
     uint8_t phase, stop; /* enum run_phase, enum run_stop */
     bool reversing;      /* after RUN_STOP_FAILURE: the second half, which takes changed nodes back */
+    bool reversed;       /* it has begun, whatever has stopped it since */
     bool canary_good;    /* all canaries are at the target and in rotation */
     bool held, promoted; /* waits for a promotion; got it */
     bool pause_wished;   /* RUN_STOP_PAUSE is a person's wish, not a gate that is left to one */

@@ -84,7 +84,7 @@ struct run *run_new(const struct plan *p)
     hold_init(r, p);
     if (p->goes_back) {
         r->stop = RUN_STOP_FAILURE;
-        r->reversing = true;
+        r->reversing = r->reversed = true;
         r->back_next = p->n_nodes;
     }
     return r;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "judge_resume.h"
 #include "pace.h"
 #include "run_state.h"
 
@@ -221,6 +222,32 @@ void look_tell_last(const struct run *r, const struct plan *p, uint16_t node, en
         tell_waiting(r, p, node, step, text);
 }
 
+bool look_first(const struct node *n, bool moved)
+{
+    return n->step == STEP_UNDO || (!moved && (n->step == STEP_DRAIN || n->step == STEP_JOB));
+}
+
+/* I1 and I2 for an effect that waited for a fresh list: whether it may leave now. */
+static bool may_leave(struct run *r, const struct plan *p, uint16_t node, struct answer *a)
+{
+    struct node *n = state_node(r, node);
+
+    *a = peers_answer(r, p, node);
+    a->kind = ANS_TIMEOUT; /* not yet: asked again */
+    if (n->stopping)
+        return false;
+    if (n->step == STEP_DRAIN) {
+        node_leave_be(n, a->down); /* we have only asked for a drain so far */
+        return run_may_drain(r, p, node, a->text, sizeof a->text);
+    }
+    if (p->nodes[node].in_place)
+        return true; /* never taken out: the exception to I2 that was asked for */
+    if (too_old(r, p, node, a))
+        return false;
+    tell_waiting(r, p, node, STEP_SILENT, a->text);
+    return a->down == all_peers(n, p) && (a->active == 0 || p->drain_proceed);
+}
+
 /* The answer for a node that waits, if there is one now. */
 static bool look_ready(struct run *r, const struct plan *p, uint16_t id, const struct input *failed, struct answer *a)
 {
@@ -238,6 +265,8 @@ static bool look_ready(struct run *r, const struct plan *p, uint16_t id, const s
     }
     if (!node_sees(r, p, id))
         return false;
+    if (look_first(run_node(r, id), false))
+        return true;
     *a = look_answer(r, p, id);
     if (a->kind == ANS_REFUSED && !node_sees_lists(r, p, id)) {
         x->needs_list = true;
@@ -255,8 +284,8 @@ void look_answer_ready(struct run *r, const struct plan *p, const struct input *
 
     while (i < r->n_begun) {
         uint16_t id = state_begun(r)[i];
-        struct run_extra *x = state_extra(r, id);
         uint32_t before = r->n_begun;
+        bool effect = look_first(run_node(r, id), false);
         struct answer a = {0};
         struct move m;
 
@@ -264,7 +293,13 @@ void look_answer_ready(struct run *r, const struct plan *p, const struct input *
             i++;
             continue;
         }
-        x->looks = false;
+        state_extra(r, id)->looks = false;
+        if (failed == NULL && effect && may_leave(r, p, id, &a)) {
+            *turn_action(t, ACT_ASK) = node_action(run_node(r, id), p);
+            continue;
+        }
+        if (failed == NULL && !effect)
+            a = look_answer(r, p, id);
         m = node_answer(state_node(r, id), p, &a);
         state_move(r, p, id, &m, t);
         i += r->n_begun == before ? 1 : 0;
@@ -306,7 +341,8 @@ static uint32_t pause_ms(const struct run *r, const struct plan *p, uint32_t lb)
     for (uint32_t i = 0; i < r->n_begun; i++) {
         uint16_t id = run_begun(r)[i];
         const struct run_extra *x = run_extra(r, id);
-        uint32_t every = p->wait_ms[step_row((enum step)run_node(r, id)->step)->every];
+        const struct node *n = run_node(r, id);
+        uint32_t every = p->wait_ms[look_first(n, false) ? WAIT_POLL : step_row((enum step)n->step)->every];
 
         if (x->looks && every < pause && l->read_turn < x->look_turn && node_at_lb(p, id, lb) &&
             !waits_alone(r, p, id, lb))

@@ -6,8 +6,8 @@
 void reverse_begin(struct run *r, const struct plan *p, const char *text, struct turn *t)
 {
     run_stop(r, p, RUN_STOP_FAILURE, text, t);
-    r->reversing = true;
-    r->back_next = r->next;
+    r->reversing = r->reversed = true;
+    r->back_next = r->n_nodes;
 }
 
 /* Those that have had their job end the first half; only then it is known who has to go back. A bake is cut short: what
@@ -28,10 +28,25 @@ static bool first_half_is_over(struct run *r)
     return over;
 }
 
+/* What an earlier run brought goes back as well, also where this one had not come to it. */
+static void take_up_brought(struct run *r, const struct plan *p, struct turn *t)
+{
+    for (uint32_t i = r->next; i < r->n_nodes; i++) {
+        struct move m;
+
+        if (!p->nodes[i].brought || state_node(r, i)->step != STEP_WAIT)
+            continue;
+        m = node_begin(state_node(r, i), p);
+        state_begun(r)[r->n_begun++] = (uint16_t)i;
+        state_move(r, p, (uint16_t)i, &m, t);
+    }
+}
+
 uint32_t reverse_drive(struct run *r, const struct plan *p, uint32_t in_motion, struct turn *t)
 {
     if (!r->reversing || r->phase != RUN_ROLLING || !first_half_is_over(r))
         return in_motion;
+    take_up_brought(r, p, t);
     while (r->back_next > 0 && in_motion < pace_batch(p, r->n_done)) {
         uint16_t id = (uint16_t)(r->back_next - 1);
         struct move m;
@@ -57,12 +72,12 @@ bool reverse_is_through(const struct run *r)
 
 bool reverse_is_complete(const struct run *r)
 {
-    if (!r->reversing)
+    if (!r->reversed)
         return false;
     for (uint32_t i = 0; i < r->n_nodes; i++) {
         const struct node *n = run_node(r, i);
 
-        if (node_was_changed(n) || (n->reverse && n->outcome != OUTCOME_BACK))
+        if (node_was_changed(n) || n->outcome == OUTCOME_LEFT || (n->reverse && n->outcome != OUTCOME_BACK))
             return false;
     }
     return true;

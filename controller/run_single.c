@@ -60,7 +60,7 @@ static uint32_t due_ms(const struct run *r, const struct plan *p, uint16_t id)
     const struct run_extra *x = run_extra(r, id);
     uint32_t every = p->wait_ms[step_row((enum step)n->step)->every];
 
-    if (!x->looks || x->look_asked != 0 || x->look_seen != 0 || n->step == STEP_LOOK)
+    if (!x->looks || x->look_asked != 0 || x->look_seen != 0 || n->step == STEP_LOOK || look_first(n, false))
         return UINT32_MAX;
     return n->streak > 0 || x->look_ms >= every ? 0 : every - x->look_ms;
 }

@@ -82,6 +82,10 @@ void look_answer_ready(struct run *, const struct plan *, const struct input *fa
 bool node_at_lb(const struct plan *, uint32_t node, uint32_t lb);
 void look_time(struct run *, uint32_t elapsed_ms);
 void look_input(struct run *, const struct plan *, const struct input *, struct turn *);
+/* What its step asks for is only true of a fresh list: DRAIN of the floor, JOB and UNDO of silence. `moved`: the step
+ * was entered just now. The first DRAIN and JOB come right out of such a list; an UNDO, and whatever is asked again,
+ * does not. */
+bool look_first(const struct node *, bool moved);
 void look_drive(struct run *, const struct plan *, struct turn *);
 uint32_t look_wait_ms(const struct run *, const struct plan *);
 /* For people: what a node whose limit is over in this step waited for last at the load balancers; so far only what it

@@ -1,4 +1,5 @@
-/* agents.c - agents: the claim as a compare-and-set with fence and ttl, jobs that happen once, what runs and its health. */
+/* agents.c - agents: the claim as a compare-and-set with fence and ttl, jobs that happen once, what runs and its
+ * health. */
 #include <string.h>
 
 #include "truth.h"
@@ -61,6 +62,11 @@ const struct sim_job *sim_job_last(const struct sim_agent *a)
     return a->n_jobs == 0 ? NULL : &a->jobs[a->n_jobs - 1];
 }
 
+enum sim_fate sim_job_fate(const struct sim_agent *a, const struct sim_job *job)
+{
+    return (enum sim_fate)(job->kind == SIM_ROLLBACK ? a->undo_fate : a->fate);
+}
+
 static struct sim_job *job_add(struct sim_truth *t, struct sim_agent *a, const struct sim_job *asked)
 {
     struct sim_job *job;
@@ -79,7 +85,7 @@ enum sim_reply sim_job_post(struct sim_truth *t, uint8_t node, const struct sim_
 {
     struct sim_agent *a = &t->agents[node];
     const struct sim_job *last = sim_job_last(a);
-    enum sim_fate fate = (enum sim_fate)(asked->undo ? a->undo_fate : a->fate);
+    enum sim_fate fate = sim_job_fate(a, asked);
 
     *new_job = false;
     *job = sim_job_find(t, node, asked->who.rollout, asked->undo, asked->attempt);
@@ -95,6 +101,7 @@ enum sim_reply sim_job_post(struct sim_truth *t, uint8_t node, const struct sim_
     if (asked->kind != SIM_RESTART && (a->staged >> (asked->exe - 'A') & 1) == 0)
         return SIM_NO;
     *job = job_add(t, a, asked);
+    (*job)->before = a->now;
     (*job)->touched = a->now.pid != 0;
     *new_job = true;
     return SIM_OK;
@@ -121,7 +128,7 @@ void sim_process_end(struct sim_truth *t, uint8_t node)
 void sim_job_end(struct sim_truth *t, uint8_t node, struct sim_job *job)
 {
     struct sim_agent *a = &t->agents[node];
-    enum sim_fate fate = (enum sim_fate)(job->undo ? a->undo_fate : a->fate);
+    enum sim_fate fate = sim_job_fate(a, job);
     bool failed = fate == SIM_FATE_KEPT || fate == SIM_FATE_DIED || fate == SIM_FATE_HANGS;
     uint8_t exe = job->kind == SIM_RESTART ? a->installed : job->exe;
 
@@ -133,6 +140,8 @@ void sim_job_end(struct sim_truth *t, uint8_t node, struct sim_job *job)
     if (fate == SIM_FATE_GOOD || fate == SIM_FATE_ILL || fate == SIM_FATE_WRONG) {
         exe = fate == SIM_FATE_WRONG ? 'X' : exe;
         a->staged |= (uint8_t)(a->installed < 'A' + 8 ? 1u << (a->installed - 'A') : 0);
+        if (exe != a->installed)
+            a->previous = a->installed < 'A' + 8 ? a->installed : 0;
         a->installed = exe;
         sim_process_start(t, node, exe, fate == SIM_FATE_ILL);
     } else if (fate == SIM_FATE_DIED) {

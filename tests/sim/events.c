@@ -54,10 +54,7 @@ static void agent_forgets(struct sim *s, uint8_t node)
 {
     struct sim_agent *a = &s->truth.agents[node];
 
-    judge_agent_forgot(&s->judge, node);
-    for (uint8_t i = 0; i < s->truth.n_peers; i++)
-        if (s->truth.peers[i].node == node)
-            s->judge.peers[i].forgotten = true;
+    judge_agent_forgot(&s->judge, &s->truth, node);
     a->claim.there = false;
     a->highest = (struct sim_who){0};
     if (a->n_jobs == 0 || a->jobs[a->n_jobs - 1].state != SIM_JOB_RUNNING)
@@ -97,9 +94,10 @@ void event_happens(struct sim *s, uint32_t event, bool over)
 
     if (!over)
         sim_fired(s, fault);
-    sim_note(s, TRACE_EVENT, fault, fault == SIM_LB_DIES || fault == SIM_LB_RELOADS || fault == SIM_LB_FORGETS ? lb
-                                    : fault >= SIM_PEER_FAILS                                                  ? peer
-                                                                                                               : node,
+    sim_note(s, TRACE_EVENT, fault,
+             fault == SIM_LB_DIES || fault == SIM_LB_RELOADS || fault == SIM_LB_FORGETS ? lb
+             : fault >= SIM_PEER_FAILS                                                  ? peer
+                                                                                        : node,
              over, 0);
     if (!over && lasts(fault))
         sim_due(s, t->now_ms + e->for_ms, DUE_EVENT, (uint8_t)event, 1);

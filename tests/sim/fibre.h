@@ -1,5 +1,5 @@
-/* fibre.h - a controller on a stack of its own: it runs until it yields, and may be dropped at any such place, as kill -9
- * does. A fibre is used again; it costs no system call after its first time. */
+/* fibre.h - a controller on a stack of its own: it runs until it yields, and may be dropped at any such place, as kill
+ * -9 does. A fibre is used again; it costs no system call after its first time. */
 #ifndef SIM_FIBRE_H
 #define SIM_FIBRE_H
 

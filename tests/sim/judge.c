@@ -21,9 +21,12 @@ void judge_begin(struct judge *j, const struct sim_truth *t, const struct judge_
     memset(j, 0, sizeof *j);
     j->rules = *rules;
     for (uint8_t i = 0; i < t->n_peers; i++)
-        j->peers[i].foreign_ms = j->peers[i].foreign_open_ms = j->peers[i].lost_ms = SIM_NEVER;
-    for (uint8_t i = 0; i < t->n_nodes; i++)
-        j->nodes[i].changed_ms = SIM_NEVER;
+        j->peers[i].asked_ms = j->peers[i].foreign_ms = j->peers[i].foreign_open_ms = j->peers[i].lost_ms = SIM_NEVER;
+    for (uint8_t i = 0; i < t->n_nodes; i++) {
+        j->nodes[i].job_ms = j->nodes[i].changed_ms = j->nodes[i].claimed_ms = j->nodes[i].forgot_ms = SIM_NEVER;
+        j->nodes[i].before = t->agents[i].now;
+        j->nodes[i].origin = t->agents[i].now.exe;
+    }
 }
 
 static bool owned(const struct judge_peer *p)
@@ -41,7 +44,7 @@ static void disown(struct judge *j, uint8_t peer)
 
 static bool same_rollout(const struct sim_who *a, const struct sim_who *b)
 {
-    return a->rollout == b->rollout && a->fence == b->fence;
+    return a->rollout == b->rollout && a->fence == b->fence && a->holder == b->holder;
 }
 
 /* ---- I1 */
@@ -67,14 +70,15 @@ static bool listed(const uint8_t *peers, uint32_t n, uint8_t peer)
 
 /* What the best snapshot of the last second may have shown, less our own drains since. */
 static void check_floor(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t upstream,
-                        const uint8_t *peers, uint32_t n)
+                        const uint8_t *peers, uint32_t n, int64_t turn_ms)
 {
     uint32_t configured = 0, left = 0;
     bool takes = false;
 
     for (uint8_t i = 0; i < t->n_peers; i++) {
         const struct judge_peer *p = &j->peers[i];
-        bool up = sim_peer_up(t, i) || p->lost_ms >= t->now_ms - JUDGE_SNAPSHOT_MS;
+        bool others = owned(p) && p->owner.fence != who->fence && p->taken_ms >= turn_ms - JUDGE_SNAPSHOT_MS;
+        bool up = sim_peer_up(t, i) || p->lost_ms >= turn_ms - JUDGE_SNAPSHOT_MS || others;
         bool going = p->draining == who->fence || listed(peers, n, i);
 
         if (t->peers[i].upstream != upstream || t->peers[i].backup)
@@ -89,12 +93,15 @@ static void check_floor(struct judge *j, const struct sim_truth *t, const struct
 }
 
 void judge_drain_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, const struct sim_who *who, uint8_t node,
-                      const uint8_t *peers, uint32_t n)
+                      const uint8_t *peers, uint32_t n, int64_t turn_ms)
 {
     for (uint8_t u = 0; u < t->n_upstreams; u++)
-        check_floor(j, t, who, u, peers, n);
-    for (uint32_t i = 0; i < n; i++)
+        check_floor(j, t, who, u, peers, n, turn_ms);
+    for (uint32_t i = 0; i < n; i++) {
         j->peers[peers[i]].draining = who->fence;
+        if (j->peers[peers[i]].asked_ms < j->nodes[node].claimed_ms)
+            j->peers[peers[i]].asked_ms = t->now_ms;
+    }
     j->seats[seat][node].confirmed = false;
 }
 
@@ -138,6 +145,12 @@ static void check_fence(struct judge *j, struct sim_who *highest, const struct s
     *highest = *who;
 }
 
+/* Its agent has lost its disk since the claim was put. */
+static bool forgotten_since(const struct judge_node *n)
+{
+    return n->forgot_ms != SIM_NEVER && n->forgot_ms >= n->claimed_ms;
+}
+
 static bool claim_names(const struct sim_claim *c, uint8_t peer)
 {
     return c->there && listed(c->took, c->n_took, peer);
@@ -152,7 +165,7 @@ static bool node_owned(const struct judge *j, const struct sim_truth *t, uint8_t
 }
 
 static void close_gate(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t peer,
-                       int64_t sent_ms)
+                       int64_t turn_ms)
 {
     struct judge_peer *p = &j->peers[peer];
     uint8_t node = t->peers[peer].node;
@@ -164,40 +177,49 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
     if (owned(p))
         return;
     if (!node_owned(j, t, node)) {
-        j->nodes[node].before = t->agents[node].now;
+        if (t->agents[node].now.pid != 0)
+            j->nodes[node].before = t->agents[node].now;
         j->nodes[node].touched = false;
     }
-    if (!claim_names(&t->agents[node].claim, peer) && !p->forgotten)
+    if (!claim_names(&t->agents[node].claim, peer) && !forgotten_since(&j->nodes[node]))
         judge_breach(j, "I4", "peer %u of node %u is taken out and no claim at the agent names it", peer, node);
     p->owner = *who;
+    p->taken_ms = t->now_ms;
     j->n_owned++;
+    p->forgotten = forgotten_since(&j->nodes[node]);
     p->was = t->peers[peer].gate;
-    p->mixed = p->foreign_ms >= sent_ms - JUDGE_SNAPSHOT_MS; /* changed behind our back just now */
+    /* changed behind our back just now, or put back while it was ours, or moved after a drain that may have been it */
+    p->mixed = p->foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS || p->foreign_open_ms >= j->nodes[node].claimed_ms ||
+               (p->asked_ms >= j->nodes[node].claimed_ms && p->foreign_ms >= p->asked_ms);
 }
+
+static const char *const gates[] = {"open", "draining", "down"};
 
 static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, enum sim_gate to)
 {
     struct judge_peer *p = &j->peers[peer];
 
-    if (t->peers[peer].gate == SIM_OPEN && to == SIM_OPEN) {
+    if (t->peers[peer].gate == (uint8_t)to) {
         disown(j, peer);
         return;
     }
+    if (sim_peer_up(t, peer)) /* put back to the drain that it had; its operator has ended that meanwhile */
+        p->lost_ms = t->now_ms;
     if (!owned(p) && p->foreign_ms == SIM_NEVER)
         judge_breach(j, "I4", "peer %u is put back and no rollout took it out", peer);
     if (owned(p) && !p->mixed && p->was != (uint8_t)to)
-        judge_breach(j, "I4", "peer %u is put back otherwise than it was", peer);
+        judge_breach(j, "I4", "peer %u is put back as %s and was %s", peer, gates[to], gates[p->was]);
     disown(j, peer);
 }
 
 void judge_gate(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t peer, enum sim_gate to,
-                bool back, int64_t sent_ms)
+                bool back, int64_t turn_ms)
 {
     check_fence(j, &j->highest[t->peers[peer].upstream], who, "a change of a peer");
     if (back)
         open_gate(j, t, peer, to);
     else
-        close_gate(j, t, who, peer, sent_ms);
+        close_gate(j, t, who, peer, turn_ms);
 }
 
 void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, uint8_t node)
@@ -205,11 +227,13 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
     const struct judge_seat_node *s = &j->seats[seat][node];
     const struct judge_node *n = &j->nodes[node];
     const struct sim_ident *now = &t->agents[node].now;
-    bool unseen = n->changed_ms >= s->told_ms; /* the process changed since it was last asked about */
-    bool checked = s->good >= j->rules.threshold &&
-                   t->now_ms - s->first_good_ms >= (int64_t)j->rules.min_healthy_ms &&
+    bool unseen =
+        n->changed_ms >= s->told_ms ||
+        (n->job_ms >= s->told_ms && n->job_seat != seat); /* the process changed since it was last asked about */
+    bool checked = s->good >= j->rules.threshold && t->now_ms - s->first_good_ms >= (int64_t)j->rules.min_healthy_ms &&
                    (sim_same(&s->checked, now) || unseen);
-    bool wanted = s->checked.exe == n->before.exe || (j->rules.target != 0 && s->checked.exe == j->rules.target);
+    bool wanted = s->checked.exe == n->before.exe || s->checked.exe == n->origin ||
+                  (j->rules.target != 0 && s->checked.exe == j->rules.target);
 
     if (!node_owned(j, t, node) || (s->confirmed && !n->touched))
         return;
@@ -223,9 +247,16 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
 
 /* ---- claims */
 
-void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_claim *c)
+void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_claim *c, bool anew)
 {
     check_fence(j, &j->highest_at[node], &c->who, "a claim");
+    if (anew && (!node_owned(j, t, node) || j->nodes[node].forgot_ms != SIM_NEVER)) {
+        j->nodes[node].claimed_ms = t->now_ms; /* nobody could know any more what was before that */
+        j->nodes[node].forgot_ms = SIM_NEVER;
+        j->nodes[node].touched = false;
+        if (t->agents[node].now.pid != 0)
+            j->nodes[node].before = t->agents[node].now;
+    }
     for (uint8_t i = 0; i < t->n_peers; i++) {
         struct judge_peer *p = &j->peers[i];
 
@@ -233,6 +264,7 @@ void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const
             continue;
         if (listed(c->took, c->n_took, i)) {
             p->owner = c->who;
+            p->was = p->forgotten ? t->peers[i].gate : p->was; /* nobody could know any more what it was */
             p->forgotten = false;
         }
     }
@@ -253,26 +285,37 @@ void judge_always(struct judge *j, const struct sim_truth *t)
 
 /* ---- I2, I5, I6 */
 
-void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_job *job, int64_t sent_ms)
+/* An nginx that forgets at a reload was reloaded before the rollout came, while somebody else had the peer down: what
+ * its old workers still hold cannot be known any more. */
+static bool reloaded_before(const struct judge *j, const struct sim_truth *t, uint8_t peer)
+{
+    const struct sim_lb *lb = &t->lbs[t->upstreams[t->peers[peer].upstream].lb];
+
+    return !lb->exact && !owned(&j->peers[peer]) && lb->reload_ms < j->nodes[t->peers[peer].node].claimed_ms;
+}
+
+void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_job *job, int64_t turn_ms)
 {
     struct judge_node *n = &j->nodes[node];
 
     check_fence(j, &j->highest_at[node], &job->who, "a job");
     for (uint8_t i = 0; i < t->n_peers; i++) {
-        if (t->peers[i].node != node || j->peers[i].foreign_open_ms >= sent_ms - JUDGE_SNAPSHOT_MS)
+        if (t->peers[i].node != node || j->peers[i].foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS)
             continue;
+        if (j->repairs >> job->who.rollout & 1 && !owned(&j->peers[i]) && j->peers[i].foreign_open_ms != SIM_NEVER)
+            continue; /* somebody else's before, and put back by him since: no claim tells of it */
         if (t->peers[i].gate != SIM_DOWN)
             judge_breach(j, "I2", "a job on node %u, whose peer %u is not down", node, i);
-        else if (sim_peer_holds(t, i) && !j->rules.proceed)
+        else if (sim_peer_holds(t, i) && !j->rules.proceed && !reloaded_before(j, t, i))
             judge_breach(j, "I2", "a job on node %u, whose peer %u still holds requests", node, i);
     }
-    if (!job->undo && n->done[job->who.rollout] > 0)
+    if (job->kind != SIM_ROLLBACK && n->done[job->who.rollout] > 0)
         judge_breach(j, "I6", "node %u gets a second job of rollout %u, and the first was done", node,
                      job->who.rollout);
     n->touched = true;
-    n->touches[job->who.rollout]++;
-    for (uint8_t s = 0; s < JUDGE_SEATS; s++)
-        j->seats[s][node].good = 0;
+    n->job_ms = t->now_ms;
+    n->job_seat = (uint8_t)(job->who.holder - 1);
+    j->seats[n->job_seat][node].good = 0;
 }
 
 void judge_job_done(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_job *job)
@@ -280,20 +323,26 @@ void judge_job_done(struct judge *j, const struct sim_truth *t, uint8_t node, co
     struct judge_node *n = &j->nodes[node];
     bool good = job->state == SIM_JOB_DONE && t->agents[node].now.pid != 0;
 
-    if (job->undo)
+    if (job->kind == SIM_ROLLBACK)
         memset(n->done, 0, sizeof n->done);
-    else if (good && (job->kind == SIM_RESTART || t->agents[node].now.exe == job->exe))
-        n->done[job->who.rollout]++;
+    else if (good && (job->kind == SIM_RESTART || t->agents[node].now.exe == job->exe)) {
+        n->ever_done[job->who.rollout] = ++n->done[job->who.rollout] > 0;
+        n->done_fence = job->who.fence;
+    }
 }
 
 void judge_process_changed(struct judge *j, const struct sim_truth *t, uint8_t node)
 {
     j->nodes[node].changed_ms = t->now_ms;
+    memset(j->nodes[node].done, 0, sizeof j->nodes[node].done); /* what a job brought is not what runs */
 }
 
-void judge_agent_forgot(struct judge *j, uint8_t node)
+void judge_agent_forgot(struct judge *j, const struct sim_truth *t, uint8_t node)
 {
-    (void)node;
+    j->nodes[node].forgot_ms = t->now_ms;
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].node == node)
+            j->peers[i].forgotten = true;
     memset(&j->highest_at[node], 0, sizeof j->highest_at[node]);
     memset(j->nodes[node].done, 0, sizeof j->nodes[node].done);
 }
@@ -322,6 +371,11 @@ void judge_health_told(struct judge *j, const struct sim_truth *t, uint8_t seat,
         return;
     if (s->good++ == 0)
         s->first_good_ms = t->now_ms;
+}
+
+void judge_unclaim_told(struct judge *j, uint8_t seat, uint8_t node, bool dropped)
+{
+    j->seats[seat][node].unclaimed = dropped;
 }
 
 /* ---- others */
@@ -364,6 +418,13 @@ void judge_ended(struct judge *j, const struct sim_truth *t, const struct judge_
         else if (!e->names(e->ctx, node))
             judge_breach(j, "I4", "exit code 3, and nothing says that node %u is out", node);
     }
+    for (uint8_t node = 0; node < t->n_nodes; node++)
+        if (j->seats[e->seat][node].unclaimed && t->agents[node].claim.there &&
+            same_rollout(&t->agents[node].claim.who, &e->who))
+            judge_breach(j, "I4", "the claim of node %u is there again after it was given back", node);
+    for (uint8_t node = 0; node < t->n_nodes && e->code == 8; node++)
+        if (j->nodes[node].done[e->who.rollout] > 0 && j->nodes[node].done_fence <= e->who.fence)
+            judge_breach(j, "I4", "exit code 8, and node %u still runs what this rollout brought", node);
     for (uint8_t node = 0; node < t->n_nodes && e->code == 0 && e->rolls; node++) {
         const struct sim_agent *a = &t->agents[node];
 
@@ -371,7 +432,7 @@ void judge_ended(struct judge *j, const struct sim_truth *t, const struct judge_
             continue;
         if (e->target != 0 && a->now.exe != e->target)
             judge_breach(j, "I3", "exit code 0, and node %u runs %c", node, a->now.exe);
-        if (e->target == 0 && j->nodes[node].done[e->who.rollout] == 0)
+        if (e->target == 0 && !j->nodes[node].ever_done[e->who.rollout])
             judge_breach(j, "I3", "exit code 0, and node %u was not restarted", node);
     }
 }
@@ -388,10 +449,13 @@ void judge_calm(struct judge *j, const struct sim_truth *t, int code)
             continue;
         a = &t->agents[node];
         fit = a->now.pid != 0 && !a->ill &&
-              (a->now.exe == j->nodes[node].before.exe || (j->rules.target != 0 && a->now.exe == j->rules.target));
+              (a->now.exe == j->nodes[node].before.exe || a->now.exe == j->nodes[node].origin ||
+               (j->rules.target != 0 && a->now.exe == j->rules.target));
         if (fit)
-            judge_breach(j, "I4", "the storm is over and repair ended with %d, but peer %u of node %u, which is well, "
-                                  "is still out", code, i, node);
+            judge_breach(j, "I4",
+                         "the storm is over and repair ended with %d, but peer %u of node %u, which is well, "
+                         "is still out",
+                         code, i, node);
         else if (code != 3)
             judge_breach(j, "I4", "repair ended with %d, and node %u is out", code, node);
     }

@@ -1,8 +1,10 @@
-/* judge.h - holds every effect and every end against the invariants of DESIGN section 5, from the truth alone. It shares
- * nothing with the controller: what it knows of a rollout are the rules that its caller was given, what was sent, what
- * was told, and what truly happened. It remembers the first breach.
+/* judge.h - holds every effect and every end against the invariants of DESIGN section 5, from the truth alone. It
+ * shares nothing with the controller: what it knows of a rollout are the rules that its caller was given, what was
+ * sent, what was told, and what truly happened. It remembers the first breach.
  *
- * What others did within the last second (JUDGE_SNAPSHOT_MS) before a request was sent the controller may not know yet.
+ * What others did within the last second (JUDGE_SNAPSHOT_MS) before a turn of the controller it may not know yet in
+ * that turn, and what its requests do is judged by that: nobody can help being stopped between a decision and its
+ * request.
  *
  * A seat is one controller process, dead or alive. */
 #ifndef SIM_JUDGE_H
@@ -27,6 +29,8 @@ struct judge_peer {
     int64_t foreign_ms;      /* when somebody else last moved its gate */
     int64_t foreign_open_ms; /* ... opened it */
     int64_t lost_ms;         /* when it last stopped being up, but not by the rollout's own hand */
+    int64_t asked_ms;        /* when a rollout that had claimed its node first sent a drain of it */
+    int64_t taken_ms;        /* when its owner took it out */
     uint64_t draining;       /* fence whose drain is on its way; 0 = none */
     uint8_t was;             /* gate before it was taken out */
     bool mixed;              /* an operator moved it while it was a rollout's: whose it is, nobody can say */
@@ -34,17 +38,24 @@ struct judge_peer {
 };
 
 struct judge_node {
-    struct sim_ident before;         /* what ran when it was taken out */
-    int64_t changed_ms;              /* when its process last changed without a job */
-    bool touched;                    /* a job did something since it was taken out */
-    uint8_t done[JUDGE_ROLLOUTS];    /* jobs of that rollout to the target that were done and stand */
-    uint8_t touches[JUDGE_ROLLOUTS]; /* all its jobs */
+    struct sim_ident before; /* what ran when it was taken out, or last before that */
+    int64_t changed_ms;      /* when its process last changed without a job */
+    int64_t claimed_ms;      /* when it was last claimed anew with none of its peers out */
+    int64_t job_ms;          /* when a job last began to change it, and whose (seat) */
+    uint8_t job_seat;
+    int64_t forgot_ms;            /* when its agent last lost its disk */
+    uint8_t origin;               /* executable in the beginning */
+    bool touched;                 /* a job did something since it was taken out */
+    uint8_t done[JUDGE_ROLLOUTS]; /* jobs of that rollout to the target that were done and stand */
+    uint64_t done_fence;          /* of the last of these */
+    bool ever_done[JUDGE_ROLLOUTS];
 };
 
 struct judge_seat_node {
     struct sim_ident checked;
     int64_t first_good_ms, told_ms;
     uint32_t good;  /* checks in a row */
+    bool unclaimed; /* its claim was dropped, and the controller knows it */
     bool confirmed; /* told since the drain that `before` still runs */
 };
 
@@ -54,7 +65,8 @@ struct judge {
     struct judge_node nodes[SIM_NODES];
     struct judge_seat_node seats[JUDGE_SEATS][SIM_NODES];
     struct sim_who highest[SIM_UPSTREAMS], highest_at[SIM_NODES]; /* fences that had an effect; of claims */
-    uint8_t n_owned;                                               /* peers with an owner */
+    uint32_t repairs; /* bits of rollouts: they know of no peers but those that a claim names */
+    uint8_t n_owned;  /* peers with an owner */
     char invariant[8];
     char breach[240]; /* "" = none */
 };
@@ -63,15 +75,15 @@ void judge_begin(struct judge *, const struct sim_truth *, const struct judge_ru
 
 /* ---- a controller has sent */
 void judge_drain_sent(struct judge *, const struct sim_truth *, uint8_t seat, const struct sim_who *, uint8_t node,
-                      const uint8_t *peers, uint32_t n);
+                      const uint8_t *peers, uint32_t n, int64_t turn_ms); /* decided then */
 void judge_drain_over(struct judge *, uint8_t peer, uint64_t fence); /* its request has had its effect, or will not */
 void judge_back_sent(struct judge *, const struct sim_truth *, uint8_t seat, uint8_t node);
 
 /* ---- just before an effect that is about to happen */
 void judge_gate(struct judge *, const struct sim_truth *, const struct sim_who *, uint8_t peer, enum sim_gate to,
-                bool back, int64_t sent_ms);
-void judge_claim(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_claim *);
-void judge_job(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *, int64_t sent_ms);
+                bool back, int64_t turn_ms);
+void judge_claim(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_claim *, bool anew);
+void judge_job(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *, int64_t turn_ms);
 void judge_job_done(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *);
 
 /* ---- a controller was told */
@@ -79,11 +91,13 @@ void judge_status_told(struct judge *, uint8_t seat, uint8_t node, const struct 
 void judge_health_told(struct judge *, const struct sim_truth *, uint8_t seat, uint8_t node, const struct sim_ident *,
                        bool healthy, int64_t seen_ms);
 
+void judge_unclaim_told(struct judge *, uint8_t seat, uint8_t node, bool dropped);
+
 /* ---- what others did; told just before it happens */
 void judge_foreign_gate(struct judge *, const struct sim_truth *, uint8_t peer, enum sim_gate to);
 void judge_peer_lost(struct judge *, const struct sim_truth *, uint8_t peer);
 void judge_process_changed(struct judge *, const struct sim_truth *, uint8_t node);
-void judge_agent_forgot(struct judge *, uint8_t node);
+void judge_agent_forgot(struct judge *, const struct sim_truth *, uint8_t node);
 
 /* ---- after every event: I4, who is out is named by a claim */
 void judge_always(struct judge *, const struct sim_truth *);
@@ -93,6 +107,7 @@ void judge_always(struct judge *, const struct sim_truth *);
 struct judge_end {
     struct sim_who who;
     int code;
+    uint8_t seat;
     uint32_t plan_nodes; /* bits; 0 = it changed nothing */
     uint8_t target;      /* executable; 0 = restart only */
     bool rolls;          /* no repair */

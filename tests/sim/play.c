@@ -57,6 +57,15 @@ static struct sim_due take_due(struct sim *s)
 
 /* ---- */
 
+void sim_sent(struct sim *s, uint8_t target)
+{
+    for (uint32_t i = 0; i < s->story->n_events && s->waiting != 0; i++)
+        if (s->waiting >> i & 1 && s->story->events[i].after == target && !s->calm) {
+            s->waiting &= ~(1u << i);
+            sim_due(s, s->truth.now_ms + s->story->events[i].at_ms, DUE_EVENT, (uint8_t)i, 0);
+        }
+}
+
 void sim_fired(struct sim *s, enum sim_fault fault)
 {
     s->fired[fault]++;
@@ -73,9 +82,13 @@ void sim_note(struct sim *s, enum traced kind, int64_t a, int64_t b, int64_t c, 
 static void add_peer(struct sim_truth *t, uint8_t upstream, uint8_t node, uint8_t port, bool backup)
 {
     assert(t->n_peers < SIM_PEERS);
-    t->peers[t->n_peers++] =
-        (struct sim_peer){.upstream = upstream, .node = node, .port = port, .gate = SIM_OPEN, .backup = backup,
-                          .closed_ms = SIM_NEVER, .held_until_ms = SIM_NEVER};
+    t->peers[t->n_peers++] = (struct sim_peer){.upstream = upstream,
+                                               .node = node,
+                                               .port = port,
+                                               .gate = SIM_OPEN,
+                                               .backup = backup,
+                                               .closed_ms = SIM_NEVER,
+                                               .held_until_ms = SIM_NEVER};
 }
 
 static void set_up(struct sim *s)
@@ -87,12 +100,12 @@ static void set_up(struct sim *s)
     t->n_nodes = y->nodes;
     t->n_lbs = y->lbs;
     for (uint8_t i = 0; i < y->lbs; i++)
-        t->lbs[i] = (struct sim_lb){
-            .exact = y->exact, .generation = 1, .dead_until_ms = SIM_NEVER, .reload_ms = SIM_NEVER};
+        t->lbs[i] =
+            (struct sim_lb){.exact = y->exact, .generation = 1, .dead_until_ms = SIM_NEVER, .reload_ms = SIM_NEVER};
     t->n_upstreams = (uint8_t)(y->lbs * y->upstreams_per_lb);
     for (uint8_t u = 0; u < t->n_upstreams; u++) {
-        t->upstreams[u] = (struct sim_upstream){.lb = (uint8_t)(u / y->upstreams_per_lb),
-                                                .lease = {.until_ms = SIM_NEVER}};
+        t->upstreams[u] =
+            (struct sim_upstream){.lb = (uint8_t)(u / y->upstreams_per_lb), .lease = {.until_ms = SIM_NEVER}};
         for (uint8_t n = 0; n < y->nodes; n++)
             for (uint8_t k = 0; k < y->ports; k++)
                 add_peer(t, u, n, k, false);
@@ -135,8 +148,12 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     trace_begin(&s->trace);
     set_up(s);
     judge_begin(&s->judge, &s->truth, &rules);
+    s->waiting = 0;
     for (uint32_t i = 0; i < story->n_events; i++)
-        sim_due(s, story->events[i].at_ms, DUE_EVENT, (uint8_t)i, 0);
+        if (story->events[i].after != 0)
+            s->waiting |= 1u << i;
+        else
+            sim_due(s, story->events[i].at_ms, DUE_EVENT, (uint8_t)i, 0);
     for (uint32_t i = 0; i < story->n_processes; i++)
         if (i == 0 || story->processes[i].overlaps)
             sim_due(s, story->processes[i].start_ms, DUE_START, (uint8_t)i, 0);
@@ -186,6 +203,21 @@ static void signal_comes(struct sim *s, struct sim_seat *seat, uint32_t which)
     }
 }
 
+static void wish(struct sim *s, const struct sim_seat *seat)
+{
+    if (seat->state != SEAT_RUNS)
+        return;
+    if (s->story->pause_after > 0) /* nobody waits for ever: it is wished again */
+        sim_due(s, s->truth.now_ms + 60000, DUE_WISH, seat->index, 0);
+    sim_fired(s, (enum sim_fault)(SIM_WISH_PAUSE + seat->process->wish - 1));
+    for (uint8_t i = 0; i < s->truth.n_nodes; i++)
+        if (!sim_agent_dead(&s->truth, i))
+            s->truth.agents[i].wish = (struct sim_wish){.put_ms = s->truth.now_ms,
+                                                        .id = s->next_order + 1u,
+                                                        .rollout = seat->who.rollout,
+                                                        .wish = seat->process->wish};
+}
+
 static void start(struct sim *s, uint8_t process)
 {
     if (process + 1u > s->next_process)
@@ -218,11 +250,16 @@ static void happen(struct sim *s, const struct sim_due *due)
     case DUE_SIGNAL:
         signal_comes(s, &s->seats[due->a], due->b);
         break;
+    case DUE_WISH:
+        wish(s, &s->seats[due->a]);
+        break;
     case DUE_STICKY:
         sticky(s, due->a);
         break;
     }
     judge_always(&s->judge, &s->truth);
+    if (s->seen != NULL)
+        s->seen(s);
 }
 
 static struct sim_seat *first_awake(struct sim *s)
@@ -252,6 +289,8 @@ static void go_on(struct sim *s)
         } else if (seat != NULL) {
             s->truth.now_ms = seat->wake_ms > s->truth.now_ms ? seat->wake_ms : s->truth.now_ms;
             seat_resume(seat);
+            if (s->seen != NULL)
+                s->seen(s);
         } else {
             break;
         }
@@ -293,6 +332,9 @@ static void end_goal(struct sim *s)
 
     if (s->judge.breach[0] == '\0' && story_is_calm(s->story) && code != 0 && !(code == 5 && s->refused_rightly))
         judge_breach(&s->judge, "goal", "nothing was wrong, and the exit code is %d", code);
+    for (uint8_t i = 0; i < s->truth.n_nodes && story_is_calm(s->story); i++)
+        if (s->truth.agents[i].claim.there)
+            judge_breach(&s->judge, "goal", "nothing was wrong, and the claim of node %u is still there", i);
 }
 
 bool sim_play(struct sim *s, const struct story *story, struct tally *tally)

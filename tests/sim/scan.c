@@ -58,6 +58,7 @@ void scan_options(const struct story *s, struct options *o)
     }
     there = true;
     *o = defaults;
+    o->drain_poll_ms = s->poll_ms;
     o->release = s->restart ? NULL : "release";
     o->batch.count = s->n_batches;
     for (uint32_t i = 0; i < s->n_batches; i++)
@@ -71,6 +72,15 @@ void scan_options(const struct story *s, struct options *o)
     o->min_healthy_time_ms = s->min_healthy_ms;
     o->healthy_deadline_ms = s->healthy_ms;
     o->bake_ms = s->bake_ms;
+    o->bake_min_requests = 50;
+    o->failure_action = s->failure_action;
+    o->max_failures = s->max_failures;
+    o->source[OPT_max_failures] = SOURCE_FLAG;
+    o->on_inconclusive = s->on_inconclusive;
+    o->canary = s->canary;
+    o->source[OPT_canary] = SOURCE_FLAG;
+    o->pause_after = s->pause_after;
+    o->source[OPT_pause_after] = SOURCE_FLAG;
     o->lease_ttl_ms = s->ttl_ms;
     o->request_timeout_ms = s->request_ms;
     o->lb_poll_ms = s->poll_ms;
@@ -225,6 +235,10 @@ static void scan_job(const struct sim_agent *a, uint8_t node, struct agent_job *
                    job->attempt);
     out->id = mem_text(id);
     out->rollout = scan_rollout(job->who.rollout);
+    out->action = job->kind == SIM_RESTART ? "restart" : job->kind == SIM_UPGRADE ? "upgrade" : "rollback";
+    out->has_release = job->kind != SIM_RESTART;
+    scan_sha256(job->exe, out->release);
+    out->before = scan_ident(&job->before);
     out->code = job->state == SIM_JOB_FAILED ? "no_successor" : "ok";
     out->text = "";
     out->state = states[job->state];
@@ -255,6 +269,8 @@ static void scan_node(const struct sim *s, uint8_t node, struct survey_node *out
     st->ident = scan_ident(&a->now);
     st->has_installed = true;
     scan_sha256(a->installed, st->installed);
+    st->has_previous = a->previous != 0;
+    scan_sha256(a->previous, st->previous);
     st->connections = sim_connections(&s->truth, node);
     st->fence = a->highest.fence;
     st->listening = mem_zero(2, sizeof *st->listening);

@@ -6,9 +6,12 @@
 
 #include "common/mem.h"
 #include "controller/complaints.h"
+#include "controller/gate.h"
 #include "controller/lines.h"
 #include "controller/options.h"
 #include "controller/plan_make.h"
+#include "controller/plan_resume.h"
+#include "controller/vigil.h"
 #include "fibre.h"
 #include "sim.h"
 
@@ -83,14 +86,23 @@ static void count_way(struct sim_seat *seat, const struct event *e)
 
     if (good == STEP_BAKE && limit == 0)
         good = STEP_UNCLAIM;
-    if (e->state.stopping && to == row->on_stop)
+    if (e->from == STEP_WAIT)
+        way = WAY_SUCCESS;         /* its turn has come */
+    else if (e->from == STEP_BAKE) /* its limit is its success */
+        way = e->state.why != WHY_NONE && e->state.why_step == STEP_BAKE ? WAY_FAILURE : WAY_SUCCESS;
+    else if (e->state.stopping && to == row->on_stop)
         way = WAY_STOP;
     else if (late && to == row->on_limit && row->limit != WAIT_NONE)
         way = WAY_LIMIT;
-    else if (to == row->on_good || (row->on_good == STEP_BAKE && to == STEP_UNCLAIM))
-        way = WAY_SUCCESS;
+    else if (to == row->on_good || (to != row->on_bad && (!e->state.failed || seat->failed[e->node])))
+        way = WAY_SUCCESS; /* there, or by the other way that the rule knows */
     s->tally->ways[e->from][way]++;
+    if (e->from == STEP_BAKE && e->state.gate == GATE_BAD)
+        sim_fired(s, SIM_SERVES_BADLY);
+    else if (e->from == STEP_BAKE && e->state.gate == GATE_THIN)
+        sim_fired(s, SIM_NO_TRAFFIC);
     seat->entered_ms[e->node] = s->truth.now_ms;
+    seat->failed[e->node] = e->state.failed;
     sim_note(s, TRACE_STEP, seat->index, seat->node_of[e->node], e->from, to);
 }
 
@@ -106,6 +118,9 @@ static bool seat_append(struct store *store, struct event *events, size_t n, str
         good = err_set(err, "no space left on device");
     } else {
         good = seat->journal->ops->append(seat->journal, events, n, err);
+        for (size_t i = 0; i < n; i++)
+            if (events[i].kind == EVENT_STEP)
+                seat->durable[events[i].node] = (uint8_t)step_row((enum step)events[i].state.step)->ask;
     }
     seat_point(seat, SIM_CRASH_AFTER_APPEND);
     return good;
@@ -148,21 +163,83 @@ static uint32_t to_do(const struct plan *p)
     return n;
 }
 
+/* What a dead rollout holds is waited for, as command_await_dead does. NULL: it is alive. */
+static struct survey *look_around(struct sim_seat *seat, const struct plan_request *q, struct complaints *c)
+{
+    struct sim *s = seat->sim;
+    const struct fleet *fleet = scan_fleet(s->story);
+    struct survey *survey = scan_survey(s, fleet);
+    struct vigil v = {0};
+    enum vigil_verdict verdict;
+
+    while ((verdict = vigil_look(&v, fleet, survey, q, seat->act == STORY_REPAIR, (uint64_t)s->truth.now_ms)) ==
+           VIGIL_WAIT) {
+        seat_sleep(seat, v.wait_ms);
+        survey = scan_survey(s, fleet);
+    }
+    if (verdict == VIGIL_ALIVE)
+        complain(c, EXIT_HELD, "it is alive");
+    return verdict == VIGIL_ALIVE ? NULL : survey;
+}
+
+/* As command_refused: what the run before left out makes it 3. */
+static void refuse(struct sim_seat *seat, const struct survey *survey, const struct plan_request *q,
+                   struct complaints *c)
+{
+    for (uint32_t i = 0; survey != NULL && i < survey->n_nodes && c->exit_code != EXIT_HELD; i++)
+        if (plan_resume_holds(&survey->nodes[i], q) && survey->nodes[i].status.claim.n_took_out > 0)
+            seat->code = 3;
+}
+
 static struct plan *make_plan(struct sim_seat *seat, struct complaints *c)
 {
     struct sim *s = seat->sim;
     const struct fleet *fleet = scan_fleet(s->story);
+    bool back = seat->act == STORY_ROLLBACK;
     struct options o;
-    struct plan_request q = {.rollout = seat->rollout, .holder = seat->holder, .has_release = !s->story->restart,
+    struct plan_request q = {.rollout = seat->rollout,
+                             .holder = seat->holder,
+                             .rollback = back,
+                             .has_release = !s->story->restart && !back,
                              .release_size = 1};
     struct survey *survey;
+    struct plan *p = NULL;
 
     scan_options(s->story, &o);
+    if (back)
+        o.release = NULL;
     scan_sha256(q.has_release ? 'B' : 0, q.release_sha256);
-    survey = scan_survey(s, fleet);
+    survey = look_around(seat, &q, c);
     seat_sleep(seat, dice_in(&s->dice, 1, 20));
-    return seat->act == STORY_REPAIR ? plan_make_repair(fleet, &o, survey, &q, c)
-                                     : plan_make(fleet, &o, survey, &q, c);
+    if (survey != NULL)
+        p = seat->act == STORY_REPAIR ? plan_make_repair(fleet, &o, survey, &q, c)
+                                      : plan_make(fleet, &o, survey, &q, c);
+    seat->code = c->exit_code;
+    if (p == NULL && seat->act != STORY_REPAIR)
+        refuse(seat, survey, &q, c);
+    return p;
+}
+
+/* Where dead rollouts left the nodes that this one takes up again. */
+static void count_resumed(const struct sim_seat *seat)
+{
+    struct sim *s = seat->sim;
+
+    for (uint32_t i = 0; i < seat->plan->n_nodes; i++)
+        for (uint32_t k = seat->index; k-- > 0;) {
+            struct sim_seat *dead = &s->seats[k];
+            uint8_t step;
+
+            if (dead->state != SEAT_DEAD || dead->view == NULL || dead->counted)
+                continue;
+            for (uint32_t n = 0; n < dead->plan->n_nodes; n++)
+                if (dead->node_of[n] == seat->node_of[i]) {
+                    step = dead->view->nodes[n].state.step;
+                    s->tally->ways[step][WAY_RESUME]++;
+                }
+        }
+    for (uint32_t k = 0; k < seat->index; k++)
+        s->seats[k].counted = s->seats[k].state == SEAT_DEAD;
 }
 
 static void run(struct sim_seat *seat)
@@ -182,6 +259,7 @@ static void run(struct sim_seat *seat)
     loop.view = seat->view = view_new(seat->plan);
     seat->who.fence = seat->plan->fence;
     wire_open(seat);
+    count_resumed(seat);
     sim_note(seat->sim, TRACE_PLAN, seat->index, seat->plan->n_nodes, (int64_t)seat->plan->fence, 0);
     seat->code = loop_run(&loop);
 }
@@ -194,9 +272,6 @@ static void live(void *arg)
     bool repair = seat->act == STORY_REPAIR;
 
     seat->plan = make_plan(seat, &c);
-    if (seat->plan != NULL)
-        seat->plan->wait_ms[WAIT_WISH] = 0; /* nobody wishes here; run_wish_test has that */
-    seat->code = c.exit_code;
     if (seat->plan != NULL && (repair ? seat->plan->n_nodes > 0 : to_do(seat->plan) > 0)) {
         run(seat);
         seat->code = seat->code != 0 ? seat->code : c.exit_code;
@@ -230,8 +305,9 @@ static void tell_judge(struct sim_seat *seat)
 {
     struct sim *s = seat->sim;
     struct judge_end e = {.who = seat->who,
+                          .seat = seat->index,
                           .code = seat->code,
-                          .target = s->story->restart ? 0 : 'B',
+                          .target = s->story->restart || seat->act == STORY_ROLLBACK ? 0 : 'B',
                           .rolls = seat->act == STORY_ROLL,
                           .names = names,
                           .ctx = seat};
@@ -253,9 +329,6 @@ void seat_over(struct sim_seat *seat, enum seat_state state)
         sim_note(s, TRACE_END, seat->index, seat->code, 0, 0);
         s->tally->exits[seat->code < 16 ? seat->code : 15]++;
         tell_judge(seat);
-    } else if (seat->view != NULL) {
-        for (uint32_t i = 0; i < seat->plan->n_nodes; i++)
-            s->tally->ways[seat->view->nodes[i].state.step][WAY_CRASH]++;
     }
     for (uint8_t i = 0; i < SIM_CALLS; i++)
         if (s->calls[i].used && s->calls[i].ready && s->calls[i].seat == seat->index)
@@ -294,10 +367,14 @@ uint8_t seat_start(struct sim *s, const struct story_process *p)
             sim_fired(s, SIM_SECOND_CONTROLLER);
             break;
         }
+    if (p->wish > 0)
+        sim_due(s, s->truth.now_ms + p->wish_ms, DUE_WISH, index, 0);
     if (p->signal_ms > 0)
         sim_due(s, s->truth.now_ms + p->signal_ms, DUE_SIGNAL, index, 0);
     if (p->signal_ms > 0 && p->signal_more_ms > 0)
         sim_due(s, s->truth.now_ms + p->signal_ms + p->signal_more_ms, DUE_SIGNAL, index, 1);
+    if (p->act == STORY_REPAIR)
+        s->judge.repairs |= 1u << p->rollout;
     sim_note(s, TRACE_START, index, p->act, p->rollout, 0);
     s->tally->processes++;
     seat->awake = true;

@@ -16,18 +16,19 @@
 #define SIM_SEATS  JUDGE_SEATS
 #define SIM_CALLS  160
 #define SIM_DUES   1024
-#define SIM_TURNS  200000                  /* of a seat: more, and it never ends */
+#define SIM_TURNS  200000 /* of a seat: more, and it never ends */
 #define SIM_END_MS (48 * 3600 * 1000LL)
 
 /* ---- what is due when */
 enum sim_due_kind {
-    DUE_ARRIVE,   /* part b of call a arrives at its goal */
-    DUE_BACK,     /* ... is answered */
-    DUE_JOB,      /* the job number b of node a ends */
-    DUE_EVENT,    /* event a of the story; b: it ends */
-    DUE_START,    /* process a of the story */
-    DUE_SIGNAL,   /* to seat a */
-    DUE_STICKY    /* a sticky request arrives at peer a */
+    DUE_ARRIVE, /* part b of call a arrives at its goal */
+    DUE_BACK,   /* ... is answered */
+    DUE_JOB,    /* the job number b of node a ends */
+    DUE_EVENT,  /* event a of the story; b: it ends */
+    DUE_START,  /* process a of the story */
+    DUE_WISH,   /* of seat a's rollout */
+    DUE_SIGNAL, /* to seat a */
+    DUE_STICKY  /* a sticky request arrives at peer a */
 };
 struct sim_due {
     int64_t ms;
@@ -55,17 +56,22 @@ struct sim_told {
     uint32_t connections;
     uint8_t attempt;
     bool healthy, touched, claim_ours, claim_live;
+    uint64_t fence;
+    struct sim_wish wish;
+    enum ask job_of;
+    struct sim_ident job_before, job_after;
 };
 
 struct sim_call {
     bool used, ready;
     uint8_t seat, n_parts, n_open;
-    uint8_t next; /* of the ready ones of its seat */
-    int64_t sent_ms;
+    uint8_t next;             /* of the ready ones of its seat */
+    int64_t sent_ms, turn_ms; /* when it left; when the turn began that decided it */
     struct action action;
     struct sim_who who;
     struct sim_told told;
     struct sim_part parts[SIM_LBS];
+    struct seen_peer looked[SIM_NODE_PEERS];
 };
 
 /* ---- controllers */
@@ -78,8 +84,9 @@ struct sim_seat {
     struct sim *sim;
     const struct story_process *process;
     uint8_t index, state, act;
-    bool awake;        /* to be resumed at wake_ms, whatever comes */
-    bool sleeping;     /* ... and not by an answer */
+    bool counted;  /* where it left its nodes is in the tally */
+    bool awake;    /* to be resumed at wake_ms, whatever comes */
+    bool sleeping; /* ... and not by an answer */
     int64_t wake_ms, collected_ms;
     struct sim_who who;
     uint32_t points, appends, turns, idle;
@@ -89,9 +96,11 @@ struct sim_seat {
     struct view *view;
     struct store *journal;
     char rollout[16], holder[16];
-    uint8_t first_ready, last_ready; /* calls; SIM_CALLS = none */
+    uint8_t first_ready, last_ready;                                        /* calls; SIM_CALLS = none */
     uint8_t node_of[SIM_NODES], lb_of[SIM_LBS], upstream_of[SIM_UPSTREAMS]; /* plan's index -> truth's */
     uint8_t peer_of[SIM_PEERS];
+    uint8_t durable[SIM_NODES]; /* by the plan's node: the ask of the step that the journal has */
+    bool failed[SIM_NODES];
     int64_t entered_ms[SIM_NODES]; /* when the node came into its step */
     struct {
         struct seen_upstream upstreams[SIM_UPSTREAMS];
@@ -108,10 +117,12 @@ struct sim {
     struct dice dice;
     struct trace trace;
     struct tally *tally;
+    void (*seen)(const struct sim *); /* after every event; NULL */
     uint32_t n_dues, next_order, n_seats, next_process;
     uint64_t fired[SIM_FAULTS];
-    bool calm;            /* the storm is over: no more faults */
-    bool refused_rightly; /* a plan was not possible from the first */
+    uint32_t waiting;      /* bits of the story's events that wait for a request */
+    bool calm;             /* the storm is over: no more faults */
+    bool refused_rightly;  /* a plan was not possible from the first */
     struct store *journal; /* of the machine that controllers run on */
     struct sim_due dues[SIM_DUES];
     struct sim_call calls[SIM_CALLS];
@@ -120,6 +131,7 @@ struct sim {
 
 void sim_due(struct sim *, int64_t ms, enum sim_due_kind, uint8_t a, uint32_t b);
 void sim_due_sink(struct sim *, uint32_t i); /* its place in the heap is found again */
+void sim_sent(struct sim *, uint8_t target); /* what waits for such a request is due */
 void sim_fired(struct sim *, enum sim_fault);
 void sim_note(struct sim *, enum traced, int64_t a, int64_t b, int64_t c, int64_t d);
 
@@ -137,7 +149,7 @@ uint8_t seat_start(struct sim *, const struct story_process *);
 void seat_resume(struct sim_seat *);
 /* A place where a controller may be killed or stand still; `where`: the fault that it would be. */
 void seat_point(struct sim_seat *, enum sim_fault where);
-void seat_wait(struct sim_seat *);  /* until wake_ms, which an answer or a signal may bring nearer */
+void seat_wait(struct sim_seat *);               /* until wake_ms, which an answer or a signal may bring nearer */
 void seat_sleep(struct sim_seat *, uint32_t ms); /* nothing does */
 void seat_over(struct sim_seat *, enum seat_state);
 struct sim_seat *seat_now(void); /* the one that runs */

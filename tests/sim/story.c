@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "controller/ask.h"
 #include "dice.h"
 
 /* Small more often than large. */
@@ -52,6 +53,11 @@ static void draw_settings(struct story *s, struct dice *d)
     s->min_healthy_ms = dice_one_in(d, 3) ? dice_in(d, 1, 4) * 500 : 0;
     s->healthy_ms = dice_in(d, 5, 12) * 1000;
     s->bake_ms = dice_one_in(d, 4) ? dice_in(d, 1, 4) * 500 : 0;
+    s->failure_action = dice_below(d, 3);
+    s->max_failures = s->failure_action == 1 ? UINT32_MAX : dice_one_in(d, 3) ? 1 : 0;
+    s->on_inconclusive = dice_below(d, 2);
+    s->canary = dice_below(d, 3);
+    s->pause_after = dice_one_in(d, 12) ? dice_in(d, 1, 2) : 0;
     s->ttl_ms = dice_in(d, 3, 20) * 1000;
     s->request_ms = dice_in(d, 1, 3) * 1000;
     s->poll_ms = dice_one_in(d, 3) ? dice_in(d, 1, 10) * 100 : 500;
@@ -67,10 +73,21 @@ static void draw_fates(struct story *s, struct dice *d)
         if (bad && dice_one_in(d, 2))
             s->fate[i] = (uint8_t)dice_in(d, SIM_FATE_REFUSED, SIM_FATE_WRONG);
         if (bad && bad_undo) {
-            static const uint8_t undo[] = {SIM_FATE_REFUSED, SIM_FATE_DIED, SIM_FATE_ILL, SIM_FATE_HANGS};
+            static const uint8_t undo[] = {SIM_FATE_REFUSED, SIM_FATE_DIED,   SIM_FATE_ILL,
+                                           SIM_FATE_HANGS,   SIM_FATE_UNTRUE, SIM_FATE_KEPT};
             s->undo_fate[i] = undo[dice_below(d, sizeof undo)];
         }
     }
+}
+
+/* Where a single fault does most. */
+static uint8_t draw_target(struct dice *d)
+{
+    static const uint8_t asks[] = {ASK_STATUS, ASK_CLAIM,  ASK_DRAIN, ASK_DOWN,    ASK_BACK,
+                                   ASK_JOB,    ASK_HEALTH, ASK_UNDO,  ASK_JOB_END, ASK_UNCLAIM};
+    uint32_t i = dice_below(d, sizeof asks + 3);
+
+    return i < sizeof asks ? story_target(ACT_ASK, asks[i]) : story_target(ACT_READ_LB + i - (uint32_t)sizeof asks, 0);
 }
 
 static void draw_ways(struct story *s, struct dice *d)
@@ -79,28 +96,40 @@ static void draw_ways(struct story *s, struct dice *d)
 
     s->hold_ms = dice_one_in(d, 8) ? 12000 : dice_in(d, 0, 1200);
     s->way_ms = dice_one_in(d, 4) ? 200 : dice_in(d, 1, 20);
-    s->sticky_in = dice_one_in(d, 3) ? 3 : 0;
+    s->traffic = dice_one_in(d, 4) ? 0 : 1;
+    s->serves_badly = dice_one_in(d, 8);
+    s->sticky_in = dice_one_in(d, 3) ? 2 : 0;
+    s->frail_in = (uint16_t)(dice_one_in(d, 8) ? dice_in(d, 10, 100) : 0);
     if (dice_below(d, 8) < 5) {
         s->call_fault_in = rates[dice_below(d, sizeof rates / sizeof rates[0])];
+        if (dice_one_in(d, 2)) {
+            s->call_target = draw_target(d);
+            s->call_fault_in = (uint16_t)dice_in(d, 1, 6);
+        }
         s->call_faults = (uint8_t)(dice_one_in(d, 2) ? 0xff : 1u << dice_below(d, SIM_CALL_FAULTS));
     }
 }
 
 static void draw_events(struct story *s, struct dice *d)
 {
-    static const uint8_t kinds[] = {SIM_NODE_DIES,     SIM_NODE_REBOOTS,    SIM_PROCESS_DIES,   SIM_PROCESS_RESTARTED,
-                                    SIM_AGENT_DIES,    SIM_AGENT_DIES,      SIM_AGENT_FORGETS,  SIM_LB_DIES,
-                                    SIM_LB_DIES,       SIM_LB_RELOADS,      SIM_LB_RELOADS,     SIM_LB_FORGETS,
-                                    SIM_PEER_FAILS,    SIM_PEER_FAILS,      SIM_OPERATOR_SHUTS, SIM_OPERATOR_DRAINS,
+    static const uint8_t kinds[] = {SIM_NODE_DIES,     SIM_NODE_REBOOTS, SIM_PROCESS_DIES,   SIM_PROCESS_RESTARTED,
+                                    SIM_AGENT_DIES,    SIM_AGENT_DIES,   SIM_AGENT_FORGETS,  SIM_LB_DIES,
+                                    SIM_LB_DIES,       SIM_LB_RELOADS,   SIM_LB_RELOADS,     SIM_LB_FORGETS,
+                                    SIM_PEER_FAILS,    SIM_PEER_FAILS,   SIM_OPERATOR_SHUTS, SIM_OPERATOR_DRAINS,
                                     SIM_OPERATOR_OPENS};
     uint32_t length_ms = 2000 + 3000u * s->nodes;
 
     s->n_events = dice_one_in(d, 2) ? 0 : dice_in(d, 1, STORY_EVENTS / 2) * dice_in(d, 1, 2);
-    for (uint32_t i = 0; i < s->n_events; i++)
+    for (uint32_t i = 0; i < s->n_events; i++) {
         s->events[i] = (struct story_event){.at_ms = dice_below(d, length_ms),
                                             .for_ms = dice_one_in(d, 3) ? 60000 : dice_in(d, 100, 9000),
                                             .fault = kinds[dice_below(d, sizeof kinds)],
                                             .what = (uint8_t)dice_below(d, 256)};
+        if (dice_one_in(d, 2)) {
+            s->events[i].after = draw_target(d);
+            s->events[i].at_ms = dice_below(d, 2500);
+        }
+    }
 }
 
 static void draw_process(struct story *s, struct dice *d, uint32_t i)
@@ -109,8 +138,16 @@ static void draw_process(struct story *s, struct dice *d, uint32_t i)
     bool crashes = dice_below(d, 3) < (i == 0 ? 1 : 1) && i + 1 < STORY_PROCESSES;
 
     p->rollout = (uint8_t)(i + 1);
-    p->act = i == 0 || dice_one_in(d, 4) ? STORY_ROLL : STORY_REPAIR;
-    p->start_ms = dice_one_in(d, 2) ? dice_below(d, 3000) : dice_below(d, 2 * s->ttl_ms);
+    p->act = (uint8_t)(i == 0 || !dice_one_in(d, 3) ? STORY_ROLL : STORY_REPAIR);
+    if (i > 0 && p->act == STORY_ROLL && !dice_one_in(d, 3)) { /* the same again */
+        p->rollout = s->processes[i - 1].rollout;
+        p->act = s->processes[i - 1].act;
+    } else if (i > 0 && p->act == STORY_ROLL && dice_one_in(d, 4)) {
+        p->act = STORY_ROLLBACK;
+    }
+    if (s->pause_after > 0)
+        p->wish = WISH_PROMOTE;
+    p->start_ms = dice_one_in(d, 2) ? dice_below(d, 3000) : dice_below(d, 3 * s->ttl_ms);
     p->empty_disk = i > 0 && dice_one_in(d, 2);
     if (crashes)
         p->crash_at = dice_in(d, 1, 60u * s->nodes + 20);
@@ -120,6 +157,10 @@ static void draw_process(struct story *s, struct dice *d, uint32_t i)
     }
     if (dice_one_in(d, 24))
         p->full_at = dice_in(d, 1, 20u * s->nodes);
+    if (s->pause_after > 0 || dice_one_in(d, 16)) {
+        p->wish_ms = dice_in(d, 1, 3000 + 5000u * s->nodes) + (s->pause_after > 0 ? 20000 : 0);
+        p->wish = (uint8_t)dice_in(d, WISH_PAUSE, WISH_PROMOTE);
+    }
     if (dice_one_in(d, 12)) {
         p->signal_ms = dice_in(d, 1, 2000 + 4000u * s->nodes);
         p->signal_more_ms = dice_one_in(d, 3) ? dice_in(d, 1, 3000) : 0;
@@ -130,8 +171,7 @@ static void draw_processes(struct story *s, struct dice *d)
 {
     s->n_processes = 1;
     draw_process(s, d, 0);
-    while (s->n_processes < STORY_PROCESSES &&
-           (s->processes[s->n_processes - 1].crash_at != 0 || dice_one_in(d, 12))) {
+    while (s->n_processes < STORY_PROCESSES && (s->processes[s->n_processes - 1].crash_at != 0 || dice_one_in(d, 12))) {
         uint32_t i = s->n_processes++;
 
         draw_process(s, d, i);
@@ -142,9 +182,59 @@ static void draw_processes(struct story *s, struct dice *d)
     }
 }
 
+/* Two things that do little alone. */
+static void draw_pair(struct story *s, struct dice *d)
+{
+    static const struct {
+        uint8_t target, fault, after, event;
+        uint16_t within_ms;
+    } pairs[] = {
+        {ASK_DRAIN, SIM_HUNG_REQUEST, ASK_DRAIN, SIM_OPERATOR_SHUTS, 800},
+        {ASK_DRAIN, SIM_HUNG_REQUEST, ASK_DRAIN, SIM_PEER_FAILS, 800},
+        {ASK_JOB, SIM_HUNG_REQUEST, ASK_JOB, SIM_OPERATOR_OPENS, 800},
+        {ASK_JOB, SIM_HUNG_REQUEST, ASK_JOB, SIM_LB_FORGETS, 800},
+        {ASK_HEALTH, SIM_LATE, ASK_DOWN, SIM_LB_FORGETS, 60},
+        {ASK_HEALTH, SIM_LATE, ASK_DOWN, SIM_OPERATOR_OPENS, 60},
+        {64 + ACT_RENEW, SIM_LATE, ASK_BACK, SIM_LB_RELOADS, 60},
+        {ASK_HEALTH, SIM_LATE, ASK_DRAIN, SIM_LB_RELOADS, 400},
+    };
+    uint32_t i = dice_below(d, sizeof pairs / sizeof pairs[0]);
+
+    if (pairs[i].event == SIM_LB_RELOADS) {
+        s->exact = false;
+        s->hold_ms = 3000;
+        s->drain_ms = 8000;
+    }
+
+    s->call_target = pairs[i].target;
+    s->call_faults = (uint8_t)(1u << pairs[i].fault);
+    s->call_fault_in = (uint16_t)dice_in(d, 1, 3);
+    s->n_events = 1;
+    s->events[0] = (struct story_event){.after = pairs[i].after,
+                                        .at_ms = dice_below(d, pairs[i].within_ms),
+                                        .for_ms = 60000,
+                                        .fault = pairs[i].event,
+                                        .what = (uint8_t)dice_below(d, 4)};
+}
+
+/* An operator was there before: a peer is closed from the first. */
+static void draw_before(struct story *s, struct dice *d)
+{
+    s->max_unavailable = s->max_unavailable > 2 ? s->max_unavailable : 2;
+    s->max_unavailable_percent = false;
+    s->nodes = s->nodes < 3 ? 3 : s->nodes;
+    s->n_events = s->n_events > 0 ? s->n_events : 1;
+    s->events[0] = (struct story_event){.for_ms = 3600000,
+                                        .fault = dice_one_in(d, 2) ? SIM_OPERATOR_SHUTS : SIM_OPERATOR_DRAINS,
+                                        .what = (uint8_t)dice_below(d, 4)};
+}
+
 static void make_calm(struct story *s)
 {
-    s->call_fault_in = 0;
+    s->call_fault_in = s->frail_in = 0;
+    s->on_inconclusive = s->pause_after = 0;
+    s->serves_badly = false;
+    s->traffic = 1;
     s->n_events = 0;
     s->n_processes = 1;
     s->processes[0] = (struct story_process){.rollout = 1};
@@ -154,6 +244,9 @@ static void make_calm(struct story *s)
     for (uint8_t i = 0; i < s->nodes; i++)
         s->gets_healthy_ms[i] = s->gets_healthy_ms[i] > 1000 ? 1000 : s->gets_healthy_ms[i];
     s->hold_ms = s->hold_ms > 600 ? 600 : s->hold_ms;
+    s->drain_ms = 8000;
+    s->poll_ms = 250;
+    s->healthy_ms = 20000;
     s->sticky_in = 0;
 }
 
@@ -169,15 +262,20 @@ void story_draw(struct story *s, uint64_t seed)
     draw_fates(s, &d);
     draw_events(s, &d);
     draw_processes(s, &d);
+    if (dice_one_in(&d, 10))
+        draw_pair(s, &d);
+    if (dice_one_in(&d, 10))
+        draw_before(s, &d);
     if (dice_one_in(&d, 8))
         make_calm(s);
 }
 
 bool story_is_calm(const struct story *s)
 {
-    bool calm = s->call_fault_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 600 &&
-                s->sticky_in == 0 && s->processes[0].crash_at == 0 && s->processes[0].pause_at == 0 &&
-                s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0;
+    bool calm = s->call_fault_in == 0 && s->on_inconclusive == 0 && s->pause_after == 0 && s->processes[0].wish == 0 &&
+                s->frail_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 600 && s->sticky_in == 0 &&
+                s->drain_ms >= 8000 && !s->serves_badly && s->traffic > 0 && s->processes[0].crash_at == 0 &&
+                s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0;
 
     for (uint8_t i = 0; i < s->nodes; i++)
         calm = calm && s->fate[i] == SIM_FATE_GOOD && s->flap_ms[i] == 0 && s->gets_healthy_ms[i] <= 1000;
@@ -186,7 +284,7 @@ bool story_is_calm(const struct story *s)
 
 void story_print(const struct story *s, FILE *f)
 {
-    static const char *const acts[] = {"roll", "repair"};
+    static const char *const acts[] = {"roll", "repair", "rollback"};
 
     (void)fprintf(f,
                   "seed %llu: %u nodes, %u load balancers of %u upstreams, %u foreign peers and %u backups in each, %u "
@@ -200,19 +298,23 @@ void story_print(const struct story *s, FILE *f)
                   s->max_unavailable_percent ? "%" : "", s->drain_ms, s->proceed ? " then proceed" : "", s->job_ms,
                   s->probe_ms, s->threshold, s->min_healthy_ms, s->healthy_ms, s->bake_ms, s->ttl_ms, s->request_ms,
                   s->poll_ms);
-    (void)fprintf(f, "requests last %u ms, a way takes %u ms, one in %u calls meets a fault of %02x; fates:", s->hold_ms,
-                  s->way_ms, s->call_fault_in, s->call_faults);
+    (void)fprintf(
+        f,
+        "requests last %u ms, a way takes %u ms, one in %u calls (%u) meets a fault of %02x, an agent goes for a "
+        "while after one in %u; fates:",
+        s->hold_ms, s->way_ms, s->call_fault_in, s->call_target, s->call_faults, s->frail_in);
     for (uint8_t i = 0; i < s->nodes; i++)
         (void)fprintf(f, " %u/%u", s->fate[i], s->undo_fate[i]);
     (void)fputc('\n', f);
     for (uint32_t i = 0; i < s->n_events; i++)
-        (void)fprintf(f, "event at %u ms for %u ms of %u: %s\n", s->events[i].at_ms, s->events[i].for_ms,
-                      s->events[i].what, sim_fault_words[s->events[i].fault]);
+        (void)fprintf(f, "event at %u ms after %u for %u ms of %u: %s\n", s->events[i].at_ms, s->events[i].after,
+                      s->events[i].for_ms, s->events[i].what, sim_fault_words[s->events[i].fault]);
     for (uint32_t i = 0; i < s->n_processes; i++) {
         const struct story_process *p = &s->processes[i];
 
-        (void)fprintf(f, "process %u: %s r%u, start %u ms%s, crash at %u, pause at %u for %u ms, full at %u, signal %u+%u ms\n",
-                      i, acts[p->act], p->rollout, p->start_ms, p->overlaps ? " (overlaps)" : "", p->crash_at,
-                      p->pause_at, p->pause_ms, p->full_at, p->signal_ms, p->signal_more_ms);
+        (void)fprintf(
+            f, "process %u: %s r%u, start %u ms%s, crash at %u, pause at %u for %u ms, full at %u, signal %u+%u ms\n",
+            i, acts[p->act], p->rollout, p->start_ms, p->overlaps ? " (overlaps)" : "", p->crash_at, p->pause_at,
+            p->pause_ms, p->full_at, p->signal_ms, p->signal_more_ms);
     }
 }

@@ -13,10 +13,15 @@
 #define STORY_EVENTS    8
 #define STORY_PROCESSES 4
 
-enum story_act { STORY_ROLL, STORY_REPAIR };
+enum story_act {
+    STORY_ROLL, /* with the id of an earlier one: resumes it */
+    STORY_REPAIR,
+    STORY_ROLLBACK /* to the releases before */
+};
 
 struct story_event {
-    uint32_t at_ms;
+    uint32_t at_ms;  /* since the beginning, or since the first request of the kind `after` */
+    uint8_t after;   /* what is sent first (story_target); 0 = nothing */
     uint32_t for_ms; /* how long it lasts */
     uint8_t fault;   /* enum sim_fault */
     uint8_t what;    /* node, lb or peer; taken modulo how many there are */
@@ -32,6 +37,8 @@ struct story_process {
     uint32_t pause_at;       /* stands still at its n-th crash point ... */
     uint32_t pause_ms;       /* ... for so long */
     uint32_t full_at;        /* the n-th append and all later ones fail; 0 = none */
+    uint32_t wish_ms;        /* a person's wish comes to all agents that can be reached, so long after its start ... */
+    uint8_t wish;            /* enum wish; 0 = none */
     uint32_t signal_ms;      /* after its start; 0 = none */
     uint32_t signal_more_ms; /* a second one after that; 0 = none */
 };
@@ -39,27 +46,39 @@ struct story_process {
 struct story {
     uint64_t seed;
     uint8_t nodes, lbs, upstreams_per_lb, foreign, backups, ports;
-    bool restart; /* no release */
+    bool restart;      /* no release */
     uint8_t at_target; /* bits: nodes that run it already */
-    bool exact; /* the load balancers' `active` */
+    bool exact;        /* the load balancers' `active` */
     /* settings */
     uint32_t batches[3], n_batches;
     bool batch_percent;
     uint32_t max_unavailable;
     bool max_unavailable_percent, proceed;
     uint32_t drain_ms, job_ms, probe_ms, threshold, min_healthy_ms, healthy_ms, bake_ms, ttl_ms, request_ms, poll_ms;
+    uint32_t max_failures, failure_action; /* as options.h has them */
+    uint32_t on_inconclusive, canary, pause_after;
     /* the world's ways */
-    uint32_t hold_ms;                 /* requests last at most so long after a drain */
-    uint32_t way_ms;                  /* a request takes at most so long to arrive */
-    uint8_t sticky_in;                /* one in so many drains meets a sticky request; 0 = none */
-    uint16_t call_fault_in;           /* one in so many calls meets a fault; 0 = none */
-    uint8_t call_faults;              /* bits of enum sim_fault: which of the calls' faults */
+    uint8_t traffic;        /* 0 = too little to judge a bake by */
+    bool serves_badly;      /* the release answers some requests with a 5xx */
+    uint32_t hold_ms;       /* requests last at most so long after a drain */
+    uint32_t way_ms;        /* a request takes at most so long to arrive */
+    uint16_t frail_in;      /* one in so many calls is the last that an agent answers for a while; 0 = none */
+    uint8_t sticky_in;      /* one in so many drains meets a sticky request; 0 = none */
+    uint16_t call_fault_in; /* one in so many calls meets a fault; 0 = none */
+    uint8_t call_target;    /* only these requests (story_target); 0 = all */
+    uint8_t call_faults;    /* bits of enum sim_fault: which of the calls' faults */
     uint8_t fate[SIM_NODES], undo_fate[SIM_NODES];
     uint16_t gets_healthy_ms[SIM_NODES], flap_ms[SIM_NODES];
     uint32_t n_events, n_processes;
     struct story_event events[STORY_EVENTS];
     struct story_process processes[STORY_PROCESSES];
 };
+
+/* A kind of request, by the controller's enum action_kind and enum ask, in one number that is not 0. */
+static inline uint8_t story_target(uint32_t kind, uint32_t ask)
+{
+    return (uint8_t)(kind == 0 ? ask : 64 + kind);
+}
 
 void story_draw(struct story *, uint64_t seed);
 /* Nothing in it that could keep a rollout from its goal. */

@@ -1,19 +1,53 @@
 #include "tally.h"
 
 /* Ways that a row cannot be left in, and why. */
+#define ANY_WAY UINT32_MAX
 static const struct {
     enum step step;
-    enum tally_way way;
+    uint32_t way; /* enum tally_way, or ANY_WAY */
 } never[] = {
     {STEP_WAIT, WAY_FAILURE},
+    {STEP_YIELD, WAY_FAILURE}, /* one request of a run that another took over: too rare to count on */
+    {STEP_YIELD, WAY_RESUME},
+    {STEP_WAIT, WAY_LIMIT}, /* it has none, */
+    {STEP_WAIT, WAY_STOP},  /* and a stop leaves it there */
+    {STEP_JOB, WAY_STOP},   /* on_stop is the step itself: it is finished first; so in the next ones */
+    {STEP_AWAIT, WAY_STOP},
+    {STEP_VERIFY, WAY_STOP},
+    {STEP_HEALTH, WAY_STOP},
+    {STEP_BACK, WAY_STOP},
+    {STEP_SEEN, WAY_STOP},
+    {STEP_BAKE, WAY_STOP},
+    {STEP_UNCLAIM, WAY_STOP},
+    {STEP_RETURN, WAY_STOP},
+    {STEP_SETTLE, WAY_STOP},
+    {STEP_UNDO, WAY_STOP},
+    {STEP_UNDOING, WAY_STOP},
+    {STEP_REVERIFY, WAY_STOP},
+    {STEP_REHEALTH, WAY_STOP},
+    {STEP_UNCLAIM, WAY_FAILURE}, /* refused is as good as done */
+    {STEP_BAKE, WAY_LIMIT},      /* is its success */
+    {STEP_LOOK, WAY_FAILURE},    /* again, until the limit; so in the next ones */
+    {STEP_QUIET, WAY_FAILURE},
+    {STEP_SEEN, WAY_FAILURE},
+    {STEP_MEND, WAY_STOP},
+    {STEP_RECLAIM, WAY_STOP},
+    {STEP_REVIEW, WAY_STOP},
+    {STEP_RESUME, WAY_STOP},
+    {STEP_REVIEW, WAY_FAILURE},
+    {STEP_YIELD, WAY_STOP},
+    {STEP_UNCLAIM, WAY_FAILURE},
+    {STEP_MEND, WAY_FAILURE},
+    /* another took the node between the survey and the leases, and died since */ {STEP_DONE, ANY_WAY},
+    {STEP_OUT, ANY_WAY}, /* nothing leaves them */
 };
 
-static const char *const way_names[WAYS] = {"success", "failure", "limit", "stop", "crash"};
+static const char *const way_names[WAYS] = {"success", "failure", "limit", "stop", "resume"};
 
 static bool impossible(enum step step, enum tally_way way)
 {
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
-        if (never[i].step == step && never[i].way == way)
+        if (never[i].step == step && (never[i].way == ANY_WAY || never[i].way == (uint32_t)way))
             return true;
     return false;
 }

@@ -10,7 +10,7 @@
 #include "controller/node.h"
 #include "faults.h"
 
-enum tally_way { WAY_SUCCESS, WAY_FAILURE, WAY_LIMIT, WAY_STOP, WAY_CRASH, WAYS };
+enum tally_way { WAY_SUCCESS, WAY_FAILURE, WAY_LIMIT, WAY_STOP, WAY_RESUME, WAYS };
 
 struct tally {
     uint64_t stories, processes, turns, events, exits[16], faults[SIM_FAULTS];

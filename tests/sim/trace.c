@@ -26,7 +26,8 @@ static const char *const asks[] = {
 /* An action's kind and ask, as wire.c has them in one number. */
 static const char *action(int64_t kind)
 {
-    static const char *const kinds[] = {"", "read of a load balancer", "lease", "renewal of a claim"};
+    static const char *const kinds[] = {
+        "", "read of a load balancer", "lease", "renewal of a claim", "look at its servers", "wish"};
 
     return kind >= 256 ? kinds[kind >> 8] : asks[kind];
 }
@@ -45,7 +46,7 @@ static void row_print(const struct trace_row *r, FILE *f)
     (void)fprintf(f, "%9.3f  ", (double)r->ms / 1000);
     switch (r->kind) {
     case TRACE_START:
-        (void)fprintf(f, "seat %lld starts: %s, rollout %lld", a, b == 0 ? "roll" : "repair", c);
+        (void)fprintf(f, "seat %lld starts: %s, rollout %lld", a, b == 0 ? "roll" : b == 1 ? "repair" : "rollback", c);
         break;
     case TRACE_PLAN:
         (void)fprintf(f, "seat %lld has a plan of %lld nodes, fence %lld", a, b, c);

@@ -7,23 +7,23 @@
 
 #define TRACE_KEPT 512
 
-enum traced { /* with what its numbers are */
-    TRACE_START,    /* seat, act, rollout */
-    TRACE_PLAN,     /* seat, nodes, fence */
-    TRACE_NO_PLAN,  /* seat, exit code */
-    TRACE_SENT,     /* seat, action, node or lb or upstream, mask */
-    TRACE_FAULT,    /* enum sim_fault */
-    TRACE_EFFECT,   /* seat, action, node or lb or upstream, answer kind */
-    TRACE_TOLD,     /* likewise */
-    TRACE_STEP,     /* seat, node, from, to */
-    TRACE_STOPPING, /* seat */
-    TRACE_EVENT,    /* enum sim_fault, of whom, it is over */
-    TRACE_JOB_END,  /* node, state, executable, pid */
-    TRACE_CRASH,    /* seat, enum sim_fault */
-    TRACE_PAUSE,    /* seat, ms */
-    TRACE_SIGNAL,   /* seat, number */
-    TRACE_END,      /* seat, exit code */
-    TRACE_CALM
+enum traced {                 /* with what its numbers are */
+              TRACE_START,    /* seat, act, rollout */
+              TRACE_PLAN,     /* seat, nodes, fence */
+              TRACE_NO_PLAN,  /* seat, exit code */
+              TRACE_SENT,     /* seat, action, node or lb or upstream, mask */
+              TRACE_FAULT,    /* enum sim_fault */
+              TRACE_EFFECT,   /* seat, action, node or lb or upstream, answer kind */
+              TRACE_TOLD,     /* likewise */
+              TRACE_STEP,     /* seat, node, from, to */
+              TRACE_STOPPING, /* seat */
+              TRACE_EVENT,    /* enum sim_fault, of whom, it is over */
+              TRACE_JOB_END,  /* node, state, executable, pid */
+              TRACE_CRASH,    /* seat, enum sim_fault */
+              TRACE_PAUSE,    /* seat, ms */
+              TRACE_SIGNAL,   /* seat, number */
+              TRACE_END,      /* seat, exit code */
+              TRACE_CALM
 };
 
 struct trace_row {

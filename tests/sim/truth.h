@@ -1,5 +1,6 @@
-/* truth.h - the simulated fleet as it truly is: load balancers with the semantics of our nginx module, agents with those
- * of their contract, requests in flight. One flat block without pointers, so that it can be copied, compared and hashed.
+/* truth.h - the simulated fleet as it truly is: load balancers with the semantics of our nginx module, agents with
+ * those of their contract, requests in flight. One flat block without pointers, so that it can be copied, compared and
+ * hashed.
  *
  * Nothing of the controller is known here. lbs.c and agents.c change it, judge.c watches it, wire.c lets a controller
  * reach it. Rollouts, executables, holders are small numbers; times are virtual milliseconds. */
@@ -77,7 +78,7 @@ enum sim_job_state { SIM_JOB_NONE, SIM_JOB_RUNNING, SIM_JOB_DONE, SIM_JOB_FAILED
 
 struct sim_job {
     struct sim_who who;
-    struct sim_ident after;
+    struct sim_ident before, after;
     int64_t ends_ms;
     uint8_t kind, state, exe, attempt;
     bool undo; /* the step part of its id */
@@ -85,8 +86,24 @@ struct sim_job {
     uint32_t order; /* rises */
 };
 
-enum sim_fate { SIM_FATE_GOOD, SIM_FATE_REFUSED, SIM_FATE_KEPT, SIM_FATE_DIED, SIM_FATE_ILL, SIM_FATE_UNTRUE,
-                SIM_FATE_HANGS, SIM_FATE_WRONG };
+enum sim_fate {
+    SIM_FATE_GOOD,
+    SIM_FATE_REFUSED,
+    SIM_FATE_KEPT,
+    SIM_FATE_DIED,
+    SIM_FATE_ILL,
+    SIM_FATE_UNTRUE,
+    SIM_FATE_HANGS,
+    SIM_FATE_WRONG
+};
+
+/* What a person wants of a rollout at work. */
+struct sim_wish {
+    int64_t put_ms;
+    uint64_t id; /* 0 = none */
+    uint8_t rollout, wish;
+    bool taken;
+};
 
 struct sim_agent {
     int64_t dead_until_ms; /* nobody answers */
@@ -96,8 +113,10 @@ struct sim_agent {
     struct sim_who highest; /* fence, and whose it is */
     struct sim_job jobs[SIM_JOBS];
     uint32_t n_jobs;
+    struct sim_wish wish;
     uint32_t job_ms, gets_healthy_ms, flap_ms; /* flap_ms > 0: ill every third such time */
     uint8_t installed, staged;                 /* staged: bits by executable - 'A' */
+    uint8_t previous;                          /* executable before the one that runs, kept; 0 = none */
     uint8_t fate, undo_fate;                   /* enum sim_fate of jobs to come */
     bool ill;                                  /* what runs never gets healthy */
 };
@@ -131,6 +150,7 @@ enum sim_reply sim_claim_put(struct sim_truth *, uint8_t node, const struct sim_
 enum sim_reply sim_claim_drop(struct sim_truth *, uint8_t node, const struct sim_who *);
 /* What is asked for is in `job`; *new_job says whether it was not there before. */
 enum sim_reply sim_job_post(struct sim_truth *, uint8_t node, const struct sim_job *, struct sim_job **, bool *new_job);
+enum sim_fate sim_job_fate(const struct sim_agent *, const struct sim_job *); /* what it comes to */
 void sim_job_end(struct sim_truth *, uint8_t node, struct sim_job *);
 struct sim_job *sim_job_find(struct sim_truth *, uint8_t node, uint8_t rollout, bool undo, uint8_t attempt);
 const struct sim_job *sim_job_last(const struct sim_agent *); /* NULL = none yet */

@@ -18,7 +18,8 @@ static uint8_t last_number(const char *name)
 /* "10.0.1.3:8001": the second port of node 2 */
 static uint8_t peer_of(const struct sim_truth *t, uint8_t upstream, const char *server)
 {
-    unsigned node = (unsigned)strtoul(server + 7, NULL, 10) - 1, port = (unsigned)strtoul(strchr(server, ':') + 1, NULL, 10) - 8000;
+    unsigned node = (unsigned)strtoul(server + 7, NULL, 10) - 1,
+             port = (unsigned)strtoul(strchr(server, ':') + 1, NULL, 10) - 8000;
 
     for (uint8_t i = 0; i < t->n_peers; i++)
         if (t->peers[i].upstream == upstream && t->peers[i].node == node && t->peers[i].port == port)
@@ -71,13 +72,15 @@ static int64_t place_of(const struct sim_seat *seat, const struct action *a)
 
 static bool at_lbs(const struct action *a)
 {
+    if (a->kind == ACT_LOOK)
+        return true;
     return a->kind == ACT_ASK && (a->ask == ASK_DRAIN || a->ask == ASK_DOWN || a->ask == ASK_BACK);
 }
 
 static bool is_effect(const struct action *a)
 {
     if (a->kind != ACT_ASK)
-        return a->kind != ACT_READ_LB;
+        return a->kind != ACT_READ_LB && a->kind != ACT_LOOK && !(a->kind == ACT_WISH && a->expect == 0);
     return a->ask != ASK_STATUS && a->ask != ASK_JOB_END && a->ask != ASK_HEALTH;
 }
 
@@ -91,6 +94,8 @@ static uint32_t limit_ms(const struct plan *p, const struct action *a)
 {
     uint32_t request_ms = p->wait_ms[WAIT_CHANGE] / 3;
 
+    if (a->kind == ACT_LOOK)
+        return request_ms + a->hold_s * 1000;
     if (a->kind == ACT_ASK && a->ask == ASK_JOB_END)
         return poll_ms(p) + request_ms;
     return a->kind == ACT_ASK && a->ask == ASK_STAGE ? p->wait_ms[WAIT_STAGE] : request_ms;
@@ -108,11 +113,13 @@ static uint32_t peers_of(const struct sim_seat *seat, const struct action *a, ui
     return count;
 }
 
-static enum sim_fault draw_fault(struct sim *s)
+static enum sim_fault draw_fault(struct sim *s, const struct action *a)
 {
+    uint8_t target = s->story->call_target;
     uint32_t fault;
 
-    if (s->calm || s->story->call_fault_in == 0 || !dice_one_in(&s->dice, s->story->call_fault_in))
+    if (s->calm || s->story->call_fault_in == 0 || (target != 0 && target != story_target(a->kind, a->ask)) ||
+        !dice_one_in(&s->dice, s->story->call_fault_in))
         return SIM_FAULT_NONE;
     fault = dice_below(&s->dice, SIM_CALL_FAULTS);
     while ((s->story->call_faults >> fault & 1) == 0)
@@ -127,7 +134,7 @@ static void launch(struct sim *s, uint8_t index, uint32_t part)
     const struct plan *plan = s->seats[c->seat].plan;
     int64_t now = s->truth.now_ms, way = dice_in(&s->dice, 1, s->story->way_ms);
 
-    p->fault = (uint8_t)draw_fault(s);
+    p->fault = (uint8_t)draw_fault(s, &c->action);
     p->reply = ANS_OK;
     if (p->fault != SIM_FAULT_NONE) {
         sim_fired(s, (enum sim_fault)p->fault);
@@ -165,6 +172,17 @@ static uint8_t free_call(const struct sim *s)
     return i;
 }
 
+/* I5: an intent is durable before its request leaves. Without a journal only what brings a node back may leave. */
+static void check_durable(struct sim_seat *seat, const struct action *a)
+{
+    bool back = a->ask == ASK_BACK || a->ask == ASK_UNCLAIM || a->ask == ASK_UNDO ||
+                (a->ask == ASK_CLAIM && seat->view->nodes[a->node].state.step == STEP_RECLAIM);
+    bool none = a->ask == ASK_STAGE && !seat->plan->has_release; /* nothing to send */
+
+    if (a->kind == ACT_ASK && is_effect(a) && !back && !none && seat->durable[a->node] != (uint8_t)a->ask)
+        judge_breach(&seat->sim->judge, "I5", "seat %u sends an effect that its journal knows nothing of", seat->index);
+}
+
 static void tell_judge(struct sim_seat *seat, const struct action *a)
 {
     struct sim *s = seat->sim;
@@ -172,7 +190,7 @@ static void tell_judge(struct sim_seat *seat, const struct action *a)
 
     if (a->kind == ACT_ASK && a->ask == ASK_DRAIN)
         judge_drain_sent(&s->judge, &s->truth, seat->index, &seat->who, seat->node_of[a->node], peers,
-                         peers_of(seat, a, peers));
+                         peers_of(seat, a, peers), seat->collected_ms);
     else if (a->kind == ACT_ASK && a->ask == ASK_BACK && a->mask != 0)
         judge_back_sent(&s->judge, &s->truth, seat->index, seat->node_of[a->node]);
 }
@@ -188,11 +206,14 @@ static void seat_send(struct world *world, const struct action *a)
     index = free_call(s);
     c = &s->calls[index];
     sim_note(s, TRACE_SENT, seat->index, name_of(a), place_of(seat, a), (int64_t)a->mask);
+    check_durable(seat, a);
+    sim_sent(s, story_target(a->kind, a->ask));
     tell_judge(seat, a);
     c->used = true;
     c->ready = false;
     c->seat = seat->index;
     c->sent_ms = s->truth.now_ms;
+    c->turn_ms = seat->collected_ms;
     c->action = *a;
     c->who = seat->who;
     memset(&c->told, 0, sizeof c->told);
@@ -205,7 +226,7 @@ static void seat_send(struct world *world, const struct action *a)
             lbs |= (uint8_t)(1u << s->truth.upstreams[s->truth.peers[peers[i]].upstream].lb);
         for (uint8_t lb = 0; lb < SIM_LBS; lb++)
             if (lbs >> lb & 1)
-                c->parts[c->n_parts++] = (struct sim_part){.lb = lb};
+                c->parts[c->n_parts++] = (struct sim_part){.lb = lb, .poll_until_ms = -1};
     } else {
         c->parts[c->n_parts++] =
             (struct sim_part){.lb = a->kind == ACT_READ_LB ? seat->lb_of[a->lb] : 0, .poll_until_ms = -1};
@@ -245,12 +266,12 @@ static void change_gate(struct sim *s, const struct sim_call *c, uint8_t peer, e
 {
     uint32_t hold_ms = dice_below(&s->dice, s->story->hold_ms + 1);
 
-    judge_gate(&s->judge, &s->truth, &c->who, peer, to, c->action.ask == ASK_BACK, c->sent_ms);
+    judge_gate(&s->judge, &s->truth, &c->who, peer, to, c->action.ask == ASK_BACK, c->turn_ms);
     if (s->truth.peers[peer].gate == SIM_OPEN && to != SIM_OPEN) {
         if (hold_ms > s->story->drain_ms)
             sim_fired(s, SIM_DRAIN_LONG);
         if (to == SIM_DRAIN && !s->calm && s->story->sticky_in > 0 && dice_one_in(&s->dice, s->story->sticky_in))
-            sim_due(s, s->truth.now_ms + dice_below(&s->dice, 800), DUE_STICKY, peer, 0);
+            sim_due(s, s->truth.now_ms + dice_below(&s->dice, 2500), DUE_STICKY, peer, 0);
     }
     sim_gate_set(&s->truth, peer, to, hold_ms);
 }
@@ -273,6 +294,23 @@ static void patch(struct sim *s, const struct sim_call *c, struct sim_part *part
         }
         part->reply = (uint8_t)worse((enum answer_kind)part->reply, kind_of(reply));
     }
+}
+
+static enum peer_state state_of(const struct sim_peer *p)
+{
+    return p->gate == SIM_DOWN ? PEER_DOWN : p->gate == SIM_DRAIN ? PEER_DRAINING : p->failing ? PEER_UNAVAIL : PEER_UP;
+}
+
+/* What nginx has counted; it only rises. Release B may serve badly, or there is no traffic to judge by. */
+static void count_served(const struct sim *s, uint8_t peer, struct seen_peer *seen)
+{
+    const struct sim_ident *now = &s->truth.agents[s->truth.peers[peer].node].now;
+    uint32_t n = (uint32_t)(s->truth.now_ms / 5) * s->story->traffic;
+
+    seen->own = (struct served){.time_ms = n * 10u, .timed = n, .answers = n};
+    seen->others = (struct served){.time_ms = n * 20u, .timed = n * 2, .answers = n * 2};
+    if (now->exe == 'B' && s->story->serves_badly)
+        seen->own.errors = now->pid * 100000 + n / 4;
 }
 
 static void read_lb(struct sim *s, struct sim_call *c, struct sim_part *part)
@@ -300,15 +338,49 @@ static void read_lb(struct sim *s, struct sim_call *c, struct sim_part *part)
 
         if (plan_peer_lb(p, i) != at)
             continue;
-        seat->seen[at].peers[i] = (struct seen_peer){.state = peer->gate == SIM_DOWN    ? PEER_DOWN
-                                                              : peer->gate == SIM_DRAIN ? PEER_DRAINING
-                                                              : peer->failing           ? PEER_UNAVAIL
-                                                                                        : PEER_UP,
+        seat->seen[at].peers[i] = (struct seen_peer){.state = (uint8_t)state_of(peer),
                                                      .backup = peer->backup,
                                                      .active = sim_peer_shows(t, seat->peer_of[i]) ? 1 : 0};
+        if (plan_gates(p))
+            count_served(s, seat->peer_of[i], &seat->seen[at].peers[i]);
     }
     seat->seen[at].generation = t->lbs[part->lb].generation;
     seat->seen[at].exact = t->lbs[part->lb].exact;
+}
+
+/* One server after another; held until all are quiet. False: it is held on. */
+static bool look(struct sim *s, uint8_t index, uint32_t n)
+{
+    struct sim_call *c = &s->calls[index];
+    struct sim_part *part = &c->parts[n];
+    const struct sim_seat *seat = &s->seats[c->seat];
+    const struct sim_truth *t = &s->truth;
+    const struct plan_node *pn = &seat->plan->nodes[c->action.node];
+    int64_t until_ms = t->now_ms;
+
+    if (sim_lb_dead(t, part->lb)) {
+        part->reply = ANS_TIMEOUT;
+        return true;
+    }
+    if (part->poll_until_ms < 0)
+        part->poll_until_ms = t->now_ms + c->action.hold_s * 1000;
+    for (uint32_t i = 0; i < pn->n_peers; i++) {
+        uint8_t at = seat->peer_of[pn->first_peer + i];
+        const struct sim_peer *peer = &t->peers[at];
+
+        if ((c->action.mask >> i & 1) == 0 || t->upstreams[peer->upstream].lb != part->lb)
+            continue;
+        if (sim_peer_shows(t, at))
+            until_ms = peer->gate == SIM_OPEN ? part->poll_until_ms : peer->held_until_ms;
+        c->looked[i] = (struct seen_peer){.state = (uint8_t)(t->lbs[part->lb].exact ? state_of(peer) : PEER_UNKNOWN),
+                                          .backup = peer->backup,
+                                          .exact = t->lbs[part->lb].exact,
+                                          .active = sim_peer_shows(t, at) ? 1 : 0};
+    }
+    if (t->now_ms >= part->poll_until_ms || until_ms <= t->now_ms)
+        return true;
+    sim_due(s, until_ms < part->poll_until_ms ? until_ms : part->poll_until_ms, DUE_ARRIVE, index, n);
+    return false;
 }
 
 static enum sim_reply put_claim(struct sim *s, const struct sim_call *c)
@@ -317,13 +389,16 @@ static enum sim_reply put_claim(struct sim *s, const struct sim_call *c)
     const struct plan *p = seat->plan;
     const struct plan_node *n = &p->nodes[c->action.node];
     uint8_t node = seat->node_of[c->action.node];
-    uint8_t wish = p->kind == PLAN_REPAIR ? (n->has_target ? n->target_sha256[0] : 0)
-                   : p->has_release       ? p->release_sha256[0]
-                                          : 0;
+    uint8_t wish = c->action.reverse        ? c->action.goal[0]
+                   : p->kind == PLAN_REPAIR ? (n->has_target ? n->target_sha256[0] : 0)
+                   : p->has_release         ? p->release_sha256[0]
+                                            : 0;
     struct sim_claim claim = {.who = c->who,
                               .until_ms = s->truth.now_ms + (p->lease_ttl_ms + 999) / 1000 * 1000,
                               .before = scan_known(&c->action.before),
                               .target = wish};
+    const struct sim_claim *there = &s->truth.agents[node].claim;
+    bool anew = !there->there || there->who.fence != c->who.fence;
     enum sim_reply reply;
 
     for (uint32_t i = 0; i < n->n_peers; i++)
@@ -333,7 +408,7 @@ static enum sim_reply put_claim(struct sim *s, const struct sim_call *c)
         }
     reply = sim_claim_put(&s->truth, node, &claim, c->action.expect);
     if (reply == SIM_OK)
-        judge_claim(&s->judge, &s->truth, node, &claim);
+        judge_claim(&s->judge, &s->truth, node, &claim, anew);
     return reply;
 }
 
@@ -347,6 +422,13 @@ static void tell_job(struct sim_told *told, const struct sim_job *job)
         told->now = job->after;
 }
 
+static uint8_t job_kind(const struct plan *p, const struct action *a)
+{
+    if (a->ask == ASK_UNDO || a->reverse)
+        return SIM_ROLLBACK;
+    return p->has_release ? SIM_UPGRADE : SIM_RESTART;
+}
+
 static enum sim_reply post_job(struct sim *s, struct sim_call *c)
 {
     const struct sim_seat *seat = &s->seats[c->seat];
@@ -356,8 +438,11 @@ static enum sim_reply post_job(struct sim *s, struct sim_call *c)
     struct sim_job asked = {.who = c->who,
                             .undo = undo,
                             .attempt = c->action.attempt,
-                            .kind = undo ? SIM_ROLLBACK : p->has_release ? SIM_UPGRADE : SIM_RESTART,
-                            .exe = undo ? c->action.before.sha256[0] : p->has_release ? p->release_sha256[0] : 0};
+                            .kind = job_kind(p, &c->action),
+                            .exe = undo                ? c->action.before.sha256[0]
+                                   : c->action.reverse ? c->action.goal[0]
+                                   : p->has_release    ? p->release_sha256[0]
+                                                       : 0};
     const struct sim_agent *a = &s->truth.agents[node];
     struct sim_job *job;
     bool new_job;
@@ -366,16 +451,16 @@ static enum sim_reply post_job(struct sim *s, struct sim_call *c)
     if (reply == SIM_OK)
         tell_job(&c->told, job);
     if (new_job) {
-        enum sim_fate fate = (enum sim_fate)(undo ? a->undo_fate : a->fate);
+        enum sim_fate fate = sim_job_fate(a, &asked);
 
-        judge_job(&s->judge, &s->truth, node, job, c->sent_ms);
+        judge_job(&s->judge, &s->truth, node, job, c->turn_ms);
         job->ends_ms = s->truth.now_ms + (fate == SIM_FATE_HANGS ? 40000 : dice_in(&s->dice, 20, 600));
         sim_due(s, job->ends_ms, DUE_JOB, node, job->order);
         if (fate != SIM_FATE_GOOD)
-            sim_fired(s, undo ? (fate == SIM_FATE_DIED ? SIM_UNDO_DIED : SIM_UNDO_ILL)
-                              : (enum sim_fault)(SIM_JOB_REFUSED + fate - SIM_FATE_REFUSED));
-    } else if (reply == SIM_NO && (undo ? a->undo_fate : a->fate) == SIM_FATE_REFUSED) {
-        sim_fired(s, undo ? SIM_UNDO_REFUSED : SIM_JOB_REFUSED);
+            sim_fired(s, (enum sim_fault)((asked.kind == SIM_ROLLBACK ? SIM_UNDO_REFUSED : SIM_JOB_REFUSED) + fate -
+                                          SIM_FATE_REFUSED));
+    } else if (reply == SIM_NO && sim_job_fate(a, &asked) == SIM_FATE_REFUSED) {
+        sim_fired(s, asked.kind == SIM_ROLLBACK ? SIM_UNDO_REFUSED : SIM_JOB_REFUSED);
     }
     return reply;
 }
@@ -386,10 +471,16 @@ static void read_status(struct sim *s, struct sim_call *c, uint8_t node)
     const struct sim_job *job = sim_job_last(a);
 
     c->told.now = a->now;
+    c->told.fence = a->highest.fence;
     c->told.connections = sim_connections(&s->truth, node);
     if (job != NULL) {
         c->told.job = job_states[job->state];
-        c->told.attempt = job->who.rollout == c->who.rollout ? job->attempt : 0;
+        if (job->who.rollout == c->who.rollout) {
+            c->told.attempt = job->attempt;
+            c->told.job_of = job->undo ? ASK_UNDO : ASK_JOB;
+            c->told.job_before = job->before;
+            c->told.job_after = job->after;
+        }
     }
     c->told.claim_fence = a->claim.there ? a->claim.who.fence : 0;
     c->told.claim_ours = a->claim.there && a->claim.who.rollout == c->who.rollout;
@@ -418,6 +509,17 @@ static bool poll_job(struct sim *s, uint8_t index, struct sim_part *part, uint8_
     return true;
 }
 
+static void hear_wish(struct sim *s, struct sim_call *c, uint8_t node)
+{
+    struct sim_wish *w = &s->truth.agents[node].wish;
+
+    if (w->rollout != c->who.rollout || w->id == 0)
+        return;
+    if (c->action.kind == ACT_WISH && c->action.expect == w->id)
+        w->taken = true;
+    c->told.wish = *w;
+}
+
 /* False: it goes on there. */
 static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
 {
@@ -430,7 +532,11 @@ static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
         part->reply = ANS_TIMEOUT;
         return true;
     }
+    if (c->action.kind == ACT_WISH || c->action.kind == ACT_RENEW)
+        hear_wish(s, c, node);
     switch (c->action.kind == ACT_RENEW ? ASK_CLAIM : c->action.ask) {
+    case ASK_NONE: /* a wish */
+        break;
     case ASK_STATUS:
         read_status(s, c, node);
         break;
@@ -451,7 +557,9 @@ static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
         reply = sim_claim_drop(&s->truth, node, &c->who);
         break;
     case ASK_STAGE:
-        if (seat->plan->has_release)
+        if (c->action.reverse)
+            reply = s->truth.agents[node].staged >> (c->action.goal[0] - 'A') & 1 ? SIM_OK : SIM_NO;
+        else if (seat->plan->has_release)
             s->truth.agents[node].staged |= (uint8_t)(1u << (seat->plan->release_sha256[0] - 'A'));
         break;
     case ASK_JOB:
@@ -462,6 +570,10 @@ static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
         abort();
     }
     part->reply = (uint8_t)kind_of(reply);
+    if (!s->calm && s->story->frail_in > 0 && dice_one_in(&s->dice, s->story->frail_in)) {
+        sim_fired(s, SIM_AGENT_DIES);
+        s->truth.agents[node].dead_until_ms = s->truth.now_ms + dice_in(&s->dice, 100, 15000);
+    }
     return true;
 }
 
@@ -501,11 +613,14 @@ void wire_arrive(struct sim *s, uint8_t index, uint32_t n)
     else if (c->action.kind == ACT_READ_LB)
         read_lb(s, c, part);
     else if (c->action.kind == ACT_LEASE)
-        part->reply =
-            (uint8_t)kind_of(sim_lease(&s->truth, s->seats[c->seat].upstream_of[c->action.upstream], &c->who,
-                                       c->action.ttl_ms));
-    else if (at_lbs(&c->action))
+        part->reply = (uint8_t)kind_of(
+            sim_lease(&s->truth, s->seats[c->seat].upstream_of[c->action.upstream], &c->who, c->action.ttl_ms));
+    else if (c->action.kind == ACT_LOOK && !look(s, index, n))
+        return;
+    else if (at_lbs(&c->action) && c->action.kind != ACT_LOOK)
         patch(s, c, part);
+    else if (c->action.kind == ACT_LOOK)
+        ;
     else if (!at_agent(s, index, part))
         return;
     c->told.seen_ms = s->truth.now_ms;
@@ -557,7 +672,7 @@ void wire_back(struct sim *s, uint8_t index, uint32_t n)
 
 static const char *text_of(const struct sim_call *c)
 {
-    static const char *const words[] = {"", "refused", "held by another rollout", "the connection was reset",
+    static const char *const words[] = {"",          "refused", "held by another rollout", "the connection was reset",
                                         "no answer", "nonsense"};
 
     if (c->told.kind == ANS_OK && c->action.kind == ACT_ASK && c->action.ask == ASK_HEALTH && !c->told.healthy)
@@ -567,7 +682,7 @@ static const char *text_of(const struct sim_call *c)
 
 static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in)
 {
-    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB, IN_LEASE, IN_RENEW};
+    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB, IN_LEASE, IN_RENEW, IN_LOOK, IN_WISH};
     const struct sim_told *told = &c->told;
     struct answer *a = &in->answer;
     const char *text = text_of(c);
@@ -581,6 +696,11 @@ static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in
     in->peers = seat->seen[lb].peers;
     in->generation = seat->seen[lb].generation;
     in->active_exact = seat->seen[lb].exact;
+    in->one_by_one = seat->seen[lb].exact; /* our module has both */
+    in->looked = c->looked;
+    in->mask = c->action.mask;
+    in->look = c->action.look;
+    in->hold_s = c->action.hold_s;
     memset(a, 0, offsetof(struct answer, text));
     a->kind = told->kind;
     a->ok_mask = told->ok_mask;
@@ -591,11 +711,19 @@ static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in
     a->healthy = told->healthy;
     a->job = told->job;
     a->attempt = told->attempt;
+    a->job_of = told->job_of;
+    a->job_before = scan_ident(&told->job_before);
+    a->job_after = scan_ident(&told->job_after);
     a->touched = told->touched;
     a->connections = told->connections;
     a->claim_fence = told->claim_fence;
     a->claim_ours = told->claim_ours;
     a->claim_live = told->claim_live;
+    a->fence = told->fence;
+    a->wish = told->wish.wish;
+    a->wish_id = told->wish.id;
+    a->wish_taken = told->wish.taken;
+    a->wish_age_ms = (uint32_t)(seat->sim->truth.now_ms - told->wish.put_ms);
 }
 
 /* What the controller knows from now on. */
@@ -609,6 +737,8 @@ static void tell_judge_of(struct sim_seat *seat, const struct sim_call *c)
         return;
     if (c->action.ask == ASK_STATUS && ok)
         judge_status_told(&s->judge, seat->index, seat->node_of[c->action.node], &c->told.now, c->told.seen_ms);
+    if (c->action.ask == ASK_UNCLAIM || c->action.ask == ASK_CLAIM)
+        judge_unclaim_told(&s->judge, seat->index, seat->node_of[c->action.node], ok && c->action.ask == ASK_UNCLAIM);
     if (c->action.ask == ASK_HEALTH)
         judge_health_told(&s->judge, &s->truth, seat->index, seat->node_of[c->action.node], &c->told.now,
                           ok && c->told.healthy, c->told.seen_ms);

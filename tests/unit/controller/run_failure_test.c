@@ -342,6 +342,51 @@ static void a_way_back_that_was_killed_goes_on(void **state)
     story_end(&s);
 }
 
+/* b has the release from an earlier run of this rollout; a fails before this run has come to b. */
+static void what_an_earlier_run_brought_goes_back_as_well(void **state)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 3, .lbs = 2});
+    struct story s;
+
+    (void)state;
+    p->rolls_back = true;
+    p->nodes[1].at_target = p->nodes[1].brought = true;
+    p->nodes[1].before = p->nodes[1].surveyed;
+    p->nodes[1].surveyed.pid = 150;
+    p->nodes[1].surveyed.sha256[0] = FAKE_NEW;
+    s = story_of(p);
+    s.fleet->agents[0].fate = FATE_ILL;
+    story_roll(&s);
+    story_ends(&s, 8, "AAA", -1);
+    story_end(&s);
+}
+
+static void a_signal_too_late_to_end_the_way_back_does_not_hide_it(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 4, .lbs = 2}, 1);
+
+    (void)state;
+    s.fleet->agents[2].fate = FATE_ILL;
+    fake_when(s.fleet, "a job r1/a/job/2", 0, fake_signal, 2);
+    story_roll(&s);
+    story_ends(&s, 8, "AAAA", -1);
+    story_end(&s);
+}
+
+/* c, which failed after it was back, is well again; a and b keep what was to be taken back. */
+static void a_way_back_that_was_ended_is_no_success(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 3, .lbs = 2}, 1);
+
+    (void)state;
+    s.plan->wait_ms[WAIT_BAKE] = 3000;
+    fake_when(s.fleet, "c at lb1/app: open", 500, fake_process_restarts, 2);
+    fake_when(s.fleet, "c job r1/c/job/2", 0, fake_signal, 2);
+    story_roll(&s);
+    story_ends(&s, 1, "BBA", -1);
+    story_end(&s);
+}
+
 /* ---- rollout rollback: the whole plan is a way back */
 
 static struct story rollback(struct fake_shape shape)
@@ -426,6 +471,9 @@ int main(void)
         cmocka_unit_test(another_release_of_somebodys_is_left),
         cmocka_unit_test(a_signal_ends_the_way_back),
         cmocka_unit_test(a_way_back_that_was_killed_goes_on),
+        cmocka_unit_test(what_an_earlier_run_brought_goes_back_as_well),
+        cmocka_unit_test(a_signal_too_late_to_end_the_way_back_does_not_hide_it),
+        cmocka_unit_test(a_way_back_that_was_ended_is_no_success),
         cmocka_unit_test(each_node_goes_back_to_its_own),
         cmocka_unit_test(a_rollback_that_fails_leaves_the_node_out),
         cmocka_unit_test(what_has_changed_since_the_plan_is_left),
