@@ -32,9 +32,22 @@ char *agent_api_url_status(const char *agent, const char *service)
     return below_service(agent, service, "");
 }
 
-char *agent_api_url_health(const char *agent, const char *service)
+char *agent_api_url_health(const struct plan *plan, uint16_t node)
 {
-    return below_service(agent, service, "/health");
+    const struct plan_health *h = &plan->health;
+    char range[STATUS_RANGE_TEXT], *body = url_encode(h->body, "");
+    bool status_said = h->status.low != 200 || h->status.high != 299, body_said = body[0] != '\0';
+    char *rest = mem_format("/health%s%s%s%s", status_said ? "?status=" : "",
+                            status_said ? status_range_format(&h->status, range) : "",
+                            !body_said    ? ""
+                            : status_said ? "&body="
+                                          : "?body=",
+                            body);
+    char *url = below_service(plan->nodes[node].agent, plan->service, rest);
+
+    free(body);
+    free(rest);
+    return url;
 }
 
 char *agent_api_url_claim(const struct plan *plan, uint16_t node)

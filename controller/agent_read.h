@@ -62,6 +62,7 @@ struct agent_root {
 };
 bool agent_read_root(const char *body, size_t size, struct agent_root *, struct err *);
 void agent_root_clear(struct agent_root *);
+bool agent_root_has(const struct agent_root *, const char *feature);
 
 /* `release` is among those staged there. */
 bool agent_status_has_release(const struct agent_status *, const uint8_t release[32]);

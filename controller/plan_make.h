@@ -30,6 +30,11 @@ struct plan *plan_make_repair(const struct fleet *, const struct options *, cons
 /* What both begin with: settings, load balancers; in plan_settings.c. */
 struct plan *plan_begin(const struct fleet *, const struct options *, const struct survey *,
                         const struct plan_request *);
+/* In plan_health.c. Can the agents check what is wanted, and is what the controller would ask the node's own service?
+ */
+void plan_check_health(const struct fleet *, const struct options *, const struct survey *, struct complaints *);
+/* What checks this node's health: plan_node.health. */
+const char *plan_health_url(struct plan *, const struct fleet *, const struct options *, uint32_t host);
 /* 1 + the highest fence that any load balancer or agent reports. */
 uint64_t plan_next_fence(const struct survey *);
 /* Index of an upstream at a load balancer (by survey index), or -1. */

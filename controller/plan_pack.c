@@ -106,6 +106,7 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     put_text(o, "agent", n->agent);
     put_text(o, "address", n->address);
     put_text(o, "zone", n->zone);
+    put_text(o, "health", n->health);
     put_bool(o, "at_target", n->at_target);
     put(o, "surveyed", pack_ident(&n->surveyed));
     put_u64(o, "out", n->out_mask);
@@ -167,6 +168,9 @@ static json_t *pack_head(const struct plan *p)
     put_uint(o, "max_unavailable", p->max_unavailable);
     put_bool(o, "max_unavailable_percent", p->max_unavailable_percent);
     put(o, "gate", pack_gate(&p->gate));
+    put_uint(o, "health_low", p->health.status.low);
+    put_uint(o, "health_high", p->health.status.high);
+    put_text(o, "health_body", p->health.body);
     return o;
 }
 
@@ -251,6 +255,8 @@ static void unpack_head(struct plan *p, const json_t *o)
     p->max_unavailable = u32(o, "max_unavailable");
     p->max_unavailable_percent = json_opt_bool(o, "max_unavailable_percent", false);
     p->gate = unpack_gate(json_opt_object(o, "gate"));
+    p->health = (struct plan_health){.status = {(uint16_t)u32(o, "health_low"), (uint16_t)u32(o, "health_high")},
+                                     .body = keep(p, o, "health_body")};
 }
 
 static void unpack_lbs(struct plan *p, const json_t *lbs, const json_t *upstreams)
@@ -281,6 +287,7 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     n->agent = keep(p, o, "agent");
     n->address = keep(p, o, "address");
     n->zone = keep(p, o, "zone");
+    n->health = keep(p, o, "health");
     n->at_target = json_opt_bool(o, "at_target", false);
     n->surveyed = unpack_ident(o, "surveyed");
     n->out_mask = get_u64(o, "out");

@@ -108,7 +108,7 @@ static void take_result(struct world_net *w, struct call_result *r)
 {
     struct part *part = r->tag;
 
-    if (part->kind == PART_AGENT || part->kind == PART_STAGED)
+    if (part->kind >= PART_AGENT)
         world_agent_result(w, part, r);
     else
         world_lb_result(w, part, r);
