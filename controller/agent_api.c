@@ -151,30 +151,34 @@ static char *text_of(json_t *o)
 }
 
 /* A repair leaves the dead rollout's target in the claim: whoever repairs after it may need it. */
-static json_t *target_sha256(const struct plan *plan, uint16_t node)
+static json_t *target_sha256(const struct plan *plan, const struct action *a)
 {
-    const struct plan_node *n = &plan->nodes[node];
+    const struct plan_node *n = &plan->nodes[a->node];
 
+    if (a->reverse)
+        return hex_or_null(true, a->goal);
     return plan->kind == PLAN_REPAIR ? hex_or_null(n->has_target, n->target_sha256)
                                      : hex_or_null(plan->has_release, plan->release_sha256);
 }
 
 char *agent_api_body_claim(const struct plan *plan, const struct action *a)
 {
-    json_t *version = plan->version[0] != '\0' ? json_string(plan->version) : json_null();
+    json_t *version = plan->version[0] != '\0' && !a->reverse ? json_string(plan->version) : json_null();
     json_int_t ttl_s = plan->lease_ttl_ms / 1000 + (plan->lease_ttl_ms % 1000 != 0);
 
     return text_of(json_pack("{s:s,s:I,s:I,s:s,s:{s:o,s:o},s:o,s:o,s:I}", "rollout", plan->rollout, "fence",
                              (json_int_t)plan->fence, "ttl", ttl_s, "holder", plan->holder, "target", "sha256",
-                             target_sha256(plan, a->node), "version", version, "before", ident_json(&a->before),
-                             "took_out", took_out_json(plan, a), "expect", (json_int_t)a->expect));
+                             target_sha256(plan, a), "version", version, "before", ident_json(&a->before), "took_out",
+                             took_out_json(plan, a), "expect", (json_int_t)a->expect));
 }
 
 char *agent_api_body_job(const struct plan *plan, const struct action *a)
 {
     bool undo = a->ask == ASK_UNDO;
-    const char *word = undo ? "rollback" : plan->has_release ? "upgrade" : "restart";
-    json_t *release = undo ? hex_or_null(true, a->before.sha256) : hex_or_null(plan->has_release, plan->release_sha256);
+    const char *word = undo || a->reverse ? "rollback" : plan->has_release ? "upgrade" : "restart";
+    json_t *release = undo         ? hex_or_null(true, a->before.sha256)
+                      : a->reverse ? hex_or_null(true, a->goal)
+                                   : hex_or_null(plan->has_release, plan->release_sha256);
     char *id = job_id(plan, a->node, a->ask, a->attempt);
     char *text = text_of(json_pack("{s:s,s:s,s:I,s:s,s:o}", "id", id, "rollout", plan->rollout, "fence",
                                    (json_int_t)plan->fence, "action", word, "release", release));

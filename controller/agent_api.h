@@ -20,7 +20,7 @@ char *agent_api_url_job(const struct plan *, uint16_t node, enum ask job, unsign
 
 /* CLAIM and RENEW: took_out from mask, their priors from prior_mask, before, target, expect. */
 char *agent_api_body_claim(const struct plan *, const struct action *);
-/* JOB (restart or upgrade) and UNDO (rollback to before.sha256). */
+/* JOB (restart or upgrade; in reverse rollback to goal) and UNDO (rollback to before.sha256). */
 char *agent_api_body_job(const struct plan *, const struct action *);
 
 /* ---- answers */

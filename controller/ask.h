@@ -21,7 +21,7 @@
     X(DRAIN, "load balancers: PATCH drain:true")                                                                       \
     X(DOWN, "load balancers: PATCH down:true")                                                                         \
     X(BACK, "load balancers: PATCH as before")                                                                         \
-    X(JOB, "agent: POST job restart or upgrade")                                                                       \
+    X(JOB, "agent: POST job restart or upgrade, or rollback where the rollout takes nodes back")                       \
     X(UNDO, "agent: POST job rollback")                                                                                \
     X(JOB_END, "agent: has the job ended")                                                                             \
     X(HEALTH, "agent, or the service and before and after it the agent: health, with identity")                        \
@@ -51,6 +51,8 @@ struct action {
     uint8_t attempt;     /* JOB, UNDO, JOB_END: last part of the job's id */
     enum ask job;        /* JOB_END: ASK_JOB or ASK_UNDO, which of the two is awaited */
     uint32_t ttl_ms;     /* LEASE */
+    bool reverse;        /* CLAIM, RENEW, STAGE, JOB: the node is taken back to `goal`, which its agent has kept */
+    uint8_t goal[32];    /* sha256 */
 };
 
 enum answer_kind {

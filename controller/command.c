@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "alive.h"
 #include "common/mem.h"
 #include "lines.h"
 #include "loop.h"
@@ -74,10 +76,14 @@ int command_run(struct session *s, const struct plan *p)
     struct outlet out = {.to = stdout};
     struct loop loop = {.plan = p, .show = show_line, .show_ctx = &out, .signal = signals_seen};
     char *mend;
-    int code;
+    int code, alive = -1;
 
     loop.store = store_sqlite_open(s->options->state, &err);
-    if (loop.store == NULL) {
+    if (loop.store != NULL)
+        alive = alive_say(s->options->state, p->rollout, &err);
+    if (alive < 0) {
+        if (loop.store != NULL)
+            loop.store->ops->close(loop.store);
         (void)err_context(&err, "no place for the journal (--state DIR names another)");
         return command_bad(EXIT_CONFIG, &err);
     }
@@ -92,6 +98,7 @@ int command_run(struct session *s, const struct plan *p)
     free(mend);
     loop.world->ops->close(loop.world);
     loop.store->ops->close(loop.store);
+    (void)close(alive);
     view_free(&loop.view);
     return code;
 }

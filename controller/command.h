@@ -9,6 +9,9 @@
 int command_roll(struct options *);
 int command_plan(struct options *);
 int command_repair(struct options *);
+int command_status(struct options *);
+int command_history(struct options *);
+int command_show(struct options *);
 
 /* What they share: read hosts file, options and fleet, let `act` do the rest, close all; or say why not. */
 int command_on_fleet(struct options *, int (*act)(struct session *, struct complaints *));

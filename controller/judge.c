@@ -45,6 +45,14 @@ static uint64_t all_peers(const struct node *n, const struct plan *p)
     return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
 }
 
+/* Only what this rollout brought is taken back: what somebody else has put there since is his. */
+static struct verdict judge_check_back(struct node *n, const struct plan *p, const struct answer *a)
+{
+    if (ident_runs(&a->ident, n->goal))
+        return go(STEP_DONE, WHY_NONE);
+    return ident_runs(&a->ident, p->release_sha256) ? good() : bad(WHY_CHANGED);
+}
+
 static struct verdict judge_check(struct node *n, const struct plan *p, const struct answer *a)
 {
     if (a->kind != ANS_OK)
@@ -57,7 +65,12 @@ static struct verdict judge_check(struct node *n, const struct plan *p, const st
         return bad(WHY_GONE);
     n->before = a->ident;
     n->claim_fence = a->claim_fence;
-    n->attempt = a->attempt; /* an earlier run of this rollout: its job's id must not be taken for ours */
+    if (a->attempt > n->attempt)
+        n->attempt = a->attempt; /* an earlier run of this rollout: its job's id must not be taken for ours */
+    if (n->reverse) {
+        n->now = a->ident;
+        return judge_check_back(n, p, a);
+    }
     if (p->has_release && ident_runs(&a->ident, p->release_sha256))
         return go(STEP_DONE, WHY_NONE);
     return good();
@@ -228,7 +241,7 @@ static struct verdict judge_settle(struct node *n, const struct plan *p, const s
     (void)p;
     if (a->kind != ANS_OK || a->job == JOB_RUNNING)
         return again();
-    if (ident_runs(&a->ident, n->before.sha256)) {
+    if (ident_runs(&a->ident, n->reverse ? n->goal : n->before.sha256)) {
         n->now = a->ident;
         return good();
     }

@@ -31,7 +31,7 @@ static const char *plural(uint32_t n)
     return n == 1 ? "" : "s";
 }
 
-static void about_began(FILE *f, const struct plan *p)
+void lines_plan(FILE *f, const struct plan *p)
 {
     char hex[SHA256_DIGITS + 1];
 
@@ -58,7 +58,7 @@ static void about_step(FILE *f, const struct view *v, const struct event *e)
     else if (e->state.step == STEP_OUT)
         (void)fprintf(f, "%s: %s", view_outcome(v, e->node), why_phrase((enum why)e->state.why));
     else
-        (void)fprintf(f, "waits for %s", row->waits_for);
+        (void)fprintf(f, "%swaits for %s", e->state.reverse ? "way back: " : "", row->waits_for);
     if (e->text[0] != '\0')
         (void)fprintf(f, " (%s: %s)", step_row((enum step)e->from)->name, e->text);
 }
@@ -77,11 +77,15 @@ static void about_stop(FILE *f, const struct plan *p, int width, const struct ev
 
 void lines_event(FILE *f, const struct view *v, const struct event *e)
 {
+    if (e->kind != EVENT_ENDED && e->kind != EVENT_RELEASED)
+        lines_every_event(f, v, e);
+}
+
+void lines_every_event(FILE *f, const struct view *v, const struct event *e)
+{
     const struct plan *p = v->plan;
     int width = name_width(p);
 
-    if (e->kind == EVENT_ENDED || e->kind == EVENT_RELEASED)
-        return;
     stamp(f, e->wall_ms);
     if (e->kind == EVENT_STEP || e->kind == EVENT_NOTE) {
         (void)fprintf(f, "%-*s  %-8s  ", width, p->nodes[e->node].name, step_row((enum step)e->state.step)->name);
@@ -90,10 +94,14 @@ void lines_event(FILE *f, const struct view *v, const struct event *e)
         else
             (void)fprintf(f, "still waits: %s", e->text);
     } else if (e->kind == EVENT_BEGAN) {
-        about_began(f, p);
+        lines_plan(f, p);
     } else if (e->kind == EVENT_LEASED) {
         (void)fprintf(f, "%-*s  %-8s  upstream %s is ours", width, p->lbs[p->upstreams[e->upstream].lb].name, "lease",
                       p->upstreams[e->upstream].name);
+    } else if (e->kind == EVENT_RELEASED) {
+        (void)fprintf(f, "%-*s  all leases are given back", width, "released");
+    } else if (e->kind == EVENT_ENDED) {
+        (void)fprintf(f, "%-*s  with exit code %d", width, "ended", e->code);
     } else {
         about_stop(f, p, width, e);
     }

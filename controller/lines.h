@@ -9,6 +9,12 @@
 /* Write the line of an event that `view` has been fed already; flushes. */
 void lines_event(FILE *, const struct view *, const struct event *);
 
+/* The same, and of the events that a running rollout has no line for as well. */
+void lines_every_event(FILE *, const struct view *, const struct event *);
+
+/* "rollout ID, fence N: service app, 3 nodes, to release ...": what a plan is about, without an end of line. */
+void lines_plan(FILE *, const struct plan *);
+
 /* The end: a line of counts, then every node that needs a word; last those that are out, why, and what mends it.
  * mend: the command, such as "rollout repair --hosts FILE". */
 void lines_report(FILE *, const struct view *, const char *mend);

@@ -59,6 +59,12 @@ static int dispatch(struct options *o)
         return command_plan(o);
     case COMMAND_REPAIR:
         return command_repair(o);
+    case COMMAND_STATUS:
+        return command_status(o);
+    case COMMAND_HISTORY:
+        return command_history(o);
+    case COMMAND_SHOW:
+        return command_show(o);
     case COMMAND_VERSION:
         (void)puts("rollout " ROLLOUT_VERSION);
         return 0;

@@ -47,6 +47,8 @@ const char *node_job_name(enum ask job)
 
 const uint8_t *node_target(const struct node *n, const struct plan *p)
 {
+    if (n->reverse)
+        return n->goal;
     return p->has_release ? p->release_sha256 : n->before.sha256;
 }
 
@@ -73,21 +75,26 @@ void node_init(struct node *n, uint16_t id, const struct plan *p)
 struct action node_action(const struct node *n, const struct plan *p)
 {
     const struct step_row *row = &rows[n->step];
+    struct action a = {.kind = ACT_ASK,
+                       .ask = row->ask,
+                       .node = n->id,
+                       .mask = row->ask == ASK_BACK ? n->out_mask : n->peers_mask,
+                       .prior_mask = n->prior_drain_mask,
+                       .expect = n->claim_fence,
+                       .before = n->before,
+                       .attempt = n->attempt,
+                       .job = (enum ask)n->job,
+                       .reverse = n->reverse};
 
     (void)p;
-    return (struct action){.kind = ACT_ASK,
-                           .ask = row->ask,
-                           .node = n->id,
-                           .mask = row->ask == ASK_BACK ? n->out_mask : n->peers_mask,
-                           .prior_mask = n->prior_drain_mask,
-                           .expect = n->claim_fence,
-                           .before = n->before,
-                           .attempt = n->attempt,
-                           .job = (enum ask)n->job};
+    memcpy(a.goal, n->goal, sizeof a.goal);
+    return a;
 }
 
 static enum outcome final_outcome(const struct node *n, const struct plan *p)
 {
+    if (n->reverse && ident_runs(&n->now, n->goal)) /* even where that took a detour */
+        return OUTCOME_BACK;
     if (n->failed)
         return OUTCOME_FAILED;
     if (n->stopping)
@@ -105,6 +112,12 @@ static void ask_now(struct node *n, const struct plan *p, struct move *m)
     m->action = node_action(n, p);
 }
 
+/* The release before has proved itself, and beside peers that run the bad one it has nothing to be measured by. */
+static bool bakes(const struct node *n, const struct plan *p)
+{
+    return p->wait_ms[WAIT_BAKE] > 0 && !(n->reverse && p->kind == PLAN_ROLL);
+}
+
 /* The one place where a step changes. */
 static void enter(struct node *n, const struct plan *p, enum step to, struct move *m)
 {
@@ -112,8 +125,10 @@ static void enter(struct node *n, const struct plan *p, enum step to, struct mov
 
     m->moved = true;
     m->from = (enum step)n->step;
-    if (to == STEP_BAKE && p->wait_ms[WAIT_BAKE] == 0)
+    if (to == STEP_BAKE && !bakes(n, p))
         to = rows[STEP_BAKE].on_good;
+    if (to == STEP_UNDO && n->reverse)
+        to = STEP_OUT; /* the way back has no way back: the bad release is not put into rotation again */
     row = &rows[to];
     n->step = (uint8_t)to;
     n->left_ms = row->limit == WAIT_NONE ? UINT32_MAX : p->wait_ms[row->limit];
@@ -160,7 +175,8 @@ static void limit_over(struct node *n, const struct plan *p, struct move *m)
 {
     const struct step_row *row = &rows[n->step];
     bool confirmed = n->step == STEP_EMPTY && n->streak > 0;
-    bool well = (n->step == STEP_BAKE && n->gate < GATE_SLOW) || (p->drain_proceed && (n->step == STEP_QUIET || confirmed));
+    bool well =
+        (n->step == STEP_BAKE && n->gate < GATE_SLOW) || (p->drain_proceed && (n->step == STEP_QUIET || confirmed));
 
     if (!well)
         fail(n, judge_limit_why((enum step)n->step));
@@ -182,6 +198,30 @@ struct move node_begin(struct node *n, const struct plan *p)
         enter(n, p, STEP_DONE, &m);
     else
         enter(n, p, p->kind == PLAN_REPAIR ? STEP_MEND : rows[STEP_WAIT].on_good, &m);
+    return m;
+}
+
+bool node_was_changed(const struct node *n)
+{
+    return n->step == STEP_DONE && !n->reverse && n->job != ASK_NONE && n->now.pid != 0 &&
+           !ident_runs(&n->now, n->before.sha256);
+}
+
+struct move node_begin_back(struct node *n, const struct plan *p)
+{
+    struct move m = {0};
+
+    assert(node_was_changed(n));
+    memcpy(n->goal, n->before.sha256, sizeof n->goal);
+    n->reverse = true;
+    n->failed = n->stopping = n->doubt = false;
+    n->why = WHY_NONE;
+    n->why_step = STEP_WAIT;
+    n->outcome = OUTCOME_NONE;
+    n->job = ASK_NONE;
+    n->gate = GATE_NONE;
+    n->claim_fence = 0; /* it was given back; the agent is asked again */
+    enter(n, p, STEP_CHECK, &m);
     return m;
 }
 
@@ -235,6 +275,8 @@ struct move node_answer(struct node *n, const struct plan *p, const struct answe
 
     assert(n->asked);
     n->asked = false;
+    if (n->step == STEP_OUT)
+        return m; /* it was given up while it waited */
     v = judge(n, p, a);
     memcpy(m.text, a->text, sizeof m.text);
     if (v.kind == VERDICT_GOOD) {
@@ -263,6 +305,31 @@ struct move node_stop(struct node *n, const struct plan *p)
     n->stopping = rows[n->step].on_stop != n->step;
     if (n->stopping && (!n->asked || asks_run(n)))
         stop_now(n, p, &m);
+    return m;
+}
+
+/* Its way back is short, and has limits of its own. */
+static bool goes_back(const struct node *n)
+{
+    return n->step == STEP_RETURN || n->step == STEP_BACK || n->step == STEP_SEEN || n->step == STEP_UNCLAIM;
+}
+
+struct move node_grace_over(struct node *n, const struct plan *p)
+{
+    struct move m = {0};
+    bool asked = n->asked;
+
+    if (!node_in_motion(n) || goes_back(n) || rows[n->step].on_stop != n->step)
+        return m;
+    if (n->step == STEP_BAKE) {
+        n->left_ms = 0;
+        if (n->gate == GATE_SLOW)
+            n->gate = GATE_THIN; /* it had no time to get warm */
+        return m;
+    }
+    fail(n, WHY_STOP);
+    enter(n, p, STEP_OUT, &m);
+    n->asked = asked;
     return m;
 }
 

@@ -33,6 +33,7 @@ enum outcome {
     OUTCOME_MENDED,   /* repair put it back */
     OUTCOME_FAILED,   /* failed; in rotation as before */
     OUTCOME_STOPPED,  /* the rollout was stopped before it had a job; in rotation as before */
+    OUTCOME_BACK      /* taken back to what ran before, in rotation */
 };
 
 /* Why a node left the good path. WHY(NAME, "phrase for people") */
@@ -73,6 +74,7 @@ struct node {
     uint64_t claim_fence;      /* fence of the claim that is at the agent as far as we know; 0 = none */
     struct ident before;       /* what ran when we came */
     struct ident now;          /* what health must come from */
+    uint8_t goal[32];          /* reverse: sha256 of what it is taken back to */
     uint32_t left_ms;          /* of this step's limit */
     uint32_t next_ask_ms;      /* until it is asked (again) */
     uint32_t healthy_ms;       /* since the first check of the present streak */
@@ -90,6 +92,7 @@ struct node {
     bool noted;                /* this step's trouble has been told already */
     bool doubt;                /* an nginx was reloaded since the drain: `active` does not say all */
     bool claimed;              /* our claim may be at the agent */
+    bool reverse;              /* it is taken back: the same steps, to `goal`, by a rollback job */
     bool failed;               /* left the good path */
     bool stopping;             /* a stop reached it */
 };
@@ -108,6 +111,10 @@ void node_init(struct node *, uint16_t id, const struct plan *);
 
 /* Pace lets it begin. */
 struct move node_begin(struct node *, const struct plan *);
+/* It is DONE, and goes the way once more, back to what ran before this rollout came to it. */
+struct move node_begin_back(struct node *, const struct plan *);
+/* It is DONE, and this rollout left another executable there than it found. */
+bool node_was_changed(const struct node *);
 /* Time has passed. Told before the answers that came meanwhile: what they begin has its whole time before it. */
 void node_elapse(struct node *, uint32_t elapsed_ms);
 /* After the answers, so that none that is here loses against a limit: the limit may be over, or a question due. */
@@ -118,12 +125,15 @@ struct move node_gate(struct node *, const struct plan *, uint8_t gate);
 struct move node_answer(struct node *, const struct plan *, const struct answer *);
 /* Nothing new is to start: it turns round where its step's on_stop says so. */
 struct move node_stop(struct node *, const struct plan *);
+/* A stop has waited long enough for what it let go on: a node that is not on its way back is left as it is, out; a bake
+ * ends. Answers that still come to one that is out are let pass. */
+struct move node_grace_over(struct node *, const struct plan *);
 
 /* Begun and neither DONE nor OUT. */
 bool node_in_motion(const struct node *);
 /* The action that its step asks for. */
 struct action node_action(const struct node *, const struct plan *);
-/* The executable that the rollout wants there: the release, or for a restart what ran before. */
+/* The executable that the rollout wants there: the release, for a restart what ran before, and `goal` in reverse. */
 const uint8_t *node_target(const struct node *, const struct plan *);
 /* Milliseconds until node_due has something to do; UINT32_MAX = nothing. */
 uint32_t node_wait_ms(const struct node *);

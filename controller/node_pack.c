@@ -35,6 +35,7 @@ static const char *const GATE_KEYS[] = {
 static const char *const OUTCOMES[] = {
     [OUTCOME_NONE] = "NONE",     [OUTCOME_UPGRADED] = "UPGRADED", [OUTCOME_ALREADY] = "ALREADY",
     [OUTCOME_MENDED] = "MENDED", [OUTCOME_FAILED] = "FAILED",     [OUTCOME_STOPPED] = "STOPPED",
+    [OUTCOME_BACK] = "BACK",
 };
 
 enum form { UNSIGNED, BOOLEAN, KEY, BYTES };
@@ -97,6 +98,8 @@ static const struct field NODE_FIELDS[] = {
     FLAG(node, claimed),
     FLAG(node, failed),
     FLAG(node, stopping),
+    FLAG(node, reverse),
+    HEX(node, goal),
 };
 
 /* ---- the unsigned of any width at p */

@@ -16,7 +16,12 @@ const struct option_row option_rows[OPT_COUNT] = {
 };
 
 const char *const command_words[COMMAND_COUNT] = {
-#define COMMAND(id, word, help) word,
+#define COMMAND(id, word, ...) word,
+#include "options.def"
+};
+
+const char *const command_arguments[COMMAND_COUNT] = {
+#define COMMAND(id, word, argument, ...) argument,
 #include "options.def"
 };
 

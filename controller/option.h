@@ -15,12 +15,13 @@
 #define OPTION_TEXT_MAX 1024
 
 enum command {
-#define COMMAND(id, word, help) COMMAND_##id,
+#define COMMAND(id, ...) COMMAND_##id,
 #include "options.def"
     COMMAND_COUNT
 };
 
 extern const char *const command_words[COMMAND_COUNT];
+extern const char *const command_arguments[COMMAND_COUNT]; /* "", "ID" or "[ID]" */
 
 /* OPT_max_unavailable and so on. */
 enum option_id {
@@ -56,7 +57,8 @@ enum option_scope {
 enum option_commands {
     IN_PLAN = 1u << COMMAND_PLAN,
     IN_RUNS = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN,
-    IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR
+    IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR,
+    IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW /* the journal alone */
 };
 
 struct option_row {

@@ -210,6 +210,21 @@ static bool options_flags(struct options *o, int argc, char **argv, uint64_t *se
     return true;
 }
 
+/* What stands behind the command's word. */
+static bool options_id(struct options *o, char **words, struct err *err)
+{
+    const char *argument = command_arguments[o->command];
+    union option_value v;
+    if (!words[0])
+        return *argument != 'I' || err_set(err, "`rollout %s` needs the id of a rollout; `rollout history` lists them",
+                                           command_words[o->command]);
+    if (words[1])
+        return err_set(err, "one rollout at a time: \"%.64s\" is one too many", words[1]);
+    o->id = words[0];
+    return option_read(&option_rows[OPT_rollout_id], o->id, &v, err) ||
+           err_context(err, "rollout %s", command_words[o->command]);
+}
+
 static bool options_command(struct options *o, char **words, bool help, struct err *err)
 {
     o->command = COMMAND_ROLL;
@@ -219,7 +234,10 @@ static bool options_command(struct options *o, char **words, bool help, struct e
     bool topic = o->command == COMMAND_HELP && words[0] && words[1];
     if (topic && !command_find(words[1], &o->help_on, err))
         return false;
-    if (words[0] && words[1] && (!topic || words[2]))
+    bool takes_id = words[0] && *command_arguments[o->command];
+    if (takes_id && !help)
+        return options_id(o, words + 1, err);
+    if (words[0] && words[1] && (!topic || words[2]) && !takes_id)
         return err_set(err,
                        "one command at a time: \"%.64s\" is one too many; files are given by flags, as --hosts FILE",
                        words[topic ? 2 : 1]);
@@ -232,7 +250,7 @@ static bool options_command(struct options *o, char **words, bool help, struct e
 
 static bool flag_misplaced(const struct option_row *row, enum command command, struct err *err)
 {
-    char fit[80] = "";
+    char fit[160] = "";
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (row->commands >> i & 1)
             snprintf(fit + strlen(fit), sizeof fit - strlen(fit), "%s%s", *fit ? ", " : "", command_words[i]);
@@ -244,7 +262,7 @@ static bool options_fit(const struct options *o, uint64_t seen, struct err *err)
     for (size_t i = 0; i < OPT_COUNT; i++)
         if (seen >> i & 1 && !(option_rows[i].commands >> o->command & 1))
             return flag_misplaced(&option_rows[i], o->command, err);
-    if (!o->explain && !o->hosts)
+    if (!o->explain && !o->hosts && option_rows[OPT_hosts].commands >> o->command & 1)
         return err_set(err, "--hosts FILE is needed: the Ansible INI inventory with the nodes and load balancers");
     return true;
 }

@@ -9,10 +9,11 @@
 
 struct fleet;
 
-enum { ON_DRAIN_TIMEOUT_FAIL, ON_DRAIN_TIMEOUT_PROCEED }; /* on_drain_timeout */
-enum { FAILURE_ACTION_STOP };                             /* failure_action */
-enum { HEALTH_FROM_AGENT, HEALTH_FROM_CONTROLLER };       /* health_from */
-enum { ON_INCONCLUSIVE_CONTINUE, ON_INCONCLUSIVE_PAUSE }; /* on_inconclusive */
+enum { ON_DRAIN_TIMEOUT_FAIL, ON_DRAIN_TIMEOUT_PROCEED };                       /* on_drain_timeout */
+enum { FAILURE_ACTION_STOP, FAILURE_ACTION_CONTINUE, FAILURE_ACTION_ROLLBACK }; /* failure_action */
+enum { HEALTH_FROM_AGENT, HEALTH_FROM_CONTROLLER };                             /* health_from */
+enum { ON_INCONCLUSIVE_CONTINUE, ON_INCONCLUSIVE_PAUSE };                       /* on_inconclusive */
+enum { OUTPUT_TEXT, OUTPUT_JSON };                                              /* output */
 
 enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 
@@ -33,6 +34,7 @@ enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 struct options {
     enum command command; /* ROLL without a word; HELP also for --help */
     enum command help_on; /* HELP: which command's options; COMMAND_HELP = all */
+    const char *id;       /* the rollout that a command is about; NULL = none was named */
 
 /* Texts: NULL = not set. Those of OF_HOST options are what flag, environment or default say; ask options_host_text for
  * the one of a host. */

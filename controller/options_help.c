@@ -4,11 +4,18 @@
 
 #include "options.h"
 
+static void help_command(FILE *out, const char *word, const char *argument, const char *help)
+{
+    char left[32];
+    snprintf(left, sizeof left, "%s%s%s", word, *argument ? " " : "", argument);
+    fprintf(out, "  %-12s %s\n", left, help);
+}
+
 static void help_commands(FILE *out)
 {
     fprintf(out, "rollout upgrades the nodes behind nginx, one after another, without losing a request.\n\n"
                  "Usage: rollout [COMMAND] --hosts FILE [OPTION...]\n\n");
-#define COMMAND(id, word, help) fprintf(out, "  %-8s %s\n", word, help);
+#define COMMAND(id, word, argument, help) help_command(out, word, argument, help);
 #include "options.def"
     fprintf(out, "\n");
 }
@@ -39,7 +46,9 @@ char *options_help(enum command command)
     if (command == COMMAND_HELP || command == COMMAND_VERSION)
         help_commands(out);
     else
-        fprintf(out, "Usage: rollout %s --hosts FILE [OPTION...]\n\n", command_words[command]);
+        fprintf(out, "Usage: rollout %s%s%s%s [OPTION...]\n\n", command_words[command],
+                *command_arguments[command] ? " " : "", command_arguments[command],
+                option_rows[OPT_hosts].commands >> command & 1 ? " --hosts FILE" : "");
     for (size_t i = 0; i < OPT_COUNT; i++)
         if (option_rows[i].flag && (command >= COMMAND_HELP || option_rows[i].commands >> command & 1))
             help_option(out, &option_rows[i]);
@@ -52,7 +61,8 @@ char *options_help(enum command command)
                     option_rows[i].argument, option_rows[i].help);
     if (command == COMMAND_HELP)
         fprintf(out, "\nExit: 0 done, 1 failed, 3 a node is out of rotation: act now, 4 unreachable, 5 refused,\n"
-                     "      6 another rollout runs, 7 paused, 64 usage, 78 bad configuration, 129/130/143 interrupted\n");
+                     "      6 another rollout runs, 7 paused, 8 rolled back, 64 usage, 78 bad configuration,\n"
+                     "      129/130/143 interrupted\n");
     fclose(out);
     return text;
 }

@@ -101,6 +101,9 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
                        fleet->path);
     if (o->version && !o->release && o->command != COMMAND_REPAIR)
         return err_set(err, "--version labels a release, and there is no --release FILE");
+    if (o->failure_action == FAILURE_ACTION_ROLLBACK && !o->release && o->command <= COMMAND_PLAN)
+        return err_set(err, "--failure-action rollback: a restart without --release FILE changes no release, so there "
+                            "is nothing to roll back; leave it out, or say stop or continue");
     return health_fits(o, fleet, nodes, n_nodes, err);
 }
 

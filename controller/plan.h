@@ -122,6 +122,9 @@ struct plan {
     struct plan_gate gate;
     struct plan_health health;
 
+    uint32_t max_failures; /* nodes that may fail before the rollout ends for it; UINT32_MAX: all of them */
+    bool rolls_back;       /* and then takes the nodes back that it has changed */
+
     uint32_t n_lbs, n_upstreams, n_peers, n_nodes;
     struct plan_lb *lbs;
     struct plan_upstream *upstreams;

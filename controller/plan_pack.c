@@ -171,6 +171,8 @@ static json_t *pack_head(const struct plan *p)
     put_uint(o, "health_low", p->health.status.low);
     put_uint(o, "health_high", p->health.status.high);
     put_text(o, "health_body", p->health.body);
+    put_uint(o, "max_failures", p->max_failures);
+    put_bool(o, "rolls_back", p->rolls_back);
     return o;
 }
 
@@ -257,6 +259,8 @@ static void unpack_head(struct plan *p, const json_t *o)
     p->gate = unpack_gate(json_opt_object(o, "gate"));
     p->health = (struct plan_health){.status = {(uint16_t)u32(o, "health_low"), (uint16_t)u32(o, "health_high")},
                                      .body = keep(p, o, "health_body")};
+    p->max_failures = u32(o, "max_failures");
+    p->rolls_back = json_opt_bool(o, "rolls_back", false);
 }
 
 static void unpack_lbs(struct plan *p, const json_t *lbs, const json_t *upstreams)

@@ -44,6 +44,15 @@ static struct plan_gate gate_of(const struct options *o)
                               .pause = o->on_inconclusive == ON_INCONCLUSIVE_PAUSE};
 }
 
+/* Who asks to go on without saying how far goes on to the end. */
+static void set_failure(struct plan *p, const struct options *o)
+{
+    bool all = o->failure_action == FAILURE_ACTION_CONTINUE && o->source[OPT_max_failures] == SOURCE_DEFAULT;
+
+    p->max_failures = all ? UINT32_MAX : o->max_failures;
+    p->rolls_back = o->failure_action == FAILURE_ACTION_ROLLBACK && p->has_release;
+}
+
 struct plan *plan_begin(const struct fleet *fleet, const struct options *o, const struct survey *s,
                         const struct plan_request *q)
 {
@@ -65,6 +74,7 @@ struct plan *plan_begin(const struct fleet *fleet, const struct options *o, cons
     p->success_threshold = (uint8_t)o->success_threshold;
     p->min_healthy_ms = o->min_healthy_time_ms;
     set_pace(p, o, s->n_nodes);
+    set_failure(p, o);
     p->gate = gate_of(o);
     p->health = (struct plan_health){.status = o->health_status, .body = plan_keep(p, o->health_body)};
     p->n_lbs = s->n_lbs;

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gate.h"
 #include "pace.h"
 #include "run_state.h"
 
@@ -20,21 +19,11 @@ static void forget_begun(struct run *r, uint16_t node)
         }
 }
 
-static void book_end(struct run *r, const struct plan *p, const struct node *n, struct turn *t)
+static void book_end(struct run *r, const struct node *n)
 {
-    char text[ANSWER_TEXT_MAX];
-
     r->n_done++;
     if (n->step == STEP_DONE)
         forget_begun(r, n->id);
-    if (n->step == STEP_OUT || n->outcome == OUTCOME_FAILED) {
-        (void)snprintf(text, sizeof text, "%s %s: %s", p->nodes[n->id].name,
-                       n->step == STEP_OUT ? "is out of rotation" : "failed", why_phrase((enum why)n->why));
-        run_stop(r, p, RUN_STOP_FAILURE, text, t);
-    } else if (n->gate == GATE_THIN && p->gate.pause) {
-        (void)snprintf(text, sizeof text, "paused: %s: %s", p->nodes[n->id].name, gate_phrase(GATE_THIN));
-        run_stop(r, p, RUN_STOP_PAUSE, text, t);
-    }
 }
 
 void state_move(struct run *r, const struct plan *p, uint16_t id, const struct move *m, struct turn *t)
@@ -70,7 +59,13 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
             x->claim_ms = 0;
     }
     if (m->moved && (n->step == STEP_DONE || n->step == STEP_OUT))
-        book_end(r, p, n, t);
+        book_end(r, n);
+    if (m->moved && n->step == STEP_DONE)
+        gate_end(r, p, n, t);
+    if ((n->failed || n->step == STEP_OUT) && !x->counted) { /* at once: others may wait for their turn behind it */
+        x->counted = true;
+        budget_take(r, p, n, t);
+    }
 }
 
 /* Claims of nodes in motion are put again after a third of their ttl. UINT32_MAX: not as things are. */
@@ -140,13 +135,16 @@ static void begin_nodes(struct run *r, const struct plan *p, struct turn *t)
         state_move(r, p, id, &m, t);
         in_motion += node_in_motion(state_node(r, id)) ? 1 : 0;
     }
-    if (r->phase == RUN_ROLLING && in_motion == 0 && (r->stop != RUN_GOES || r->next == r->n_nodes))
+    in_motion = reverse_drive(r, p, in_motion, t);
+    if (r->phase == RUN_ROLLING && in_motion == 0 && (r->stop != RUN_GOES || r->next == r->n_nodes) &&
+        reverse_is_through(r))
         lease_give_back(r, p);
 }
 
 static void pass_time(struct run *r, uint32_t elapsed_ms)
 {
     lease_time(r, elapsed_ms);
+    grace_time(r, elapsed_ms);
     look_time(r, elapsed_ms);
     for (uint32_t i = 0; i < r->n_begun; i++) {
         uint16_t id = state_begun(r)[i];
@@ -209,8 +207,11 @@ static bool turns_round(const struct run *r, const struct plan *p)
 static void turn_round(struct run *r, const struct plan *p, struct turn *t)
 {
     for (uint32_t i = 0; i < r->n_nodes; i++) {
-        struct move m = node_stop(state_node(r, i), p);
+        struct move m;
 
+        if (r->reversing && run_node(r, i)->reverse)
+            continue; /* the stop was the first half's */
+        m = node_stop(state_node(r, i), p);
         state_move(r, p, (uint16_t)i, &m, t);
     }
 }
@@ -227,6 +228,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
     take_due(r, p, t);
     if (turns_round(r, p))
         turn_round(r, p, t);
+    grace_drive(r, p, t);
     lease_drive(r, p, t); /* the last lease may begin the rolling, */
     begin_nodes(r, p, t); /* the last node may end it */
     lease_drive(r, p, t);
@@ -236,12 +238,15 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
 
 void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char *text, struct turn *t)
 {
-    bool first = r->stop == RUN_GOES || (why == RUN_STOP_STORE && r->stop != RUN_STOP_STORE);
+    bool first = r->stop == RUN_GOES || r->reversing || (why == RUN_STOP_STORE && r->stop != RUN_STOP_STORE);
 
     if (r->phase == RUN_OVER || (!first && why != RUN_STOP_PERSON))
         return;
+    if (why == RUN_STOP_PERSON)
+        grace_begin(r);
     if (first) {
         r->stop = (uint8_t)why;
+        r->reversing = false; /* the second half has an end as well */
         (void)turn_event(t, p, EVENT_STOPPING, text);
         if (r->phase == RUN_LEASING)
             lease_give_back(r, p);
@@ -293,6 +298,8 @@ uint32_t run_wait_ms(const struct run *r, const struct plan *p)
         w = claim_due_ms(r, p, run_begun(r)[i]);
         wait = w < wait ? w : wait;
     }
+    w = grace_wait_ms(r);
+    wait = w < wait ? w : wait;
     w = lease_wait_ms(r, p);
     wait = w < wait ? w : wait;
     w = look_wait_ms(r, p);
@@ -313,6 +320,8 @@ int run_exit_code(const struct run *r, int signal)
         failed = failed || n->outcome == OUTCOME_FAILED;
         done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED;
     }
+    if (reverse_is_complete(r))
+        return 8;
     if (failed || r->stop == RUN_STOP_STORE)
         return 1;
     if (done && r->n_nodes > 0 && r->stop != RUN_STOP_PAUSE)

@@ -23,7 +23,7 @@ enum run_phase {
 
 enum run_stop {
     RUN_GOES,
-    RUN_STOP_FAILURE,     /* a node failed */
+    RUN_STOP_FAILURE,     /* more nodes failed than may (run_budget.c) */
     RUN_STOP_PERSON,      /* SIGINT, SIGTERM */
     RUN_STOP_HELD,        /* another rollout holds a lease, or took one over from us */
     RUN_STOP_REFUSED,     /* a load balancer takes no change from us at all */
@@ -63,6 +63,7 @@ struct run_extra {
     uint32_t claim_ms;    /* since its claim was last put */
     bool looks, renewing; /* waits to see its peers; a renewal of its claim is outstanding */
     bool deferred;        /* its (un)claim waits for that renewal to end */
+    bool counted;         /* as one that failed */
 };
 
 /* What a plan's peer and the others had served when its node's bake began. */
@@ -76,8 +77,12 @@ struct run {
     uint32_t n_begun; /* nodes begun and not done: in motion or out */
     uint32_t next;    /* first node of the plan not begun */
     uint32_t n_done;
+    uint32_t n_failed;      /* nodes that left the good path, whether or not they have ended */
     uint32_t lease_left_ms; /* how long the leases may still take */
+    uint32_t grace_left_ms; /* how long a stop still lets jobs go on; UINT32_MAX = nobody wanted one */
+    uint32_t back_next;     /* reversing: the nodes below it are still to be looked at */
     uint8_t phase, stop;    /* enum run_phase, enum run_stop */
+    bool reversing;         /* after RUN_STOP_FAILURE: the second half, which takes changed nodes back */
     /* then, in the same block, the arrays that the functions below find */
 };
 

@@ -77,6 +77,7 @@ struct run *run_new(const struct plan *p)
         abort();
     *r = counts;
     r->size_bytes = size;
+    r->grace_left_ms = UINT32_MAX;
     r->lease_left_ms = p->wait_ms[WAIT_CHANGE] + p->lease_wait_ms;
     for (uint32_t i = 0; i < r->n_lbs; i++)
         state_lb(r, i)->read_age_ms = state_lb(r, i)->began_ms = UINT32_MAX;

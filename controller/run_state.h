@@ -21,6 +21,18 @@ struct action *turn_action(struct turn *, enum action_kind);
 /* Take what node_*() said into events, actions and the run's books. */
 void state_move(struct run *, const struct plan *, uint16_t id, const struct move *, struct turn *);
 
+/* run_reverse.c: the second half. */
+void reverse_begin(struct run *, const struct plan *, const char *text, struct turn *);
+/* Begin nodes as far as the pace lets, beside so many in motion; how many are then. */
+uint32_t reverse_drive(struct run *, const struct plan *, uint32_t in_motion, struct turn *);
+/* Nothing is left to begin. */
+bool reverse_is_through(const struct run *);
+/* All that this rollout changed is as it was. */
+bool reverse_is_complete(const struct run *);
+
+/* run_budget.c: a node has failed. */
+void budget_take(struct run *, const struct plan *, const struct node *, struct turn *);
+
 /* run_lease.c */
 void lease_time(struct run *, uint32_t elapsed_ms);
 void lease_answer(struct run *, const struct plan *, const struct input *, struct turn *);
@@ -34,8 +46,15 @@ void gate_begin(struct run *, const struct plan *, uint16_t node);
 void gate_input(struct run *, const struct plan *, uint16_t lb, struct turn *);
 /* Somebody bakes whose peers are at `lb`. */
 bool gate_watches(const struct run *, const struct plan *, uint32_t lb);
+/* A node is DONE: an inconclusive bake may be for a person to look at. */
+void gate_end(struct run *, const struct plan *, const struct node *, struct turn *);
 /* For people: what a bake that has ended had seen; stays as it is where nothing was counted for it. */
 void gate_tell(const struct run *, const struct plan *, uint16_t node, char text[ANSWER_TEXT_MAX]);
+/* run_grace.c */
+void grace_begin(struct run *); /* a person's stop; the second changes nothing */
+void grace_time(struct run *, uint32_t elapsed_ms);
+void grace_drive(struct run *, const struct plan *, struct turn *);
+uint32_t grace_wait_ms(const struct run *);
 
 /* run_look.c */
 bool node_at_lb(const struct plan *, uint32_t node, uint32_t lb);

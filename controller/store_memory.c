@@ -42,6 +42,38 @@ static bool memory_each(struct store *base, const char *rollout, uint64_t from,
     return true;
 }
 
+static bool is_last(const struct store_memory *store, size_t i)
+{
+    for (size_t k = i + 1; k < store->n; k++)
+        if (strcmp(store->events[k].rollout, store->events[i].rollout) == 0)
+            return false;
+    return true;
+}
+
+static bool memory_rollouts(struct store *base, bool (*fn)(void *ctx, const struct store_row *), void *ctx,
+                            struct err *err)
+{
+    struct store_memory *store = (struct store_memory *)base;
+
+    (void)err;
+    for (size_t i = store->n; i-- > 0;) {
+        const struct event *last = &store->events[i], *first = store->events;
+
+        if (!is_last(store, i))
+            continue;
+        while (strcmp(first->rollout, last->rollout) != 0)
+            first++;
+        if (!fn(ctx, &(struct store_row){.rollout = last->rollout,
+                                         .began_ms = first->wall_ms,
+                                         .last_ms = last->wall_ms,
+                                         .plan = first->payload,
+                                         .last_kind = last->kind,
+                                         .code = last->code}))
+            return false;
+    }
+    return true;
+}
+
 static void memory_close(struct store *base)
 {
     struct store_memory *store = (struct store_memory *)base;
@@ -56,7 +88,7 @@ static void memory_close(struct store *base)
 
 struct store *store_memory_open(void)
 {
-    static const struct store_ops ops = {memory_append, memory_each, memory_close};
+    static const struct store_ops ops = {memory_append, memory_each, memory_rollouts, memory_close};
     struct store_memory *store = mem_zero(1, sizeof *store);
 
     store->base.ops = &ops;

@@ -13,6 +13,7 @@
 
 #include "common/mem.h"
 #include "node_pack.h"
+#include "url.h"
 
 #define SCHEMA_VERSION 1
 #define APPLICATION_ID 0x726f6c6c /* "roll" in the file's header, so that nobody else's database is written to */
@@ -33,6 +34,10 @@ static const char INSERT[] = "INSERT INTO event(rollout, wall_ms, kind, node, up
                              " state) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 static const char SELECT[] = "SELECT rollout, wall_ms, kind, node, upstream, from_step, code, text, payload, state, seq"
                              " FROM event WHERE rollout = ?1 AND seq >= ?2 ORDER BY seq";
+static const char SELECT_ROLLOUTS[] =
+    "SELECT r.rollout, first.wall_ms, last.wall_ms, first.payload, last.kind, last.code"
+    " FROM (SELECT rollout, min(seq) AS a, max(seq) AS z FROM event GROUP BY rollout) AS r"
+    " JOIN event AS first ON first.seq = r.a JOIN event AS last ON last.seq = r.z ORDER BY r.z DESC";
 enum column { ROLLOUT, WALL_MS, KIND, NODE, UPSTREAM, FROM_STEP, CODE, SENTENCE, PAYLOAD, STATE, SEQ };
 
 struct store_sqlite {
@@ -141,11 +146,11 @@ static int wal_enter(sqlite3 *db)
     return rc;
 }
 
-/* In a transaction: of two rollouts that start at once, one makes the schema. */
-static bool schema_make(struct store_sqlite *store, struct err *err)
+/* What of a schema is there: *version 0 = none yet. */
+static bool schema_check(struct store_sqlite *store, int64_t *version, struct err *err)
 {
-    int64_t version = 0, application = 0, tables = 0;
-    int rc = pragma_number(store->db, "PRAGMA user_version", &version);
+    int64_t application = 0, tables = 0;
+    int rc = pragma_number(store->db, "PRAGMA user_version", version);
 
     if (rc == SQLITE_OK)
         rc = pragma_number(store->db, "PRAGMA application_id", &application);
@@ -153,13 +158,24 @@ static bool schema_make(struct store_sqlite *store, struct err *err)
         rc = pragma_number(store->db, "SELECT count(*) FROM sqlite_schema", &tables);
     if (rc != SQLITE_OK)
         return fail(store, rc, err);
-    if (application != APPLICATION_ID && (tables != 0 || application != 0 || version != 0))
+    if (application != APPLICATION_ID && (tables != 0 || application != 0 || *version != 0))
         return err_set(err, "%s is not a journal: it is another program's database; move it away", store->path);
-    if (version > SCHEMA_VERSION)
+    if (*version > SCHEMA_VERSION)
         return err_set(err,
                        "the journal %s was written by a newer rollout (schema %lld; this one knows %d): use the newer"
                        " program or another state folder",
-                       store->path, (long long)version, SCHEMA_VERSION);
+                       store->path, (long long)*version, SCHEMA_VERSION);
+    return true;
+}
+
+/* In a transaction: of two rollouts that start at once, one makes the schema. */
+static bool schema_make(struct store_sqlite *store, struct err *err)
+{
+    int64_t version = 0;
+    int rc = SQLITE_OK;
+
+    if (!schema_check(store, &version, err))
+        return false;
     if (version == 0)
         rc = sqlite3_exec(store->db, SCHEMA, NULL, NULL, NULL);
     return rc == SQLITE_OK || fail(store, rc, err);
@@ -195,6 +211,8 @@ static bool database_open(struct store_sqlite *store, struct err *err)
         rc = sqlite3_exec(store->db, SETTINGS, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = wal_enter(store->db);
+    if (rc == SQLITE_OK && sqlite3_db_readonly(store->db, NULL) == 1)
+        rc = SQLITE_READONLY; /* else its transactions would merely read */
     if (rc != SQLITE_OK)
         return fail(store, rc, err);
     if (!transaction_begin(store, err) || !transaction_end(store, schema_make(store, err), err))
@@ -255,6 +273,8 @@ static bool sqlite_append(struct store *base, struct event *events, size_t n, st
 
     if (n == 0)
         return true;
+    if (store->insert == NULL)
+        return fail(store, SQLITE_READONLY, err);
     if (!transaction_begin(store, err))
         return false;
     for (size_t i = 0; i < n && good; i++) {
@@ -333,6 +353,36 @@ static bool sqlite_each(struct store *base, const char *rollout, uint64_t from,
     return good;
 }
 
+static bool row_give(sqlite3_stmt *row, bool (*fn)(void *ctx, const struct store_row *), void *ctx)
+{
+    const char *kind = column_text(row, 4);
+    int last = kind == NULL ? -1 : event_kind_of(kind);
+
+    return fn(ctx, &(struct store_row){.rollout = column_text(row, 0),
+                                       .began_ms = sqlite3_column_int64(row, 1),
+                                       .last_ms = sqlite3_column_int64(row, 2),
+                                       .plan = column_text(row, 3),
+                                       .last_kind = last < 0 ? EVENT_COUNT : (enum event_kind)last,
+                                       .code = sqlite3_column_int(row, 5)});
+}
+
+static bool sqlite_rollouts(struct store *base, bool (*fn)(void *ctx, const struct store_row *), void *ctx,
+                            struct err *err)
+{
+    struct store_sqlite *store = (struct store_sqlite *)base;
+    sqlite3_stmt *row = NULL;
+    int rc = sqlite3_prepare_v2(store->db, SELECT_ROLLOUTS, -1, &row, NULL);
+    bool good = true;
+
+    if (rc == SQLITE_OK)
+        while (good && (rc = sqlite3_step(row)) == SQLITE_ROW)
+            good = row_give(row, fn, ctx);
+    if (good && rc != SQLITE_DONE)
+        good = fail(store, rc, err);
+    sqlite3_finalize(row);
+    return good;
+}
+
 static void sqlite_close(struct store *base)
 {
     struct store_sqlite *store = (struct store_sqlite *)base;
@@ -342,19 +392,91 @@ static void sqlite_close(struct store *base)
     free(store);
 }
 
+static struct store_sqlite *store_new(const char *folder)
+{
+    static const struct store_ops ops = {sqlite_append, sqlite_each, sqlite_rollouts, sqlite_close};
+    struct store_sqlite *store = mem_zero(1, sizeof *store);
+
+    store->base.ops = &ops;
+    snprintf(store->path, sizeof store->path, "%s/rollouts.db", folder);
+    return store;
+}
+
 struct store *store_sqlite_open(const char *folder, struct err *err)
 {
-    static const struct store_ops ops = {sqlite_append, sqlite_each, sqlite_close};
     struct store_sqlite *store;
 
     if (!folder_make(folder, err))
         return NULL;
-    store = mem_zero(1, sizeof *store);
-    store->base.ops = &ops;
-    snprintf(store->path, sizeof store->path, "%s/rollouts.db", folder);
+    store = store_new(folder);
     if (!file_make(store->path, err) || !database_open(store, err)) {
         sqlite_close(&store->base);
         return NULL;
     }
     return &store->base;
+}
+
+/* ---- to read alone */
+
+/* Whether the file can be read; *version as above. A reader of a WAL journal needs the two files beside it, and makes
+ * them where they are gone. */
+static int look(struct store_sqlite *store, const char *name, int flags)
+{
+    int64_t pages;
+    int rc;
+
+    sqlite3_close(store->db);
+    store->db = NULL;
+    rc = sqlite3_open_v2(name, &store->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(store->db, BUSY_LIMIT_MS);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(store->db, "PRAGMA trusted_schema=OFF", NULL, NULL, NULL);
+    return rc == SQLITE_OK ? pragma_number(store->db, "PRAGMA schema_version", &pages) : rc;
+}
+
+static bool nobody_writes(const struct store_sqlite *store)
+{
+    char *wal = mem_format("%s-wal", store->path);
+    struct stat there;
+    bool none = stat(wal, &there) != 0 || there.st_size == 0;
+
+    free(wal);
+    return none;
+}
+
+/* In a folder where nothing can be made, what is whole in the one file is read as it stands. */
+static int look_only(struct store_sqlite *store)
+{
+    int rc = look(store, store->path, SQLITE_OPEN_READONLY), kind = rc & 0xff;
+
+    if ((kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY) && nobody_writes(store)) {
+        char *path = url_encode(store->path, "/"), *uri = mem_format("file:%s?immutable=1", path);
+
+        rc = look(store, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+        free(path);
+        free(uri);
+    }
+    return rc;
+}
+
+struct store *store_sqlite_read(const char *folder, struct err *err)
+{
+    struct store_sqlite *store = store_new(folder);
+    int64_t version = 0;
+    bool good = false;
+
+    (void)err_set(err, "%s", "");
+    if (access(store->path, R_OK) != 0) {
+        if (errno != ENOENT)
+            (void)err_set(err, "the journal %s cannot be read: %s", store->path, strerror(errno));
+    } else {
+        int rc = look_only(store);
+
+        good = (rc == SQLITE_OK || fail(store, rc, err)) && schema_check(store, &version, err) && version != 0;
+    }
+    if (good)
+        return &store->base;
+    sqlite_close(&store->base);
+    return NULL;
 }

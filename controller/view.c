@@ -30,12 +30,14 @@ static void feed_step(struct view_node *n, const struct event *e)
 
     n->state = e->state;
     n->step_ms = e->wall_ms;
-    if (e->from == STEP_WAIT)
+    if (e->from == STEP_WAIT || e->from == STEP_DONE) /* DONE: it is taken back */
         n->begun_ms = e->wall_ms;
     if (e->state.step == STEP_DONE || e->state.step == STEP_OUT)
         n->ended_ms = e->wall_ms;
     if ((fell || e->state.step == STEP_OUT || e->from == STEP_BAKE) && e->text[0] != '\0')
         (void)snprintf(n->text, sizeof n->text, "%s", e->text);
+    else if (e->state.why == WHY_NONE)
+        n->text[0] = '\0'; /* a note was about the step before */
 }
 
 void view_feed(struct view *v, const struct event *e)
@@ -74,6 +76,8 @@ const char *view_outcome(const struct view *v, uint16_t node)
         return n->why_step == STEP_BAKE ? "failed its bake, in rotation as it is" : "failed, in rotation";
     case OUTCOME_STOPPED:
         return "stopped, in rotation";
+    case OUTCOME_BACK:
+        return "taken back";
     case OUTCOME_NONE:
         break;
     }

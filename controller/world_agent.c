@@ -68,7 +68,7 @@ static void stage_start(struct world_net *w, struct work *work)
 {
     const struct action *a = &work->action;
 
-    if (!w->plan->has_release)
+    if (!w->plan->has_release && !a->reverse)
         part_end(w, work_part(work, PART_AGENT, 0), ANS_OK, "");
     else
         call_agent(w, work_part(work, PART_STAGED, 0), "GET",
@@ -184,19 +184,23 @@ void world_agent_start(struct world_net *w, const struct action *a)
     assert(!"not an agent's");
 }
 
-/* Is the release there already? Then the node need not be sent it. */
+/* Is the release there already? Then the node need not be sent it. One to go back to cannot be sent. */
 static void staged_came(struct world_net *w, struct part *part, const struct call_result *r)
 {
+    const struct action *act = &part->work->action;
     struct answer a;
     struct agent_status s;
     bool there = false;
 
     agent_api_answer(ASK_STATUS, w->plan, r, &a);
     if (a.kind == ANS_OK && agent_read_status(r->body, r->body_bytes, &s, NULL)) {
-        there = agent_status_has_release(&s, w->plan->release_sha256);
+        there = agent_status_has_release(&s, act->reverse ? act->goal : w->plan->release_sha256);
         agent_status_clear(&s);
     }
-    if (a.kind == ANS_OK && !there)
+    if (a.kind == ANS_OK && !there && act->reverse) {
+        a.kind = ANS_REFUSED;
+        (void)snprintf(a.text, sizeof a.text, "its agent has not kept the release before");
+    } else if (a.kind == ANS_OK && !there)
         upload(w, work_part(part->work, PART_AGENT, 0));
     part_end(w, part, a.kind, a.text);
 }

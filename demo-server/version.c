@@ -11,9 +11,9 @@
 const char version_text[] = DEMO_VERSION;
 
 #ifdef DEMO_BREAK_SICK
-const bool version_sick = true;
+bool version_sick = true;
 #else
-const bool version_sick = false;
+bool version_sick = false;
 #endif
 
 #ifdef DEMO_BREAK_ERRS
@@ -36,5 +36,7 @@ void version_start(void)
 #elif defined DEMO_BREAK_HANG
     for (;;)
         (void)pause();
+#elif defined DEMO_BREAK_FICKLE
+    version_sick = access("sick", F_OK) == 0;
 #endif
 }

@@ -5,6 +5,7 @@
  *   -DDEMO_BREAK_EXIT      exits with status 1 at its start
  *   -DDEMO_BREAK_HANG      hangs at its start: never serves, never becomes ready, ends on any signal
  *   -DDEMO_BREAK_SICK      becomes ready and serves, but /healthz answers 503 for ever
+ *   -DDEMO_BREAK_FICKLE    the same, but only where a file `sick` is in the working folder at its start
  *   -DDEMO_BREAK_ERRS      is healthy, but every fifth request to /sleep/ is answered with a 500
  *   -DDEMO_BREAK_SLOW      is healthy, but each sleep takes 150 ms longer */
 #ifndef DEMO_SERVER_VERSION_H
@@ -13,7 +14,7 @@
 #include <stdbool.h>
 
 extern const char version_text[];
-extern const bool version_sick;
+extern bool version_sick;
 extern const unsigned version_errs_every; /* 0: never */
 extern const unsigned version_slower_ms;
 

@@ -75,14 +75,16 @@ static const struct {
 static void rollout_commands(void)
 {
     static const struct {
-        const char *word, *help;
+        const char *word, *argument, *help;
     } rows[] = {
-#define COMMAND(id, word, help) {word, help},
+#define COMMAND(id, word, argument, help) {word, argument, help},
 #include "controller/options.def"
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        printf(".It Cm %s\n", rows[i].word);
+        bool optional = rows[i].argument[0] == '[';
+
+        printf(".It Cm %s%s\n", rows[i].word, optional ? " Op Ar ID" : rows[i].argument[0] != '\0' ? " Ar ID" : "");
         say_sentence(rows[i].help);
     }
 }

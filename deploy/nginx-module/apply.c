@@ -1,5 +1,6 @@
 #include "apply.h"
 
+#include "balance_hot.h"
 #include "weights.h"
 
 /* What ngx_rwlock.c makes of a lock for its one writer; no header has it. */
@@ -89,12 +90,29 @@ static bool peer_is_as_wanted(const struct view_upstream *upstream, const struct
 #undef PEER_PARAM
 }
 
+/* A change of max_fails or fail_timeout makes a peer available, or keeps it from being so, at once. Of the newest
+ * configuration: what others think does not decide where requests go. */
+static void peer_judge_anew(const struct view_peer *entry, bool was_up)
+{
+    const ngx_http_upstream_rr_peer_t *peer = entry->peer;
+    struct outage *outage = &entry->shared->counts.outage;
+    uint64_t now_ms = view_now_ms();
+
+    if (peer->down != 0 || !was_up || peer->max_fails == 0 || peer->fails < peer->max_fails) {
+        outage_end(outage, now_ms); /* down instead, or up again */
+    } else if (view_is_unavail(entry, ngx_time())) {
+        outage_fail(outage, now_ms, balance_utc_ms(), view_unavail_until_ms(entry, now_ms));
+    } else {
+        outage_try(outage, now_ms, now_ms); /* it may be tried: what was left of its time is not waited for */
+    }
+}
+
 static void peer_apply(const struct view *view, const struct view_upstream *upstream, const struct view_peer *entry,
                        bool may_weigh)
 {
     struct peer_state state = state_wanted(upstream, entry, may_weigh);
     ngx_http_upstream_rr_peer_t *peer = entry->peer;
-    bool comes_back = peer->down != 0 && state.down == 0;
+    bool was_up = peer->down == 0, comes_back = !was_up && state.down == 0;
     bool weighs_other = peer->weight != state.weight;
 
     if (weighs_other) {
@@ -102,15 +120,15 @@ static void peer_apply(const struct view *view, const struct view_upstream *upst
         peer->effective_weight =
             peer->effective_weight == peer->weight ? state.weight : ngx_min(peer->effective_weight, state.weight);
     }
-    if (peer->down != state.down && view->generation == shared_of(view->zone)->generation) {
-        outage_end(&entry->shared->counts.outage, view_now_ms()); /* it is down instead, or up again */
-    }
     peer->down = state.down;
 #define PEER_PARAM(name, field) peer->field = state.field;
 #include "peer_param.def"
 #undef PEER_PARAM
     if (comes_back) {
         peer_refresh(peer);
+    }
+    if (view->generation == shared_of(view->zone)->generation) {
+        peer_judge_anew(entry, was_up);
     }
 }
 

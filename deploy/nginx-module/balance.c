@@ -1,9 +1,5 @@
 #include "balance_hot.h"
 
-#include <time.h>
-
-#include "params.h"
-
 struct balance_peer {
     const struct balance *balance;
     const struct view_peer *held; /* NULL: no peer is, or one that has no entry in the shared zone */
@@ -34,25 +30,6 @@ static bool is_given_up(const struct view_peer *entry)
     return view_is_unavail(entry, ngx_time());
 }
 
-static int64_t clock_us(clockid_t clock)
-{
-    struct timespec now;
-
-    (void)clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-/* Nobody selects it before. nginx counts in whole seconds of the wall clock; its own copy of that clock is older than
- * ours, and would have the downtime go on for as long after the peer is up. */
-static uint64_t given_up_until_ms(const struct view_peer *entry, uint64_t now_ms)
-{
-    time_t timeout_s = ngx_min(entry->peer->fail_timeout, PARAMS_FAIL_TIMEOUT_MAX_S);
-    int64_t now_us = clock_us(CLOCK_MONOTONIC);
-    int64_t left_us = ((int64_t)entry->peer->checked + timeout_s + 1) * 1000000 - clock_us(CLOCK_REALTIME);
-
-    return left_us > 0 ? (uint64_t)(now_us + left_us) / 1000 : now_ms;
-}
-
 /* After a reload the new workers judge anew, and what old ones think no longer decides where requests go. */
 static bool judges(const struct view *view)
 {
@@ -69,7 +46,7 @@ void balance_note_try(const struct balance *balance, const struct view_peer *ent
     }
     shared_lock(view->zone);
     uint64_t now_ms = view_now_ms();
-    outage_try(outage, now_ms, given_up_until_ms(entry, now_ms));
+    outage_try(outage, now_ms, view_unavail_until_ms(entry, now_ms));
     shared_unlock(view->zone);
 }
 
@@ -81,7 +58,7 @@ void balance_note_failure(const struct balance *balance, const struct view_peer 
     }
     shared_lock(view->zone);
     uint64_t now_ms = view_now_ms();
-    outage_fail(&entry->shared->counts.outage, now_ms, balance_utc_ms(), given_up_until_ms(entry, now_ms));
+    outage_fail(&entry->shared->counts.outage, now_ms, balance_utc_ms(), view_unavail_until_ms(entry, now_ms));
     shared_unlock(view->zone);
 }
 
@@ -130,6 +107,9 @@ static void balance_notify(ngx_peer_connection_t *pc, void *data, ngx_uint_t typ
     struct balance_peer *bp = data;
 
     bp->notify(pc, bp->data, type);
+    if (bp->held != NULL && bp->held->shared->counts.outage.given_up) {
+        balance_note_success(bp->balance, bp->held); /* a connection that has come about is enough for stream */
+    }
 }
 
 static ngx_int_t balance_set_session(ngx_peer_connection_t *pc, void *data)

@@ -4,6 +4,7 @@
 
 #include "apply.h"
 #include "balance.h"
+#include "params.h"
 #include "workers.h"
 
 #if nginx_version >= 1027003
@@ -96,6 +97,25 @@ bool view_is_unavail(const struct view_peer *entry, time_t now_s)
 
     return !entry->group->single && peer->max_fails != 0 && peer->fails >= peer->max_fails &&
            now_s - peer->checked <= peer->fail_timeout;
+}
+
+static int64_t clock_us(clockid_t clock)
+{
+    struct timespec now;
+
+    (void)clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* nginx counts in whole seconds of the wall clock; its own copy of that clock is older than ours, and would have the
+ * downtime go on for as long after the peer is up. */
+uint64_t view_unavail_until_ms(const struct view_peer *entry, uint64_t now_ms)
+{
+    time_t timeout_s = ngx_min(entry->peer->fail_timeout, PARAMS_FAIL_TIMEOUT_MAX_S);
+    int64_t now_us = clock_us(CLOCK_MONOTONIC);
+    int64_t left_us = ((int64_t)entry->peer->checked + timeout_s + 1) * 1000000 - clock_us(CLOCK_REALTIME);
+
+    return left_us > 0 ? (uint64_t)(now_us + left_us) / 1000 : now_ms;
 }
 
 /* The last word wins; `down` over `drain` where both are true. Either one false ends what it names; down:false ends a

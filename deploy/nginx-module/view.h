@@ -109,6 +109,9 @@ bool view_is_backup(const struct view_upstream *upstream, ngx_uint_t id);
 /* nginx has given up on the peer for fail_timeout, as its balancers judge. */
 bool view_is_unavail(const struct view_peer *entry, time_t now_s);
 
+/* The end of that by the monotonic clock, where it is given up; not before now_ms, which is that clock's. */
+uint64_t view_unavail_until_ms(const struct view_peer *entry, uint64_t now_ms);
+
 #define VIEW_PLACE_FACTOR 0x9e3779b97f4a7c15u /* spreads what differs in few bits */
 
 /* The peer that a balancer has selected. NULL = none of this upstream's. */

@@ -238,8 +238,14 @@ static void a_long_name_is_cut_between_its_characters(struct stage *s)
 
     for (int i = 0; i < 10; i++)
         name = stage_text(s, "%s%s", name, name);
-    for (int i = 0; i < 2; i++, name = stage_text(s, "x%s", name)) /* a text that ends in mid-character, and one not */
-        assert_non_null(ask(n, "PATCH", SERVER, stage_text(s, "{\"%s\":1}", name))->json);
+    for (int i = 0; i < 2;
+         i++, name = stage_text(s, "x%s", name)) { /* a text that ends in mid-character, and one not */
+        struct stage_answer *a = ask(n, "PATCH", SERVER, stage_text(s, "{\"%s\":1}", name));
+        const char *text = stage_json_string(s, a->json, "error.text");
+
+        assert_in_range(strlen(text), 1000, strlen(name));
+        assert_null(strstr(text, "\xef\xbf\xbd")); /* what stands for a broken one */
+    }
 }
 
 /* The directive's location is guarded by `limit_except`, as in the manual of NGINX Plus, or split by an `if`. */

@@ -662,6 +662,60 @@ static void a_peer_on_trial_is_still_unavail(struct stage *s)
     assert_false(is_in_downtime(lb));
 }
 
+struct downtime {
+    struct stage_nginx *lb;
+    json_int_t was;
+};
+
+static bool downtime_grows(void *ctx)
+{
+    const struct downtime *d = ctx;
+
+    return number(d->lb, "app", 1, "downtime") != d->was;
+}
+
+static void want_no_downtime(struct stage_nginx *lb)
+{
+    struct downtime d = {lb, number(lb, "app", 1, "downtime")};
+
+    assert_false(is_in_downtime(lb));
+    assert_false(stage_comes_true(lb->stage, downtime_grows, &d, 100));
+}
+
+static void patch(struct stage_nginx *lb, const char *body)
+{
+    const char *url = stage_text(lb->stage, "%s/9/http/upstreams/app/servers/1", lb->api);
+
+    assert_int_equal(stage_http(lb->stage, "PATCH", url, NULL, body)->status, 200);
+}
+
+static void a_downtime_is_as_long_as_a_change_makes_it(struct stage *s)
+{
+    struct nodes *n = start_nodes(s);
+    const char *dead = stage_text(s, "127.0.0.1:%u max_fails=1 fail_timeout=60s", stage_port(s));
+    const char *const peers[] = {n->peers[0], dead, NULL};
+    struct stage_nginx *lb = start_lb(s, peers, NULL, "proxy_next_upstream error;");
+
+    ask_until(lb, "unavail");
+    patch(lb, "{\"max_fails\":0}");
+    want_state(lb, "up");
+    want_no_downtime(lb);
+    want(lb, "app", 1, "unavail", 1);
+
+    patch(lb, "{\"max_fails\":1}"); /* nginx has not forgotten what failed */
+    want_state(lb, "unavail");
+    want(lb, "app", 1, "unavail", 2);
+    assert_true(is_in_downtime(lb));
+
+    patch(lb, "{\"fail_timeout\":\"1s\"}");
+    want_state(lb, "up");
+    want_no_downtime(lb);
+    patch(lb, "{\"fail_timeout\":\"60s\"}"); /* the same outage goes on */
+    want_state(lb, "unavail");
+    want(lb, "app", 1, "unavail", 2);
+    assert_true(is_in_downtime(lb));
+}
+
 static void reloads_under_load_lose_no_count(struct stage *s)
 {
     struct stage_server *nodes[2] = {stage_server_start(s, "node0", "v1"), stage_server_start(s, "node1", "v1")};
@@ -699,6 +753,7 @@ int main(void)
         stage_test(a_peer_that_comes_back_to_the_file_starts_at_zero),
         stage_test(an_outage_is_counted_once_and_timed),
         stage_test(a_peer_on_trial_is_still_unavail),
+        stage_test(a_downtime_is_as_long_as_a_change_makes_it),
         stage_test(reloads_under_load_lose_no_count),
     };
 

@@ -62,25 +62,12 @@ static void fill_folders(struct stage *s)
     (void)stage_write(s, "upstream_api/temps.conf", temps); /* else those of the machine get another owner */
 }
 
-/* Two nodes that answer with a letter, on the ports given. */
-static void start_nodes(struct stage *s, uint16_t a, uint16_t b)
-{
-    (void)stage_nginx_start(
-        s, "nodes",
-        &(struct stage_nginx_conf){
-            .no_module = true,
-            .http_extra = stage_text(s,
-                                     "server { listen 127.0.0.1:%u; location / { return 200 a; } }\n"
-                                     "server { listen 127.0.0.1:%u; location / { return 200 b; } }",
-                                     a, b),
-        });
-}
-
 static struct example *prepare(struct stage *s)
 {
     struct example *e = stage_alloc(s, sizeof *e);
-    uint16_t a = stage_port(s), b = stage_port(s);
+    uint16_t node[2];
 
+    stage_nginx_nodes(s, node);
     *e = (struct example){s, stage_port(s), stage_port(s), stage_port(s), stage_cert(s, "lb"), NULL, NULL};
     const struct {
         const char *from, *to;
@@ -95,10 +82,10 @@ static struct example *prepare(struct stage *s)
         {"listen 80;", stage_text(s, "listen 127.0.0.1:%u;", e->web)},
         {"listen 8443 ", stage_text(s, "listen 127.0.0.1:%u ", e->api)},
         {"listen 5432;", stage_text(s, "listen 127.0.0.1:%u;", e->tcp)},
-        {"10.0.0.11:8080", stage_text(s, "127.0.0.1:%u", a)},
-        {"10.0.0.12:8080", stage_text(s, "127.0.0.1:%u", b)},
-        {"10.0.0.21:5432", stage_text(s, "127.0.0.1:%u", a)},
-        {"10.0.0.22:5432", stage_text(s, "127.0.0.1:%u", b)},
+        {"10.0.0.11:8080", stage_text(s, "127.0.0.1:%u", node[0])},
+        {"10.0.0.12:8080", stage_text(s, "127.0.0.1:%u", node[1])},
+        {"10.0.0.21:5432", stage_text(s, "127.0.0.1:%u", node[0])},
+        {"10.0.0.22:5432", stage_text(s, "127.0.0.1:%u", node[1])},
     };
     const char *text = shipped(s, "nginx.conf");
 
@@ -106,7 +93,6 @@ static struct example *prepare(struct stage *s)
         text = replace(s, text, rows[i].from, rows[i].to);
     e->conf = stage_write(s, "example.conf", text);
     fill_folders(s);
-    start_nodes(s, a, b);
     return e;
 }
 

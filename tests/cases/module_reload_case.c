@@ -25,19 +25,12 @@ struct pair {
 static struct pair *start_pair(struct stage *s, const char *balancer)
 {
     struct pair *p = stage_alloc(s, sizeof *p);
-    uint16_t a = stage_port(s), b = stage_port(s);
-    const struct stage_nginx_conf nodes = {
-        .no_module = true,
-        .http_extra = stage_text(s,
-                                 "server { listen 127.0.0.1:%u; location / { return 200 a; } }\n"
-                                 "server { listen 127.0.0.1:%u; location / { return 200 b; } }",
-                                 a, b),
-    };
+    uint16_t node[2];
 
-    (void)stage_nginx_start(s, "nodes", &nodes);
+    stage_nginx_nodes(s, node);
     p->stage = s;
-    p->peers[0] = stage_text(s, "127.0.0.1:%u max_fails=0", a);
-    p->peers[1] = stage_text(s, "127.0.0.1:%u max_fails=0", b);
+    p->peers[0] = stage_text(s, "127.0.0.1:%u max_fails=0", node[0]);
+    p->peers[1] = stage_text(s, "127.0.0.1:%u max_fails=0", node[1]);
     p->upstreams[0] = (struct stage_upstream){.name = "app", .peers = p->peers, .extra = balancer};
     p->conf = (struct stage_nginx_conf){.upstreams = p->upstreams, .workers = 3};
     p->lb = stage_nginx_start(s, "lb", &p->conf);

@@ -1,4 +1,6 @@
 /* module_stream_case.c - the upstreams of the stream block by the same API, from a module of their own. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,20 +37,13 @@ static const char *load_modules(struct stage *s)
 static struct tcp *start_tcp(struct stage *s, const char *balancer)
 {
     struct tcp *t = stage_alloc(s, sizeof *t);
-    uint16_t a = stage_port(s), b = stage_port(s);
-    const struct stage_nginx_conf nodes = {
-        .no_module = true,
-        .http_extra = stage_text(s,
-                                 "server { listen 127.0.0.1:%u; location / { return 200 a; } }\n"
-                                 "server { listen 127.0.0.1:%u; location / { return 200 b; } }",
-                                 a, b),
-    };
+    uint16_t node[2];
 
-    (void)stage_nginx_start(s, "nodes", &nodes);
+    stage_nginx_nodes(s, node);
     t->stage = s;
     t->port = stage_port(s);
-    t->peers[0] = stage_text(s, "127.0.0.1:%u", a);
-    t->peers[1] = stage_text(s, "127.0.0.1:%u", b);
+    t->peers[0] = stage_text(s, "127.0.0.1:%u", node[0]);
+    t->peers[1] = stage_text(s, "127.0.0.1:%u", node[1]);
     t->http_peers[0] = t->peers[0];
     t->upstreams[0] = (struct stage_upstream){.name = "app", .peers = t->http_peers};
     t->conf = (struct stage_nginx_conf){
@@ -270,6 +265,89 @@ static void connections_and_their_bytes_are_counted(struct stage *s)
     assert_int_equal(counted_received, received);
 }
 
+static int listen_at(struct stage *s, uint16_t port)
+{
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd == -1 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 64) != 0)
+        stage_fail(s, "cannot listen on port %u", port);
+    return fd;
+}
+
+struct outage {
+    struct tcp *tcp;
+    const char *state;
+    json_int_t downtime;
+    int listener, fd;
+};
+
+static bool has_state(void *ctx)
+{
+    const struct outage *o = ctx;
+
+    return strcmp(state_of(o->tcp, 0), o->state) == 0;
+}
+
+static bool connects_until_state(void *ctx)
+{
+    const struct outage *o = ctx;
+    const char *node;
+
+    (void)shutdown(session_open(o->tcp, &node), SHUT_RDWR);
+    return has_state(ctx);
+}
+
+static bool connects_until_held(void *ctx)
+{
+    const struct outage *o = ctx;
+
+    (void)stage_raw_open(o->tcp->stage, o->tcp->port);
+    return active(o->tcp, 0) > 0;
+}
+
+static bool accepts(void *ctx)
+{
+    struct outage *o = ctx;
+
+    o->fd = accept4(o->listener, NULL, NULL, SOCK_CLOEXEC);
+    return o->fd >= 0;
+}
+
+static bool downtime_grows(void *ctx)
+{
+    const struct outage *o = ctx;
+
+    return stage_json_int(o->tcp->stage, peer(o->tcp, 0), "downtime") != o->downtime;
+}
+
+/* Not first when its session ends, which may last. */
+static void an_outage_ends_when_a_connection_comes_about(struct stage *s)
+{
+    uint16_t port = stage_port(s);
+    struct tcp *t = start_tcp(s, stage_text(s, "server 127.0.0.1:%u max_fails=1 fail_timeout=2s;", port));
+    struct outage o = {.tcp = t, .state = "unavail"};
+
+    stage_wait_until(s, connects_until_state, &o, WAIT_MS, "a connection to make the dead server unavail");
+    o.state = "up";
+    stage_wait_until(s, has_state, &o, WAIT_MS, "its fail_timeout to be over");
+    o.listener = listen_at(s, port);
+    stage_wait_until(s, connects_until_held, &o, WAIT_MS, "a session at the server that came back");
+    stage_wait_until(s, accepts, &o, WAIT_MS, "its connection");
+    stage_wait_until(s, has_state, &o, WAIT_MS, "it to be up");
+    o.downtime = stage_json_int(s, peer(t, 0), "downtime");
+    assert_false(stage_comes_true(s, downtime_grows, &o, 200));
+
+    (void)close(o.listener); /* the session lasts, and the server dies for others */
+    o.state = "unavail";
+    stage_wait_until(s, connects_until_state, &o, WAIT_MS, "a connection to make it unavail again");
+    assert_int_equal(active(t, 0), 1);
+    assert_int_equal(stage_json_int(s, peer(t, 0), "unavail"), 2);
+    (void)close(o.fd);
+}
+
 static void http_and_stream_upstreams_of_one_name_are_two(struct stage *s)
 {
     static const char lease[] = "Rollout-Fence: 7\nRollout-Id: one\nRollout-Ttl: 60";
@@ -342,6 +420,7 @@ int main(void)
         stage_test(stream_changes_and_sessions_outlive_a_reload),
         stage_test(stream_changes_outlive_a_stop_of_nginx_in_the_state_file),
         stage_test(connections_and_their_bytes_are_counted),
+        stage_test(an_outage_ends_when_a_connection_comes_about),
         stage_test(http_and_stream_upstreams_of_one_name_are_two),
         stage_test(stream_refusals_are_those_of_http),
         stage_test(without_the_stream_module_there_are_no_stream_upstreams),

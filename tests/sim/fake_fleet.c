@@ -425,9 +425,11 @@ enum answer_kind fake_job_post(struct fake_fleet *f, const struct plan *p, const
 {
     struct fake_agent *a = &f->agents[act->node];
     uint8_t executable = act->ask == ASK_UNDO ? act->before.sha256[0]
+                         : act->reverse       ? act->goal[0]
                          : p->has_release     ? p->release_sha256[0]
                                               : a->installed;
-    enum fake_fate fate = act->ask == ASK_UNDO ? a->undo_fate : a->fate;
+    enum ask what = act->reverse ? ASK_UNDO : act->ask;
+    enum fake_fate fate = what == ASK_UNDO ? a->undo_fate : a->fate;
     char id[64];
 
     fake_job_id(id, p, act->node, act->ask, act->attempt);
@@ -438,8 +440,8 @@ enum answer_kind fake_job_post(struct fake_fleet *f, const struct plan *p, const
     if (fate == FATE_REFUSED || (a->job.id[0] != '\0' && a->job.state == JOB_RUNNING))
         return ANS_REFUSED;
     fake_judge_touch(f, p, act->node, executable);
-    a->job = (struct fake_job){
-        .ask = act->ask, .state = JOB_RUNNING, .touched = true, .ends_ms = f->now_ms + a->job_takes_ms};
+    a->job =
+        (struct fake_job){.ask = what, .state = JOB_RUNNING, .touched = true, .ends_ms = f->now_ms + a->job_takes_ms};
     (void)snprintf(a->job.id, sizeof a->job.id, "%s", id);
     if (fate != FATE_KEPT)
         a->installed = executable;

@@ -92,6 +92,13 @@ static bool same(const struct ident *a, const struct ident *b)
     return a->pid == b->pid && a->start_ticks == b->start_ticks && memcmp(a->boot, b->boot, sizeof a->boot) == 0;
 }
 
+/* The rollout's, what ran when it was claimed, and where nodes are taken back what ran when the rollout began. */
+static bool is_wanted(const struct fake_fleet *f, uint16_t node, uint8_t executable)
+{
+    return executable == f->judge.nodes[node].wanted || executable == f->judge.nodes[node].claimed.sha256[0] ||
+           (f->plan->rolls_back && executable == f->plan->nodes[node].before.sha256[0]);
+}
+
 /* I3, and "we put back only what we took out", as it was. */
 void fake_judge_open(struct fake_fleet *f, const struct plan *p, uint32_t peer, bool drained)
 {
@@ -105,9 +112,8 @@ void fake_judge_open(struct fake_fleet *f, const struct plan *p, uint32_t peer, 
     if (f->judge.peers[peer].was_drained != drained)
         breach(f, "%s is put back otherwise than it was before", name_of(f, peer));
     const struct ident *now = &f->agents[node].now;
-    bool checked =
-        f->judge.nodes[node].good_checks >= p->success_threshold && same(&f->judge.nodes[node].checked, now) &&
-        (now->sha256[0] == f->judge.nodes[node].wanted || now->sha256[0] == f->judge.nodes[node].claimed.sha256[0]);
+    bool checked = f->judge.nodes[node].good_checks >= p->success_threshold &&
+                   same(&f->judge.nodes[node].checked, now) && is_wanted(f, (uint16_t)node, now->sha256[0]);
 
     if (!checked && !(f->judge.nodes[node].confirmed && same(now, &f->judge.nodes[node].claimed)))
         breach(f, "I3: %s is put back after %u good checks and %s", name_of(f, peer), f->judge.nodes[node].good_checks,
@@ -130,7 +136,7 @@ void fake_judge_touch(struct fake_fleet *f, const struct plan *p, uint16_t node,
             breach(f, "I2: a job on %s, which still has requests from %s", name_of(f, i),
                    f->plan->lbs[fake_peer_lb(f, i)].name);
     }
-    if (executable != f->judge.nodes[node].wanted && executable != f->judge.nodes[node].claimed.sha256[0])
+    if (!is_wanted(f, node, executable))
         breach(f, "%s gets executable %c, which nobody wants there", f->plan->nodes[node].name, executable);
     f->judge.nodes[node].touches++;
     f->judge.nodes[node].good_checks = 0;

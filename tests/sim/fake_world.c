@@ -236,7 +236,7 @@ static bool ask_agent(struct fake_world *w, struct fake_call *c)
     } else if (a->ask == ASK_UNCLAIM) {
         kind = fake_claim_drop(f, w->plan, a->node);
     } else if (a->ask == ASK_STAGE) {
-        kind = fake_stage(f, w->plan, a->node);
+        kind = a->reverse ? ANS_OK : fake_stage(f, w->plan, a->node); /* what replaced it was kept */
     } else {
         assert(a->ask == ASK_JOB || a->ask == ASK_UNDO);
         kind = fake_job_post(f, w->plan, a);

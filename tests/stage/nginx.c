@@ -208,6 +208,20 @@ struct stage_nginx *stage_nginx_start(struct stage *s, const char *name, const s
     return n;
 }
 
+void stage_nginx_nodes(struct stage *s, uint16_t port[2])
+{
+    port[0] = stage_port(s);
+    port[1] = stage_port(s);
+    (void)stage_nginx_start(
+        s, "nodes",
+        &(struct stage_nginx_conf){.no_module = true,
+                                   .http_extra =
+                                       stage_text(s,
+                                                  "server { listen 127.0.0.1:%u; location / { return 200 a; } }\n"
+                                                  "server { listen 127.0.0.1:%u; location / { return 200 b; } }",
+                                                  port[0], port[1])});
+}
+
 unsigned stage_nginx_workers_of(struct stage_nginx *n, pid_t master, pid_t *pids, unsigned capacity)
 {
     struct stage_kin kin[STAGE_KIN_MAX];

@@ -40,6 +40,7 @@ struct stage_nginx {
 
 /* Start it, wait until it answers. The conf is copied into its file; the struct may go. */
 struct stage_nginx *stage_nginx_start(struct stage *s, const char *name, const struct stage_nginx_conf *conf);
+void stage_nginx_nodes(struct stage *s, uint16_t port[2]); /* two that answer "a" and "b", and the ports they got */
 void stage_nginx_write(struct stage_nginx *n, const struct stage_nginx_conf *conf); /* a new conf for the next reload */
 void stage_nginx_reload(
     struct stage_nginx *n); /* SIGHUP; back when new workers alone accept (old ones may still drain) */

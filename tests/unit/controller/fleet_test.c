@@ -94,7 +94,6 @@ static const struct bad {
     {"web1 rollout_peer=a:1,{host}\n", "h:1: rollout_peer of web1: \"web1\" is no address: the port is missing"},
     {"web1 rollout_batch=0\n", "h:1: rollout_batch: \"0\" is neither a number from 1"},
     {"web1\n[ungrouped:vars]\nrollout_bake=soon\n", "h:3: rollout_bake: \"soon\" is no duration"},
-    {"web1 rollout_failure_action=rollback\n", "h:1: rollout_failure_action: \"rollback\" is not in this version yet"},
     {"web1 rollout_service={{x}}\n", "h:1: rollout_service: Ansible's templates are not filled in here"},
     {"web1 rollout_agent=https://{name}:1\n", "h:1: rollout_agent: \"https://{name}:1\": only {host} and {address}"},
     {"web1 rollout_agent=ftp://{host}:1\n", "h:1: rollout_agent of web1: \"ftp://web1:1\" is no URL"},

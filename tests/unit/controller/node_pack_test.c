@@ -45,13 +45,14 @@ static struct node full_node(void)
     node.left_ms = node.next_ask_ms = node.healthy_ms = node.generation = UINT32_MAX;
     node.id = UINT16_MAX;
     node.step = STEP_COUNT - 1;
-    node.outcome = OUTCOME_STOPPED;
+    node.outcome = OUTCOME_BACK;
     node.why = WHY_COUNT - 1;
     node.why_step = STEP_QUIET;
     node.streak = node.attempt = UINT8_MAX;
     node.job = ASK_COUNT - 1;
     node.gate = GATE_COUNT - 1;
-    node.asked = node.noted = node.doubt = node.claimed = node.failed = node.stopping = true;
+    node.asked = node.noted = node.doubt = node.claimed = node.failed = node.stopping = node.reverse = true;
+    memset(node.goal, 0xee, sizeof node.goal);
     return node;
 }
 

@@ -158,6 +158,12 @@ static const struct bad {
      "one command at a time: \"roll\" is one too many; files are given by flags, as --hosts FILE"},
     {"help plan roll", "",
      "one command at a time: \"roll\" is one too many; files are given by flags, as --hosts FILE"},
+    {"show", "", "`rollout show` needs the id of a rollout; `rollout history` lists them"},
+    {"show a b", "", "one rollout at a time: \"b\" is one too many"},
+    {"status a/b", "", "rollout status: \"a/b\" is no name: letters, digits, . _ - and first a letter or digit"},
+    {"history a", "", "one command at a time: \"a\" is one too many; files are given by flags, as --hosts FILE"},
+    {"status --hosts h", "", "--hosts is not for `rollout status`, only for: roll, plan, repair"},
+    {"plan --hosts h --output json", "", "--output is not for `rollout plan`, only for: status, history, show"},
     {"--host h", "", "there is no option --host; did you mean --hosts?"},
     {"--hosts h --drain-timeuot=3s", "", "there is no option --drain-timeuot; did you mean --drain-timeout?"},
     {"--hosts h --max-unavail 3", "", "there is no option --max-unavail; did you mean --max-unavailable?"},
@@ -183,7 +189,6 @@ static const struct bad {
     {"--hosts h --success-threshold 256", "", "--success-threshold: \"256\" is no number from 1 to 255"},
     {"--hosts h --success-threshold 4294967297", "", "--success-threshold: \"4294967297\" is no number from 1 to 255"},
     {"--hosts h --lb-poll 2s", "", "--lb-poll: \"2s\" is not from 10ms to 1s"},
-    {"--hosts h --failure-action continue", "", "--failure-action: \"continue\" is not in this version yet"},
     {"--hosts h --on-drain-timeout wait", "", "--on-drain-timeout: \"wait\" is not one of: fail, proceed"},
     {"--hosts h --service a/b", "",
      "--service: \"a/b\" is no name: letters, digits, . _ - and first a letter or digit"},
@@ -273,6 +278,10 @@ static const struct {
      "h: rollout_lb_poll must be the same for all: l (line 1) has none, a (line 2) has \"1s\"; set it below "
      "[all:vars]"},
     {"--hosts h", "a\n", "h: which service? Set rollout_service below [all:vars], or give --service NAME"},
+    {"--hosts h --service s", "a rollout_failure_action=rollback\n",
+     "--failure-action rollback: a restart without --release FILE changes no release, so there is nothing to roll "
+     "back; "
+     "leave it out, or say stop or continue"},
     {"--hosts h --service s --version 2", "a\n", "--version labels a release, and there is no --release FILE"},
 };
 

@@ -21,6 +21,8 @@ static struct plan *full_plan(void)
     p->lease_wait_ms = 17;
     p->drain_proceed = true;
     p->max_unavailable_percent = true;
+    p->max_failures = UINT32_MAX;
+    p->rolls_back = true;
     p->n_batches = 3;
     p->batches[1] = 5;
     p->batches[2] = 1000000;
@@ -85,6 +87,8 @@ static void assert_same_head(const struct plan *a, const struct plan *b)
     assert_int_equal(a->health.status.low, b->health.status.low);
     assert_int_equal(a->health.status.high, b->health.status.high);
     assert_string_equal(a->health.body, b->health.body);
+    assert_int_equal(a->max_failures, b->max_failures);
+    assert_int_equal(a->rolls_back, b->rolls_back);
 }
 
 static void assert_same_node(const struct plan_node *a, const struct plan_node *b)

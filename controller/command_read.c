@@ -1,0 +1,276 @@
+/* command_read.c - status, history and show: what the journal tells. They change nothing, and work while rollouts
+ * write. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "alive.h"
+#include "command.h"
+#include "common/duration.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "lines.h"
+#include "node_pack.h"
+#include "status.h"
+#include "told.h"
+
+static int print_json(json_t *o)
+{
+    char *text = mem_must(json_dumps(mem_must(o), JSON_INDENT(1)));
+
+    (void)puts(text);
+    free(text);
+    json_decref(o);
+    return 0;
+}
+
+/* The journal, opened; NULL with the exit code: EXIT_CONFIG and a sentence where it cannot be read, or 0 where there is
+ * none yet, which is said. */
+static struct store *open_journal(const struct options *o, json_t *(*nothing)(void), int *code)
+{
+    struct err err = {.text = ""};
+    struct store *store = store_sqlite_read(o->state, &err);
+
+    *code = 0;
+    if (store != NULL)
+        return store;
+    if (err.text[0] != '\0')
+        *code = command_bad(EXIT_CONFIG, &err);
+    else if (o->output == OUTPUT_JSON)
+        (void)print_json(nothing());
+    else
+        (void)printf("no rollout has kept a journal in %s yet (--state DIR names another folder)\n", o->state);
+    return NULL;
+}
+
+static int unreadable(struct err *err)
+{
+    return command_bad(EXIT_CONFIG, err);
+}
+
+static int unknown(const struct options *o, const char *rollout)
+{
+    struct err err;
+
+    (void)err_set(&err, "the journal in %s knows no rollout %s; `rollout history` lists what it knows", o->state,
+                  rollout);
+    return command_bad(EXIT_USAGE, &err);
+}
+
+/* ---- status */
+
+static json_t *no_rollout(void)
+{
+    return json_pack("{s:n}", "rollout");
+}
+
+static bool take_first(void *ctx, const struct store_row *row)
+{
+    *(char **)ctx = mem_text(row->rollout);
+    return false;
+}
+
+static int tell_status(const struct options *o, struct store *store, const char *rollout)
+{
+    struct err err = {.text = ""};
+    bool alive =
+        alive_look(o->state, rollout); /* looked at before: one that ends meanwhile has its end in the journal */
+    struct told told;
+    int code = 0;
+
+    if (!told_read(&told, store, rollout, NULL, NULL, &err))
+        code = unreadable(&err);
+    else if (told.runs == 0)
+        code = unknown(o, rollout);
+    else if (o->output == OUTPUT_JSON)
+        code = print_json(status_json(&told, alive));
+    else
+        status_print(stdout, &told, alive);
+    told_clear(&told);
+    return code;
+}
+
+int command_status(struct options *o)
+{
+    struct err err = {.text = ""};
+    char *latest = NULL;
+    int code;
+    struct store *store = open_journal(o, no_rollout, &code);
+
+    if (store == NULL)
+        return code;
+    if (o->id == NULL && !store->ops->rollouts(store, take_first, &latest, &err) && err.text[0] != '\0')
+        code = unreadable(&err);
+    else if (o->id != NULL || latest != NULL)
+        code = tell_status(o, store, o->id != NULL ? o->id : latest);
+    else if (o->output == OUTPUT_JSON)
+        code = print_json(no_rollout());
+    else
+        (void)printf("the journal in %s holds no rollout yet\n", o->state);
+    free(latest);
+    store->ops->close(store);
+    return code;
+}
+
+/* ---- history */
+
+static json_t *no_rollouts(void)
+{
+    return json_pack("{s:[]}", "rollouts");
+}
+
+struct listing {
+    const struct options *o;
+    json_t *rows; /* NULL: lines */
+    uint32_t n;
+};
+
+/* What was to be done, as far as the plan can be read: another version's cannot. */
+static char *subject(const struct plan *p)
+{
+    const char *what = p == NULL                ? ""
+                       : p->kind == PLAN_REPAIR ? "repair of"
+                       : p->has_release         ? "upgrade of"
+                                                : "restart of";
+
+    if (p == NULL)
+        return mem_text("a plan that this version cannot read");
+    return mem_format("%s %s on %u node%s%s%s", what, p->service, p->n_nodes, p->n_nodes == 1 ? "" : "s",
+                      p->version[0] != '\0' ? ", version " : "", p->version);
+}
+
+static void list_line(const struct store_row *row, const struct plan *p, enum standing standing)
+{
+    char began[STATUS_TIME], took[32], end[96];
+    char *what = subject(p);
+
+    if (standing == STANDING_ENDED)
+        (void)snprintf(end, sizeof end, "exit code %d: %s", row->code, status_of_code(row->code));
+    else
+        (void)snprintf(end, sizeof end, "%s", standing == STANDING_AT_WORK ? "at work" : "BROKEN OFF");
+    (void)printf("%s  %-24s  %8s  %s; %s\n", status_time(row->began_ms, began), row->rollout,
+                 duration_format_ms((uint64_t)(row->last_ms - row->began_ms), took, sizeof took), what, end);
+    free(what);
+}
+
+static json_t *list_json(const struct store_row *row, const struct plan *p, enum standing standing)
+{
+    char began[STATUS_TIME], last[STATUS_TIME];
+
+    return json_pack(
+        "{s:o,s:s,s:s,s:s,s:o,s:o,s:o,s:o}", "rollout", json_text(row->rollout), "began",
+        status_time(row->began_ms, began), "last", status_time(row->last_ms, last), "standing", status_word(standing),
+        "exit_code", standing == STANDING_ENDED ? json_integer(row->code) : json_null(), "kind",
+        p == NULL ? json_null() : json_string(p->kind == PLAN_REPAIR ? "repair" : "roll"), "service",
+        p == NULL ? json_null() : json_text(p->service), "nodes", p == NULL ? json_null() : json_integer(p->n_nodes));
+}
+
+static bool list_row(void *ctx, const struct store_row *row)
+{
+    struct listing *l = ctx;
+    struct plan *p = row->plan == NULL ? NULL : plan_unpack(row->plan, NULL);
+    enum standing standing = status_standing(row->last_kind == EVENT_ENDED, alive_look(l->o->state, row->rollout));
+
+    if (l->rows != NULL)
+        (void)json_array_append_new(l->rows, list_json(row, p, standing));
+    else
+        list_line(row, p, standing);
+    l->n++;
+    plan_free(&p);
+    return true;
+}
+
+int command_history(struct options *o)
+{
+    struct err err = {.text = ""};
+    struct listing l = {.o = o, .rows = o->output == OUTPUT_JSON ? mem_must(json_array()) : NULL};
+    int code;
+    struct store *store = open_journal(o, no_rollouts, &code);
+
+    if (store == NULL)
+        return code;
+    if (!store->ops->rollouts(store, list_row, &l, &err))
+        code = unreadable(&err);
+    else if (l.rows != NULL)
+        code = print_json(json_pack("{s:O}", "rollouts", l.rows));
+    else if (l.n == 0)
+        (void)printf("the journal in %s holds no rollout yet\n", o->state);
+    json_decref(l.rows);
+    store->ops->close(store);
+    return code;
+}
+
+/* ---- show */
+
+#define DAY 32
+
+/* The lines have the time of day alone. */
+static void show_line(void *ctx, const struct told *told, const struct event *e)
+{
+    char *shown = ctx, day[DAY] = "";
+    time_t seconds = (time_t)(e->wall_ms / 1000);
+    struct tm tm = {0};
+
+    (void)localtime_r(&seconds, &tm);
+    (void)strftime(day, sizeof day, "%Y-%m-%d", &tm);
+    if (strcmp(shown, day) != 0)
+        (void)puts(strcpy(shown, day));
+    lines_every_event(stdout, told->view, e);
+}
+
+static json_t *state_of(const struct event *e)
+{
+    char *text = node_pack(&e->state);
+    json_t *o = json_read(text, strlen(text), NULL);
+
+    free(text);
+    return o != NULL ? o : json_null();
+}
+
+static void show_json(void *ctx, const struct told *told, const struct event *e)
+{
+    const struct plan *p = told->plan;
+    char at[STATUS_TIME];
+    bool of_node = e->kind == EVENT_STEP || e->kind == EVENT_NOTE, of_lease = e->kind == EVENT_LEASED;
+    json_t *o = mem_must(json_pack("{s:I,s:s,s:s,s:o}", "seq", (json_int_t)e->seq, "at", status_time(e->wall_ms, at),
+                                   "event", event_name(e->kind), "text", json_text(e->text)));
+
+    if (of_node) {
+        (void)json_object_set_new(o, "node", json_text(p->nodes[e->node].name));
+        (void)json_object_set_new(o, "step", json_string(step_row((enum step)e->state.step)->name));
+        (void)json_object_set_new(o, "state", state_of(e));
+    }
+    if (e->kind == EVENT_STEP)
+        (void)json_object_set_new(o, "from", json_string(step_row((enum step)e->from)->name));
+    if (of_lease) {
+        (void)json_object_set_new(o, "upstream", json_text(p->upstreams[e->upstream].name));
+        (void)json_object_set_new(o, "lb", json_text(p->lbs[p->upstreams[e->upstream].lb].name));
+    }
+    if (e->kind == EVENT_ENDED)
+        (void)json_object_set_new(o, "exit_code", json_integer(e->code));
+    (void)json_array_append_new(ctx, o);
+}
+
+int command_show(struct options *o)
+{
+    struct err err = {.text = ""};
+    char day[DAY] = "";
+    json_t *events = o->output == OUTPUT_JSON ? mem_must(json_array()) : NULL;
+    struct told told = {0};
+    int code;
+    struct store *store = open_journal(o, no_rollouts, &code);
+
+    if (store != NULL) {
+        if (!told_read(&told, store, o->id, events != NULL ? show_json : show_line,
+                       events != NULL ? (void *)events : day, &err))
+            code = unreadable(&err);
+        else if (told.runs == 0)
+            code = unknown(o, o->id);
+        else if (events != NULL)
+            code = print_json(json_pack("{s:s,s:O}", "rollout", o->id, "events", events));
+        store->ops->close(store);
+    }
+    told_clear(&told);
+    json_decref(events);
+    return code;
+}

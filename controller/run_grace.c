@@ -1,0 +1,38 @@
+/* run_grace.c - a person's stop does not wait for ever: what cannot be turned round, because its job was sent, has so
+ * long to be finished, then it is left as it is and named. */
+#include <stdio.h>
+
+#include "run_state.h"
+
+#define GRACE_MS 5000
+
+void grace_begin(struct run *r)
+{
+    if (r->grace_left_ms == UINT32_MAX)
+        r->grace_left_ms = GRACE_MS;
+}
+
+void grace_time(struct run *r, uint32_t elapsed_ms)
+{
+    if (r->grace_left_ms != UINT32_MAX)
+        r->grace_left_ms = r->grace_left_ms > elapsed_ms ? r->grace_left_ms - elapsed_ms : 0;
+}
+
+void grace_drive(struct run *r, const struct plan *p, struct turn *t)
+{
+    if (r->grace_left_ms != 0)
+        return;
+    for (uint32_t i = 0; i < r->n_begun; i++) {
+        uint16_t id = run_begun(r)[i];
+        struct move m = node_grace_over(state_node(r, id), p);
+
+        if (m.moved)
+            (void)snprintf(m.text, sizeof m.text, "not finished within %u s after the stop", GRACE_MS / 1000);
+        state_move(r, p, id, &m, t); /* one that is out keeps its place among the begun */
+    }
+}
+
+uint32_t grace_wait_ms(const struct run *r)
+{
+    return r->grace_left_ms == 0 ? UINT32_MAX : r->grace_left_ms;
+}

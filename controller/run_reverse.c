@@ -1,0 +1,60 @@
+/* run_reverse.c - the second half of a rollout whose failures are too many: the nodes that it changed go the same way
+ * once more, back to what ran before, the last one first; at the same pace, above the same floor. */
+#include "pace.h"
+#include "run_state.h"
+
+void reverse_begin(struct run *r, const struct plan *p, const char *text, struct turn *t)
+{
+    run_stop(r, p, RUN_STOP_FAILURE, text, t);
+    r->reversing = true;
+    r->back_next = r->next;
+}
+
+/* Those that have had their job end the first half; only then it is known who has to go back. */
+static bool first_half_is_over(const struct run *r)
+{
+    for (uint32_t i = 0; i < r->n_begun; i++) {
+        const struct node *n = run_node(r, run_begun(r)[i]);
+
+        if (!n->reverse && node_in_motion(n))
+            return false;
+    }
+    return true;
+}
+
+uint32_t reverse_drive(struct run *r, const struct plan *p, uint32_t in_motion, struct turn *t)
+{
+    if (!r->reversing || r->phase != RUN_ROLLING || !first_half_is_over(r))
+        return in_motion;
+    while (r->back_next > 0 && in_motion < pace_batch(p, r->n_done)) {
+        uint16_t id = (uint16_t)--r->back_next;
+        struct move m;
+
+        if (!node_was_changed(state_node(r, id)))
+            continue;
+        m = node_begin_back(state_node(r, id), p);
+        state_begun(r)[r->n_begun++] = id;
+        state_extra(r, id)->counted = false;
+        state_move(r, p, id, &m, t);
+        in_motion++;
+    }
+    return in_motion;
+}
+
+bool reverse_is_through(const struct run *r)
+{
+    return !r->reversing || r->back_next == 0;
+}
+
+bool reverse_is_complete(const struct run *r)
+{
+    if (!r->reversing)
+        return false;
+    for (uint32_t i = 0; i < r->n_nodes; i++) {
+        const struct node *n = run_node(r, i);
+
+        if (node_was_changed(n) || (n->reverse && n->outcome != OUTCOME_BACK))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,286 @@
+/* How many nodes may fail, and what comes then: whole rollouts against the fake fleet. */
+#include "story.h"
+
+static void a_failure_within_the_budget_stops_nothing(void **state)
+{
+    struct story s = story_of(fake_plan((struct fake_shape){.nodes = 4, .lbs = 2}));
+
+    (void)state;
+    s.plan->max_failures = 1;
+    s.fleet->agents[0].fate = FATE_KEPT;
+    story_roll(&s);
+    story_ends(&s, 1, "ABBB", -1);
+    story_says(&s, "4 nodes: 1 failed, in rotation, 3 upgraded");
+    story_says(&s, "a: failed, in rotation; in step handover");
+    story_end(&s);
+}
+
+static void one_more_than_may_fail_ends_it(void **state)
+{
+    struct story s = story_of(fake_plan((struct fake_shape){.nodes = 5, .lbs = 2}));
+
+    (void)state;
+    s.plan->max_failures = 1;
+    s.fleet->agents[0].fate = FATE_KEPT;
+    s.fleet->agents[2].fate = FATE_ILL;
+    story_roll(&s);
+    story_ends(&s, 1, "ABAAA", -1);
+    assert_int_equal(story_logged(&s, "d claim"), 0);
+    story_says(&s, "stopping  c failed: it did not get healthy; 2 nodes have failed");
+    story_end(&s);
+}
+
+/* Not only once it is back, which may take long: whoever waits for its turn behind it must not get the release. */
+static void a_failure_counts_at_once(void **state)
+{
+    struct story s = story_of(fake_plan((struct fake_shape){.nodes = 8, .lbs = 2}));
+    const char *failed;
+
+    (void)state;
+    s.plan->batches[0] = s.plan->max_unavailable = 2;
+    s.fleet->agents[0].fate = FATE_ILL;
+    s.fleet->agents[0].job_takes_ms = 4500;
+    story_roll(&s);
+    failed = strstr(s.fleet->log, "a job r1/a/undo/2");
+    assert_non_null(failed);
+    assert_null(strstr(failed, "claim r1 fence 7\n"));
+    assert_int_equal(s.code, 1);
+    story_end(&s);
+}
+
+/* --failure-action continue */
+static void all_may_fail(void **state)
+{
+    struct story s = story_of(fake_plan((struct fake_shape){.nodes = 4}));
+
+    (void)state;
+    s.plan->max_failures = UINT32_MAX;
+    for (int i = 0; i < 4; i++)
+        s.fleet->agents[i].fate = i == 2 ? FATE_GOOD : FATE_ILL;
+    story_roll(&s);
+    story_ends(&s, 1, "AABA", -1);
+    story_says(&s, "a: failed, in rotation");
+    story_says(&s, "b: failed, in rotation");
+    story_says(&s, "d: failed, in rotation");
+    story_end(&s);
+}
+
+static void the_others_go_on_beside_one_that_is_out(void **state)
+{
+    struct story s = story_of(fake_plan((struct fake_shape){.nodes = 4, .lbs = 2}));
+
+    (void)state;
+    s.plan->max_failures = UINT32_MAX;
+    s.plan->max_unavailable = 2;
+    s.fleet->agents[0].fate = FATE_ILL;
+    s.fleet->agents[0].undo_fate = FATE_KEPT;
+    story_roll(&s);
+    story_ends(&s, 3, "BBBB", 0);
+    story_says(&s, "a: OUT OF ROTATION");
+    story_end(&s);
+}
+
+/* What is out counts for the floor: the second waits for it in vain, and the third is not even begun. */
+static void where_the_floor_holds_no_more_nobody_goes_on(void **state)
+{
+    struct story s = story_of(fake_plan((struct fake_shape){.nodes = 4, .lbs = 2}));
+
+    (void)state;
+    s.plan->max_failures = UINT32_MAX;
+    s.fleet->agents[0].fate = FATE_ILL;
+    s.fleet->agents[0].undo_fate = FATE_KEPT;
+    story_roll(&s);
+    story_ends(&s, 3, "BAAA", 0);
+    assert_int_equal(story_logged(&s, "b at"), 0);
+    assert_int_equal(story_logged(&s, "c claim"), 0);
+    story_says(&s, "b: failed, in rotation; in step floor: too few other peers were up");
+    story_end(&s);
+}
+
+/* ---- the second half */
+
+static struct story rolling_back(struct fake_shape shape, uint32_t at_a_time)
+{
+    struct plan *p = fake_plan(shape);
+
+    p->rolls_back = true;
+    p->batches[0] = p->max_unavailable = at_a_time;
+    return story_of(p);
+}
+
+static void what_was_changed_is_taken_back_in_reverse_order(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 5, .lbs = 2}, 1);
+
+    (void)state;
+    s.fleet->agents[3].fate = FATE_ILL;
+    story_roll(&s);
+    story_ends(&s, 8, "AAAAA", -1);
+    story_before(&s, "d job r1/d/undo/2", "c job r1/c/job/2");
+    story_before(&s, "c job r1/c/job/2", "b job r1/b/job/2");
+    story_before(&s, "b job r1/b/job/2", "a job r1/a/job/2");
+    assert_int_equal(story_logged(&s, "a at lb1/app: drain"), 2);
+    assert_int_equal(story_logged(&s, "a at lb2/app: open"), 2);
+    assert_int_equal(story_logged(&s, "e claim"), 0);
+    story_says(&s, "stopping  d failed: it did not get healthy; the nodes that this rollout changed are taken back");
+    story_says(&s, "c         check     way back: waits for the agent to say what runs");
+    story_says(&s, "5 nodes: 3 taken back, 1 failed, in rotation, 1 not begun");
+    story_end(&s);
+}
+
+static void where_the_first_one_fails_all_is_as_it_was(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 3}, 1);
+
+    (void)state;
+    s.fleet->agents[0].fate = FATE_KEPT;
+    story_roll(&s);
+    story_ends(&s, 8, "AAA", -1);
+    story_end(&s);
+}
+
+/* The budget of the first half counts here as well. */
+static void failures_within_the_budget_take_nothing_back(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 4}, 1);
+
+    (void)state;
+    s.plan->max_failures = 1;
+    s.fleet->agents[1].fate = FATE_KEPT;
+    story_roll(&s);
+    story_ends(&s, 1, "BABB", -1);
+    story_end(&s);
+}
+
+/* b has its job when a fails: it is finished, and then goes back as well. */
+static void one_that_has_its_job_already_goes_back_too(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 6, .lbs = 2}, 2);
+
+    (void)state;
+    s.fleet->agents[0].fate = FATE_KEPT;
+    s.fleet->agents[1].job_takes_ms = 3000;
+    story_roll(&s);
+    story_ends(&s, 8, "AAAAAA", -1);
+    assert_int_equal(story_logged(&s, "b job r1/b/job/2"), 1);
+    story_end(&s);
+}
+
+static void two_at_a_time_go_back_two_at_a_time(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 6, .lbs = 2}, 2);
+
+    (void)state;
+    s.fleet->agents[4].fate = FATE_ILL;
+    story_roll(&s);
+    story_ends(&s, 8, "AAAAAA", -1);
+    story_before(&s, "d job r1/d/job/2", "f unclaimed"); /* both are out before one is back */
+    story_end(&s);
+}
+
+/* Loudly. What else is to go back does so as far as the floor holds. */
+static void one_that_cannot_be_taken_back_stays_out(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 5, .lbs = 2}, 1);
+
+    (void)state;
+    s.plan->max_unavailable = 2;
+    s.fleet->agents[2].fate = FATE_ILL;
+    s.fleet->agents[1].undo_fate = FATE_KEPT;
+    story_roll(&s);
+    story_ends(&s, 3, "ABAAA", 1);
+    story_says(&s, "b: OUT OF ROTATION; in step handover: the handover failed");
+    story_says(&s, "1 taken back");
+    story_end(&s);
+
+    s = rolling_back((struct fake_shape){.nodes = 5, .lbs = 2}, 1);
+    s.fleet->agents[2].fate = FATE_ILL;
+    s.fleet->agents[1].undo_fate = FATE_ILL;
+    story_roll(&s);
+    story_ends(&s, 3, "BAAAA", 1); /* b runs A, which is ill; a may not go */
+    story_says(&s, "a: failed, in rotation; in step floor");
+    story_end(&s);
+}
+
+static void one_whose_agent_is_gone_stays_where_it_is(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 4, .lbs = 2}, 1);
+
+    (void)state;
+    s.fleet->agents[2].fate = FATE_ILL;
+    fake_when(s.fleet, "c at lb2/app: down", 0, fake_agent_dies, 1);
+    story_roll(&s);
+    story_ends(&s, 1, "ABAA", -1);
+    story_says(&s, "b: failed, in rotation; in step check: its agent did not answer");
+    story_end(&s);
+}
+
+static void a_restart_by_somebody_else_is_in_nobodys_way(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 4}, 1);
+
+    (void)state;
+    s.fleet->agents[2].fate = FATE_ILL;
+    fake_when(s.fleet, "c at lb1/app: down", 0, fake_process_restarts, 0);
+    story_roll(&s);
+    story_ends(&s, 8, "AAAA", -1); /* a was only restarted */
+    story_end(&s);
+}
+
+static void install_c(struct fake_fleet *f, uint32_t node)
+{
+    f->agents[node].installed = 'C';
+    fake_process_restarts(f, node);
+}
+
+static void another_release_of_somebodys_is_left(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 4}, 1);
+
+    (void)state;
+    s.fleet->agents[2].fate = FATE_ILL;
+    fake_when(s.fleet, "c at lb1/app: down", 0, install_c, 0);
+    story_roll(&s);
+    story_ends(&s, 1, "CAAA", -1);
+    assert_int_equal(story_logged(&s, "a at lb1/app: drain"), 1);
+    story_says(&s, "a: failed, in rotation; in step check: what runs there changed");
+    story_end(&s);
+}
+
+/* Nothing new begins: b, which has its job, is finished; a keeps the release. */
+static void a_signal_ends_the_way_back(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 4, .lbs = 2}, 1);
+
+    (void)state;
+    s.fleet->agents[2].fate = FATE_ILL;
+    fake_when(s.fleet, "b job r1/b/job/2", 0, fake_signal, 2);
+    story_roll(&s);
+    story_ends(&s, 1, "BAAA", -1);
+    assert_int_equal(story_logged(&s, "a at lb1/app: drain"), 1);
+    story_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failure_within_the_budget_stops_nothing),
+        cmocka_unit_test(one_more_than_may_fail_ends_it),
+        cmocka_unit_test(a_failure_counts_at_once),
+        cmocka_unit_test(all_may_fail),
+        cmocka_unit_test(the_others_go_on_beside_one_that_is_out),
+        cmocka_unit_test(where_the_floor_holds_no_more_nobody_goes_on),
+        cmocka_unit_test(what_was_changed_is_taken_back_in_reverse_order),
+        cmocka_unit_test(where_the_first_one_fails_all_is_as_it_was),
+        cmocka_unit_test(failures_within_the_budget_take_nothing_back),
+        cmocka_unit_test(one_that_has_its_job_already_goes_back_too),
+        cmocka_unit_test(two_at_a_time_go_back_two_at_a_time),
+        cmocka_unit_test(one_that_cannot_be_taken_back_stays_out),
+        cmocka_unit_test(one_whose_agent_is_gone_stays_where_it_is),
+        cmocka_unit_test(a_restart_by_somebody_else_is_in_nobodys_way),
+        cmocka_unit_test(another_release_of_somebodys_is_left),
+        cmocka_unit_test(a_signal_ends_the_way_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
