@@ -212,6 +212,7 @@ static void refused(const struct call_result *r, struct answer *a)
     a->kind = answer_of_status(r->status);
     if (code != NULL && a->kind == ANS_REFUSED && is_fence_code(code))
         a->kind = ANS_FENCED;
+    a->claim_gone = code != NULL && strcmp(code, "no_claim") == 0;
     if (code != NULL && strcmp(code, "no_space") == 0)
         a->kind = ANS_REFUSED; /* asking again fills no disk less */
     if (code != NULL && text != NULL)

@@ -37,7 +37,8 @@ enum action_kind {
     ACT_ASK,     /* of one node: `ask`; answered by one IN_ANSWER */
     ACT_READ_LB, /* read /nginx and the upstreams of `lb`; answered by one IN_LB */
     ACT_LEASE,   /* take or renew (ttl_ms > 0) or release (0) the lease of `upstream`; answered by one IN_LEASE */
-    ACT_RENEW    /* PUT the claim of `node` again; answered by one IN_RENEW */
+    ACT_RENEW,   /* PUT the claim of `node` again; answered by one IN_RENEW */
+    ACT_HOLD     /* PATCH down:true once more, of what an nginx has forgotten (`mask` of `node`); by one IN_HOLD */
 };
 
 struct action {
@@ -82,6 +83,8 @@ struct answer {
     bool claim_live;            /* STATUS: its ttl has not run out */
     uint64_t up, down, drain;   /* PEERS: by the node's peers: takes new requests / marked down / marked draining */
     uint64_t seen;              /* PEERS: peers that are in their upstream at all */
+    bool elsewhere;             /* PEERS: one of their servers stands in an upstream that the plan does not know of */
+    bool claim_gone;            /* JOB, UNDO: refused because there is no claim at all */
     uint32_t active;            /* PEERS: requests held, summed */
     bool ours_out;              /* FLOOR: too few are up, and some of those that are not are ours in motion */
     uint32_t generation;        /* PEERS: changes when an nginx whose `active` is not exact was reloaded */
@@ -106,6 +109,7 @@ enum peer_state { PEER_UNKNOWN, PEER_UP, PEER_DRAINING, PEER_DOWN, PEER_UNAVAIL 
 struct seen_peer {
     uint8_t state; /* enum peer_state; PEER_UNKNOWN where the upstream does not list it */
     bool backup;
+    bool elsewhere; /* since the first list its server stands in another upstream as well, which the plan has not */
     uint32_t active;
     struct served own;    /* while the plan bakes by what nginx counts, else zero */
     struct served others; /* the other peers of its upstream while they were up and not backup, its node's own left out;
@@ -118,6 +122,7 @@ enum input_kind {
     IN_LB,     /* to ACT_READ_LB: lb, answer.kind and text; when ANS_OK the three members below */
     IN_LEASE,  /* to ACT_LEASE: upstream, answer.kind and text */
     IN_RENEW,  /* to ACT_RENEW: node, answer.kind and text */
+    IN_HOLD,   /* to ACT_HOLD: node, answer.kind, ok_mask and text */
     IN_STOP    /* a person or the system wants us to stop: nothing new starts, nodes go back */
 };
 

@@ -38,6 +38,12 @@ static struct verdict effect(const struct answer *a, enum why why)
     return again();
 }
 
+/* An agent that has lost our claim, not to another rollout, is given it again (run.c) and asked once more. */
+static struct verdict job(const struct answer *a, enum why why)
+{
+    return a->kind == ANS_FENCED && a->claim_gone ? again() : effect(a, why);
+}
+
 static uint64_t all_peers(const struct node *n, const struct plan *p)
 {
     uint32_t count = p->nodes[n->id].n_peers;
@@ -78,6 +84,8 @@ static struct verdict judge_check(struct node *n, const struct plan *p, const st
 
 static struct verdict judge_look(struct node *n, const struct plan *p, const struct answer *a)
 {
+    if (a->kind == ANS_OK && a->elsewhere)
+        return bad(WHY_PEERS);
     if (a->kind != ANS_OK || a->seen != all_peers(n, p))
         return again();
     n->peers_mask = a->seen & ~a->down; /* what somebody else took down is not ours to take or to put back */
@@ -97,6 +105,8 @@ static struct verdict judge_floor(struct node *n, const struct plan *p, const st
 {
     uint64_t peers = a->seen & ~a->down;
 
+    if (a->elsewhere)
+        return bad(WHY_PEERS);
     if (a->ours_out)
         n->left_ms = p->wait_ms[WAIT_FLOOR]; /* its turn comes: they have limits of their own */
     if (a->kind != ANS_OK || a->seen != all_peers(n, p))
@@ -115,6 +125,8 @@ static struct verdict judge_quiet(struct node *n, const struct plan *p, const st
     bool out =
         a->kind == ANS_OK && a->seen == all_peers(n, p) && ((a->down | a->drain) & n->peers_mask) == n->peers_mask;
 
+    if (a->kind == ANS_OK && a->elsewhere)
+        return bad(WHY_PEERS);
     if (a->kind == ANS_OK && a->generation != n->generation) {
         n->generation = a->generation;
         n->doubt = true;
@@ -142,6 +154,8 @@ static struct verdict judge_silent(struct node *n, const struct plan *p, const s
 {
     if (a->kind != ANS_OK)
         return again();
+    if (a->elsewhere)
+        return bad(WHY_PEERS);
     if (a->generation != n->generation) { /* reloaded since: the agent must confirm that old workers hold nothing */
         n->generation = a->generation;
         n->doubt = true;
@@ -301,7 +315,7 @@ struct verdict judge(struct node *n, const struct plan *p, const struct answer *
     case STEP_SILENT:
         return judge_silent(n, p, a);
     case STEP_JOB:
-        return effect(a, WHY_JOB);
+        return job(a, WHY_JOB);
     case STEP_AWAIT:
         return judge_job_end(n, p, a, WHY_HANDOVER);
     case STEP_VERIFY:
@@ -322,7 +336,7 @@ struct verdict judge(struct node *n, const struct plan *p, const struct answer *
     case STEP_SETTLE:
         return judge_settle(n, p, a);
     case STEP_UNDO:
-        return effect(a, WHY_UNDO);
+        return job(a, WHY_UNDO);
     case STEP_UNDOING:
         return judge_job_end(n, p, a, WHY_UNDO);
     case STEP_REVERIFY:

@@ -19,6 +19,9 @@ uint32_t pace_batch(const struct plan *, uint32_t done);
  * `text`. */
 bool run_may_drain(const struct run *, const struct plan *, uint16_t node, char *text, size_t size);
 
+/* The same for some of a node's peers (bits of `mask`). */
+bool pace_may_take(const struct run *, const struct plan *, uint16_t node, uint64_t mask, char *text, size_t size);
+
 /* Another node in motion is out of an upstream of this one. */
 bool pace_ours_out(const struct run *, const struct plan *, uint16_t node);
 

@@ -29,6 +29,7 @@ enum run_stop {
     RUN_STOP_REFUSED,     /* a load balancer takes no change from us at all */
     RUN_STOP_UNREACHABLE, /* a lease could not be taken because nobody answered */
     RUN_STOP_STORE,       /* the journal cannot be written */
+    RUN_STOP_DRIFT,       /* somebody else changed what was ours at a load balancer */
     RUN_STOP_PAUSE        /* nothing new begins, what is in motion is finished; a person is to look before it goes on */
 };
 
@@ -60,9 +61,13 @@ struct run_lease {
 /* What the run knows of a node beside its state. */
 struct run_extra {
     uint64_t look_turn;   /* turn in which it asked to see its peers */
+    uint64_t out_turn;    /* turn in which it was certain last that its peers were taken out */
     uint32_t claim_ms;    /* since its claim was last put */
     bool looks, renewing; /* waits to see its peers; a renewal of its claim is outstanding */
     bool deferred;        /* its (un)claim waits for that renewal to end */
+    bool anew;            /* the renewal finds no claim: it was lost, and is put where nobody else has one */
+    bool holding;         /* a HOLD is outstanding */
+    bool sends;           /* looks, because its job is to be sent only when its peers are silent */
     bool counted;         /* as one that failed */
 };
 

@@ -49,6 +49,7 @@ static struct answer peers_answer(const struct run *r, const struct plan *p, uin
         uint64_t bit = UINT64_C(1) << i;
 
         a.seen |= seen->state != PEER_UNKNOWN ? bit : 0;
+        a.elsewhere = a.elsewhere || seen->elsewhere;
         a.up |= seen->state == PEER_UP ? bit : 0;
         a.down |= seen->state == PEER_DOWN ? bit : 0;
         a.drain |= seen->state == PEER_DRAINING ? bit : 0;
@@ -76,6 +77,10 @@ static void tell_waiting(const struct run *r, const struct plan *p, uint16_t nod
         if (seen->state == PEER_UNKNOWN)
             (void)snprintf(text, ANSWER_TEXT_MAX, "upstream %s at %s does not list %s",
                            p->upstreams[p->peers[peer].upstream].name, lb, server);
+        else if (seen->elsewhere)
+            (void)snprintf(text, ANSWER_TEXT_MAX,
+                           "%s lists %s in another upstream since the rollout began; run it again to take it out there",
+                           lb, server);
         else if (step == STEP_SILENT && !down)
             (void)snprintf(text, ANSWER_TEXT_MAX, "%s shows %s not down", lb, server);
         else if (step == STEP_QUIET && ours && !down && seen->state != PEER_DRAINING)
@@ -122,6 +127,24 @@ static struct answer look_answer(const struct run *r, const struct plan *p, uint
     return a;
 }
 
+/* I2, before a job is sent that is not behind SILENT at once: sent again, or the way back of one that was. An undo is
+ * also sent where a load balancer cannot be read that showed the node down when it could: what failed is not made worse
+ * by waiting for it. */
+static bool may_send(const struct run *r, const struct plan *p, uint16_t node, bool failed, struct answer *a)
+{
+    const struct node *n = run_node(r, node);
+    struct answer seen = peers_answer(r, p, node);
+    bool again = step_row((enum step)n->step)->ask == ASK_JOB;
+    bool all = !again || (seen.down == seen.seen && !failed && !seen.elsewhere && !too_old(r, p, node, a));
+
+    if (all && seen.up == 0 && seen.drain == 0 && (seen.active == 0 || p->drain_proceed))
+        return true;
+    if (a->text[0] == '\0')
+        tell_waiting(r, p, node, STEP_SILENT, a->text);
+    a->kind = ANS_TIMEOUT;
+    return false;
+}
+
 void look_tell_last(const struct run *r, const struct plan *p, uint16_t node, enum step step,
                     char text[ANSWER_TEXT_MAX])
 {
@@ -153,6 +176,11 @@ static void answer_looks(struct run *r, const struct plan *p, const struct input
             continue;
         }
         x->looks = false;
+        if (x->sends && may_send(r, p, id, failed != NULL, &a)) {
+            *turn_action(t, ACT_ASK) = node_action(run_node(r, id), p);
+            i++;
+            continue;
+        }
         m = node_answer(state_node(r, id), p, &a);
         state_move(r, p, id, &m, t);
         i += r->n_begun == before ? 1 : 0;
@@ -162,6 +190,7 @@ static void answer_looks(struct run *r, const struct plan *p, const struct input
 void look_input(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
 {
     struct run_lb *lb = state_lb(r, in->lb);
+    bool first = lb->read_age_ms == UINT32_MAX;
 
     lb->reading = false;
     if (in->answer.kind != ANS_OK) {
@@ -170,6 +199,8 @@ void look_input(struct run *r, const struct plan *p, const struct input *in, str
     }
     lb->read_turn = lb->began_turn;
     lb->read_age_ms = lb->began_ms;
+    if (!first && lb->generation != in->generation)
+        lease_doubt(r, p, in->lb);
     lb->generation = in->generation;
     lb->exact = in->active_exact;
     for (uint32_t i = 0; i < r->n_upstreams; i++)
@@ -178,6 +209,7 @@ void look_input(struct run *r, const struct plan *p, const struct input *in, str
     for (uint32_t i = 0; i < r->n_peers; i++)
         if (plan_peer_lb(p, i) == in->lb)
             *state_peer(r, i) = in->peers[i];
+    drift_input(r, p, in->lb, t);
     gate_input(r, p, in->lb, t);
     answer_looks(r, p, NULL, t);
 }
@@ -204,7 +236,7 @@ static uint32_t due_ms(const struct run *r, const struct plan *p, uint32_t lb)
     if (l->reading)
         return UINT32_MAX;
     if (!wanted(r, p, lb)) {
-        if (!gate_watches(r, p, lb))
+        if (!gate_watches(r, p, lb) && !drift_watches(r, p, lb))
             return UINT32_MAX;
         every = every > WATCH_MS ? every : WATCH_MS;
     }

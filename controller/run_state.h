@@ -14,6 +14,10 @@ struct run_watch *state_watch(struct run *, uint32_t);
 const struct run_watch *run_watch(const struct run *, uint32_t);
 uint16_t *state_begun(struct run *);
 const struct run_extra *run_extra(const struct run *, uint32_t);
+uint64_t *state_out(struct run *, uint32_t); /* by peer: generation of its nginx when it was last out; 0 = never */
+
+/* A NOTE about a node that is where it was. */
+void turn_note(const struct run *, const struct plan *, uint16_t node, const char *text, struct turn *);
 
 /* A new action of the turn, zeroed but for its kind. */
 struct action *turn_action(struct turn *, enum action_kind);
@@ -38,6 +42,8 @@ void lease_time(struct run *, uint32_t elapsed_ms);
 void lease_answer(struct run *, const struct plan *, const struct input *, struct turn *);
 void lease_give_back(struct run *, const struct plan *); /* enter RUN_RELEASING */
 void lease_drive(struct run *, const struct plan *, struct turn *);
+/* The nginx of `lb` is another one since: leases there are put again at once. */
+void lease_doubt(struct run *, const struct plan *, uint16_t lb);
 uint32_t lease_wait_ms(const struct run *, const struct plan *);
 
 /* run_gate.c: the bake on what nginx counts */
@@ -55,6 +61,12 @@ void grace_begin(struct run *); /* a person's stop; the second changes nothing *
 void grace_time(struct run *, uint32_t elapsed_ms);
 void grace_drive(struct run *, const struct plan *, struct turn *);
 uint32_t grace_wait_ms(const struct run *);
+
+/* run_drift.c: is what we took out still out? */
+void drift_taken(struct run *, const struct plan *, uint16_t node, uint64_t mask); /* certain just now */
+void drift_input(struct run *, const struct plan *, uint16_t lb, struct turn *);   /* a list of `lb` has come */
+void drift_held(struct run *, const struct plan *, const struct input *);          /* IN_HOLD */
+bool drift_watches(const struct run *, const struct plan *, uint32_t lb);
 
 /* run_look.c */
 bool node_at_lb(const struct plan *, uint32_t node, uint32_t lb);

@@ -26,6 +26,8 @@ static enum input_kind input_of(enum action_kind kind)
         return IN_LB;
     case ACT_LEASE:
         return IN_LEASE;
+    case ACT_HOLD:
+        return IN_HOLD;
     case ACT_RENEW:
         break;
     }
@@ -95,7 +97,7 @@ void part_call(struct world_net *w, struct part *part, struct call_request *q)
 static void net_start(struct world *world, const struct action *a)
 {
     struct world_net *w = (struct world_net *)world;
-    bool at_lb = a->kind == ACT_READ_LB || a->kind == ACT_LEASE ||
+    bool at_lb = a->kind == ACT_READ_LB || a->kind == ACT_LEASE || a->kind == ACT_HOLD ||
                  (a->kind == ACT_ASK && (a->ask == ASK_DRAIN || a->ask == ASK_DOWN || a->ask == ASK_BACK));
 
     if (at_lb)
