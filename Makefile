@@ -7,6 +7,7 @@ B       := build/$(FLAVOUR)
 O       := $(B)/obj
 VERSION := 0.1.0
 
+comma    := ,
 PKG      := libmicrohttpd jansson libcurl sqlite3 gnutls
 pkg       = $(shell pkg-config $(1) $(2) 2>/dev/null)
 
@@ -36,7 +37,7 @@ module: $(MODULES)
 # ---- objects: a folder, an archive; main.c stays outside, so that tests link the rest
 lib_srcs = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))
 lib_objs = $(patsubst %.c,$(O)/%.o,$(call lib_srcs,$(1)))
-LIBS := common agent controller demo-server tests/stage tests/load tests/sim tests/bench
+LIBS := common agent controller demo-server tests/stage tests/load tests/sim tests/bench tests/bench/fake
 define archive
 $(O)/$(1).a: $(call lib_objs,$(1))
 	@mkdir -p $$(@D)
@@ -76,6 +77,17 @@ $(B)/tests/load/load: $(O)/tests/load/main.o $(O)/tests/load.a $(O)/common.a
 $(B)/tests/bench/hammer: $(O)/tests/bench/main.o $(O)/tests/bench.a $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+$(B)/tests/bench/fleet: $(O)/tests/bench/fake/main.o $(O)/tests/bench/fake.a $(O)/common.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,gnutls)
+
+# The controller's object code against a simulated fleet: malloc and the clock are the story's, see tests/sim/arena.h.
+SIM_WRAP := malloc calloc realloc reallocarray strdup vasprintf free clock_gettime
+SIM_LD   := $(patsubst %,-Wl$(comma)--wrap=%,$(SIM_WRAP))
+$(B)/tests/sim/sim: $(O)/tests/sim/main.o $(O)/tests/sim.a $(O)/controller.a $(O)/common.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $(SIM_LD) -o $@ $^ $(call pkg,--libs,jansson libcurl sqlite3 gnutls)
 
 # ---- a program with the official client of the NGINX Plus API, where Go and Debian's package of it are installed
 GO_PATH := /usr/share/gocode

@@ -35,15 +35,6 @@ static void set_pace(struct plan *p, const struct options *o, uint32_t n_nodes)
     p->max_unavailable_percent = o->max_unavailable.percent;
 }
 
-static struct plan_gate gate_of(const struct options *o)
-{
-    return (struct plan_gate){.max_5xx_bp = o->bake_max_5xx_bp,
-                              .max_fails_bp = o->bake_max_fails_bp,
-                              .max_slower_bp = o->bake_max_slower_bp,
-                              .min_requests = o->bake_min_requests,
-                              .pause = o->on_inconclusive == ON_INCONCLUSIVE_PAUSE};
-}
-
 /* Who asks to go on without saying how far goes on to the end. */
 static void set_failure(struct plan *p, const struct options *o)
 {
@@ -51,6 +42,15 @@ static void set_failure(struct plan *p, const struct options *o)
 
     p->max_failures = all ? UINT32_MAX : o->max_failures;
     p->rolls_back = o->failure_action == FAILURE_ACTION_ROLLBACK && p->has_release;
+}
+
+static struct plan_gate gate_of(const struct options *o)
+{
+    return (struct plan_gate){.max_5xx_bp = o->bake_max_5xx_bp,
+                              .max_fails_bp = o->bake_max_fails_bp,
+                              .max_slower_bp = o->bake_max_slower_bp,
+                              .min_requests = o->bake_min_requests,
+                              .pause = o->on_inconclusive == ON_INCONCLUSIVE_PAUSE};
 }
 
 struct plan *plan_begin(const struct fleet *fleet, const struct options *o, const struct survey *s,

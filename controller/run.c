@@ -31,6 +31,8 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
     const struct node *n = state_node(r, id);
     struct run_extra *x = state_extra(r, id);
 
+    if (m->moved && n->step == STEP_BAKE)
+        gate_begin(r, p, id);
     if (m->moved || m->note) {
         struct event *e = turn_event(t, p, m->moved ? EVENT_STEP : EVENT_NOTE, m->text);
 
@@ -44,8 +46,6 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
         x->looks = false;
     if (m->moved && m->from == STEP_DRAIN && n->step == STEP_QUIET)
         drift_taken(r, p, id, n->out_mask);
-    if (m->moved && n->step == STEP_BAKE)
-        gate_begin(r, p, id);
     if (m->asks) {
         enum ask ask = m->action.ask;
 
@@ -63,12 +63,12 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
     }
     if (m->moved && (n->step == STEP_DONE || n->step == STEP_OUT))
         book_end(r, n);
-    if (m->moved && n->step == STEP_DONE)
-        gate_end(r, p, n, t);
     if ((n->failed || n->step == STEP_OUT) && !x->counted) { /* at once: others may wait for their turn behind it */
         x->counted = true;
         budget_take(r, p, n, t);
     }
+    if (m->moved && n->step == STEP_DONE)
+        gate_end(r, p, n, t);
 }
 
 /* Claims of nodes in motion are put again after a third of their ttl. UINT32_MAX: not as things are. */

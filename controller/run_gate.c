@@ -61,20 +61,20 @@ bool gate_watches(const struct run *r, const struct plan *p, uint32_t lb)
     return false;
 }
 
-void gate_end(struct run *r, const struct plan *p, const struct node *n, struct turn *t)
-{
-    char text[ANSWER_TEXT_MAX];
-
-    if (n->gate != GATE_THIN || n->outcome == OUTCOME_FAILED || !p->gate.pause)
-        return;
-    (void)snprintf(text, sizeof text, "paused: %s: %s", p->nodes[n->id].name, gate_phrase(GATE_THIN));
-    run_stop(r, p, RUN_STOP_PAUSE, text, t);
-}
-
 void gate_tell(const struct run *r, const struct plan *p, uint16_t node, char text[ANSWER_TEXT_MAX])
 {
     const struct node *n = run_node(r, node);
 
     if (n->gate != GATE_NONE && n->why != WHY_BAKE)
         (void)judge_now(r, p, node, text);
+}
+
+void gate_end(struct run *r, const struct plan *p, const struct node *n, struct turn *t)
+{
+    char text[ANSWER_TEXT_MAX];
+
+    if (n->gate != GATE_THIN || !p->gate.pause || n->outcome == OUTCOME_FAILED)
+        return;
+    (void)snprintf(text, sizeof text, "paused: %s: %s", p->nodes[n->id].name, gate_phrase(GATE_THIN));
+    run_stop(r, p, RUN_STOP_PAUSE, text, t);
 }

@@ -37,12 +37,26 @@ static ngx_int_t read_number(const struct body_text *text)
     return ngx_atoi((u_char *)text->bytes, text->size_bytes);
 }
 
+/* A whole number, however small or large: what is wrong with it are its bounds, and not its type. */
+static bool is_whole(const struct body_text *text)
+{
+    size_t i = text->bytes[0] == '-' ? 1 : 0;
+
+    while (i < text->size_bytes && text->bytes[i] >= '0' && text->bytes[i] <= '9') {
+        i++;
+    }
+    return i == text->size_bytes;
+}
+
 static enum params_result take_number(const struct body_member *member, struct view_change *change,
-                                      enum shared_param param)
+                                      enum shared_param param, enum params_result out_of_bounds)
 {
     ngx_int_t number = read_number(&member->text);
 
-    return number == NGX_ERROR ? PARAMS_INVALID : want(change, param, number);
+    if (number == NGX_ERROR) {
+        return is_whole(&member->text) ? out_of_bounds : PARAMS_INVALID;
+    }
+    return want(change, param, number);
 }
 
 /* The bound leaves room for what nginx adds up and multiplies. */
@@ -53,7 +67,7 @@ static enum params_result take_weight(const struct body_member *member, const st
     bool same = weight == server->peer->weight;
 
     if (weight == NGX_ERROR) {
-        return PARAMS_INVALID;
+        return is_whole(&member->text) ? PARAMS_BAD_WEIGHT : PARAMS_INVALID;
     }
     if (!same && (weight < 1 || weight > INT32_MAX)) {
         return PARAMS_BAD_WEIGHT;
@@ -68,14 +82,14 @@ static enum params_result take_max_conns(const struct body_member *member, const
                                          struct view_change *change)
 {
     (void)server;
-    return take_number(member, change, SHARED_MAX_CONNS);
+    return take_number(member, change, SHARED_MAX_CONNS, PARAMS_BAD_MAX_CONNS);
 }
 
 static enum params_result take_max_fails(const struct body_member *member, const struct server *server,
                                          struct view_change *change)
 {
     (void)server;
-    return take_number(member, change, SHARED_MAX_FAILS);
+    return take_number(member, change, SHARED_MAX_FAILS, PARAMS_BAD_MAX_FAILS);
 }
 
 static enum params_result take_fail_timeout(const struct body_member *member, const struct server *server,

@@ -7,9 +7,11 @@
 
 enum params_result {
     PARAMS_GOOD,
-    PARAMS_UNKNOWN,         /* no such parameter */
-    PARAMS_INVALID,         /* not of its type */
-    PARAMS_BAD_WEIGHT,      /* of its type, and out of its bounds */
+    PARAMS_UNKNOWN,       /* no such parameter */
+    PARAMS_INVALID,       /* not of its type */
+    PARAMS_BAD_WEIGHT,    /* of its type, and out of its bounds */
+    PARAMS_BAD_MAX_CONNS, /* the same */
+    PARAMS_BAD_MAX_FAILS,
     PARAMS_BAD_TIME,        /* a text, and no time, or out of its bounds */
     PARAMS_IMMUTABLE,       /* another value than the server has, and this one cannot change */
     PARAMS_IMMUTABLE_WEIGHT /* the same, because of the balancer; see weights.h */

@@ -88,7 +88,11 @@ static ngx_int_t answer_bad_param(ngx_http_request_t *r, enum params_result resu
     case PARAMS_INVALID:
         return answer_error(r, ERROR_FORMAT, "invalid \"%V\" value: it takes %s", &name, params_takes(&bad->name));
     case PARAMS_BAD_WEIGHT:
-        return answer_error(r, ERROR_BAD_WEIGHT, "invalid \"weight\": it takes %s", params_takes(&bad->name));
+        return answer_error(r, ERROR_BAD_WEIGHT, "invalid \"%V\": it takes %s", &name, params_takes(&bad->name));
+    case PARAMS_BAD_MAX_CONNS:
+        return answer_error(r, ERROR_BAD_MAX_CONNS, "invalid \"%V\": it takes %s", &name, params_takes(&bad->name));
+    case PARAMS_BAD_MAX_FAILS:
+        return answer_error(r, ERROR_BAD_MAX_FAILS, "invalid \"%V\": it takes %s", &name, params_takes(&bad->name));
     case PARAMS_BAD_TIME:
         return answer_error(r, ERROR_BAD_FAIL_TIMEOUT, "invalid \"%V\": it takes %s", &name, params_takes(&bad->name));
     case PARAMS_IMMUTABLE_WEIGHT:
@@ -164,6 +168,7 @@ static ngx_int_t patch_change(ngx_http_request_t *r, struct patch *patch, const 
     if (kept != STATE_GOOD) {
         return answer_not_kept(r, kept, why);
     }
+    view_follow(target->view); /* others may have changed it while the body came in */
     json_begin(&out, r->pool);
     if (!render_server(&out, target->view, target->upstream, target->server_id)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

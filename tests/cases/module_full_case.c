@@ -120,12 +120,26 @@ static void let_go(struct full *f, const int fd[HELD])
         assert_non_null(strstr(stage_raw_answer(f->stage, fd[i], WAIT_MS), "200 OK"));
 }
 
+/* An upstream that there was no room for. */
+static void refuses_changes_of(struct full *f, int filler)
+{
+    char name[FILLER_NAME + 1] = {0};
+
+    memset(name, 'x', FILLER_NAME);
+    const char *url = stage_text(f->stage, "%s/9/http/upstreams/a%05d%s/servers/0", f->lb->api, filler, name);
+    struct stage_answer *a = stage_http(f->stage, "PATCH", url, NULL, "{\"down\":true}");
+    assert_int_equal(a->status, 400);
+    assert_string_equal(stage_json_string(f->stage, a->json, "error.code"), "UpstreamOutOfMemory");
+    assert_false(stage_json_bool(f->stage, stage_http(f->stage, "GET", url, NULL, NULL)->json, "down"));
+}
+
 static void requests_are_counted_where_the_zone_is_full(struct stage *s)
 {
     struct full *f = start(s);
     int fd[HELD];
 
     assert_non_null(strstr(stage_read(s, f->lb->error_log), "bytes is full"));
+    refuses_changes_of(f, FILLERS - 1);
     hold(f, fd);
     assert_true(stage_json_bool(s, look(f, "app"), "rollout.active_exact"));
     let_go(f, fd);

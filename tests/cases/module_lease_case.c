@@ -5,6 +5,7 @@
 
 #include "tests/stage/http.h"
 #include "tests/stage/nginx.h"
+#include "tests/stage/raw.h"
 #include "tests/stage/test.h"
 
 static struct stage_nginx *start(struct stage *s)
@@ -134,6 +135,7 @@ static void bad_headers_are_refused_and_change_nothing(struct stage *s)
 
         if (a->status != 400)
             stage_fail(s, "%s: %d %s", bad[i], a->status, a->body);
+        assert_string_equal(stage_json_string(s, a->json, "error.code"), "LeaseHeaderError");
     }
     struct stage_answer *a = stage_http(s, "GET", stage_text(s, "%s/9/http/upstreams/app", n->api), NULL, NULL);
     assert_string_equal(stage_json_string(s, a->json, "peers.0.state"), "up");
@@ -170,6 +172,25 @@ static void a_lease_outlives_a_reload(struct stage *s)
     assert_in_range(stage_json_int(s, look(n, "app"), "ttl"), 30, 60);
 }
 
+/* Its worker is one of before the reload, and nothing but the lease is asked for. */
+static void a_renewal_answers_what_the_server_is_when_its_body_has_come(struct stage *s)
+{
+    struct stage_nginx *n = start(s);
+    int fd = stage_raw_open(s, n->api_port);
+    const char *answer;
+
+    stage_raw_send(s, fd,
+                   "PATCH /api/9/http/upstreams/app/servers/0 HTTP/1.1\r\nHost: x\r\nRollout-Fence: 1\r\n"
+                   "Rollout-Id: a\r\nRollout-Ttl: 60\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    assert_non_null(strstr(stage_raw_answer(s, fd, 5000), " 100 ")); /* it is there */
+    stage_nginx_reload(n);
+    assert_int_equal(patch(n, "app", NULL, "{\"down\":true}")->status, 200);
+    stage_raw_send(s, fd, "{}");
+    answer = stage_raw_answer(s, fd, 5000);
+    assert_non_null(strstr(answer, " 200 "));
+    assert_non_null(strstr(answer, "\"down\":true"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +200,7 @@ int main(void)
         stage_test(bad_headers_are_refused_and_change_nothing),
         stage_test(a_lease_runs_out_and_its_fence_stays),
         stage_test(a_lease_outlives_a_reload),
+        stage_test(a_renewal_answers_what_the_server_is_when_its_body_has_come),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

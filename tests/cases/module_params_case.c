@@ -419,26 +419,27 @@ static void no_worker_of_any_generation_is_behind_during_reloads(struct stage *s
 static void a_value_out_of_bounds_is_refused_by_its_name_and_changes_nothing(struct stage *s)
 {
     static const char format[] = "UpstreamConfFormatError", weight[] = "UpstreamBadWeight",
+                      conns[] = "UpstreamBadMaxConns", fails[] = "UpstreamBadMaxFails",
                       timeout[] = "UpstreamBadFailTimeout";
     static const struct {
         const char *member, *code;
     } rows[] = {
         {"\"weight\":0", weight},
         {"\"weight\":2147483648", weight},
-        {"\"weight\":9223372036854775808", format},
-        {"\"weight\":-1", format},
+        {"\"weight\":9223372036854775808", weight},
+        {"\"weight\":-1", weight},
         {"\"weight\":1.0", format},
         {"\"weight\":1e0", format},
         {"\"weight\":\"2\"", format},
         {"\"weight\":true", format},
         {"\"weight\":null", format},
-        {"\"max_conns\":-1", format},
+        {"\"max_conns\":-1", conns},
         {"\"max_conns\":0.5", format},
         {"\"max_conns\":1E3", format},
-        {"\"max_conns\":99999999999999999999", format},
+        {"\"max_conns\":99999999999999999999", conns},
         {"\"max_conns\":\"1\"", format},
-        {"\"max_fails\":-0", format},
-        {"\"max_fails\":9223372036854775808", format},
+        {"\"max_fails\":-0", fails},
+        {"\"max_fails\":9223372036854775808", fails},
         {"\"max_fails\":false", format},
         {"\"fail_timeout\":10", format},
         {"\"fail_timeout\":null", format},

@@ -405,7 +405,7 @@ static void a_stream_module_without_the_http_one_is_refused_with_a_sentence(stru
     const char *path =
         stage_write(s, "alone.conf", stage_text(s, "%spid %s/pid;\nevents { }\nstream { }\n", load_modules(s), s->dir));
     struct stage_run run =
-        stage_run(s, WAIT_MS, (const char *const[]){"/usr/sbin/nginx", "-t", "-e", "stderr", "-c", path, NULL});
+        stage_nginx_run(s, WAIT_MS, (const char *const[]){"/usr/sbin/nginx", "-t", "-e", "stderr", "-c", path, NULL});
 
     assert_int_not_equal(run.exit_code, 0);
     assert_non_null(strstr(run.err, "load that one before it"));

@@ -222,6 +222,21 @@ void stage_nginx_nodes(struct stage *s, uint16_t port[2])
                                                   port[0], port[1])});
 }
 
+struct stage_run stage_nginx_run(struct stage *s, uint32_t limit_ms, const char *const *argv)
+{
+    const char *const env[] = {stage_nginx_preload(s), NULL};
+    struct stage_proc *p =
+        stage_start(s, &(struct stage_spawn){.name = stage_text(s, "run-%u-nginx", ++s->state->n_runs),
+                                             .argv = argv,
+                                             .env = env,
+                                             .split = true,
+                                             .may_end = true,
+                                             .no_leak_check = true});
+    int exit_code = stage_proc_wait(s, p, limit_ms);
+
+    return (struct stage_run){exit_code, stage_read(s, p->out_path), stage_read(s, p->err_path)};
+}
+
 unsigned stage_nginx_workers_of(struct stage_nginx *n, pid_t master, pid_t *pids, unsigned capacity)
 {
     struct stage_kin kin[STAGE_KIN_MAX];

@@ -53,6 +53,8 @@ void stage_nginx_again(struct stage_nginx *n);            /* start it again on t
 /* Children of that master; while an upgrade goes on, the new master is one of the old one's. */
 unsigned stage_nginx_workers_of(struct stage_nginx *n, pid_t master, pid_t *pids, unsigned capacity);
 unsigned stage_nginx_workers(struct stage_nginx *n, pid_t *pids, unsigned capacity); /* living ones, draining too */
+/* nginx run to its end, as `nginx -t`; argv[0] is its path. */
+struct stage_run stage_nginx_run(struct stage *s, uint32_t limit_ms, const char *const *argv);
 /* For an nginx that a test starts by itself with our module: what its environment needs ("LD_PRELOAD=..."), since the
  * module, made with the sanitizers, needs their runtimes there, too. NULL: nothing. */
 const char *stage_nginx_preload(struct stage *s);

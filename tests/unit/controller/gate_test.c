@@ -323,7 +323,7 @@ static void errors_end_the_bake_as_soon_as_they_are_many(void **state)
     assert_now(&b, STEP_BAKE, WHY_NONE, "");
     pass(&b, 100, &more, &NOTHING);
     assert_now(&b, STEP_UNCLAIM, WHY_TRAFFIC, "of its 100 requests 100 got a 5xx");
-    assert_int_equal(b.run->stop, RUN_STOP_FAILURE);
+    assert_int_equal(b.run->stop, RUN_STOP_FAILURE); /* at once: the budget does not wait for its end */
     end(&b);
 }
 

@@ -50,9 +50,9 @@ static struct node full_node(void)
     node.why_step = STEP_QUIET;
     node.streak = node.attempt = UINT8_MAX;
     node.job = ASK_COUNT - 1;
-    node.gate = GATE_COUNT - 1;
     node.asked = node.noted = node.doubt = node.claimed = node.failed = node.stopping = node.reverse = true;
     memset(node.goal, 0xee, sizeof node.goal);
+    node.gate = GATE_COUNT - 1;
     return node;
 }
 

@@ -79,6 +79,8 @@ static void assert_same_head(const struct plan *a, const struct plan *b)
     assert_memory_equal(a->batches, b->batches, sizeof a->batches);
     assert_int_equal(a->max_unavailable, b->max_unavailable);
     assert_int_equal(a->max_unavailable_percent, b->max_unavailable_percent);
+    assert_int_equal(a->max_failures, b->max_failures);
+    assert_int_equal(a->rolls_back, b->rolls_back);
     assert_int_equal(a->gate.max_5xx_bp, b->gate.max_5xx_bp);
     assert_int_equal(a->gate.max_fails_bp, b->gate.max_fails_bp);
     assert_int_equal(a->gate.max_slower_bp, b->gate.max_slower_bp);
@@ -87,8 +89,6 @@ static void assert_same_head(const struct plan *a, const struct plan *b)
     assert_int_equal(a->health.status.low, b->health.status.low);
     assert_int_equal(a->health.status.high, b->health.status.high);
     assert_string_equal(a->health.body, b->health.body);
-    assert_int_equal(a->max_failures, b->max_failures);
-    assert_int_equal(a->rolls_back, b->rolls_back);
 }
 
 static void assert_same_node(const struct plan_node *a, const struct plan_node *b)

@@ -1,0 +1,183 @@
+/* events.c - what befalls the fleet by the story: deaths, reloads, operators; and how it passes. */
+#include "sim.h"
+
+static uint8_t one_of(uint8_t what, uint8_t n)
+{
+    return (uint8_t)(what % n);
+}
+
+/* nginx notices at once that nobody answers, or that somebody does again. */
+static void peers_fail(struct sim *s, uint8_t node, bool failing)
+{
+    for (uint8_t i = 0; i < s->truth.n_peers; i++)
+        if (s->truth.peers[i].node == node) {
+            if (failing)
+                judge_peer_lost(&s->judge, &s->truth, i);
+            s->truth.peers[i].failing = failing;
+        }
+}
+
+void process_dies(struct sim *s, uint8_t node)
+{
+    judge_process_changed(&s->judge, &s->truth, node);
+    peers_fail(s, node, true);
+    sim_process_end(&s->truth, node);
+}
+
+static void node_lives(struct sim *s, uint8_t node)
+{
+    judge_process_changed(&s->judge, &s->truth, node);
+    sim_reboot(&s->truth, node);
+    peers_fail(s, node, false);
+}
+
+static void node_dies(struct sim *s, uint8_t node, uint32_t for_ms, bool over)
+{
+    if (over) {
+        node_lives(s, node);
+        return;
+    }
+    process_dies(s, node);
+    s->truth.agents[node].dead_until_ms = s->truth.now_ms + for_ms;
+}
+
+static void process_back(struct sim *s, uint8_t node)
+{
+    if (s->truth.agents[node].now.pid != 0)
+        return;
+    judge_process_changed(&s->judge, &s->truth, node);
+    sim_process_start(&s->truth, node, s->truth.agents[node].installed, false);
+    peers_fail(s, node, false);
+}
+
+static void agent_forgets(struct sim *s, uint8_t node)
+{
+    struct sim_agent *a = &s->truth.agents[node];
+
+    judge_agent_forgot(&s->judge, node);
+    for (uint8_t i = 0; i < s->truth.n_peers; i++)
+        if (s->truth.peers[i].node == node)
+            s->judge.peers[i].forgotten = true;
+    a->claim.there = false;
+    a->highest = (struct sim_who){0};
+    if (a->n_jobs == 0 || a->jobs[a->n_jobs - 1].state != SIM_JOB_RUNNING)
+        a->n_jobs = 0;
+}
+
+static void lb_forgets(struct sim *s, uint8_t lb)
+{
+    for (uint8_t i = 0; i < s->truth.n_peers; i++)
+        if (s->truth.upstreams[s->truth.peers[i].upstream].lb == lb)
+            judge_foreign_gate(&s->judge, &s->truth, i, SIM_OPEN);
+    for (uint8_t i = 0; i < s->truth.n_upstreams; i++)
+        if (s->truth.upstreams[i].lb == lb)
+            s->judge.highest[i] = (struct sim_who){0};
+    sim_lb_forget(&s->truth, lb);
+}
+
+static void operator_moves(struct sim *s, uint8_t peer, enum sim_gate to)
+{
+    judge_foreign_gate(&s->judge, &s->truth, peer, to);
+    sim_gate_set(&s->truth, peer, to, s->story->hold_ms);
+}
+
+/* How long a thing lasts; 0: it is over at once. */
+static bool lasts(enum sim_fault fault)
+{
+    return fault == SIM_NODE_DIES || fault == SIM_PROCESS_DIES || fault == SIM_PEER_FAILS ||
+           fault == SIM_OPERATOR_SHUTS || fault == SIM_OPERATOR_DRAINS;
+}
+
+void event_happens(struct sim *s, uint32_t event, bool over)
+{
+    const struct story_event *e = &s->story->events[event];
+    struct sim_truth *t = &s->truth;
+    uint8_t node = one_of(e->what, t->n_nodes), lb = one_of(e->what, t->n_lbs), peer = one_of(e->what, t->n_peers);
+    enum sim_fault fault = (enum sim_fault)e->fault;
+
+    if (!over)
+        sim_fired(s, fault);
+    sim_note(s, TRACE_EVENT, fault, fault == SIM_LB_DIES || fault == SIM_LB_RELOADS || fault == SIM_LB_FORGETS ? lb
+                                    : fault >= SIM_PEER_FAILS                                                  ? peer
+                                                                                                               : node,
+             over, 0);
+    if (!over && lasts(fault))
+        sim_due(s, t->now_ms + e->for_ms, DUE_EVENT, (uint8_t)event, 1);
+    switch (fault) {
+    case SIM_NODE_DIES:
+        node_dies(s, node, e->for_ms, over);
+        break;
+    case SIM_NODE_REBOOTS:
+        node_lives(s, node);
+        break;
+    case SIM_PROCESS_DIES:
+        if (over)
+            process_back(s, node);
+        else
+            process_dies(s, node);
+        break;
+    case SIM_PROCESS_RESTARTED:
+        judge_process_changed(&s->judge, t, node);
+        sim_process_start(t, node, t->agents[node].installed, false);
+        peers_fail(s, node, false);
+        break;
+    case SIM_AGENT_DIES:
+        t->agents[node].dead_until_ms = t->now_ms + e->for_ms;
+        break;
+    case SIM_AGENT_FORGETS:
+        agent_forgets(s, node);
+        break;
+    case SIM_LB_DIES:
+        t->lbs[lb].dead_until_ms = t->now_ms + e->for_ms;
+        break;
+    case SIM_LB_RELOADS:
+        sim_lb_reload(t, lb);
+        break;
+    case SIM_LB_FORGETS:
+        lb_forgets(s, lb);
+        break;
+    case SIM_PEER_FAILS:
+        if (!over)
+            judge_peer_lost(&s->judge, t, peer);
+        t->peers[peer].failing = !over;
+        break;
+    case SIM_OPERATOR_SHUTS:
+    case SIM_OPERATOR_DRAINS:
+        operator_moves(s, peer, over ? SIM_OPEN : fault == SIM_OPERATOR_SHUTS ? SIM_DOWN : SIM_DRAIN);
+        break;
+    case SIM_OPERATOR_OPENS:
+        operator_moves(s, peer, SIM_OPEN);
+        break;
+    default:
+        break;
+    }
+}
+
+void events_calm(struct sim *s)
+{
+    struct sim_truth *t = &s->truth;
+
+    s->calm = true;
+    for (uint32_t i = 0; i < s->n_dues;)
+        if (s->dues[i].kind == DUE_EVENT)
+            s->dues[i] = s->dues[--s->n_dues];
+        else
+            i++;
+    for (uint32_t i = s->n_dues; i-- > 0;)
+        sim_due_sink(s, i);
+    for (uint8_t i = 0; i < t->n_lbs; i++)
+        t->lbs[i].dead_until_ms = SIM_NEVER;
+    for (uint8_t i = 0; i < t->n_nodes; i++) {
+        struct sim_agent *a = &t->agents[i];
+
+        if (a->dead_until_ms > t->now_ms && a->now.pid == 0)
+            node_lives(s, i);
+        a->dead_until_ms = SIM_NEVER;
+        a->flap_ms = 0;
+        a->fate = a->undo_fate = SIM_FATE_GOOD;
+        a->healthy_ms = t->now_ms;
+    }
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        t->peers[i].failing = t->peers[i].node != SIM_NOBODY && t->agents[t->peers[i].node].now.pid == 0;
+    sim_note(s, TRACE_CALM, 0, 0, 0, 0);
+}

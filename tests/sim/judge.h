@@ -1,0 +1,112 @@
+/* judge.h - holds every effect and every end against the invariants of DESIGN section 5, from the truth alone. It shares
+ * nothing with the controller: what it knows of a rollout are the rules that its caller was given, what was sent, what
+ * was told, and what truly happened. It remembers the first breach.
+ *
+ * What others did within the last second (JUDGE_SNAPSHOT_MS) before a request was sent the controller may not know yet.
+ *
+ * A seat is one controller process, dead or alive. */
+#ifndef SIM_JUDGE_H
+#define SIM_JUDGE_H
+
+#include "truth.h"
+
+#define JUDGE_SNAPSHOT_MS 1000
+#define JUDGE_SEATS       8
+#define JUDGE_ROLLOUTS    8
+
+struct judge_rules {
+    uint32_t max_unavailable;
+    bool max_unavailable_percent;
+    bool proceed; /* cut requests off when the drain takes too long */
+    uint32_t threshold, min_healthy_ms;
+    uint8_t target; /* executable; 0 = restart only */
+};
+
+struct judge_peer {
+    struct sim_who owner;    /* the last rollout that answers for its being closed; fence 0 = none does */
+    int64_t foreign_ms;      /* when somebody else last moved its gate */
+    int64_t foreign_open_ms; /* ... opened it */
+    int64_t lost_ms;         /* when it last stopped being up, but not by the rollout's own hand */
+    uint64_t draining;       /* fence whose drain is on its way; 0 = none */
+    uint8_t was;             /* gate before it was taken out */
+    bool mixed;              /* an operator moved it while it was a rollout's: whose it is, nobody can say */
+    bool forgotten;          /* the claim that named it was lost with an agent's disk */
+};
+
+struct judge_node {
+    struct sim_ident before;         /* what ran when it was taken out */
+    int64_t changed_ms;              /* when its process last changed without a job */
+    bool touched;                    /* a job did something since it was taken out */
+    uint8_t done[JUDGE_ROLLOUTS];    /* jobs of that rollout to the target that were done and stand */
+    uint8_t touches[JUDGE_ROLLOUTS]; /* all its jobs */
+};
+
+struct judge_seat_node {
+    struct sim_ident checked;
+    int64_t first_good_ms, told_ms;
+    uint32_t good;  /* checks in a row */
+    bool confirmed; /* told since the drain that `before` still runs */
+};
+
+struct judge {
+    struct judge_rules rules;
+    struct judge_peer peers[SIM_PEERS];
+    struct judge_node nodes[SIM_NODES];
+    struct judge_seat_node seats[JUDGE_SEATS][SIM_NODES];
+    struct sim_who highest[SIM_UPSTREAMS], highest_at[SIM_NODES]; /* fences that had an effect; of claims */
+    uint8_t n_owned;                                               /* peers with an owner */
+    char invariant[8];
+    char breach[240]; /* "" = none */
+};
+
+void judge_begin(struct judge *, const struct sim_truth *, const struct judge_rules *);
+
+/* ---- a controller has sent */
+void judge_drain_sent(struct judge *, const struct sim_truth *, uint8_t seat, const struct sim_who *, uint8_t node,
+                      const uint8_t *peers, uint32_t n);
+void judge_drain_over(struct judge *, uint8_t peer, uint64_t fence); /* its request has had its effect, or will not */
+void judge_back_sent(struct judge *, const struct sim_truth *, uint8_t seat, uint8_t node);
+
+/* ---- just before an effect that is about to happen */
+void judge_gate(struct judge *, const struct sim_truth *, const struct sim_who *, uint8_t peer, enum sim_gate to,
+                bool back, int64_t sent_ms);
+void judge_claim(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_claim *);
+void judge_job(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *, int64_t sent_ms);
+void judge_job_done(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *);
+
+/* ---- a controller was told */
+void judge_status_told(struct judge *, uint8_t seat, uint8_t node, const struct sim_ident *, int64_t seen_ms);
+void judge_health_told(struct judge *, const struct sim_truth *, uint8_t seat, uint8_t node, const struct sim_ident *,
+                       bool healthy, int64_t seen_ms);
+
+/* ---- what others did; told just before it happens */
+void judge_foreign_gate(struct judge *, const struct sim_truth *, uint8_t peer, enum sim_gate to);
+void judge_peer_lost(struct judge *, const struct sim_truth *, uint8_t peer);
+void judge_process_changed(struct judge *, const struct sim_truth *, uint8_t node);
+void judge_agent_forgot(struct judge *, uint8_t node);
+
+/* ---- after every event: I4, who is out is named by a claim */
+void judge_always(struct judge *, const struct sim_truth *);
+
+/* A controller has ended. names_node(ctx, node): does what it printed name this node as out? whole: it ran to its end
+ * through a plan of `plan_nodes` (bits) with that target. */
+struct judge_end {
+    struct sim_who who;
+    int code;
+    uint32_t plan_nodes; /* bits; 0 = it changed nothing */
+    uint8_t target;      /* executable; 0 = restart only */
+    bool rolls;          /* no repair */
+    bool (*names)(void *ctx, uint8_t node);
+    void *ctx;
+};
+void judge_ended(struct judge *, const struct sim_truth *, const struct judge_end *);
+
+/* After the storm: the last repair ended with this code. */
+void judge_calm(struct judge *, const struct sim_truth *, int code);
+
+/* May nobody be taken out for lack of peers, whatever is done? */
+bool judge_no_room(const struct judge *, const struct sim_truth *);
+
+void judge_breach(struct judge *, const char *invariant, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

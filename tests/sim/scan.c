@@ -1,0 +1,285 @@
+/* scan.c - what a controller reads before it makes its plan: the hosts file, the options, and a survey of the truth, as
+ * survey.c would have read it from the wire. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "controller/options.h"
+#include "controller/survey.h"
+#include "sim.h"
+
+static const char *const service = "app";
+
+const char *scan_rollout(uint8_t rollout)
+{
+    static const char *const names[JUDGE_ROLLOUTS] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7"};
+
+    assert(rollout < JUDGE_ROLLOUTS);
+    return names[rollout];
+}
+
+/* ---- the hosts file; one of each shape, kept */
+const struct fleet *scan_fleet(const struct story *s)
+{
+    static struct fleet *fleets[SIM_NODES + 1][SIM_LBS + 1];
+    struct fleet **f = &fleets[s->nodes][s->lbs];
+    char text[4096];
+    size_t n = 0;
+    struct err err = {.text = ""};
+
+    if (*f != NULL)
+        return *f;
+    n += (size_t)snprintf(text + n, sizeof text - n, "[lb]\n");
+    for (uint8_t i = 0; i < s->lbs; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "lb%u rollout_api=http://10.0.0.%u:80/api\n", i + 1, i + 1);
+    n += (size_t)snprintf(text + n, sizeof text - n, "[web]\n");
+    for (uint8_t i = 0; i < s->nodes; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "n%u ansible_host=10.0.1.%u\n", i + 1, i + 1);
+    if (!fleet_parse("hosts", text, n, f, &err)) {
+        (void)fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+    return *f;
+}
+
+/* ---- options: the defaults, but for what the story says */
+void scan_options(const struct story *s, struct options *o)
+{
+    static struct options defaults;
+    static bool there;
+    static char *argv[] = {"rollout", "--hosts", "hosts", "--service", "app", "--state", "/none", NULL};
+    struct err err = {.text = ""};
+
+    if (!there && !options_parse(7, argv, NULL, &defaults, &err)) {
+        (void)fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+    there = true;
+    *o = defaults;
+    o->release = s->restart ? NULL : "release";
+    o->batch.count = s->n_batches;
+    for (uint32_t i = 0; i < s->n_batches; i++)
+        o->batch.items[i] = (struct share){s->batches[i], s->batch_percent};
+    o->max_unavailable = (struct share){s->max_unavailable, s->max_unavailable_percent};
+    o->on_drain_timeout = s->proceed ? ON_DRAIN_TIMEOUT_PROCEED : ON_DRAIN_TIMEOUT_FAIL;
+    o->drain_timeout_ms = s->drain_ms;
+    o->job_timeout_ms = s->job_ms;
+    o->health_interval_ms = s->probe_ms;
+    o->success_threshold = s->threshold;
+    o->min_healthy_time_ms = s->min_healthy_ms;
+    o->healthy_deadline_ms = s->healthy_ms;
+    o->bake_ms = s->bake_ms;
+    o->lease_ttl_ms = s->ttl_ms;
+    o->request_timeout_ms = s->request_ms;
+    o->lb_poll_ms = s->poll_ms;
+}
+
+void scan_begin(const struct story *s)
+{
+    struct options o;
+
+    (void)scan_fleet(s);
+    scan_options(s, &o);
+}
+
+/* ---- identities */
+void scan_sha256(uint8_t exe, uint8_t sha256[32])
+{
+    memset(sha256, 0, 32);
+    sha256[0] = exe;
+}
+
+struct ident scan_ident(const struct sim_ident *i)
+{
+    struct ident out = {.pid = i->pid, .start_ticks = i->pid == 0 ? 0 : i->ticks};
+
+    if (i->pid == 0)
+        return out;
+    out.boot[0] = i->boot;
+    out.sha256[0] = i->exe;
+    return out;
+}
+
+struct sim_ident scan_known(const struct ident *i)
+{
+    return (struct sim_ident){.pid = i->pid, .ticks = i->start_ticks, .boot = i->boot[0], .exe = i->sha256[0]};
+}
+
+/* ---- the survey */
+static const char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static const char *text_of(const char *format, ...)
+{
+    char text[64];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return mem_text(text);
+}
+
+static const char *server_of(const struct sim_truth *t, uint8_t peer)
+{
+    static char known[SIM_NODES + 2][4][24];
+    const struct sim_peer *p = &t->peers[peer];
+    bool foreign = p->node == SIM_NOBODY;
+    char *text = known[foreign ? SIM_NODES : p->node][p->port];
+
+    if (text[0] == '\0' && foreign)
+        (void)snprintf(text, 24, "10.0.2.%u:8000", p->port + 1);
+    else if (text[0] == '\0')
+        (void)snprintf(text, 24, "10.0.1.%u:%u", p->node + 1, 8000 + p->port);
+    return text;
+}
+
+static enum peer_state state_of(const struct sim_peer *p)
+{
+    return p->gate == SIM_DOWN ? PEER_DOWN : p->gate == SIM_DRAIN ? PEER_DRAINING : p->failing ? PEER_UNAVAIL : PEER_UP;
+}
+
+static void scan_upstream(const struct sim *s, uint8_t upstream, struct survey_upstream *u)
+{
+    const struct sim_truth *t = &s->truth;
+    const struct sim_lease *l = &t->upstreams[upstream].lease;
+
+    u->name = upstream % s->story->upstreams_per_lb == 0 ? "app" : "web";
+    u->lease.known = true;
+    u->lease.active_exact = t->lbs[t->upstreams[upstream].lb].exact;
+    u->lease.fence = l->who.fence;
+    if (l->who.fence != 0) {
+        (void)snprintf(u->lease.id, sizeof u->lease.id, "%s", scan_rollout(l->who.rollout));
+        (void)snprintf(u->lease.holder, sizeof u->lease.holder, "h%u", l->who.holder);
+        u->lease.ttl_s = l->until_ms > t->now_ms ? (uint32_t)((l->until_ms - t->now_ms + 999) / 1000) : 0;
+    }
+    u->peers = mem_zero(t->n_peers, sizeof *u->peers);
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].upstream == upstream) {
+            const char *server = server_of(t, i);
+
+            u->peers[u->n_peers] = (struct survey_peer){.id = u->n_peers,
+                                                        .server = server,
+                                                        .name = server,
+                                                        .state = state_of(&t->peers[i]),
+                                                        .backup = t->peers[i].backup,
+                                                        .active = sim_peer_shows(t, i) ? 1 : 0};
+            u->n_peers++;
+        }
+}
+
+static void scan_lb(const struct sim *s, uint8_t lb, struct survey_lb *out)
+{
+    const struct sim_truth *t = &s->truth;
+
+    out->good = !sim_lb_dead(t, lb);
+    out->api_version = 9;
+    if (!out->good) {
+        out->call = CALL_NOT_SENT;
+        (void)snprintf(out->text, sizeof out->text, "connection refused");
+        return;
+    }
+    out->generation = t->lbs[lb].generation;
+    out->upstreams = mem_zero(s->story->upstreams_per_lb, sizeof *out->upstreams);
+    for (uint8_t u = 0; u < t->n_upstreams; u++)
+        if (t->upstreams[u].lb == lb)
+            scan_upstream(s, u, &out->upstreams[out->n_upstreams++]);
+}
+
+static void scan_claim(const struct sim *s, const struct sim_claim *c, struct agent_claim *out)
+{
+    const struct sim_truth *t = &s->truth;
+
+    out->there = c->there;
+    if (!c->there)
+        return;
+    out->rollout = scan_rollout(c->who.rollout);
+    out->holder = text_of("h%u", c->who.holder);
+    out->fence = c->who.fence;
+    out->ttl_s = (s->story->ttl_ms + 999) / 1000;
+    out->left_s = c->until_ms > t->now_ms ? (uint32_t)((c->until_ms - t->now_ms + 999) / 1000) : 0;
+    out->has_target = c->target != 0;
+    scan_sha256(c->target, out->target);
+    out->before = scan_ident(&c->before);
+    out->took_out = mem_zero(c->n_took, sizeof *out->took_out);
+    for (uint8_t i = 0; i < c->n_took; i++) {
+        const struct sim_peer *p = &t->peers[c->took[i]];
+
+        out->took_out[out->n_took_out++] =
+            (struct agent_took_out){.lb = text_of("lb%u", t->upstreams[p->upstream].lb + 1u),
+                                    .upstream = p->upstream % s->story->upstreams_per_lb == 0 ? "app" : "web",
+                                    .server = server_of(t, c->took[i]),
+                                    .was_draining = c->was_draining >> i & 1};
+    }
+}
+
+static void scan_job(const struct sim_agent *a, uint8_t node, struct agent_job *out)
+{
+    static const enum job_state states[] = {JOB_NONE, JOB_RUNNING, JOB_DONE, JOB_FAILED};
+    const struct sim_job *job = sim_job_last(a);
+    char id[64];
+
+    if (job == NULL)
+        return;
+    (void)snprintf(id, sizeof id, "%s/n%u/%s/%u", scan_rollout(job->who.rollout), node + 1, job->undo ? "undo" : "job",
+                   job->attempt);
+    out->id = mem_text(id);
+    out->rollout = scan_rollout(job->who.rollout);
+    out->code = job->state == SIM_JOB_FAILED ? "no_successor" : "ok";
+    out->text = "";
+    out->state = states[job->state];
+    out->touched = job->touched;
+    out->after = scan_ident(&job->after);
+}
+
+static void scan_node(const struct sim *s, uint8_t node, struct survey_node *out)
+{
+    static const char *features[] = {"claim", "restart", "upgrade", "rollback", "health", "release"};
+    static const char *names[SIM_NODES];
+    const struct sim_agent *a = &s->truth.agents[node];
+    struct agent_status *st = &out->status;
+
+    if (names[node] == NULL)
+        names[node] = scan_fleet(s->story)->hosts[s->story->lbs + node].name;
+    out->good = !sim_agent_dead(&s->truth, node);
+    if (!out->good) {
+        out->call = CALL_NOT_SENT;
+        (void)snprintf(out->text, sizeof out->text, "connection refused");
+        return;
+    }
+    out->root = (struct agent_root){
+        .version = WIRE_VERSION, .agent = "0", .node = names[node], .n_features = 6, .features = features};
+    st->service = service;
+    st->node = names[node];
+    st->running = a->now.pid != 0;
+    st->ident = scan_ident(&a->now);
+    st->has_installed = true;
+    scan_sha256(a->installed, st->installed);
+    st->connections = sim_connections(&s->truth, node);
+    st->fence = a->highest.fence;
+    st->listening = mem_zero(2, sizeof *st->listening);
+    for (uint8_t k = 0; k < s->story->ports && a->now.pid != 0; k++)
+        st->listening[st->n_listening++] = text_of("10.0.1.%u:%u", node + 1u, 8000u + k);
+    scan_claim(s, &a->claim, &st->claim);
+    scan_job(a, node, &st->job);
+}
+
+struct survey *scan_survey(const struct sim *s, const struct fleet *fleet)
+{
+    struct survey *out = mem_zero(1, sizeof *out);
+
+    assert(fleet->n_hosts == (uint32_t)s->story->lbs + s->story->nodes);
+    out->n_lbs = s->story->lbs;
+    out->n_nodes = s->story->nodes;
+    out->lbs = mem_zero(out->n_lbs, sizeof *out->lbs);
+    out->nodes = mem_zero(out->n_nodes, sizeof *out->nodes);
+    for (uint8_t i = 0; i < out->n_lbs; i++) {
+        out->lbs[i].host = i;
+        scan_lb(s, i, &out->lbs[i]);
+    }
+    for (uint8_t i = 0; i < out->n_nodes; i++) {
+        out->nodes[i].host = out->n_lbs + i;
+        scan_node(s, i, &out->nodes[i]);
+    }
+    return out;
+}

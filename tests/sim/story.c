@@ -1,0 +1,218 @@
+#include "story.h"
+
+#include <string.h>
+
+#include "dice.h"
+
+/* Small more often than large. */
+static uint8_t draw_nodes(struct dice *d)
+{
+    uint32_t n = dice_below(d, 32);
+
+    if (n == 0)
+        return (uint8_t)dice_in(d, 7, SIM_NODES);
+    return (uint8_t)(n < 5 ? 1 : n < 15 ? 2 : n < 25 ? 3 : dice_in(d, 4, 6));
+}
+
+static void draw_fleet(struct story *s, struct dice *d)
+{
+    s->nodes = draw_nodes(d);
+    s->lbs = (uint8_t)(dice_below(d, 8) < 5 ? 1 : dice_in(d, 2, SIM_LBS));
+    s->upstreams_per_lb = dice_one_in(d, 6) ? 2 : 1;
+    s->ports = dice_one_in(d, 8) && s->lbs * s->upstreams_per_lb * 2 <= SIM_NODE_PEERS ? 2 : 1;
+    s->foreign = (uint8_t)(s->nodes == 1 || dice_one_in(d, 3) ? dice_in(d, 1, 2) : 0);
+    s->backups = dice_one_in(d, 8) ? 1 : 0;
+    s->exact = !dice_one_in(d, 3);
+    s->restart = dice_one_in(d, 5);
+    for (uint8_t i = 0; i < s->nodes; i++)
+        s->at_target |= (uint8_t)(!s->restart && i < 8 && dice_one_in(d, 16) ? 1u << i : 0);
+}
+
+static void draw_settings(struct story *s, struct dice *d)
+{
+    s->n_batches = dice_one_in(d, 4) ? 2 : 1;
+    s->batches[0] = dice_one_in(d, 3) ? 1 : dice_in(d, 1, 3);
+    s->batches[1] = dice_in(d, 1, 4);
+    s->batch_percent = dice_one_in(d, 8);
+    if (s->batch_percent) {
+        s->batches[0] = 30;
+        s->batches[1] = 60;
+    }
+    s->max_unavailable = dice_one_in(d, 3) ? dice_in(d, 2, 3) : 1;
+    if (s->ports > s->max_unavailable)
+        s->max_unavailable = s->ports;
+    s->max_unavailable_percent = dice_one_in(d, 8) && s->ports == 1;
+    if (s->max_unavailable_percent)
+        s->max_unavailable = dice_in(d, 20, 60);
+    s->proceed = dice_one_in(d, 6);
+    s->drain_ms = dice_in(d, 2, 8) * 1000;
+    s->job_ms = dice_in(d, 4, 10) * 1000;
+    s->probe_ms = dice_in(d, 1, 4) * 250;
+    s->threshold = dice_in(d, 1, 3);
+    s->min_healthy_ms = dice_one_in(d, 3) ? dice_in(d, 1, 4) * 500 : 0;
+    s->healthy_ms = dice_in(d, 5, 12) * 1000;
+    s->bake_ms = dice_one_in(d, 4) ? dice_in(d, 1, 4) * 500 : 0;
+    s->ttl_ms = dice_in(d, 3, 20) * 1000;
+    s->request_ms = dice_in(d, 1, 3) * 1000;
+    s->poll_ms = dice_one_in(d, 3) ? dice_in(d, 1, 10) * 100 : 500;
+}
+
+static void draw_fates(struct story *s, struct dice *d)
+{
+    bool bad = dice_one_in(d, 4), bad_undo = dice_one_in(d, 3);
+
+    for (uint8_t i = 0; i < s->nodes; i++) {
+        s->gets_healthy_ms[i] = (uint16_t)(dice_one_in(d, 10) ? dice_in(d, 1000, 14000) : dice_below(d, 400));
+        s->flap_ms[i] = (uint16_t)(dice_one_in(d, 24) ? dice_in(d, 400, 3000) : 0);
+        if (bad && dice_one_in(d, 2))
+            s->fate[i] = (uint8_t)dice_in(d, SIM_FATE_REFUSED, SIM_FATE_WRONG);
+        if (bad && bad_undo) {
+            static const uint8_t undo[] = {SIM_FATE_REFUSED, SIM_FATE_DIED, SIM_FATE_ILL, SIM_FATE_HANGS};
+            s->undo_fate[i] = undo[dice_below(d, sizeof undo)];
+        }
+    }
+}
+
+static void draw_ways(struct story *s, struct dice *d)
+{
+    static const uint16_t rates[] = {12, 40, 40, 120, 120, 400};
+
+    s->hold_ms = dice_one_in(d, 8) ? 12000 : dice_in(d, 0, 1200);
+    s->way_ms = dice_one_in(d, 4) ? 200 : dice_in(d, 1, 20);
+    s->sticky_in = dice_one_in(d, 3) ? 3 : 0;
+    if (dice_below(d, 8) < 5) {
+        s->call_fault_in = rates[dice_below(d, sizeof rates / sizeof rates[0])];
+        s->call_faults = (uint8_t)(dice_one_in(d, 2) ? 0xff : 1u << dice_below(d, SIM_CALL_FAULTS));
+    }
+}
+
+static void draw_events(struct story *s, struct dice *d)
+{
+    static const uint8_t kinds[] = {SIM_NODE_DIES,     SIM_NODE_REBOOTS,    SIM_PROCESS_DIES,   SIM_PROCESS_RESTARTED,
+                                    SIM_AGENT_DIES,    SIM_AGENT_DIES,      SIM_AGENT_FORGETS,  SIM_LB_DIES,
+                                    SIM_LB_DIES,       SIM_LB_RELOADS,      SIM_LB_RELOADS,     SIM_LB_FORGETS,
+                                    SIM_PEER_FAILS,    SIM_PEER_FAILS,      SIM_OPERATOR_SHUTS, SIM_OPERATOR_DRAINS,
+                                    SIM_OPERATOR_OPENS};
+    uint32_t length_ms = 2000 + 3000u * s->nodes;
+
+    s->n_events = dice_one_in(d, 2) ? 0 : dice_in(d, 1, STORY_EVENTS / 2) * dice_in(d, 1, 2);
+    for (uint32_t i = 0; i < s->n_events; i++)
+        s->events[i] = (struct story_event){.at_ms = dice_below(d, length_ms),
+                                            .for_ms = dice_one_in(d, 3) ? 60000 : dice_in(d, 100, 9000),
+                                            .fault = kinds[dice_below(d, sizeof kinds)],
+                                            .what = (uint8_t)dice_below(d, 256)};
+}
+
+static void draw_process(struct story *s, struct dice *d, uint32_t i)
+{
+    struct story_process *p = &s->processes[i];
+    bool crashes = dice_below(d, 3) < (i == 0 ? 1 : 1) && i + 1 < STORY_PROCESSES;
+
+    p->rollout = (uint8_t)(i + 1);
+    p->act = i == 0 || dice_one_in(d, 4) ? STORY_ROLL : STORY_REPAIR;
+    p->start_ms = dice_one_in(d, 2) ? dice_below(d, 3000) : dice_below(d, 2 * s->ttl_ms);
+    p->empty_disk = i > 0 && dice_one_in(d, 2);
+    if (crashes)
+        p->crash_at = dice_in(d, 1, 60u * s->nodes + 20);
+    if (dice_one_in(d, 10)) {
+        p->pause_at = dice_in(d, 1, 60u * s->nodes + 20);
+        p->pause_ms = dice_one_in(d, 2) ? dice_in(d, 100, 5000) : s->ttl_ms + dice_below(d, 20000);
+    }
+    if (dice_one_in(d, 24))
+        p->full_at = dice_in(d, 1, 20u * s->nodes);
+    if (dice_one_in(d, 12)) {
+        p->signal_ms = dice_in(d, 1, 2000 + 4000u * s->nodes);
+        p->signal_more_ms = dice_one_in(d, 3) ? dice_in(d, 1, 3000) : 0;
+    }
+}
+
+static void draw_processes(struct story *s, struct dice *d)
+{
+    s->n_processes = 1;
+    draw_process(s, d, 0);
+    while (s->n_processes < STORY_PROCESSES &&
+           (s->processes[s->n_processes - 1].crash_at != 0 || dice_one_in(d, 12))) {
+        uint32_t i = s->n_processes++;
+
+        draw_process(s, d, i);
+        if (s->processes[i - 1].crash_at == 0 || dice_one_in(d, 6)) {
+            s->processes[i].overlaps = true;
+            s->processes[i].start_ms = dice_below(d, 4000 + 6000u * s->nodes);
+        }
+    }
+}
+
+static void make_calm(struct story *s)
+{
+    s->call_fault_in = 0;
+    s->n_events = 0;
+    s->n_processes = 1;
+    s->processes[0] = (struct story_process){.rollout = 1};
+    memset(s->fate, 0, sizeof s->fate);
+    memset(s->undo_fate, 0, sizeof s->undo_fate);
+    memset(s->flap_ms, 0, sizeof s->flap_ms);
+    for (uint8_t i = 0; i < s->nodes; i++)
+        s->gets_healthy_ms[i] = s->gets_healthy_ms[i] > 1000 ? 1000 : s->gets_healthy_ms[i];
+    s->hold_ms = s->hold_ms > 600 ? 600 : s->hold_ms;
+    s->sticky_in = 0;
+}
+
+void story_draw(struct story *s, uint64_t seed)
+{
+    struct dice d = {seed * UINT64_C(0x2545f4914f6cdd1d) + 1};
+
+    memset(s, 0, sizeof *s);
+    s->seed = seed;
+    draw_fleet(s, &d);
+    draw_settings(s, &d);
+    draw_ways(s, &d);
+    draw_fates(s, &d);
+    draw_events(s, &d);
+    draw_processes(s, &d);
+    if (dice_one_in(&d, 8))
+        make_calm(s);
+}
+
+bool story_is_calm(const struct story *s)
+{
+    bool calm = s->call_fault_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 600 &&
+                s->sticky_in == 0 && s->processes[0].crash_at == 0 && s->processes[0].pause_at == 0 &&
+                s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0;
+
+    for (uint8_t i = 0; i < s->nodes; i++)
+        calm = calm && s->fate[i] == SIM_FATE_GOOD && s->flap_ms[i] == 0 && s->gets_healthy_ms[i] <= 1000;
+    return calm;
+}
+
+void story_print(const struct story *s, FILE *f)
+{
+    static const char *const acts[] = {"roll", "repair"};
+
+    (void)fprintf(f,
+                  "seed %llu: %u nodes, %u load balancers of %u upstreams, %u foreign peers and %u backups in each, %u "
+                  "ports a node, %s%s\n",
+                  (unsigned long long)s->seed, s->nodes, s->lbs, s->upstreams_per_lb, s->foreign, s->backups, s->ports,
+                  s->restart ? "restart only" : "release B", s->exact ? "" : ", active not exact");
+    (void)fprintf(f,
+                  "batch %u,%u of %u%s, max unavailable %u%s, drain %u ms%s, job %u ms, probe %u ms, threshold %u, min "
+                  "healthy %u ms, deadline %u ms, bake %u ms, ttl %u ms, request %u ms, poll %u ms\n",
+                  s->batches[0], s->batches[1], s->n_batches, s->batch_percent ? " (%)" : "", s->max_unavailable,
+                  s->max_unavailable_percent ? "%" : "", s->drain_ms, s->proceed ? " then proceed" : "", s->job_ms,
+                  s->probe_ms, s->threshold, s->min_healthy_ms, s->healthy_ms, s->bake_ms, s->ttl_ms, s->request_ms,
+                  s->poll_ms);
+    (void)fprintf(f, "requests last %u ms, a way takes %u ms, one in %u calls meets a fault of %02x; fates:", s->hold_ms,
+                  s->way_ms, s->call_fault_in, s->call_faults);
+    for (uint8_t i = 0; i < s->nodes; i++)
+        (void)fprintf(f, " %u/%u", s->fate[i], s->undo_fate[i]);
+    (void)fputc('\n', f);
+    for (uint32_t i = 0; i < s->n_events; i++)
+        (void)fprintf(f, "event at %u ms for %u ms of %u: %s\n", s->events[i].at_ms, s->events[i].for_ms,
+                      s->events[i].what, sim_fault_words[s->events[i].fault]);
+    for (uint32_t i = 0; i < s->n_processes; i++) {
+        const struct story_process *p = &s->processes[i];
+
+        (void)fprintf(f, "process %u: %s r%u, start %u ms%s, crash at %u, pause at %u for %u ms, full at %u, signal %u+%u ms\n",
+                      i, acts[p->act], p->rollout, p->start_ms, p->overlaps ? " (overlaps)" : "", p->crash_at,
+                      p->pause_at, p->pause_ms, p->full_at, p->signal_ms, p->signal_more_ms);
+    }
+}

@@ -1,0 +1,69 @@
+/* story.h - what a seed says: the fleet, the settings, the controllers one after another, and what befalls them. Plain
+ * data: the same story plays the same way, and a smaller one can be made of it (shrink.c). */
+#ifndef SIM_STORY_H
+#define SIM_STORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "faults.h"
+#include "truth.h"
+
+#define STORY_EVENTS    8
+#define STORY_PROCESSES 4
+
+enum story_act { STORY_ROLL, STORY_REPAIR };
+
+struct story_event {
+    uint32_t at_ms;
+    uint32_t for_ms; /* how long it lasts */
+    uint8_t fault;   /* enum sim_fault */
+    uint8_t what;    /* node, lb or peer; taken modulo how many there are */
+};
+
+struct story_process {
+    uint8_t act;             /* enum story_act */
+    uint8_t rollout;         /* its id */
+    bool overlaps;           /* it starts at a time, not some time after the one before has ended */
+    bool empty_disk;         /* the journal of those before it is gone */
+    uint32_t start_ms;       /* since the beginning, or since the end of the one before */
+    uint32_t crash_at;       /* killed at its n-th crash point; 0 = not */
+    uint32_t pause_at;       /* stands still at its n-th crash point ... */
+    uint32_t pause_ms;       /* ... for so long */
+    uint32_t full_at;        /* the n-th append and all later ones fail; 0 = none */
+    uint32_t signal_ms;      /* after its start; 0 = none */
+    uint32_t signal_more_ms; /* a second one after that; 0 = none */
+};
+
+struct story {
+    uint64_t seed;
+    uint8_t nodes, lbs, upstreams_per_lb, foreign, backups, ports;
+    bool restart; /* no release */
+    uint8_t at_target; /* bits: nodes that run it already */
+    bool exact; /* the load balancers' `active` */
+    /* settings */
+    uint32_t batches[3], n_batches;
+    bool batch_percent;
+    uint32_t max_unavailable;
+    bool max_unavailable_percent, proceed;
+    uint32_t drain_ms, job_ms, probe_ms, threshold, min_healthy_ms, healthy_ms, bake_ms, ttl_ms, request_ms, poll_ms;
+    /* the world's ways */
+    uint32_t hold_ms;                 /* requests last at most so long after a drain */
+    uint32_t way_ms;                  /* a request takes at most so long to arrive */
+    uint8_t sticky_in;                /* one in so many drains meets a sticky request; 0 = none */
+    uint16_t call_fault_in;           /* one in so many calls meets a fault; 0 = none */
+    uint8_t call_faults;              /* bits of enum sim_fault: which of the calls' faults */
+    uint8_t fate[SIM_NODES], undo_fate[SIM_NODES];
+    uint16_t gets_healthy_ms[SIM_NODES], flap_ms[SIM_NODES];
+    uint32_t n_events, n_processes;
+    struct story_event events[STORY_EVENTS];
+    struct story_process processes[STORY_PROCESSES];
+};
+
+void story_draw(struct story *, uint64_t seed);
+/* Nothing in it that could keep a rollout from its goal. */
+bool story_is_calm(const struct story *);
+void story_print(const struct story *, FILE *); /* in words */
+
+#endif

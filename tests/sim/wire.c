@@ -1,0 +1,658 @@
+/* wire.c - the second implementation of struct world: a controller's way to the truth and back. A request arrives some
+ * time after it was sent, its answer comes some time later; the story's faults befall either way. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+#define AGENT_POLL_MS 25000 /* the longest that an agent lets a long poll wait */
+
+/* ---- the plan's indexes and the truth's */
+
+static uint8_t last_number(const char *name)
+{
+    return (uint8_t)(strtoul(name + strcspn(name, "0123456789"), NULL, 10) - 1);
+}
+
+/* "10.0.1.3:8001": the second port of node 2 */
+static uint8_t peer_of(const struct sim_truth *t, uint8_t upstream, const char *server)
+{
+    unsigned node = (unsigned)strtoul(server + 7, NULL, 10) - 1, port = (unsigned)strtoul(strchr(server, ':') + 1, NULL, 10) - 8000;
+
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].upstream == upstream && t->peers[i].node == node && t->peers[i].port == port)
+            return i;
+    abort();
+}
+
+static size_t seat_collect(struct world *, uint32_t, struct input *, size_t, uint32_t *);
+static void seat_send(struct world *, const struct action *);
+static void seat_close(struct world *world)
+{
+    (void)world;
+}
+
+void wire_open(struct sim_seat *seat)
+{
+    static const struct world_ops ops = {seat_send, seat_collect, seat_close};
+    const struct plan *p = seat->plan;
+    const struct sim *s = seat->sim;
+
+    seat->world.ops = &ops;
+    seat->collected_ms = s->truth.now_ms;
+    seat->first_ready = seat->last_ready = SIM_CALLS;
+    for (uint32_t i = 0; i < p->n_lbs; i++)
+        seat->lb_of[i] = last_number(p->lbs[i].name);
+    for (uint32_t i = 0; i < p->n_upstreams; i++)
+        seat->upstream_of[i] = (uint8_t)(seat->lb_of[p->upstreams[i].lb] * s->story->upstreams_per_lb +
+                                         (p->upstreams[i].name[0] == 'a' ? 0 : 1));
+    for (uint32_t i = 0; i < p->n_peers; i++)
+        seat->peer_of[i] = peer_of(&s->truth, seat->upstream_of[p->peers[i].upstream], p->peers[i].server);
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        seat->node_of[i] = last_number(p->nodes[i].name);
+}
+
+/* ---- words for the trace */
+
+static int64_t name_of(const struct action *a)
+{
+    return a->kind == ACT_ASK ? (int64_t)a->ask : (int64_t)a->kind << 8;
+}
+
+static int64_t place_of(const struct sim_seat *seat, const struct action *a)
+{
+    return a->kind == ACT_READ_LB ? seat->lb_of[a->lb]
+           : a->kind == ACT_LEASE ? seat->upstream_of[a->upstream]
+                                  : seat->node_of[a->node];
+}
+
+/* ---- sending */
+
+static bool at_lbs(const struct action *a)
+{
+    return a->kind == ACT_HOLD ||
+           (a->kind == ACT_ASK && (a->ask == ASK_DRAIN || a->ask == ASK_DOWN || a->ask == ASK_BACK));
+}
+
+static bool is_effect(const struct action *a)
+{
+    if (a->kind != ACT_ASK)
+        return a->kind != ACT_READ_LB;
+    return a->ask != ASK_STATUS && a->ask != ASK_JOB_END && a->ask != ASK_HEALTH;
+}
+
+static uint32_t poll_ms(const struct plan *p)
+{
+    return p->wait_ms[WAIT_JOB] < AGENT_POLL_MS ? p->wait_ms[WAIT_JOB] : AGENT_POLL_MS;
+}
+
+/* When the controller gives up. */
+static uint32_t limit_ms(const struct plan *p, const struct action *a)
+{
+    uint32_t request_ms = p->wait_ms[WAIT_CHANGE] / 3;
+
+    if (a->kind == ACT_ASK && a->ask == ASK_JOB_END)
+        return poll_ms(p) + request_ms;
+    return a->kind == ACT_ASK && a->ask == ASK_STAGE ? p->wait_ms[WAIT_STAGE] : request_ms;
+}
+
+/* The node's peers of the action's mask, as the truth has them. */
+static uint32_t peers_of(const struct sim_seat *seat, const struct action *a, uint8_t peers[SIM_NODE_PEERS])
+{
+    const struct plan_node *n = &seat->plan->nodes[a->node];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < n->n_peers; i++)
+        if (a->mask >> i & 1)
+            peers[count++] = seat->peer_of[n->first_peer + i];
+    return count;
+}
+
+static enum sim_fault draw_fault(struct sim *s)
+{
+    uint32_t fault;
+
+    if (s->calm || s->story->call_fault_in == 0 || !dice_one_in(&s->dice, s->story->call_fault_in))
+        return SIM_FAULT_NONE;
+    fault = dice_below(&s->dice, SIM_CALL_FAULTS);
+    while ((s->story->call_faults >> fault & 1) == 0)
+        fault = (fault + 1) % SIM_CALL_FAULTS;
+    return (enum sim_fault)fault;
+}
+
+static void launch(struct sim *s, uint8_t index, uint32_t part)
+{
+    struct sim_call *c = &s->calls[index];
+    struct sim_part *p = &c->parts[part];
+    const struct plan *plan = s->seats[c->seat].plan;
+    int64_t now = s->truth.now_ms, way = dice_in(&s->dice, 1, s->story->way_ms);
+
+    p->fault = (uint8_t)draw_fault(s);
+    p->reply = ANS_OK;
+    if (p->fault != SIM_FAULT_NONE) {
+        sim_fired(s, (enum sim_fault)p->fault);
+        sim_note(s, TRACE_FAULT, p->fault, 0, 0, 0);
+    }
+    switch (p->fault) {
+    case SIM_REFUSED_CONNECTION:
+        p->reply = ANS_TIMEOUT;
+        sim_due(s, now + way, DUE_BACK, index, part);
+        return;
+    case SIM_LOST_REQUEST:
+        p->reply = ANS_LOST;
+        sim_due(s, now + way, DUE_BACK, index, part);
+        return;
+    case SIM_HUNG_REQUEST:
+        p->reply = is_effect(&c->action) ? ANS_LOST : ANS_TIMEOUT;
+        sim_due(s, now + limit_ms(plan, &c->action), DUE_BACK, index, part);
+        return;
+    case SIM_LATE:
+        way += dice_below(&s->dice, plan->wait_ms[WAIT_CHANGE] / 6);
+        break;
+    default:
+        break;
+    }
+    sim_due(s, now + way, DUE_ARRIVE, index, part);
+}
+
+static uint8_t free_call(const struct sim *s)
+{
+    uint8_t i = 0;
+
+    while (s->calls[i].used)
+        i++;
+    assert(i < SIM_CALLS);
+    return i;
+}
+
+static void tell_judge(struct sim_seat *seat, const struct action *a)
+{
+    struct sim *s = seat->sim;
+    uint8_t peers[SIM_NODE_PEERS];
+
+    if (a->kind == ACT_ASK && a->ask == ASK_DRAIN)
+        judge_drain_sent(&s->judge, &s->truth, seat->index, &seat->who, seat->node_of[a->node], peers,
+                         peers_of(seat, a, peers));
+    else if (a->kind == ACT_ASK && a->ask == ASK_BACK && a->mask != 0)
+        judge_back_sent(&s->judge, &s->truth, seat->index, seat->node_of[a->node]);
+}
+
+static void seat_send(struct world *world, const struct action *a)
+{
+    struct sim_seat *seat = (struct sim_seat *)(void *)world;
+    struct sim *s = seat->sim;
+    uint8_t index, peers[SIM_NODE_PEERS];
+    struct sim_call *c;
+
+    seat_point(seat, SIM_CRASH_BETWEEN_STARTS);
+    index = free_call(s);
+    c = &s->calls[index];
+    sim_note(s, TRACE_SENT, seat->index, name_of(a), place_of(seat, a), (int64_t)a->mask);
+    tell_judge(seat, a);
+    c->used = true;
+    c->ready = false;
+    c->seat = seat->index;
+    c->sent_ms = s->truth.now_ms;
+    c->action = *a;
+    c->who = seat->who;
+    memset(&c->told, 0, sizeof c->told);
+    c->n_parts = 0;
+    if (at_lbs(a)) {
+        uint32_t n = peers_of(seat, a, peers);
+        uint8_t lbs = 0;
+
+        for (uint32_t i = 0; i < n; i++)
+            lbs |= (uint8_t)(1u << s->truth.upstreams[s->truth.peers[peers[i]].upstream].lb);
+        for (uint8_t lb = 0; lb < SIM_LBS; lb++)
+            if (lbs >> lb & 1)
+                c->parts[c->n_parts++] = (struct sim_part){.lb = lb};
+    } else {
+        c->parts[c->n_parts++] =
+            (struct sim_part){.lb = a->kind == ACT_READ_LB ? seat->lb_of[a->lb] : 0, .poll_until_ms = -1};
+    }
+    if (c->n_parts == 0) /* no peers: nothing to do is done at once */
+        c->parts[c->n_parts++] = (struct sim_part){.lb = SIM_LBS};
+    c->n_open = c->n_parts;
+    for (uint32_t i = 0; i < c->n_parts; i++)
+        launch(s, index, i);
+}
+
+/* ---- at its goal */
+
+static enum answer_kind kind_of(enum sim_reply reply)
+{
+    static const enum answer_kind kinds[] = {ANS_OK, ANS_REFUSED, ANS_FENCED, ANS_TIMEOUT};
+
+    return kinds[reply];
+}
+
+static enum answer_kind worse(enum answer_kind a, enum answer_kind b)
+{
+    static const int badness[] = {
+        [ANS_OK] = 0, [ANS_TIMEOUT] = 1, [ANS_LOST] = 2, [ANS_BAD] = 3, [ANS_REFUSED] = 4, [ANS_FENCED] = 5};
+
+    return badness[b] > badness[a] ? b : a;
+}
+
+static enum sim_gate gate_of(const struct action *a, uint32_t bit)
+{
+    if (a->ask == ASK_BACK)
+        return a->prior_mask >> bit & 1 ? SIM_DRAIN : SIM_OPEN;
+    return a->ask == ASK_DRAIN ? SIM_DRAIN : SIM_DOWN;
+}
+
+static void change_gate(struct sim *s, const struct sim_call *c, uint8_t peer, enum sim_gate to)
+{
+    uint32_t hold_ms = dice_below(&s->dice, s->story->hold_ms + 1);
+
+    judge_gate(&s->judge, &s->truth, &c->who, peer, to, c->action.ask == ASK_BACK, c->sent_ms);
+    if (s->truth.peers[peer].gate == SIM_OPEN && to != SIM_OPEN) {
+        if (hold_ms > s->story->drain_ms)
+            sim_fired(s, SIM_DRAIN_LONG);
+        if (to == SIM_DRAIN && !s->calm && s->story->sticky_in > 0 && dice_one_in(&s->dice, s->story->sticky_in))
+            sim_due(s, s->truth.now_ms + dice_below(&s->dice, 800), DUE_STICKY, peer, 0);
+    }
+    sim_gate_set(&s->truth, peer, to, hold_ms);
+}
+
+static void patch(struct sim *s, const struct sim_call *c, struct sim_part *part)
+{
+    const struct sim_seat *seat = &s->seats[c->seat];
+    const struct plan_node *n = &seat->plan->nodes[c->action.node];
+
+    for (uint32_t i = 0; i < n->n_peers; i++) {
+        uint8_t peer = seat->peer_of[n->first_peer + i], upstream = s->truth.peers[peer].upstream;
+        enum sim_reply reply;
+
+        if ((c->action.mask >> i & 1) == 0 || s->truth.upstreams[upstream].lb != part->lb)
+            continue;
+        reply = sim_lease(&s->truth, upstream, &c->who, seat->plan->lease_ttl_ms);
+        if (reply == SIM_OK) {
+            change_gate(s, c, peer, gate_of(&c->action, i));
+            part->ok_mask |= UINT64_C(1) << i;
+        }
+        part->reply = (uint8_t)worse((enum answer_kind)part->reply, kind_of(reply));
+    }
+}
+
+static void read_lb(struct sim *s, struct sim_call *c, struct sim_part *part)
+{
+    struct sim_seat *seat = &s->seats[c->seat];
+    const struct sim_truth *t = &s->truth;
+    const struct plan *p = seat->plan;
+    uint16_t at = c->action.lb;
+
+    if (sim_lb_dead(t, part->lb)) {
+        part->reply = ANS_TIMEOUT;
+        return;
+    }
+    for (uint32_t i = 0; i < p->n_upstreams; i++)
+        if (p->upstreams[i].lb == at)
+            seat->seen[at].upstreams[i] = (struct seen_upstream){.there = true};
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        for (uint32_t u = 0; u < p->n_upstreams && !t->peers[i].backup; u++)
+            if (seat->upstream_of[u] == t->peers[i].upstream && p->upstreams[u].lb == at) {
+                seat->seen[at].upstreams[u].configured++;
+                seat->seen[at].upstreams[u].up += sim_peer_up(t, i) ? 1 : 0;
+            }
+    for (uint32_t i = 0; i < p->n_peers; i++) {
+        const struct sim_peer *peer = &t->peers[seat->peer_of[i]];
+
+        if (plan_peer_lb(p, i) != at)
+            continue;
+        seat->seen[at].peers[i] = (struct seen_peer){.state = peer->gate == SIM_DOWN    ? PEER_DOWN
+                                                              : peer->gate == SIM_DRAIN ? PEER_DRAINING
+                                                              : peer->failing           ? PEER_UNAVAIL
+                                                                                        : PEER_UP,
+                                                     .backup = peer->backup,
+                                                     .active = sim_peer_shows(t, seat->peer_of[i]) ? 1 : 0};
+    }
+    seat->seen[at].generation = t->lbs[part->lb].generation;
+    seat->seen[at].exact = t->lbs[part->lb].exact;
+}
+
+static enum sim_reply put_claim(struct sim *s, const struct sim_call *c)
+{
+    const struct sim_seat *seat = &s->seats[c->seat];
+    const struct plan *p = seat->plan;
+    const struct plan_node *n = &p->nodes[c->action.node];
+    uint8_t node = seat->node_of[c->action.node];
+    uint8_t wish = p->kind == PLAN_REPAIR ? (n->has_target ? n->target_sha256[0] : 0)
+                   : p->has_release       ? p->release_sha256[0]
+                                          : 0;
+    struct sim_claim claim = {.who = c->who,
+                              .until_ms = s->truth.now_ms + (p->lease_ttl_ms + 999) / 1000 * 1000,
+                              .before = scan_known(&c->action.before),
+                              .target = wish};
+    enum sim_reply reply;
+
+    for (uint32_t i = 0; i < n->n_peers; i++)
+        if (c->action.mask >> i & 1) {
+            claim.was_draining |= (uint8_t)((c->action.prior_mask >> i & 1) << claim.n_took);
+            claim.took[claim.n_took++] = seat->peer_of[n->first_peer + i];
+        }
+    reply = sim_claim_put(&s->truth, node, &claim, c->action.expect);
+    if (reply == SIM_OK)
+        judge_claim(&s->judge, &s->truth, node, &claim);
+    return reply;
+}
+
+static const enum job_state job_states[] = {JOB_NONE, JOB_RUNNING, JOB_DONE, JOB_FAILED};
+
+static void tell_job(struct sim_told *told, const struct sim_job *job)
+{
+    told->job = job_states[job->state];
+    told->touched = job->touched;
+    if (job->state != SIM_JOB_RUNNING)
+        told->now = job->after;
+}
+
+static enum sim_reply post_job(struct sim *s, struct sim_call *c)
+{
+    const struct sim_seat *seat = &s->seats[c->seat];
+    const struct plan *p = seat->plan;
+    uint8_t node = seat->node_of[c->action.node];
+    bool undo = c->action.ask == ASK_UNDO;
+    struct sim_job asked = {.who = c->who,
+                            .undo = undo,
+                            .attempt = c->action.attempt,
+                            .kind = undo ? SIM_ROLLBACK : p->has_release ? SIM_UPGRADE : SIM_RESTART,
+                            .exe = undo ? c->action.before.sha256[0] : p->has_release ? p->release_sha256[0] : 0};
+    const struct sim_agent *a = &s->truth.agents[node];
+    struct sim_job *job;
+    bool new_job;
+    enum sim_reply reply = sim_job_post(&s->truth, node, &asked, &job, &new_job);
+
+    if (reply == SIM_OK)
+        tell_job(&c->told, job);
+    if (new_job) {
+        enum sim_fate fate = (enum sim_fate)(undo ? a->undo_fate : a->fate);
+
+        judge_job(&s->judge, &s->truth, node, job, c->sent_ms);
+        job->ends_ms = s->truth.now_ms + (fate == SIM_FATE_HANGS ? 40000 : dice_in(&s->dice, 20, 600));
+        sim_due(s, job->ends_ms, DUE_JOB, node, job->order);
+        if (fate != SIM_FATE_GOOD)
+            sim_fired(s, undo ? (fate == SIM_FATE_DIED ? SIM_UNDO_DIED : SIM_UNDO_ILL)
+                              : (enum sim_fault)(SIM_JOB_REFUSED + fate - SIM_FATE_REFUSED));
+    } else if (reply == SIM_NO && (undo ? a->undo_fate : a->fate) == SIM_FATE_REFUSED) {
+        sim_fired(s, undo ? SIM_UNDO_REFUSED : SIM_JOB_REFUSED);
+    }
+    return reply;
+}
+
+static void read_status(struct sim *s, struct sim_call *c, uint8_t node)
+{
+    const struct sim_agent *a = &s->truth.agents[node];
+    const struct sim_job *job = sim_job_last(a);
+
+    c->told.now = a->now;
+    c->told.connections = sim_connections(&s->truth, node);
+    if (job != NULL) {
+        c->told.job = job_states[job->state];
+        c->told.attempt = job->who.rollout == c->who.rollout ? job->attempt : 0;
+    }
+    c->told.claim_fence = a->claim.there ? a->claim.who.fence : 0;
+    c->told.claim_ours = a->claim.there && a->claim.who.rollout == c->who.rollout;
+    c->told.claim_live = a->claim.there && a->claim.until_ms > s->truth.now_ms;
+}
+
+/* False: the job runs and the long poll goes on. */
+static bool poll_job(struct sim *s, uint8_t index, struct sim_part *part, uint8_t node)
+{
+    struct sim_call *c = &s->calls[index];
+    const struct plan *p = s->seats[c->seat].plan;
+    const struct sim_job *job =
+        sim_job_find(&s->truth, node, c->who.rollout, c->action.job == ASK_UNDO, c->action.attempt);
+
+    if (job == NULL) {
+        part->reply = ANS_REFUSED;
+        return true;
+    }
+    if (part->poll_until_ms < 0)
+        part->poll_until_ms = s->truth.now_ms + poll_ms(p);
+    if (job->state == SIM_JOB_RUNNING && s->truth.now_ms < part->poll_until_ms) {
+        sim_due(s, job->ends_ms < part->poll_until_ms ? job->ends_ms : part->poll_until_ms, DUE_ARRIVE, index, 0);
+        return false;
+    }
+    tell_job(&c->told, job);
+    return true;
+}
+
+/* False: it goes on there. */
+static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
+{
+    struct sim_call *c = &s->calls[index];
+    const struct sim_seat *seat = &s->seats[c->seat];
+    uint8_t node = seat->node_of[c->action.node];
+    enum sim_reply reply = SIM_OK;
+
+    if (sim_agent_dead(&s->truth, node)) {
+        part->reply = ANS_TIMEOUT;
+        return true;
+    }
+    switch (c->action.kind == ACT_RENEW ? ASK_CLAIM : c->action.ask) {
+    case ASK_STATUS:
+        read_status(s, c, node);
+        break;
+    case ASK_JOB_END:
+        return poll_job(s, index, part, node);
+    case ASK_HEALTH:
+        c->told.now = s->truth.agents[node].now;
+        c->told.healthy = sim_healthy(&s->truth, node);
+        if (!c->told.healthy && s->truth.agents[node].flap_ms > 0)
+            sim_fired(s, SIM_HEALTH_FLAPS);
+        else if (!c->told.healthy && s->truth.now_ms < s->truth.agents[node].healthy_ms)
+            sim_fired(s, SIM_HEALTH_SLOW);
+        break;
+    case ASK_CLAIM:
+        reply = put_claim(s, c);
+        break;
+    case ASK_UNCLAIM:
+        reply = sim_claim_drop(&s->truth, node, &c->who);
+        break;
+    case ASK_STAGE:
+        if (seat->plan->has_release)
+            s->truth.agents[node].staged |= (uint8_t)(1u << (seat->plan->release_sha256[0] - 'A'));
+        break;
+    case ASK_JOB:
+    case ASK_UNDO:
+        reply = post_job(s, c);
+        break;
+    default:
+        abort();
+    }
+    part->reply = (uint8_t)kind_of(reply);
+    return true;
+}
+
+/* What was said is lost on its way back. */
+static int64_t back_ms(struct sim *s, const struct sim_call *c, struct sim_part *part)
+{
+    int64_t now = s->truth.now_ms, give_up = c->sent_ms + limit_ms(s->seats[c->seat].plan, &c->action);
+    int64_t back = now + dice_in(&s->dice, 1, s->story->way_ms);
+
+    switch (part->fault) {
+    case SIM_LOST_ANSWER:
+        part->reply = ANS_LOST;
+        break;
+    case SIM_HUNG_ANSWER:
+        part->reply = is_effect(&c->action) ? ANS_LOST : ANS_TIMEOUT;
+        return give_up > now ? give_up : now;
+    case SIM_LATE:
+        back += dice_below(&s->dice, s->seats[c->seat].plan->wait_ms[WAIT_CHANGE] / 6);
+        break;
+    case SIM_NONSENSE:
+        part->reply = ANS_BAD;
+        break;
+    default:
+        return back;
+    }
+    part->ok_mask = part->fault == SIM_LATE ? part->ok_mask : 0;
+    return back < give_up ? back : give_up;
+}
+
+void wire_arrive(struct sim *s, uint8_t index, uint32_t n)
+{
+    struct sim_call *c = &s->calls[index];
+    struct sim_part *part = &c->parts[n];
+
+    if (part->fault == SIM_REFUSED)
+        part->reply = ANS_REFUSED;
+    else if (c->action.kind == ACT_READ_LB)
+        read_lb(s, c, part);
+    else if (c->action.kind == ACT_LEASE)
+        part->reply =
+            (uint8_t)kind_of(sim_lease(&s->truth, s->seats[c->seat].upstream_of[c->action.upstream], &c->who,
+                                       c->action.ttl_ms));
+    else if (at_lbs(&c->action))
+        patch(s, c, part);
+    else if (!at_agent(s, index, part))
+        return;
+    c->told.seen_ms = s->truth.now_ms;
+    sim_note(s, TRACE_EFFECT, c->seat, name_of(&c->action), place_of(&s->seats[c->seat], &c->action), part->reply);
+    sim_due(s, back_ms(s, c, part), DUE_BACK, index, n);
+}
+
+/* ---- and back */
+
+static void drain_over(struct sim *s, const struct sim_call *c, const struct sim_part *part)
+{
+    const struct sim_seat *seat = &s->seats[c->seat];
+    uint8_t peers[SIM_NODE_PEERS];
+    uint32_t n = peers_of(seat, &c->action, peers);
+
+    for (uint32_t i = 0; i < n; i++)
+        if (s->truth.upstreams[s->truth.peers[peers[i]].upstream].lb == part->lb)
+            judge_drain_over(&s->judge, peers[i], c->who.fence);
+}
+
+void wire_back(struct sim *s, uint8_t index, uint32_t n)
+{
+    struct sim_call *c = &s->calls[index];
+    struct sim_seat *seat = &s->seats[c->seat];
+    struct sim_part *part = &c->parts[n];
+
+    if (c->action.kind == ACT_ASK && c->action.ask == ASK_DRAIN)
+        drain_over(s, c, part);
+    c->told.kind = worse(c->told.kind, (enum answer_kind)part->reply);
+    c->told.ok_mask |= part->ok_mask;
+    if (--c->n_open > 0)
+        return;
+    if (seat->state != SEAT_RUNS) {
+        c->used = false;
+        return;
+    }
+    c->ready = true;
+    c->next = SIM_CALLS;
+    if (seat->first_ready == SIM_CALLS)
+        seat->first_ready = index;
+    else
+        s->calls[seat->last_ready].next = index;
+    seat->last_ready = index;
+    if (!seat->sleeping) {
+        seat->awake = true;
+        seat->wake_ms = s->truth.now_ms;
+    }
+}
+
+static const char *text_of(const struct sim_call *c)
+{
+    static const char *const words[] = {"", "refused", "held by another rollout", "the connection was reset",
+                                        "no answer", "nonsense"};
+
+    if (c->told.kind == ANS_OK && c->action.kind == ACT_ASK && c->action.ask == ASK_HEALTH && !c->told.healthy)
+        return "HTTP status 503";
+    return words[c->told.kind];
+}
+
+static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in)
+{
+    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB, IN_LEASE, IN_RENEW, IN_HOLD};
+    const struct sim_told *told = &c->told;
+    struct answer *a = &in->answer;
+    const char *text = text_of(c);
+    uint16_t lb = c->action.lb;
+
+    in->kind = kinds[c->action.kind];
+    in->node = c->action.node;
+    in->lb = lb;
+    in->upstream = c->action.upstream;
+    in->upstreams = seat->seen[lb].upstreams;
+    in->peers = seat->seen[lb].peers;
+    in->generation = seat->seen[lb].generation;
+    in->active_exact = seat->seen[lb].exact;
+    memset(a, 0, offsetof(struct answer, text));
+    a->kind = told->kind;
+    a->ok_mask = told->ok_mask;
+    memcpy(a->text, text, strlen(text) + 1);
+    if (told->kind != ANS_OK)
+        return;
+    a->ident = scan_ident(&told->now);
+    a->healthy = told->healthy;
+    a->job = told->job;
+    a->attempt = told->attempt;
+    a->touched = told->touched;
+    a->connections = told->connections;
+    a->claim_fence = told->claim_fence;
+    a->claim_ours = told->claim_ours;
+    a->claim_live = told->claim_live;
+}
+
+/* What the controller knows from now on. */
+static void tell_judge_of(struct sim_seat *seat, const struct sim_call *c)
+{
+    struct sim *s = seat->sim;
+    bool ok = c->told.kind == ANS_OK;
+
+    sim_note(s, TRACE_TOLD, seat->index, name_of(&c->action), place_of(seat, &c->action), c->told.kind);
+    if (c->action.kind != ACT_ASK)
+        return;
+    if (c->action.ask == ASK_STATUS && ok)
+        judge_status_told(&s->judge, seat->index, seat->node_of[c->action.node], &c->told.now, c->told.seen_ms);
+    if (c->action.ask == ASK_HEALTH)
+        judge_health_told(&s->judge, &s->truth, seat->index, seat->node_of[c->action.node], &c->told.now,
+                          ok && c->told.healthy, c->told.seen_ms);
+}
+
+static size_t take_ready(struct sim_seat *seat, struct input *inputs, size_t capacity)
+{
+    size_t n = 0;
+
+    while (seat->first_ready != SIM_CALLS && n < capacity) {
+        struct sim_call *c = &seat->sim->calls[seat->first_ready];
+
+        seat->first_ready = c->next;
+        tell_judge_of(seat, c);
+        hand_out(seat, c, &inputs[n++]);
+        c->used = false;
+    }
+    return n;
+}
+
+static size_t seat_collect(struct world *world, uint32_t wait_ms, struct input *inputs, size_t capacity,
+                           uint32_t *elapsed_ms)
+{
+    struct sim_seat *seat = (struct sim_seat *)(void *)world;
+    struct sim *s = seat->sim;
+    size_t n;
+
+    seat_point(seat, SIM_CRASH_WAITING);
+    if (seat->first_ready == SIM_CALLS && wait_ms > 0) {
+        seat->awake = true;
+        seat->wake_ms = s->truth.now_ms + wait_ms;
+        seat_wait(seat);
+    }
+    n = take_ready(seat, inputs, capacity);
+    *elapsed_ms = (uint32_t)(s->truth.now_ms - seat->collected_ms);
+    seat->collected_ms = s->truth.now_ms;
+    seat->idle = n > 0 || *elapsed_ms > 0 ? 0 : seat->idle + 1;
+    if (seat->idle > 50)
+        judge_breach(&s->judge, "end", "seat %u spins: it collects and collects, and no time passes", seat->index);
+    else if (++seat->turns > SIM_TURNS || s->truth.now_ms > SIM_END_MS)
+        judge_breach(&s->judge, "end", "seat %u never ends", seat->index);
+    s->tally->turns++;
+    if (s->judge.breach[0] != '\0')
+        seat_wait(seat); /* for ever */
+    return n;
+}
