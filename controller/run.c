@@ -44,6 +44,8 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
     }
     if (m->moved)
         x->looks = false;
+    if (m->moved && m->from == STEP_CLAIM && n->step == STEP_STAGE)
+        x->sure = true;
     if (m->moved && m->from == STEP_DRAIN && n->step == STEP_QUIET)
         drift_taken(r, p, id, n->out_mask);
     if (m->asks) {
@@ -107,6 +109,7 @@ static void renew_claims(struct run *r, const struct plan *p, struct turn *t)
 static void claim_is_gone(struct run *r, const struct plan *p, uint16_t id)
 {
     state_extra(r, id)->anew = true;
+    state_extra(r, id)->sure = false;
     state_extra(r, id)->claim_ms = p->lease_ttl_ms;
 }
 
@@ -125,7 +128,8 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
     bool first = !x->anew && !x->deferred;
 
     x->renewing = false;
-    if (in->answer.kind != ANS_OK)
+    x->sure = in->answer.kind == ANS_OK;
+    if (!x->sure)
         x->claim_ms = third > retry ? third - retry : 0; /* no whole answer: again soon, not after a third */
     if (x->deferred) {
         x->deferred = false;

@@ -65,6 +65,7 @@ struct run_extra {
     uint32_t claim_ms;    /* since its claim was last put */
     bool looks, renewing; /* waits to see its peers; a renewal of its claim is outstanding */
     bool deferred;        /* its (un)claim waits for that renewal to end */
+    bool sure;            /* its agent confirmed our claim when it was asked last */
     bool anew;            /* the renewal finds no claim: it was lost, and is put where nobody else has one */
     bool holding;         /* a HOLD is outstanding */
     bool sends;           /* looks, because its job is to be sent only when its peers are silent */

@@ -91,15 +91,15 @@ static void opened(struct run *r, const struct plan *p, uint16_t node, uint16_t 
     run_stop(r, p, RUN_STOP_DRIFT, text, t);
 }
 
-/* Not below the floor: then it stays in use, and the next list is looked at again. Who waits for its silence waits on.
- */
+/* Not below the floor, and not where no claim would tell of it: then it stays in use, and the next list is looked at
+ * again. Who waits for its silence waits on. */
 static void lost(struct run *r, const struct plan *p, uint16_t node, uint16_t lb, uint64_t mask, struct turn *t)
 {
     struct run_extra *x = state_extra(r, node);
     char text[ANSWER_TEXT_MAX];
     struct action *a;
 
-    if (x->holding || !pace_may_take(r, p, node, mask, text, sizeof text))
+    if (x->holding || !x->sure || !pace_may_take(r, p, node, mask, text, sizeof text))
         return;
     a = turn_action(t, ACT_HOLD);
     *a = node_action(run_node(r, node), p);
