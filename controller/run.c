@@ -44,14 +44,12 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
     }
     if (m->moved)
         x->looks = false;
-    if (m->moved && m->from == STEP_CLAIM && n->step == STEP_STAGE)
-        x->sure = true;
     if (m->moved && m->from == STEP_DRAIN && n->step == STEP_QUIET)
         drift_taken(r, p, id, n->out_mask);
     if (m->asks) {
         enum ask ask = m->action.ask;
 
-        x->sends = (ask == ASK_JOB && !m->moved) || ask == ASK_UNDO;
+        x->sends = ((ask == ASK_JOB || ask == ASK_DRAIN) && !m->moved) || ask == ASK_UNDO;
         if (ask == ASK_PEERS || ask == ASK_FLOOR || x->sends) {
             x->looks = true;
             x->look_turn = r->turn;
@@ -109,7 +107,6 @@ static void renew_claims(struct run *r, const struct plan *p, struct turn *t)
 static void claim_is_gone(struct run *r, const struct plan *p, uint16_t id)
 {
     state_extra(r, id)->anew = true;
-    state_extra(r, id)->sure = false;
     state_extra(r, id)->claim_ms = p->lease_ttl_ms;
 }
 
@@ -128,8 +125,7 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
     bool first = !x->anew && !x->deferred;
 
     x->renewing = false;
-    x->sure = in->answer.kind == ANS_OK;
-    if (!x->sure)
+    if (in->answer.kind != ANS_OK)
         x->claim_ms = third > retry ? third - retry : 0; /* no whole answer: again soon, not after a third */
     if (x->deferred) {
         x->deferred = false;
@@ -143,6 +139,7 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
         x->anew = false;
         turn_note(r, p, in->node, "its agent had lost our claim, and has it again", t);
     }
+    drift_claimed(r, p, in->node, in->answer.kind == ANS_OK, t);
 }
 
 /* What an answer of its agent says of our claim, beside what was asked. */

@@ -61,14 +61,14 @@ struct run_lease {
 /* What the run knows of a node beside its state. */
 struct run_extra {
     uint64_t look_turn;   /* turn in which it asked to see its peers */
+    uint64_t hold_mask;   /* of its peers: to be taken down again once its agent confirms that the claim is ours */
     uint64_t out_turn;    /* turn in which it was certain last that its peers were taken out */
     uint32_t claim_ms;    /* since its claim was last put */
     bool looks, renewing; /* waits to see its peers; a renewal of its claim is outstanding */
     bool deferred;        /* its (un)claim waits for that renewal to end */
-    bool sure;            /* its agent confirmed our claim when it was asked last */
     bool anew;            /* the renewal finds no claim: it was lost, and is put where nobody else has one */
     bool holding;         /* a HOLD is outstanding */
-    bool sends;           /* looks, because its job is to be sent only when its peers are silent */
+    bool sends;           /* looks, because what it asks for may be sent only as things are then */
     bool counted;         /* as one that failed */
 };
 

@@ -73,13 +73,14 @@ static struct drift drift_of(struct run *r, const struct plan *p, uint16_t node,
     return d;
 }
 
-static const char *first_of(const struct plan *p, uint16_t node, uint64_t mask)
+/* The first of these peers. */
+static uint32_t first_peer(const struct plan *p, uint16_t node, uint64_t mask)
 {
     uint32_t i = 0;
 
     while ((mask >> i & 1) == 0)
         i++;
-    return p->peers[p->nodes[node].first_peer + i].server;
+    return p->nodes[node].first_peer + i;
 }
 
 static void opened(struct run *r, const struct plan *p, uint16_t node, uint16_t lb, uint64_t mask, struct turn *t)
@@ -87,19 +88,31 @@ static void opened(struct run *r, const struct plan *p, uint16_t node, uint16_t 
     char text[ANSWER_TEXT_MAX];
 
     (void)snprintf(text, sizeof text, "%.60s: somebody else put %.60s back at %.60s while it was out",
-                   p->nodes[node].name, first_of(p, node, mask), p->lbs[lb].name);
+                   p->nodes[node].name, p->peers[first_peer(p, node, mask)].server, p->lbs[lb].name);
     run_stop(r, p, RUN_STOP_DRIFT, text, t);
 }
 
-/* Not below the floor, and not where no claim would tell of it: then it stays in use, and the next list is looked at
- * again. Who waits for its silence waits on. */
-static void lost(struct run *r, const struct plan *p, uint16_t node, uint16_t lb, uint64_t mask, struct turn *t)
+/* Who waits for its silence waits on. First the claim: were it gone, nobody would find what is taken out again. */
+static void lost(struct run *r, const struct plan *p, uint16_t node, uint64_t mask)
 {
     struct run_extra *x = state_extra(r, node);
+
+    if (x->holding)
+        return;
+    x->hold_mask |= mask;
+    x->claim_ms = p->lease_ttl_ms; /* renewed at once */
+}
+
+/* Not below the floor: then it stays in use, and the next list is looked at again. */
+void drift_claimed(struct run *r, const struct plan *p, uint16_t node, bool ours, struct turn *t)
+{
+    struct run_extra *x = state_extra(r, node);
+    uint64_t mask = x->hold_mask;
     char text[ANSWER_TEXT_MAX];
     struct action *a;
 
-    if (x->holding || !x->sure || !pace_may_take(r, p, node, mask, text, sizeof text))
+    x->hold_mask = 0;
+    if (mask == 0 || !ours || !is_held_out(p, run_node(r, node)) || !pace_may_take(r, p, node, mask, text, sizeof text))
         return;
     a = turn_action(t, ACT_HOLD);
     *a = node_action(run_node(r, node), p);
@@ -107,8 +120,8 @@ static void lost(struct run *r, const struct plan *p, uint16_t node, uint16_t lb
     a->ask = ASK_DOWN;
     a->mask = mask;
     x->holding = true;
-    (void)snprintf(text, sizeof text, "%.60s has forgotten that %.60s is out; it is taken down again", p->lbs[lb].name,
-                   first_of(p, node, mask));
+    (void)snprintf(text, sizeof text, "%.60s has forgotten that %.60s is out; it is taken down again",
+                   p->lbs[plan_peer_lb(p, first_peer(p, node, mask))].name, p->peers[first_peer(p, node, mask)].server);
     turn_note(r, p, node, text, t);
 }
 
@@ -126,7 +139,7 @@ void drift_input(struct run *r, const struct plan *p, uint16_t lb, struct turn *
         if (d.opened != 0)
             opened(r, p, id, lb, d.opened, t);
         else if (d.lost != 0)
-            lost(r, p, id, lb, d.lost, t);
+            lost(r, p, id, d.lost);
         i += r->n_begun == before ? 1 : 0;
     }
 }

@@ -127,22 +127,31 @@ static struct answer look_answer(const struct run *r, const struct plan *p, uint
     return a;
 }
 
-/* I2, before a job is sent that is not behind SILENT at once: sent again, or the way back of one that was. An undo is
- * also sent where a load balancer cannot be read that showed the node down when it could: what failed is not made worse
- * by waiting for it. */
-static bool may_send(const struct run *r, const struct plan *p, uint16_t node, bool failed, struct answer *a)
+/* I2. An undo is also sent where a load balancer cannot be read that showed the node down when it could: what failed is
+ * not made worse by waiting for it. */
+static bool is_silent(const struct run *r, const struct plan *p, uint16_t node, bool failed, struct answer *a)
 {
-    const struct node *n = run_node(r, node);
     struct answer seen = peers_answer(r, p, node);
-    bool again = step_row((enum step)n->step)->ask == ASK_JOB;
-    bool all = !again || (seen.down == seen.seen && !failed && !seen.elsewhere && !too_old(r, p, node, a));
+    bool undo = step_row((enum step)run_node(r, node)->step)->ask == ASK_UNDO;
+    bool all = undo || (seen.down == seen.seen && !failed && !seen.elsewhere && !too_old(r, p, node, a));
 
     if (all && seen.up == 0 && seen.drain == 0 && (seen.active == 0 || p->drain_proceed))
         return true;
     if (a->text[0] == '\0')
         tell_waiting(r, p, node, STEP_SILENT, a->text);
-    a->kind = ANS_TIMEOUT;
     return false;
+}
+
+/* An effect whose conditions were looked at some time before it is sent: again, or on the way back. */
+static bool may_send(const struct run *r, const struct plan *p, uint16_t node, bool failed, struct answer *a)
+{
+    bool may = step_row((enum step)run_node(r, node)->step)->ask != ASK_DRAIN
+                   ? is_silent(r, p, node, failed, a)
+                   : !failed && run_may_drain(r, p, node, a->text, sizeof a->text);
+
+    if (!may)
+        a->kind = ANS_TIMEOUT;
+    return may;
 }
 
 void look_tell_last(const struct run *r, const struct plan *p, uint16_t node, enum step step,

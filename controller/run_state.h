@@ -65,7 +65,9 @@ uint32_t grace_wait_ms(const struct run *);
 /* run_drift.c: is what we took out still out? */
 void drift_taken(struct run *, const struct plan *, uint16_t node, uint64_t mask); /* certain just now */
 void drift_input(struct run *, const struct plan *, uint16_t lb, struct turn *);   /* a list of `lb` has come */
-void drift_held(struct run *, const struct plan *, const struct input *);          /* IN_HOLD */
+void drift_claimed(struct run *, const struct plan *, uint16_t node, bool ours,
+                   struct turn *);                                        /* a renewal has ended */
+void drift_held(struct run *, const struct plan *, const struct input *); /* IN_HOLD */
 bool drift_watches(const struct run *, const struct plan *, uint32_t lb);
 
 /* run_look.c */

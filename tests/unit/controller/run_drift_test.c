@@ -271,6 +271,21 @@ static void a_job_is_sent_again_once_a_forgotten_node_is_silent(void **state)
     story_end(&s);
 }
 
+/* A drain likewise: others may be gone by then. */
+static void a_drain_is_not_sent_again_below_the_floor(void **state)
+{
+    struct story s = story_begin((struct fake_shape){.nodes = 3});
+
+    (void)state;
+    fake_world_rule(s.world, (struct fake_rule){.kind = ACT_ASK, .ask = ASK_DRAIN, .node = 0, .fault = FAULT_FAIL});
+    fake_at(s.fleet, 400, fake_peer_closed, 2);
+    story_roll(&s);
+    assert_int_equal(s.code, 1);
+    assert_int_equal(story_logged(&s, ": drain"), 0);
+    story_says(&s, "a failed: a load balancer could not be changed");
+    story_end(&s);
+}
+
 /* The way back restarts it as well. */
 static void an_undo_waits_until_the_node_is_silent(void **state)
 {
@@ -381,6 +396,7 @@ int main(void)
         cmocka_unit_test(a_job_is_sent_again_to_a_silent_node),
         cmocka_unit_test(a_job_is_not_sent_again_to_a_node_in_use),
         cmocka_unit_test(a_job_is_sent_again_once_a_forgotten_node_is_silent),
+        cmocka_unit_test(a_drain_is_not_sent_again_below_the_floor),
         cmocka_unit_test(an_undo_waits_until_the_node_is_silent),
         cmocka_unit_test(an_undo_does_not_wait_for_a_dead_load_balancer),
         cmocka_unit_test(a_server_in_one_more_upstream_is_noticed),
