@@ -24,7 +24,7 @@
     X(JOB, "agent: POST job restart or upgrade, or rollback where the rollout takes nodes back")                       \
     X(UNDO, "agent: POST job rollback")                                                                                \
     X(JOB_END, "agent: has the job ended")                                                                             \
-    X(HEALTH, "agent, or the service and before and after it the agent: health, with identity")                        \
+    X(HEALTH, "agent, or the service itself: health, with identity")                                                   \
     X(UNCLAIM, "agent: DELETE claim")
 enum ask {
 #define X(name, text) ASK_##name,

@@ -60,8 +60,8 @@ static struct drift drift_of(struct run *r, const struct plan *p, uint16_t node,
         const struct seen_peer *seen = run_peer(r, pn->first_peer + i);
         uint64_t *out = state_out(r, pn->first_peer + i), bit = UINT64_C(1) << i;
 
-        if (plan_peer_lb(p, pn->first_peer + i) != lb || (run_node(r, node)->out_mask & bit) == 0 || *out == 0 ||
-            seen->state == PEER_UNKNOWN)
+        if (plan_peer_lb(p, pn->first_peer + i) != lb || (run_node(r, node)->out_mask & bit) == 0 ||
+            seen->state == PEER_UNKNOWN || (*out == 0 && !is_out(seen)))
             continue;
         if (is_out(seen))
             *out = generation;
