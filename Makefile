@@ -194,7 +194,7 @@ fuzz-live: deps
 
 # ---- beside gracehttp and nginx: packages of the set `bench`, not needed by any test. ROUNDS, ZERO and GRACE_LISTING are
 # tests/bench/handover's.
-.PHONY: bench-handover bench-module
+.PHONY: bench-handover bench-module bench-rollout
 bench-handover: deps
 	@deploy/packaging/deps bench || echo "bench-handover: not all of what it compares with is here; it goes on without"
 	@$(SUBMAKE) -s $(B)/demo-server $(B)/tests/bench/hammer
@@ -203,6 +203,11 @@ bench-module: deps
 	@deploy/packaging/deps bench-module
 	@$(SUBMAKE) -s module
 	@tests/bench/module $(B)
+# ---- on a fake fleet, beside two scripts; ONE, MANY, HUGE and STATE are tests/bench/rollout's
+bench-rollout: deps
+	@deploy/packaging/deps bench-rollout
+	@$(SUBMAKE) -s $(B)/rollout $(B)/tests/bench/fleet
+	@tests/bench/rollout $(B)
 
 # ---- the demo, and the same without a drain
 DEMO := $(B)/deploy/demo/demo
@@ -282,6 +287,7 @@ help:
 	@echo 'make soak-module  races, kills, reloads and random requests for the nginx module, 5 minutes of each and more'
 	@echo 'make fuzz         libFuzzer over what the module reads; make fuzz-live: random requests to it under ASan'
 	@echo 'make bench-module  instructions that the module adds to a proxied request; a list of 1,000 servers'
+	@echo 'make bench-rollout  rollouts of 50 to 10,000 nodes on a fake fleet, beside bash and asyncio scripts'
 	@echo 'make              the three programs and the nginx module, below build/release'
 	@echo 'make install      to DESTDIR and PREFIX (/usr);  make uninstall removes what it put there'
 	@echo 'make deps         installs what is missing of deploy/packaging/build-deps; test, demo and lint do so themselves'

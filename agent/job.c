@@ -120,6 +120,19 @@ static bool take_job(const json_t *json, struct job *job, struct err *err)
     return true;
 }
 
+/* An agent of before has written no history: what its jobs tell is better than nothing. */
+static bool load_history(const json_t *root, struct jobs *jobs, struct err *err)
+{
+    const json_t *list = json_object_get(root, "history");
+
+    if (list != NULL)
+        return history_from_json(list, &jobs->history) || err_set(err, "\"history\" is no list of SHA-256");
+    for (size_t i = 0; i < jobs->count; i++)
+        if (jobs->list[i].state == JOB_DONE)
+            history_note(&jobs->history, &jobs->list[i]);
+    return true;
+}
+
 bool jobs_load(const char *path, struct jobs *jobs, struct err *err)
 {
     json_t *root, *list;
@@ -127,7 +140,7 @@ bool jobs_load(const char *path, struct jobs *jobs, struct err *err)
     bool ok = true;
     size_t i;
 
-    jobs->count = 0;
+    jobs->count = jobs->history.count = 0;
     if (!file_read_json(path, &root, err))
         return false;
     if (root == NULL)
@@ -141,7 +154,7 @@ bool jobs_load(const char *path, struct jobs *jobs, struct err *err)
         if (ok && (ok = take_job(item, &job, err)))
             (void)jobs_add(jobs, &job);
     }
-    if (!ok)
+    if (!(ok = ok && load_history(root, jobs, err)))
         err_context(err, "%s", path);
     json_decref(root);
     return ok;
@@ -157,6 +170,7 @@ bool jobs_save(const char *path, const struct jobs *jobs, struct err *err)
         (void)json_object_set_new(item, "previous", json_string(jobs->list[i].previous));
         (void)json_array_append_new(list, item);
     }
+    (void)json_object_set_new(root, "history", history_to_json(&jobs->history));
     ok = file_write_json(path, root, err);
     json_decref(root);
     return ok;

@@ -7,6 +7,7 @@
 
 #include "code.h"
 #include "common/err.h"
+#include "history.h"
 #include "ident.h"
 
 #define JOBS_KEPT 64 /* older ones are forgotten, once their fence is too low to be asked for again */
@@ -33,6 +34,7 @@ struct job {
 struct jobs {
     struct job list[JOBS_KEPT]; /* oldest first */
     size_t count;
+    struct history history; /* what they brought, and those before them that are forgotten */
 };
 
 struct job *jobs_find(struct jobs *jobs, const char *id);

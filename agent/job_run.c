@@ -81,6 +81,8 @@ static void end_job(struct service *service, enum code code)
         stray_end(service, &job->before, run->wanted);
     }
     (void)service_ident(service, &job->after, NULL);
+    if (job->state == JOB_DONE)
+        history_note(&service->jobs.history, job);
     job->elapsed_ms = job_run_elapsed_ms(service);
     log_event("job_ended",
               "service=%s job=%s action=%s code=%s touched=%d restored=%d pid_before=%u pid_after=%u "
@@ -377,6 +379,8 @@ bool job_run_recover(struct service *service, struct err *err)
         }
     }
     job->after = now;
+    if (runs_wanted)
+        history_note(&service->jobs.history, job);
     job->elapsed_ms = (uint64_t)(unix_s() > job->started_unix_s ? (unix_s() - job->started_unix_s) * 1000 : 0);
     log_event("job_interrupted", "service=%s job=%s touched=%d restored=%d", service->config->name, job->id,
               job->touched, job->restored);

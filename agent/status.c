@@ -21,6 +21,19 @@ static json_t *text_or_null(const char *text)
     return text[0] != '\0' ? json_string(text) : json_null();
 }
 
+/* The release before the one that runs, as history.h knows it, where it is still in the store; "" else. */
+static const char *previous_of(const struct service *service, const struct ident *ident)
+{
+    char runs[SHA256_DIGITS + 1];
+    const char *before;
+
+    if (ident->pid == 0)
+        return "";
+    sha256_hex(ident->sha256, runs);
+    before = history_before(&service->jobs.history, runs);
+    return before != NULL && release_exists(service->releases, before, NULL) ? before : "";
+}
+
 json_t *status_to_json(struct service *service)
 {
     char installed[SHA256_DIGITS + 1] = "";
@@ -34,11 +47,12 @@ json_t *status_to_json(struct service *service)
     /* Connections that could not be counted are not 0: then nothing is said to listen either. */
     if (running && !(sockets_read(ident.pid, &sockets, NULL) && sockets_count(ident.pid, &sockets, NULL)))
         sockets = (struct sockets){0};
-    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:o}", "service",
+    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:o}", "service",
                      service->config->name, "node", service->agent->config.node, "boot_id", service->agent->boot_id,
                      "running", running, "ident", ident_to_json(&ident), "installed", text_or_null(installed),
                      "version", text_or_null(version_of(service, &ident)), "listening", sockets_to_json(&sockets),
                      "connections", (json_int_t)sockets.connections, "releases", release_list(service->releases),
-                     "claim", claim_to_json(&service->claim.claim, claim_store_now_ms()), "fence",
+                     "previous", text_or_null(previous_of(service, &ident)), "claim",
+                     claim_to_json(&service->claim.claim, claim_store_now_ms()), "fence",
                      (json_int_t)service->claim.fence, "job", status_job_to_json(service, jobs_last(&service->jobs)));
 }

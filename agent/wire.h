@@ -18,14 +18,15 @@
  *            touched: a process was signalled or a file was swapped. restored: the old file was put back.
  *   STATUS = {"service":APP,"node":NAME,"boot_id":UUID,"running":BOOL,"ident":IDENT|null,"installed":HEX|null,
  *             "version":TEXT|null,"listening":["ADDR:PORT",...],"connections":N,"releases":[{"sha256":HEX,"size":N}],
- *             "claim":CLAIM|null,"fence":HIGHEST,"job":JOB|null}
+ *             "previous":HEX|null,"claim":CLAIM|null,"fence":HIGHEST,"job":JOB|null}
  *            installed: SHA-256 of the file at the configured path. version: what the service answers at its version
  *            URL, null when it does not do so soon. listening: a wildcard address is expanded to every address of the
  * node's interfaces, loopback included; IPv6 as [ADDR]:PORT. connections: established TCP connections to those
- * addresses.
+ * addresses. previous: the release that ran before the one that runs, as jobs of this agent brought it, and is still
+ * here; a rollback goes to it without an upload. null: none is known.
  *
  *   GET    /v1                          {"version":1,"agent":TEXT,"node":NAME,"features":["claim","restart","upgrade",
- *                                        "rollback","health","release","health-match"]}
+ *                                        "rollback","health","release","previous","health-match"]}
  *   GET    /v1/services                 {"services":[STATUS,...]}
  *   GET    /v1/services/APP             STATUS
  *   PUT    /v1/services/APP/claim       body CLAIM without "left", with "expect": the fence of the claim that the

@@ -43,7 +43,7 @@ char *agent_api_url_health(const struct plan *plan, uint16_t node)
                             : status_said ? "&body="
                                           : "?body=",
                             body);
-    char *url = below_service(plan->nodes[node].agent, plan->service, rest);
+    char *url = below_service(plan->nodes[node].agent, plan_node_service(plan, node), rest);
 
     free(body);
     free(rest);
@@ -52,14 +52,14 @@ char *agent_api_url_health(const struct plan *plan, uint16_t node)
 
 char *agent_api_url_claim(const struct plan *plan, uint16_t node)
 {
-    return below_service(plan->nodes[node].agent, plan->service, "/claim");
+    return below_service(plan->nodes[node].agent, plan_node_service(plan, node), "/claim");
 }
 
 char *agent_api_url_unclaim(const struct plan *plan, uint16_t node, uint64_t fence)
 {
     char *id = url_encode(plan->rollout, "");
     char *rest = mem_format("/claim?rollout=%s&fence=%llu", id, (unsigned long long)fence);
-    char *url = below_service(plan->nodes[node].agent, plan->service, rest);
+    char *url = below_service(plan->nodes[node].agent, plan_node_service(plan, node), rest);
 
     free(id);
     free(rest);
@@ -72,14 +72,14 @@ char *agent_api_url_release(const struct plan *plan, uint16_t node)
 
     sha256_hex(plan->release_sha256, hex);
     char *rest = mem_format("/releases/%s", hex);
-    char *url = below_service(plan->nodes[node].agent, plan->service, rest);
+    char *url = below_service(plan->nodes[node].agent, plan_node_service(plan, node), rest);
     free(rest);
     return url;
 }
 
 char *agent_api_url_jobs(const struct plan *plan, uint16_t node)
 {
-    return below_service(plan->nodes[node].agent, plan->service, "/jobs");
+    return below_service(plan->nodes[node].agent, plan_node_service(plan, node), "/jobs");
 }
 
 static char *job_id(const struct plan *plan, uint16_t node, enum ask job, unsigned attempt)
@@ -92,7 +92,7 @@ char *agent_api_url_job(const struct plan *plan, uint16_t node, enum ask job, un
 {
     char *plain = job_id(plan, node, job, attempt), *id = url_encode(plain, "/");
     char *rest = wait_ms > 0 ? mem_format("/jobs/%s?wait=%ums", id, wait_ms) : mem_format("/jobs/%s", id);
-    char *url = below_service(plan->nodes[node].agent, plan->service, rest);
+    char *url = below_service(plan->nodes[node].agent, plan_node_service(plan, node), rest);
 
     free(plain);
     free(id);
@@ -231,6 +231,29 @@ static uint8_t attempt_of(const char *id)
     return n < UINT8_MAX ? (uint8_t)n : UINT8_MAX;
 }
 
+enum ask agent_api_job_of(const struct agent_job *job, const char *rollout)
+{
+    const char *undo = node_job_name(ASK_UNDO), *id = job->id, *slash = id == NULL ? NULL : strrchr(id, '/');
+    size_t size = strlen(undo);
+
+    if (id == NULL || job->rollout == NULL || strcmp(job->rollout, rollout) != 0)
+        return ASK_NONE;
+    return slash != NULL && slash - id > (ptrdiff_t)size && slash[-(ptrdiff_t)size - 1] == '/' &&
+                   strncmp(slash - size, undo, size) == 0
+               ? ASK_UNDO
+               : ASK_JOB;
+}
+
+static void take_own_job(const struct plan *plan, const struct agent_job *job, struct answer *a)
+{
+    a->job_of = agent_api_job_of(job, plan->rollout);
+    if (a->job_of == ASK_NONE)
+        return;
+    a->attempt = attempt_of(job->id);
+    a->job_before = job->before;
+    a->job_after = job->after;
+}
+
 static bool take_status(const struct plan *plan, const struct call_result *r, struct answer *a, struct err *err)
 {
     struct agent_status s;
@@ -240,8 +263,8 @@ static bool take_status(const struct plan *plan, const struct call_result *r, st
     a->ident = s.ident;
     a->connections = s.connections;
     a->job = s.job.state;
-    if (s.job.id != NULL && s.job.rollout != NULL && strcmp(s.job.rollout, plan->rollout) == 0)
-        a->attempt = attempt_of(s.job.id);
+    take_own_job(plan, &s.job, a);
+    a->fence = s.fence;
     a->claim_fence = s.claim.there ? s.claim.fence : 0;
     a->claim_ours = s.claim.there && strcmp(s.claim.rollout, plan->rollout) == 0;
     a->claim_live = s.claim.there && s.claim.left_s > 0;

@@ -3,6 +3,7 @@
 #ifndef CONTROLLER_AGENT_API_H
 #define CONTROLLER_AGENT_API_H
 
+#include "agent_read.h"
 #include "ask.h"
 #include "call.h"
 #include "plan.h"
@@ -34,5 +35,8 @@ char *agent_api_body_job(const struct plan *, const struct action *);
  *   5xx, or nothing whole after it left LOST for an effect; TIMEOUT (too late) or LOST else
  *   never left                          TIMEOUT */
 void agent_api_answer(enum ask, const struct plan *, const struct call_result *, struct answer *);
+
+/* ASK_JOB or ASK_UNDO where the job is one of this rollout's, by its id; else ASK_NONE. */
+enum ask agent_api_job_of(const struct agent_job *, const char *rollout);
 
 #endif

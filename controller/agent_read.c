@@ -132,8 +132,11 @@ bool agent_read_job(const json_t *o, struct agent_job *j, struct err *err)
     if (!json_get_string(o, "id", &j->id, err) || !json_get_string(o, "state", &state, err))
         return err_context(err, "a job");
     j->rollout = json_opt_string(o, "rollout");
+    j->action = json_opt_string(o, "action");
     j->code = json_opt_string(o, "code");
     j->text = json_opt_string(o, "text");
+    if (json_opt_string(o, "release") != NULL && !read_hex(o, "release", &j->has_release, j->release, err))
+        return err_context(err, "a job");
     j->touched = json_opt_bool(o, "touched", false);
     j->restored = json_opt_bool(o, "restored", false);
     j->state = strcmp(state, "running") == 0  ? JOB_RUNNING
@@ -175,7 +178,8 @@ static bool read_status(const json_t *o, struct agent_status *s, struct err *err
         !read_hex(o, "installed", &s->has_installed, s->installed, err) ||
         !read_texts(o, "listening", &s->n_listening, &s->listening, err) ||
         !json_get_uint(o, "connections", &connections, err) || !json_get_uint(o, "fence", &s->fence, err) ||
-        !read_releases(o, s, err) || !read_claim(json_opt_object(o, "claim"), &s->claim, err))
+        !read_releases(o, s, err) || !read_hex(o, "previous", &s->has_previous, s->previous, err) ||
+        !read_claim(json_opt_object(o, "claim"), &s->claim, err))
         return false;
     s->version = json_opt_string(o, "version");
     s->connections = clip(connections);
@@ -191,11 +195,49 @@ bool agent_read_status(const char *body, size_t size, struct agent_status *s, st
     return err_context(err, "the status");
 }
 
+static void move(const char **text, struct pool *pool)
+{
+    if (*text != NULL)
+        *text = pool_text(pool, *text, strlen(*text));
+}
+
+static void *moved(void *items, size_t bytes, struct pool *pool)
+{
+    void *to = bytes > 0 ? memcpy(pool_take(pool, bytes), items, bytes) : NULL;
+
+    free(items);
+    return to;
+}
+
+void agent_status_settle(struct agent_status *s, struct pool *pool)
+{
+    const char **texts[] = {
+        &s->service, &s->node,        &s->version,  &s->claim.rollout, &s->claim.holder, &s->claim.target_version,
+        &s->job.id,  &s->job.rollout, &s->job.code, &s->job.text,      &s->job.action};
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        move(texts[i], pool);
+    for (uint32_t i = 0; i < s->n_listening; i++)
+        move(&s->listening[i], pool);
+    for (uint32_t i = 0; i < s->claim.n_took_out; i++) {
+        move(&s->claim.took_out[i].lb, pool);
+        move(&s->claim.took_out[i].upstream, pool);
+        move(&s->claim.took_out[i].server, pool);
+    }
+    s->listening = moved((void *)s->listening, s->n_listening * sizeof *s->listening, pool);
+    s->releases = moved(s->releases, s->n_releases * sizeof *s->releases, pool);
+    s->claim.took_out = moved(s->claim.took_out, s->claim.n_took_out * sizeof *s->claim.took_out, pool);
+    json_decref(s->owner);
+    s->owner = NULL;
+}
+
 void agent_status_clear(struct agent_status *s)
 {
-    free(s->listening);
-    free(s->releases);
-    free(s->claim.took_out);
+    if (s->owner != NULL) {
+        free((void *)s->listening);
+        free(s->releases);
+        free(s->claim.took_out);
+    }
     json_decref(s->owner);
     *s = (struct agent_status){0};
 }
@@ -223,9 +265,34 @@ bool agent_read_root(const char *body, size_t size, struct agent_root *r, struct
     return err_context(err, "/v1");
 }
 
+static bool same_features(const struct agent_root *a, const struct agent_root *b)
+{
+    for (uint32_t i = 0; i < a->n_features; i++)
+        if (a->n_features != b->n_features || strcmp(a->features[i], b->features[i]) != 0)
+            return false;
+    return a->n_features == b->n_features;
+}
+
+void agent_root_settle(struct agent_root *r, const struct agent_root *like, struct pool *pool)
+{
+    move(&r->agent, pool);
+    move(&r->node, pool);
+    if (like != NULL && same_features(r, like)) {
+        free((void *)r->features);
+        r->features = like->features;
+    } else {
+        for (uint32_t i = 0; i < r->n_features; i++)
+            move(&r->features[i], pool);
+        r->features = moved((void *)r->features, r->n_features * sizeof *r->features, pool);
+    }
+    json_decref(r->owner);
+    r->owner = NULL;
+}
+
 void agent_root_clear(struct agent_root *r)
 {
-    free(r->features);
+    if (r->owner != NULL)
+        free((void *)r->features);
     json_decref(r->owner);
     *r = (struct agent_root){0};
 }

@@ -9,6 +9,7 @@
 #include "agent/wire.h"
 #include "ask.h"
 #include "common/err.h"
+#include "pool.h"
 
 struct agent_took_out {
     const char *lb, *upstream, *server;
@@ -30,8 +31,11 @@ struct agent_claim {
 
 struct agent_job {
     const char *id, *rollout, *code, *text; /* id NULL = there is none */
+    const char *action;                     /* restart, upgrade, rollback; NULL = not told */
     enum job_state state;
     bool touched, restored;
+    bool has_release; /* of an upgrade or a rollback */
+    uint8_t release[32];
     struct ident before, after;
 };
 
@@ -46,11 +50,15 @@ struct agent_status {
     uint32_t n_listening, n_releases;
     const char **listening;  /* ADDR:PORT */
     uint8_t (*releases)[32]; /* sha256 of what is staged there */
+    bool has_previous;
+    uint8_t previous[32]; /* sha256 of the release before the one that runs, kept there */
     struct agent_claim claim;
     struct agent_job job;
-    json_t *owner; /* of the texts above */
+    json_t *owner; /* of the texts above; NULL = a pool, which has the arrays, too */
 };
 bool agent_read_status(const char *body, size_t size, struct agent_status *, struct err *);
+/* Move all that it has into a pool: a tenth of a tree's memory. */
+void agent_status_settle(struct agent_status *, struct pool *);
 void agent_status_clear(struct agent_status *);
 
 struct agent_root {
@@ -61,6 +69,10 @@ struct agent_root {
     json_t *owner;
 };
 bool agent_read_root(const char *body, size_t size, struct agent_root *, struct err *);
+/* As agent_status_settle. `like`: another one of that pool (or NULL), whose features are shared where they are the
+ * same.
+ */
+void agent_root_settle(struct agent_root *, const struct agent_root *like, struct pool *);
 void agent_root_clear(struct agent_root *);
 bool agent_root_has(const struct agent_root *, const char *feature);
 

@@ -38,6 +38,8 @@ enum action_kind {
     ACT_READ_LB, /* read /nginx and the upstreams of `lb`; answered by one IN_LB */
     ACT_LEASE,   /* take or renew (ttl_ms > 0) or release (0) the lease of `upstream`; answered by one IN_LEASE */
     ACT_RENEW,   /* PUT the claim of `node` again; answered by one IN_RENEW */
+    ACT_LOOK,    /* read the servers of `node` in `mask`, one by one; answered by one IN_LOOK. hold_s > 0: answered when
+                    they are quiet, at the latest after so long */
     ACT_HOLD     /* PATCH down:true once more, of what an nginx has forgotten (`mask` of `node`); by one IN_HOLD */
 };
 
@@ -45,13 +47,15 @@ struct action {
     enum action_kind kind;
     enum ask ask;
     uint16_t node, lb, upstream;
-    uint64_t mask;       /* DRAIN, DOWN, BACK: which of the node's peers. CLAIM, RENEW: the claim's took_out */
+    uint64_t mask;       /* DRAIN, DOWN, BACK, LOOK: which of the node's peers. CLAIM, RENEW: the claim's took_out */
     uint64_t prior_mask; /* BACK, CLAIM, RENEW: peers that were draining before us (their prior is drain, not up) */
     uint64_t expect;     /* CLAIM, RENEW: fence of the claim that must be there, 0 = none */
     struct ident before; /* CLAIM, RENEW: goes into the claim. UNDO: its sha256 is what to go back to */
     uint8_t attempt;     /* JOB, UNDO, JOB_END: last part of the job's id */
     enum ask job;        /* JOB_END: ASK_JOB or ASK_UNDO, which of the two is awaited */
     uint32_t ttl_ms;     /* LEASE */
+    uint32_t hold_s;     /* LOOK */
+    uint64_t look;       /* LOOK: which one; comes back with the answer */
     bool reverse;        /* CLAIM, RENEW, STAGE, JOB: the node is taken back to `goal`, which its agent has kept */
     uint8_t goal[32];    /* sha256 */
 };
@@ -75,9 +79,13 @@ struct answer {
     struct ident ident;         /* STATUS, HEALTH: what runs. JOB_END: what runs after it; pid 0 = nothing */
     bool healthy;               /* HEALTH */
     enum job_state job;         /* JOB, UNDO, JOB_END: of that job. STATUS: of the agent's latest job */
-    uint8_t attempt;            /* STATUS: of that job when it is our rollout's, else 0 */
+    enum ask job_of;            /* STATUS: ASK_JOB or ASK_UNDO when that is our rollout's, else ASK_NONE; then */
+    struct ident job_before;    /* what ran when it began, */
+    struct ident job_after;     /* what ran when it had ended, */
+    uint8_t attempt;            /* and the last part of its id, else 0 */
     bool touched;               /* JOB_END: a process was signalled or a file swapped */
     uint32_t connections;       /* STATUS: established to the service */
+    uint64_t fence;             /* STATUS: the highest that the agent has seen */
     uint64_t claim_fence;       /* STATUS: of the claim that is there, 0 = none */
     bool claim_ours;            /* STATUS: it names our rollout */
     bool claim_live;            /* STATUS: its ttl has not run out */
@@ -87,6 +95,7 @@ struct answer {
     bool claim_gone;            /* JOB, UNDO: refused because there is no claim at all */
     uint32_t active;            /* PEERS: requests held, summed */
     bool ours_out;              /* FLOOR: too few are up, and some of those that are not are ours in motion */
+    bool one_by_one;            /* PEERS: nothing but these was read, so it may be asked again at once */
     uint32_t generation;        /* PEERS: changes when an nginx whose `active` is not exact was reloaded */
     char text[ANSWER_TEXT_MAX]; /* for people: why not, or "" */
 };
@@ -109,6 +118,7 @@ enum peer_state { PEER_UNKNOWN, PEER_UP, PEER_DRAINING, PEER_DOWN, PEER_UNAVAIL 
 struct seen_peer {
     uint8_t state; /* enum peer_state; PEER_UNKNOWN where the upstream does not list it */
     bool backup;
+    bool exact; /* of a look at one server: `active` says all. Where it does not, the list and the agent must */
     bool elsewhere; /* since the first list its server stands in another upstream as well, which the plan has not */
     uint32_t active;
     struct served own;    /* while the plan bakes by what nginx counts, else zero */
@@ -122,6 +132,7 @@ enum input_kind {
     IN_LB,     /* to ACT_READ_LB: lb, answer.kind and text; when ANS_OK the three members below */
     IN_LEASE,  /* to ACT_LEASE: upstream, answer.kind and text */
     IN_RENEW,  /* to ACT_RENEW: node, answer.kind and text */
+    IN_LOOK,   /* to ACT_LOOK: node, answer.kind and text, the three members at the end */
     IN_HOLD,   /* to ACT_HOLD: node, answer.kind, ok_mask and text */
     IN_STOP    /* a person or the system wants us to stop: nothing new starts, nodes go back */
 };
@@ -135,6 +146,12 @@ struct input {
     const struct seen_peer *peers;
     uint64_t generation; /* of /nginx: generation mixed with its load time */
     bool active_exact;   /* its `active` is right over reloads too */
+    bool one_by_one;     /* it shows one server, too, with all that a list says of it (our module): ACT_LOOK */
+
+    /* IN_LOOK, valid until the next collect. */
+    const struct seen_peer *looked; /* by the node's peers; PEER_UNKNOWN: this load balancer shows no single server */
+    uint64_t mask, look;            /* as asked */
+    uint32_t hold_s;
 };
 
 #endif

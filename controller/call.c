@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,15 +15,21 @@
 #include "call_setup.h"
 #include "common/mem.h"
 
+#define EVENTS_AT_ONCE 128
+#define KEPT_MAX       (2L * CALLS_ACTIVE_MAX) /* connections */
+
 struct calls {
     CURLM *multi;
-    int wake_fd;
+    int wake_fd, epoll_fd;
+    bool woken;
+    int64_t timer_ms; /* when curl wants to be called without an event; INT64_MAX = not */
     uint32_t connect_limit_ms;
     size_t n_active, n_all;
     struct call *waiting, **waiting_end;
     struct call *active;
     struct call *ended, **ended_end;
     struct profiles profiles;
+    struct handles handles;
 };
 
 static int64_t now_ms(void)
@@ -121,6 +128,60 @@ static void let_out(struct calls *calls)
     }
 }
 
+/* Curl says what it waits for at a socket, and for how long at all. */
+static int on_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, void *watched)
+{
+    struct calls *calls = ctx;
+    struct epoll_event e = {.data.fd = fd};
+
+    (void)easy;
+    e.events = (what == CURL_POLL_IN || what == CURL_POLL_INOUT ? EPOLLIN : 0u) |
+               (what == CURL_POLL_OUT || what == CURL_POLL_INOUT ? EPOLLOUT : 0u);
+    if (what == CURL_POLL_REMOVE)
+        (void)epoll_ctl(calls->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    else if (epoll_ctl(calls->epoll_fd, watched != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e) != 0)
+        (void)epoll_ctl(calls->epoll_fd, watched != NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &e);
+    (void)curl_multi_assign(calls->multi, fd, what == CURL_POLL_REMOVE ? NULL : calls);
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long wait_ms, void *ctx)
+{
+    struct calls *calls = ctx;
+
+    (void)multi;
+    calls->timer_ms = wait_ms < 0 ? INT64_MAX : now_ms() + wait_ms;
+    return 0;
+}
+
+static bool take_wake(struct calls *calls)
+{
+    uint64_t times;
+    return read(calls->wake_fd, &times, sizeof times) == (ssize_t)sizeof times;
+}
+
+/* Wait at most so long for something to happen at a socket, or for the wake-up, and let curl have it. */
+static void wait_for(struct calls *calls, int64_t wait_ms)
+{
+    struct epoll_event events[EVENTS_AT_ONCE];
+    int64_t timer_ms = calls->timer_ms == INT64_MAX ? wait_ms : calls->timer_ms - now_ms();
+    int running, n;
+
+    wait_ms = timer_ms < wait_ms ? timer_ms : wait_ms;
+    wait_ms = wait_ms < 0 ? 0 : wait_ms > INT_MAX ? INT_MAX : wait_ms;
+    n = epoll_wait(calls->epoll_fd, events, EVENTS_AT_ONCE, (int)wait_ms);
+    for (int i = 0; i < n; i++) {
+        uint32_t e = events[i].events;
+        int bits = ((e & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0) | ((e & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
+                   ((e & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
+
+        if (events[i].data.fd == calls->wake_fd)
+            calls->woken = take_wake(calls) || calls->woken;
+        else
+            (void)curl_multi_socket_action(calls->multi, events[i].data.fd, bits, &running);
+    }
+}
+
 /* Move everything on as far as it goes without waiting. */
 static void work(struct calls *calls)
 {
@@ -128,7 +189,10 @@ static void work(struct calls *calls)
     CURLMsg *m;
 
     let_out(calls);
-    (void)curl_multi_perform(calls->multi, &running);
+    if (calls->timer_ms <= now_ms()) {
+        calls->timer_ms = INT64_MAX;
+        (void)curl_multi_socket_action(calls->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
     while ((m = curl_multi_info_read(calls->multi, &left)) != NULL) {
         struct call *c = NULL;
         CURLcode rc = m->data.result;
@@ -156,10 +220,19 @@ struct calls *calls_open(uint32_t connect_limit_ms, struct err *err)
     calls->connect_limit_ms = connect_limit_ms;
     calls->waiting_end = &calls->waiting;
     calls->ended_end = &calls->ended;
+    calls->timer_ms = INT64_MAX;
     calls->multi = mem_must(curl_multi_init());
+    (void)curl_multi_setopt(calls->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
+    (void)curl_multi_setopt(calls->multi, CURLMOPT_SOCKETDATA, calls);
+    (void)curl_multi_setopt(calls->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    (void)curl_multi_setopt(calls->multi, CURLMOPT_TIMERDATA, calls);
+    (void)curl_multi_setopt(calls->multi, CURLMOPT_MAXCONNECTS, KEPT_MAX);
     calls->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (calls->wake_fd < 0) {
-        (void)err_set(err, "cannot make an eventfd: %s", strerror(errno));
+    calls->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (calls->wake_fd < 0 || calls->epoll_fd < 0 ||
+        epoll_ctl(calls->epoll_fd, EPOLL_CTL_ADD, calls->wake_fd,
+                  &(struct epoll_event){.events = EPOLLIN, .data.fd = calls->wake_fd}) != 0) {
+        (void)err_set(err, "cannot make an eventfd and an epoll: %s", strerror(errno));
         calls_close(&calls);
         return NULL;
     }
@@ -176,7 +249,8 @@ bool calls_set_profile(struct calls *calls, const char *peer, const struct call_
 void calls_start(struct calls *calls, const struct call_request *q)
 {
     bool good;
-    struct call *c = call_new(q, profiles_find(&calls->profiles, q->peer), calls->connect_limit_ms, &good);
+    struct call *c =
+        call_new(&calls->handles, q, profiles_find(&calls->profiles, q->peer), calls->connect_limit_ms, &good);
 
     calls->n_all++;
     if (!good)
@@ -185,29 +259,24 @@ void calls_start(struct calls *calls, const struct call_request *q)
         put(c, &calls->waiting, &calls->waiting_end);
 }
 
-static bool take_wake(struct calls *calls)
-{
-    uint64_t times;
-    return read(calls->wake_fd, &times, sizeof times) == (ssize_t)sizeof times;
-}
-
 size_t calls_collect(struct calls *calls, uint32_t wait_ms, struct call_result *results, size_t capacity, bool *woken)
 {
     int64_t until_ms = now_ms() + wait_ms;
-    struct curl_waitfd wake = {.fd = calls->wake_fd, .events = CURL_WAIT_POLLIN};
-    bool was_woken;
+    bool looked = false; /* at the sockets */
     size_t n = 0;
 
     for (;;) {
         work(calls);
         int64_t left_ms = until_ms - now_ms();
-        was_woken = take_wake(calls);
-        if (calls->ended != NULL || was_woken || left_ms <= 0)
+        bool over = calls->ended != NULL || calls->woken || left_ms <= 0;
+        if (over && looked)
             break;
-        (void)curl_multi_poll(calls->multi, &wake, 1, left_ms < INT_MAX ? (int)left_ms : INT_MAX, NULL);
+        wait_for(calls, over ? 0 : left_ms);
+        looked = true;
     }
     if (woken != NULL)
-        *woken = was_woken;
+        *woken = calls->woken;
+    calls->woken = false;
     while (calls->ended != NULL && n < capacity) {
         struct call *c = calls->ended;
         take(c, &calls->ended_end);
@@ -215,7 +284,7 @@ size_t calls_collect(struct calls *calls, uint32_t wait_ms, struct call_result *
         c->result.age_ms = c->left_at_ms != 0 ? (uint32_t)(now_ms() - c->left_at_ms) : 0;
         results[n++] = c->result;
         c->result.body = NULL;
-        call_free(c);
+        call_free(&calls->handles, c);
     }
     return n;
 }
@@ -250,7 +319,7 @@ void calls_drop(struct calls *calls)
             if (lists[i] == &calls->active)
                 (void)curl_multi_remove_handle(calls->multi, c->easy);
             take(c, NULL);
-            call_free(c);
+            call_free(&calls->handles, c);
         }
     }
     calls->waiting_end = &calls->waiting;
@@ -263,9 +332,12 @@ void calls_close(struct calls **calls)
     if (*calls == NULL)
         return;
     calls_drop(*calls);
+    handles_clear(&(*calls)->handles);
     (void)curl_multi_cleanup((*calls)->multi);
     if ((*calls)->wake_fd >= 0)
         (void)close((*calls)->wake_fd);
+    if ((*calls)->epoll_fd >= 0)
+        (void)close((*calls)->epoll_fd);
     profiles_clear(&(*calls)->profiles);
     free(*calls);
     *calls = NULL;

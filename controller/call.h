@@ -40,6 +40,7 @@ struct call_request {
     uint32_t limit_ms;     /* for the whole call, never 0 */
     size_t cap_bytes;      /* of the answer's body, never 0 */
     void *tag;             /* comes back with the result */
+    bool last;             /* nothing more will be asked there soon: the connection need not be kept */
 };
 
 enum call_failure {

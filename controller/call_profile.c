@@ -11,16 +11,16 @@
 
 #define AUTH_MAX 1024 /* bytes of a password file */
 
-static void profile_clear(struct profile *p)
+static void profile_free(struct profile *p)
 {
-    free(p->peer);
     free(p->cert_file);
     free(p->key_file);
     free(p->ca_file);
+    free(p->auth_file);
     if (p->auth != NULL)
         explicit_bzero(p->auth, strlen(p->auth));
     free(p->auth);
-    *p = (struct profile){0};
+    free(p);
 }
 
 static bool readable(const char *path, const char *what, struct err *err)
@@ -66,12 +66,14 @@ static bool auth_read(const char *path, char **auth, struct err *err)
     return good;
 }
 
-/* Where `peer` is, or belongs. */
+/* Where `peer` is, or belongs. A hosts file has its hosts in order, mostly. */
 static size_t place_of(const struct profiles *all, const char *peer, bool *there)
 {
     size_t low = 0, high = all->n;
 
     *there = false;
+    if (high > 0 && strcmp(all->rows[high - 1].peer, peer) < 0)
+        return high;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         int order = strcmp(all->rows[mid].peer, peer);
@@ -87,68 +89,85 @@ static size_t place_of(const struct profiles *all, const char *peer, bool *there
     return low;
 }
 
-static struct profile *row_of(struct profiles *all, const char *peer)
-{
-    bool there;
-
-    if (peer == NULL)
-        return &all->fallback;
-    size_t at = place_of(all, peer, &there);
-    if (!there) {
-        all->rows = mem_grow(all->rows, all->n + 1, sizeof *all->rows);
-        memmove(&all->rows[at + 1], &all->rows[at], (all->n - at) * sizeof *all->rows);
-        all->rows[at] = (struct profile){0};
-        all->n++;
-    }
-    all->last = at;
-    return &all->rows[at];
-}
-
 static bool same(const char *a, const char *b)
 {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* Most peers have the same files as the one before: looked at once. */
-static bool is_known(const struct profiles *all, const struct call_profile *p)
+static const struct profile *known(const struct profiles *all, const struct call_profile *p)
 {
-    const struct profile *before = all->last < all->n ? &all->rows[all->last] : &all->fallback;
-
-    return same(before->cert_file, p->cert_file) && same(before->key_file, p->key_file) &&
-           same(before->ca_file, p->ca_file);
+    for (const struct profile *k = all->all; k != NULL; k = k->next)
+        if (same(k->cert_file, p->cert_file) && same(k->key_file, p->key_file) && same(k->ca_file, p->ca_file) &&
+            same(k->auth_file, p->auth_file))
+            return k;
+    return NULL;
 }
 
-bool profiles_set(struct profiles *all, const char *peer, const struct call_profile *p, struct err *err)
+static const struct profile *learn(struct profiles *all, const struct call_profile *p, struct err *err)
 {
     char *auth = NULL;
 
     if (!readable(p->cert_file, "certificate", err) || !readable(p->key_file, "key", err) ||
-        !readable(p->ca_file, "CA certificate", err) || (!is_known(all, p) && !call_tls_check(p, err)) ||
-        !auth_read(p->auth_file, &auth, err))
+        !readable(p->ca_file, "CA certificate", err) || !call_tls_check(p, err) || !auth_read(p->auth_file, &auth, err))
+        return NULL;
+    struct profile *k = mem_zero(1, sizeof *k);
+    k->cert_file = mem_text(p->cert_file);
+    k->key_file = mem_text(p->key_file);
+    k->ca_file = mem_text(p->ca_file);
+    k->auth_file = mem_text(p->auth_file);
+    k->auth = auth;
+    k->next = all->all;
+    all->all = k;
+    return k;
+}
+
+bool profiles_set(struct profiles *all, const char *peer, const struct call_profile *p, struct err *err)
+{
+    const struct profile *profile = known(all, p);
+    bool there;
+
+    if (profile == NULL)
+        profile = learn(all, p, err);
+    if (profile == NULL)
         return false;
-    struct profile *row = row_of(all, peer);
-    profile_clear(row);
-    row->peer = mem_text(peer);
-    row->cert_file = mem_text(p->cert_file);
-    row->key_file = mem_text(p->key_file);
-    row->ca_file = mem_text(p->ca_file);
-    row->auth = auth;
+    if (peer == NULL) {
+        all->fallback = profile;
+        return true;
+    }
+    size_t at = place_of(all, peer, &there);
+    if (!there) {
+        if (all->n == all->room) {
+            all->room = all->room * 2 + 16;
+            all->rows = mem_grow(all->rows, all->room, sizeof *all->rows);
+        }
+        memmove(&all->rows[at + 1], &all->rows[at], (all->n - at) * sizeof *all->rows);
+        all->rows[at].peer = mem_text(peer);
+        all->n++;
+    }
+    all->rows[at].profile = profile;
     return true;
 }
 
 const struct profile *profiles_find(const struct profiles *all, const char *peer)
 {
+    static const struct profile plain;
     bool there = false;
     size_t at = peer == NULL ? 0 : place_of(all, peer, &there);
 
-    return there ? &all->rows[at] : &all->fallback;
+    if (there)
+        return all->rows[at].profile;
+    return all->fallback != NULL ? all->fallback : &plain;
 }
 
 void profiles_clear(struct profiles *all)
 {
     for (size_t i = 0; i < all->n; i++)
-        profile_clear(&all->rows[i]);
+        free(all->rows[i].peer);
     free(all->rows);
-    profile_clear(&all->fallback);
+    while (all->all != NULL) {
+        struct profile *p = all->all;
+        all->all = p->next;
+        profile_free(p);
+    }
     *all = (struct profiles){0};
 }

@@ -4,20 +4,27 @@
 
 #include "call.h"
 
-/* Owned texts; auth is what the password file holds. All NULL = plain. */
+/* Owned texts; auth is what the password file holds. All NULL = plain. One for all peers that have the same. */
 struct profile {
-    char *peer; /* NULL: the default */
-    char *cert_file, *key_file, *ca_file, *auth;
+    struct profile *next;
+    char *cert_file, *key_file, *ca_file, *auth_file, *auth;
+};
+
+struct profile_row {
+    char *peer;
+    const struct profile *profile;
 };
 
 struct profiles {
-    struct profile fallback;
-    struct profile *rows; /* sorted by peer */
-    size_t n, last;       /* last: the row that was set last */
+    struct profile *all;
+    const struct profile *fallback; /* NULL: plain */
+    struct profile_row *rows;       /* sorted by peer */
+    size_t n, room;
 };
 
+/* The files are looked at when a peer is the first to have them. */
 bool profiles_set(struct profiles *, const char *peer, const struct call_profile *, struct err *err);
-/* The profile of `peer` (NULL: the default's); borrowed until the next set. */
+/* The profile of `peer` (NULL: the default's); borrowed until profiles_clear. */
 const struct profile *profiles_find(const struct profiles *, const char *peer);
 void profiles_clear(struct profiles *);
 

@@ -59,6 +59,10 @@ static curl_socket_t on_socket(void *ctx, curlsocktype purpose, struct curl_sock
     return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
+#define LARGE_CAP_BYTES    (1024 * 1024) /* answers that may be longer are read in larger pieces; */
+#define LARGE_BUFFER_BYTES (64 * 1024L)  /* one such buffer for each small answer would be most of the work */
+#define SMALL_BUFFER_BYTES (4 * 1024L)
+
 #define SET(c, option, value)                                                                                          \
     do {                                                                                                               \
         CURLcode set_rc = curl_easy_setopt((c)->easy, option, value);                                                  \
@@ -90,6 +94,7 @@ static bool set_body(struct call *c, const struct call_request *q)
 {
     struct stat st;
 
+    SET(c, CURLOPT_HTTPGET, 1L); /* also takes back what an earlier call of the handle had */
     if (q->body != NULL) {
         c->body = mem_zero(q->body_bytes + 1, 1);
         memcpy(c->body, q->body, q->body_bytes);
@@ -112,15 +117,20 @@ static bool set_body(struct call *c, const struct call_request *q)
     return true;
 }
 
-static void set_peer(struct call *c, const struct call_request *q, const struct profile *p)
+static void set_peer(struct call *c, const struct call_request *q)
 {
     if (q->connect_to != NULL && q->connect_to[0] != '\0') {
         bool bare6 = strchr(q->connect_to, ':') != NULL && q->connect_to[0] != '[';
         char *to = mem_format(bare6 ? "::[%s]:" : "::%s:", q->connect_to);
         c->connect_to = listed(NULL, to);
         free(to);
-        SET(c, CURLOPT_CONNECT_TO, c->connect_to);
     }
+    SET(c, CURLOPT_CONNECT_TO, c->connect_to);
+}
+
+/* Once a handle. */
+static void set_profile(struct call *c, const struct profile *p)
+{
     SET(c, CURLOPT_SSL_VERIFYPEER, 1L);
     SET(c, CURLOPT_SSL_VERIFYHOST, 2L);
     SET(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -144,6 +154,16 @@ static void set_limits(struct call *c, const struct call_request *q, uint32_t co
 
     SET(c, CURLOPT_TIMEOUT_MS, (long)q->limit_ms);
     SET(c, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+    SET(c, CURLOPT_FORBID_REUSE, q->last ? 1L : 0L);
+    SET(c, CURLOPT_BUFFERSIZE, q->cap_bytes > LARGE_CAP_BYTES ? LARGE_BUFFER_BYTES : SMALL_BUFFER_BYTES);
+    SET(c, CURLOPT_WRITEDATA, c);
+    SET(c, CURLOPT_ERRORBUFFER, c->error);
+    SET(c, CURLOPT_PRIVATE, c);
+}
+
+/* Once a handle. */
+static void set_manners(struct call *c)
+{
     SET(c, CURLOPT_NOSIGNAL, 1L);
     SET(c, CURLOPT_PROTOCOLS_STR, "http,https");
     SET(c, CURLOPT_PROXY, "");
@@ -152,12 +172,10 @@ static void set_limits(struct call *c, const struct call_request *q, uint32_t co
     SET(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(c, CURLOPT_MAXAGE_CONN, (long)IDLE_CONNECTION_MAX_S);
     SET(c, CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(c, CURLOPT_DNS_CACHE_TIMEOUT, 0L); /* curl walks over all it has kept at the end of each call */
     SET(c, CURLOPT_USERAGENT, "rollout/" ROLLOUT_VERSION);
     SET(c, CURLOPT_OPENSOCKETFUNCTION, on_socket);
     SET(c, CURLOPT_WRITEFUNCTION, on_body);
-    SET(c, CURLOPT_WRITEDATA, c);
-    SET(c, CURLOPT_ERRORBUFFER, c->error);
-    SET(c, CURLOPT_PRIVATE, c);
 }
 
 /* "GET lb1 (127.0.0.1:8080)": the URL's host and port, no password, no path. */
@@ -179,18 +197,52 @@ static void set_who(struct call *c, const struct call_request *q)
         (void)snprintf(c->who, sizeof c->who, "%s %.*s", q->method, n, host);
 }
 
-struct call *call_new(const struct call_request *q, const struct profile *p, uint32_t connect_limit_ms, bool *good)
+static void take_handle(struct handles *h, struct call *c, const struct profile *p)
+{
+    c->profile = p;
+    for (size_t i = h->n; i > 0; i--)
+        if (h->spare[i - 1].profile == p) {
+            c->easy = h->spare[i - 1].easy;
+            h->spare[i - 1] = h->spare[--h->n];
+            return;
+        }
+    c->easy = mem_must(curl_easy_init());
+    set_manners(c);
+    set_profile(c, p);
+}
+
+static void give_handle(struct handles *h, struct call *c)
+{
+    if (h->n == HANDLES_MAX || c->file >= 0) {
+        curl_easy_cleanup(c->easy);
+        return;
+    }
+    (void)curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, NULL);
+    (void)curl_easy_setopt(c->easy, CURLOPT_CONNECT_TO, NULL);
+    (void)curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, NULL);
+    (void)curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, NULL);
+    h->spare[h->n++] = (struct handle){c->easy, c->profile};
+}
+
+void handles_clear(struct handles *h)
+{
+    while (h->n > 0)
+        curl_easy_cleanup(h->spare[--h->n].easy);
+}
+
+struct call *call_new(struct handles *h, const struct call_request *q, const struct profile *p,
+                      uint32_t connect_limit_ms, bool *good)
 {
     struct call *c = mem_zero(1, sizeof *c);
 
     assert(q->limit_ms > 0 && q->cap_bytes > 0 && (q->body == NULL || q->body_file == NULL));
-    c->easy = mem_must(curl_easy_init());
+    take_handle(h, c, p);
     c->file = -1;
     c->cap_bytes = q->cap_bytes;
     c->result.tag = q->tag;
     set_who(c, q);
     set_limits(c, q, connect_limit_ms);
-    set_peer(c, q, p);
+    set_peer(c, q);
     set_headers(c, q);
     SET(c, CURLOPT_URL, q->url);
     SET(c, CURLOPT_FRESH_CONNECT, q->fresh ? 1L : 0L);
@@ -199,9 +251,9 @@ struct call *call_new(const struct call_request *q, const struct profile *p, uin
     return c;
 }
 
-void call_free(struct call *c)
+void call_free(struct handles *h, struct call *c)
 {
-    curl_easy_cleanup(c->easy);
+    give_handle(h, c);
     curl_slist_free_all(c->headers);
     curl_slist_free_all(c->connect_to);
     if (c->file >= 0)

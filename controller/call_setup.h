@@ -7,10 +7,24 @@
 #include "call.h"
 #include "call_profile.h"
 
+/* Handles of calls that have ended, to be used again: to make one costs more than a small request. Each is good for
+ * calls with the profile that it was made for. */
+#define HANDLES_MAX 256
+struct handle {
+    CURL *easy;
+    const struct profile *profile;
+};
+struct handles {
+    struct handle spare[HANDLES_MAX];
+    size_t n;
+};
+void handles_clear(struct handles *);
+
 /* One call: waiting, on the wire, or ended. */
 struct call {
     struct call *next, **back; /* of the list it is in */
     CURL *easy;
+    const struct profile *profile;
     struct curl_slist *headers, *connect_to;
     char *body; /* what is sent */
     int file;   /* or this; -1 = none */
@@ -23,7 +37,8 @@ struct call {
 };
 
 /* A handle with everything set; `good` is false where the request cannot leave (c->error says why). Copies all of q. */
-struct call *call_new(const struct call_request *q, const struct profile *, uint32_t connect_limit_ms, bool *good);
-void call_free(struct call *);
+struct call *call_new(struct handles *, const struct call_request *q, const struct profile *, uint32_t connect_limit_ms,
+                      bool *good);
+void call_free(struct handles *, struct call *); /* not while it is on the wire */
 
 #endif

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "alive.h"
+#include "common/duration.h"
 #include "common/mem.h"
 #include "lines.h"
 #include "loop.h"
@@ -13,6 +15,7 @@
 #include "outlet.h"
 #include "signals.h"
 #include "store.h"
+#include "vigil.h"
 #include "world_net.h"
 
 int command_bad(int exit_code, const struct err *err)
@@ -41,12 +44,17 @@ static int interrupted(void)
 
 int command_on_fleet(struct options *o, int (*act)(struct session *, struct complaints *))
 {
+    return command_on_journal(o, NULL, act);
+}
+
+int command_on_journal(struct options *o, const struct plan *journal, int (*act)(struct session *, struct complaints *))
+{
     struct session s;
     struct err err = {.text = ""};
     struct complaints c = {0};
     int code;
 
-    if (!session_open(&s, o, &err))
+    if (!session_open(&s, o, journal, &err))
         code = command_bad(EXIT_CONFIG, &err);
     else if (!session_survey(&s))
         code = interrupted();
@@ -57,24 +65,74 @@ int command_on_fleet(struct options *o, int (*act)(struct session *, struct comp
     return code;
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int command_await_dead(struct session *s, bool repair, struct complaints *c)
+{
+    struct vigil v = {0};
+    struct call_result none;
+    enum vigil_verdict verdict;
+    char limit[32];
+
+    while ((verdict = vigil_look(&v, s->fleet, s->survey, &s->request, repair, now_ms())) == VIGIL_WAIT) {
+        if (v.began_ms == v.looked_ms) {
+            (void)printf("waiting, at most %s, for what a dead rollout holds to run out: %s\n",
+                         duration_format_ms(v.until_ms - v.began_ms, limit, sizeof limit), v.text);
+            (void)fflush(stdout);
+        }
+        (void)calls_collect(s->calls, v.wait_ms, &none, 1, NULL);
+        if (signals_seen(NULL) != 0 || !session_survey(s))
+            return interrupted();
+    }
+    if (verdict == VIGIL_ALIVE)
+        complain(c, EXIT_HELD, "%s; it is alive: it was renewed meanwhile", v.text);
+    return verdict == VIGIL_ALIVE ? command_complain(c) : 0;
+}
+
+/* Lines of the events that were made durable together: they go out together. */
+struct shower {
+    struct outlet out;
+    FILE *lines; /* into text */
+    char *text;
+    size_t size;
+};
+
 static void show_line(void *ctx, const struct view *v, const struct event *e)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *f = mem_must(open_memstream(&text, &size));
+    struct shower *s = ctx;
 
-    lines_event(f, v, e);
-    if (fclose(f) != 0)
+    lines_event(s->lines, v, e);
+}
+
+static void show_all(void *ctx)
+{
+    struct shower *s = ctx;
+
+    if (fflush(s->lines) != 0)
         abort(); /* out of memory */
-    outlet_put(ctx, text, size);
-    free(text);
+    outlet_put(&s->out, s->text, s->size);
+    rewind(s->lines);
+}
+
+static void shower_end(struct shower *s)
+{
+    outlet_end(&s->out);
+    (void)fclose(s->lines);
+    free(s->text);
 }
 
 int command_run(struct session *s, const struct plan *p)
 {
     struct err err = {.text = ""};
-    struct outlet out = {.to = stdout};
-    struct loop loop = {.plan = p, .show = show_line, .show_ctx = &out, .signal = signals_seen};
+    struct shower shower = {.out = {.to = stdout}};
+    struct loop loop = {
+        .plan = p, .show = show_line, .show_all = show_all, .show_ctx = &shower, .signal = signals_seen};
     char *mend;
     int code, alive = -1;
 
@@ -87,10 +145,11 @@ int command_run(struct session *s, const struct plan *p)
         (void)err_context(&err, "no place for the journal (--state DIR names another)");
         return command_bad(EXIT_CONFIG, &err);
     }
+    shower.lines = mem_must(open_memstream(&shower.text, &shower.size));
     loop.view = view_new(p);
     loop.world = world_net_open(p, s->calls);
     code = loop_run(&loop);
-    outlet_end(&out);
+    shower_end(&shower);
     mend = mend_command(s->options, p->service);
     lines_report(stdout, loop.view, mend);
     if (ferror(stdout))

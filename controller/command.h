@@ -8,18 +8,30 @@
 
 int command_roll(struct options *);
 int command_plan(struct options *);
+int command_resume(struct options *);
 int command_repair(struct options *);
+int command_rollback(struct options *);
 int command_status(struct options *);
 int command_history(struct options *);
 int command_show(struct options *);
 
 /* What they share: read hosts file, options and fleet, let `act` do the rest, close all; or say why not. */
 int command_on_fleet(struct options *, int (*act)(struct session *, struct complaints *));
+/* The same with what an earlier run was given, see session_open. */
+int command_on_journal(struct options *, const struct plan *journal, int (*act)(struct session *, struct complaints *));
+
+/* Upgrade or restart, from the beginning or from where an earlier run of the same id left it. */
+int command_roll_on(struct session *, struct complaints *);
 
 /* For these: print the reason and return the code. */
 int command_bad(int exit_code, const struct err *);
 /* All complaints, then the exit code of the worst. */
 int command_complain(const struct complaints *);
+/* The same for a rollout that does not begin; 3 where an earlier run of it left a node out, which is named. */
+int command_refused(const struct session *, const struct complaints *);
+/* Wait until nothing is held by a rollout that a resume or a repair takes over from (vigil.h), and survey anew. 0, or
+ * the exit code: it is alive, or a signal came. */
+int command_await_dead(struct session *, bool repair, struct complaints *);
 /* Carry a plan out: journal, loop, lines, report. */
 int command_run(struct session *, const struct plan *);
 

@@ -72,7 +72,12 @@ static uint32_t show_nodes(const struct plan *p)
             continue;
         }
         (void)printf(p->has_release ? "%s: upgrade %s -> %s" : "%s: restart %s", node->name, now, then);
-        show_peers(p, node);
+        if (p->by_zone)
+            (void)printf(" in zone %s", node->zone);
+        if (node->in_place)
+            (void)puts("; in place, without a drain, since it is alone in an upstream: nothing is taken out");
+        else
+            show_peers(p, node);
         n++;
     }
     return n;
@@ -84,8 +89,8 @@ static void show_sum(const struct plan *p, uint32_t n)
 
     if (n > 0)
         (void)snprintf(motion, sizeof motion, ", %s%u at a time", p->n_batches > 1 ? "at first " : "", p->batches[0]);
-    (void)printf("plan: %u of %u nodes to %s%s; nothing was changed\n", n, p->n_nodes,
-                 p->has_release ? "upgrade" : "restart", motion);
+    (void)printf("plan: %u of %u nodes to %s%s%s; nothing was changed\n", n, p->n_nodes,
+                 p->has_release ? "upgrade" : "restart", motion, n > 0 && p->by_zone ? ", zone by zone" : "");
 }
 
 static int plan(struct session *s, struct complaints *c)

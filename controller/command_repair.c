@@ -17,7 +17,7 @@ static void tell_peer(const struct session *s, const struct survey_lb *lb, const
     if (!n->good || n->status.claim.there || (peer->state != PEER_DOWN && peer->state != PEER_DRAINING))
         return;
     (void)printf("%s: %s of upstream %s at %s is %s, and no claim says that a rollout did it; it is left so\n",
-                 s->fleet->hosts[n->host].name, peer->server, u->name, s->fleet->hosts[lb->host].name,
+                 survey_node_name(s->fleet, n), peer->server, u->name, s->fleet->hosts[lb->host].name,
                  peer->state == PEER_DOWN ? "down" : "draining");
 }
 
@@ -43,9 +43,13 @@ static void tell_unclaimed(const struct session *s)
 
 static int repair(struct session *s, struct complaints *c)
 {
-    struct plan *p = plan_make_repair(s->fleet, s->options, s->survey, &s->request, c);
-    int code = command_complain(c);
+    struct plan *p;
+    int code = command_await_dead(s, true, c);
 
+    if (code != 0)
+        return code;
+    p = plan_make_repair(s->fleet, s->options, s->survey, &s->request, c);
+    code = command_complain(c);
     if (p == NULL)
         (void)fprintf(stderr, "rollout: nothing was changed\n");
     else if (p->n_nodes > 0)

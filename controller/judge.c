@@ -4,28 +4,17 @@
 #include <stddef.h>
 
 #include "gate.h"
+#include "judge_resume.h"
 
 #define QUIET_READS 2 /* DESIGN: quiet = silent and active = 0, twice */
 #define BAKE_BAD    3 /* failed checks in a row that end a bake */
 
-static struct verdict again(void)
+/* Someone has been at the agent with a higher fence: a resume or a repair, while we were taken for dead. We have no
+ * right to an effect any more; whether it brings the node back is seen. */
+static struct verdict theirs(struct node *n)
 {
-    return (struct verdict){.kind = VERDICT_AGAIN};
-}
-
-static struct verdict good(void)
-{
-    return (struct verdict){.kind = VERDICT_GOOD};
-}
-
-static struct verdict bad(enum why why)
-{
-    return (struct verdict){.kind = VERDICT_BAD, .why = why};
-}
-
-static struct verdict go(enum step to, enum why why)
-{
-    return (struct verdict){.kind = VERDICT_GOTO, .to = to, .why = why};
+    n->theirs = true;
+    return go(STEP_SEEN, WHY_NONE);
 }
 
 /* A refusal is final; no whole answer is asked for again: every effect may be sent twice. */
@@ -44,19 +33,14 @@ static struct verdict job(const struct answer *a, enum why why)
     return a->kind == ANS_FENCED && a->claim_gone ? again() : effect(a, why);
 }
 
-static uint64_t all_peers(const struct node *n, const struct plan *p)
-{
-    uint32_t count = p->nodes[n->id].n_peers;
-
-    return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
-}
-
-/* Only what this rollout brought is taken back: what somebody else has put there since is his. */
+/* Only what this rollout brought, or the plan found, is taken back: what somebody else has put there since is his. */
 static struct verdict judge_check_back(struct node *n, const struct plan *p, const struct answer *a)
 {
+    const uint8_t *from = p->kind == PLAN_ROLL ? p->release_sha256 : p->nodes[n->id].surveyed.sha256;
+
     if (ident_runs(&a->ident, n->goal))
         return go(STEP_DONE, WHY_NONE);
-    return ident_runs(&a->ident, p->release_sha256) ? good() : bad(WHY_CHANGED);
+    return ident_runs(&a->ident, from) ? good() : bad(WHY_CHANGED);
 }
 
 static struct verdict judge_check(struct node *n, const struct plan *p, const struct answer *a)
@@ -77,7 +61,7 @@ static struct verdict judge_check(struct node *n, const struct plan *p, const st
         n->now = a->ident;
         return judge_check_back(n, p, a);
     }
-    if (p->has_release && ident_runs(&a->ident, p->release_sha256))
+    if (p->has_release ? ident_runs(&a->ident, p->release_sha256) : judge_restarted(a))
         return go(STEP_DONE, WHY_NONE);
     return good();
 }
@@ -88,6 +72,8 @@ static struct verdict judge_look(struct node *n, const struct plan *p, const str
         return bad(WHY_PEERS);
     if (a->kind != ANS_OK || a->seen != all_peers(n, p))
         return again();
+    if (p->nodes[n->id].in_place)
+        return good();                  /* none of them takes part */
     n->peers_mask = a->seen & ~a->down; /* what somebody else took down is not ours to take or to put back */
     n->prior_drain_mask = a->drain & n->peers_mask;
     n->generation = a->generation;
@@ -226,7 +212,8 @@ static struct verdict judge_back(struct node *n, const struct plan *p, const str
     n->out_mask &= ~a->ok_mask;
     if (a->kind == ANS_OK)
         return good();
-    return a->kind == ANS_FENCED ? bad(WHY_BACK) : again(); /* a peer may be missing for the moment of a reload */
+    return a->kind == ANS_FENCED ? go(STEP_YIELD, WHY_NONE)
+                                 : again(); /* a peer may be missing for the moment of a reload */
 }
 
 static struct verdict judge_seen(struct node *n, const struct plan *p, const struct answer *a)
@@ -236,14 +223,16 @@ static struct verdict judge_seen(struct node *n, const struct plan *p, const str
     (void)p;
     if (a->kind != ANS_OK || (a->up & open) != open || (a->drain & drained) != drained)
         return again();
-    return good();
+    n->out_mask = 0;
+    return n->anew || n->theirs ? go(STEP_UNCLAIM, WHY_NONE) : good(); /* there is nothing of ours to bake */
 }
 
 static struct verdict judge_return(struct node *n, const struct plan *p, const struct answer *a)
 {
-    (void)p;
     if (a->kind != ANS_OK)
         return again();
+    if (a->fence > p->fence)
+        return theirs(n);
     n->now = a->ident;
     return ident_same_process(&a->ident, &n->before) ? good() : bad(WHY_CHANGED);
 }
@@ -252,43 +241,40 @@ static struct verdict judge_return(struct node *n, const struct plan *p, const s
  * undone by a job, if it was a job of ours that brought it. */
 static struct verdict judge_settle(struct node *n, const struct plan *p, const struct answer *a)
 {
-    (void)p;
+    if (a->kind == ANS_OK && a->fence > p->fence)
+        return theirs(n);
     if (a->kind != ANS_OK || a->job == JOB_RUNNING)
         return again();
     if (ident_runs(&a->ident, n->reverse ? n->goal : n->before.sha256)) {
         n->now = a->ident;
         return good();
     }
-    if (n->job == ASK_NONE)
+    if ((n->job == ASK_NONE && p->kind != PLAN_REPAIR) || n->loose)
         return go(STEP_OUT, WHY_CHANGED);
     return bad(a->ident.pid == 0 ? WHY_GONE : WHY_UNDO);
 }
 
-static struct verdict judge_mend(struct node *n, const struct plan *p, const struct answer *a)
+/* A load balancer says that another run is at work. Where the agent knows of none, maybe nothing was out: SEEN shows.
+ */
+static struct verdict judge_yield(struct node *n, const struct plan *p, const struct answer *a)
 {
-    const struct plan_node *pn = &p->nodes[n->id];
-
-    if (a->kind != ANS_OK || a->job == JOB_RUNNING)
+    if (a->kind != ANS_OK)
         return again();
-    if (a->ident.pid == 0)
-        return bad(WHY_GONE);
-    if (a->claim_live && !a->claim_ours)
-        return again(); /* until it runs out: a living rollout would have renewed it and hold the lease */
-    if (a->claim_fence == 0)
-        return go(STEP_DONE, WHY_NONE); /* it went by itself, so the node is back */
-    if (a->claim_fence != pn->claim_fence && !a->claim_ours)
-        return bad(WHY_CLAIM); /* another's by now, and what that one took out we do not know */
-    if (!ident_runs(&a->ident, pn->before.sha256) && !(pn->has_target && ident_runs(&a->ident, pn->target_sha256)))
-        return bad(WHY_IDENTITY);
-    n->now = a->ident;
-    n->claim_fence = a->claim_fence;
-    return good();
+    return a->fence > p->fence ? theirs(n) : bad(WHY_BACK);
 }
 
-static struct verdict judge_unclaim(const struct answer *a)
+static struct verdict judge_undo(const struct answer *a)
 {
-    /* Refused: it is another's by now, or gone; either way it is not ours any more. */
-    return a->kind == ANS_OK || a->kind == ANS_REFUSED || a->kind == ANS_FENCED ? good() : again();
+    return a->kind == ANS_FENCED && !a->claim_gone ? go(STEP_YIELD, WHY_UNDO) : job(a, WHY_UNDO);
+}
+
+static struct verdict judge_unclaim(struct node *n, const struct answer *a)
+{
+    /* Fenced: it is another's by now, so not ours any more. Refused is something else, say a full disk: it is there
+     * yet. */
+    if (a->kind != ANS_OK && a->kind != ANS_FENCED)
+        return again();
+    return n->anew ? judge_resume_anew(n) : good();
 }
 
 struct verdict judge(struct node *n, const struct plan *p, const struct answer *a)
@@ -330,19 +316,23 @@ struct verdict judge(struct node *n, const struct plan *p, const struct answer *
     case STEP_BAKE:
         return judge_bake(n, p, a);
     case STEP_UNCLAIM:
-        return judge_unclaim(a);
+        return judge_unclaim(n, a);
     case STEP_RETURN:
         return judge_return(n, p, a);
     case STEP_SETTLE:
         return judge_settle(n, p, a);
     case STEP_UNDO:
-        return job(a, WHY_UNDO);
+        return judge_undo(a);
+    case STEP_YIELD:
+        return judge_yield(n, p, a);
     case STEP_UNDOING:
         return judge_job_end(n, p, a, WHY_UNDO);
     case STEP_REVERIFY:
         return judge_verify(n, n->before.sha256, a, WHY_UNDO);
     case STEP_MEND:
-        return judge_mend(n, p, a);
+    case STEP_REVIEW:
+    case STEP_RESUME:
+        return judge_resume(n, p, a);
     case STEP_WAIT:
     case STEP_DONE:
     case STEP_OUT:
@@ -356,12 +346,15 @@ struct verdict judge(struct node *n, const struct plan *p, const struct answer *
 enum why judge_limit_why(enum step step)
 {
     static const uint8_t why[STEP_COUNT] = {
-        [STEP_CHECK] = WHY_AGENT,   [STEP_LOOK] = WHY_PEERS,      [STEP_CLAIM] = WHY_CLAIM, [STEP_STAGE] = WHY_STAGE,
-        [STEP_FLOOR] = WHY_FLOOR,   [STEP_DRAIN] = WHY_DRAIN,     [STEP_QUIET] = WHY_QUIET, [STEP_DOWN] = WHY_DRAIN,
-        [STEP_EMPTY] = WHY_QUIET,   [STEP_SILENT] = WHY_SILENT,   [STEP_JOB] = WHY_JOB,     [STEP_AWAIT] = WHY_HANDOVER,
-        [STEP_VERIFY] = WHY_AGENT,  [STEP_HEALTH] = WHY_HEALTH,   [STEP_BACK] = WHY_BACK,   [STEP_SEEN] = WHY_BACK,
-        [STEP_RETURN] = WHY_AGENT,  [STEP_SETTLE] = WHY_AGENT,    [STEP_UNDO] = WHY_UNDO,   [STEP_UNDOING] = WHY_UNDO,
-        [STEP_REVERIFY] = WHY_UNDO, [STEP_REHEALTH] = WHY_HEALTH, [STEP_MEND] = WHY_AGENT,  [STEP_RECLAIM] = WHY_CLAIM,
+        [STEP_CHECK] = WHY_AGENT,     [STEP_LOOK] = WHY_PEERS,    [STEP_CLAIM] = WHY_CLAIM,
+        [STEP_STAGE] = WHY_STAGE,     [STEP_FLOOR] = WHY_FLOOR,   [STEP_DRAIN] = WHY_DRAIN,
+        [STEP_QUIET] = WHY_QUIET,     [STEP_DOWN] = WHY_DRAIN,    [STEP_EMPTY] = WHY_QUIET,
+        [STEP_SILENT] = WHY_SILENT,   [STEP_JOB] = WHY_JOB,       [STEP_AWAIT] = WHY_HANDOVER,
+        [STEP_VERIFY] = WHY_AGENT,    [STEP_HEALTH] = WHY_HEALTH, [STEP_BACK] = WHY_BACK,
+        [STEP_SEEN] = WHY_BACK,       [STEP_RETURN] = WHY_AGENT,  [STEP_SETTLE] = WHY_AGENT,
+        [STEP_UNDO] = WHY_UNDO,       [STEP_UNDOING] = WHY_UNDO,  [STEP_REVERIFY] = WHY_UNDO,
+        [STEP_REHEALTH] = WHY_HEALTH, [STEP_MEND] = WHY_AGENT,    [STEP_RECLAIM] = WHY_CLAIM,
+        [STEP_YIELD] = WHY_AGENT,     [STEP_REVIEW] = WHY_PEERS,  [STEP_RESUME] = WHY_AGENT,
         [STEP_BAKE] = WHY_TRAFFIC,
     };
 

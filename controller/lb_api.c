@@ -182,6 +182,47 @@ enum answer_kind lb_api_patch_answer(int status, const char *body, size_t size, 
     return kind;
 }
 
+enum peer_state lb_api_state(const char *word)
+{
+    static const struct {
+        const char *word;
+        enum peer_state state;
+    } states[] = {{"up", PEER_UP},           {"draining", PEER_DRAINING}, {"down", PEER_DOWN},
+                  {"unavail", PEER_UNAVAIL}, {"checking", PEER_UNAVAIL},  {"unhealthy", PEER_UNAVAIL}};
+
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        if (strcmp(states[i].word, word) == 0)
+            return states[i].state;
+    return PEER_UNKNOWN;
+}
+
+enum answer_kind lb_api_read_server(const char *body, size_t size, const char *server, struct seen_peer *seen,
+                                    struct err *err)
+{
+    json_t *o = json_read(body, size, err), *more = o != NULL ? json_opt_object(o, "rollout") : NULL;
+    const char *is, *state = more != NULL ? json_opt_string(more, "state") : NULL;
+    enum answer_kind kind = ANS_BAD;
+    uint64_t active;
+
+    *seen = (struct seen_peer){.state = PEER_UNKNOWN};
+    if (o == NULL || !json_get_string(o, "server", &is, err)) {
+        (void)err_context(err, "the answer makes no sense");
+    } else if (strcmp(is, server) != 0 && !addr_same(is, server)) {
+        (void)err_set(err, "meant %s, was shown %s: nginx was reloaded in between", server, is);
+    } else if (state == NULL) {
+        kind = ANS_OK;
+    } else if (json_get_uint(more, "active", &active, err)) {
+        kind = ANS_OK;
+        seen->state = (uint8_t)lb_api_state(state);
+        seen->backup = json_opt_bool(o, "backup", false);
+        seen->active = active < UINT32_MAX ? (uint32_t)active : UINT32_MAX;
+        seen->exact = active > 0 || json_opt_bool(more, "quiet", false) ||
+                      (seen->state != PEER_DOWN && seen->state != PEER_DRAINING);
+    }
+    json_decref(o);
+    return kind;
+}
+
 bool lb_api_patched_server(const char *body, size_t size, char *server, size_t server_size)
 {
     json_t *o = json_read(body, size, NULL);

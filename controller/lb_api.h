@@ -58,4 +58,12 @@ enum answer_kind lb_api_patch_answer(int status, const char *body, size_t size, 
 /* The server that such an answer is about. False where it names none, or one too long. */
 bool lb_api_patched_server(const char *body, size_t size, char *server, size_t server_size);
 
+/* A GET of one server (Prefer: wait=N), which should be `server`: its state as a list would have it, in *seen.
+ * PEER_UNKNOWN: the answer is a plain one, without our module's member `rollout`. Not ANS_OK: why, in err. */
+enum answer_kind lb_api_read_server(const char *body, size_t size, const char *server, struct seen_peer *seen,
+                                    struct err *);
+
+/* What a list or an answer calls a state. */
+enum peer_state lb_api_state(const char *word);
+
 #endif

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "lb_api.h"
+#include "lb_peer.h"
 
 /* Where we are in the text. Values are parsed one at a time by jansson, the brackets around them are ours. */
 struct text {
@@ -80,20 +82,6 @@ static bool go_on(struct text *t, char close, bool *more)
     return true;
 }
 
-static enum peer_state state_of(const char *word)
-{
-    static const struct {
-        const char *word;
-        enum peer_state state;
-    } states[] = {{"up", PEER_UP},           {"draining", PEER_DRAINING}, {"down", PEER_DOWN},
-                  {"unavail", PEER_UNAVAIL}, {"checking", PEER_UNAVAIL},  {"unhealthy", PEER_UNAVAIL}};
-
-    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
-        if (strcmp(states[i].word, word) == 0)
-            return states[i].state;
-    return PEER_UNKNOWN;
-}
-
 /* Counters that an nginx does not have are no error: there is nothing to judge by then. */
 static struct lb_counts read_counts(const json_t *o)
 {
@@ -122,12 +110,26 @@ static bool read_peer(const json_t *o, const struct lb_walk *walk, struct err *e
     p.name = json_opt_string(o, "name");
     if (p.name == NULL)
         p.name = p.server;
-    p.state = state_of(state);
+    p.state = lb_api_state(state);
     p.backup = json_opt_bool(o, "backup", false);
     p.active = active < UINT32_MAX ? (uint32_t)active : UINT32_MAX;
     if (walk->counts)
         p.counts = read_counts(o);
     return walk->peer == NULL || walk->peer(walk->ctx, &p, err);
+}
+
+/* By the short way, where it is as nginx writes it; else, and to say what is wrong, by the long one. */
+static bool read_one_peer(struct text *t, const struct lb_walk *walk)
+{
+    struct lb_peer_texts texts;
+    struct lb_peer p;
+
+    if (!walk->counts && next(t) == '{' && lb_peer_read(&t->at, t->end, &p, &texts))
+        return walk->peer == NULL || walk->peer(walk->ctx, &p, t->err);
+    json_t *o = value(t);
+    bool good = o != NULL && read_peer(o, walk, t->err);
+    json_decref(o);
+    return good;
 }
 
 static bool read_peers(struct text *t, const struct lb_walk *walk)
@@ -140,13 +142,9 @@ static bool read_peers(struct text *t, const struct lb_walk *walk)
         t->at++;
         return true;
     }
-    while (more) {
-        json_t *o = value(t);
-        bool good = o != NULL && read_peer(o, walk, t->err) && go_on(t, ']', &more);
-        json_decref(o);
-        if (!good)
+    while (more)
+        if (!read_one_peer(t, walk) || !go_on(t, ']', &more))
             return false;
-    }
     return true;
 }
 

@@ -16,34 +16,44 @@ static void stamp(FILE *f, int64_t wall_ms)
     (void)fprintf(f, "%02d:%02d:%02d.%03d  ", tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_ms % 1000));
 }
 
-static int name_width(const struct plan *p)
-{
-    size_t width = 8;
-
-    for (uint32_t i = 0; i < p->n_nodes; i++)
-        if (strlen(p->nodes[i].name) > width)
-            width = strlen(p->nodes[i].name);
-    return width > 40 ? 40 : (int)width;
-}
-
 static const char *plural(uint32_t n)
 {
     return n == 1 ? "" : "s";
 }
 
+static uint32_t count_resumed(const struct plan *p)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        n += p->nodes[i].resumed ? 1 : 0;
+    return n;
+}
+
 void lines_plan(FILE *f, const struct plan *p)
 {
     char hex[SHA256_DIGITS + 1];
+    uint32_t in_place = 0;
+    uint32_t resumed = count_resumed(p);
 
     sha256_hex(p->release_sha256, hex);
     (void)fprintf(f, "rollout %s, fence %llu: ", p->rollout, (unsigned long long)p->fence);
     if (p->kind == PLAN_REPAIR)
         (void)fprintf(f, "repair, service %s, %u node%s", p->service, p->n_nodes, plural(p->n_nodes));
+    else if (p->kind == PLAN_ROLLBACK)
+        (void)fprintf(f, "service %s, %u node%s, back to the release before", p->service, p->n_nodes,
+                      plural(p->n_nodes));
     else if (p->has_release)
         (void)fprintf(f, "service %s, %u node%s, to release %.12s%s%s", p->service, p->n_nodes, plural(p->n_nodes), hex,
                       p->version[0] != '\0' ? ", version " : "", p->version);
     else
         (void)fprintf(f, "service %s, restart of %u node%s", p->service, p->n_nodes, plural(p->n_nodes));
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        in_place += p->nodes[i].in_place ? 1 : 0;
+    if (in_place > 0)
+        (void)fprintf(f, ", %u in place, without a drain", in_place);
+    if (resumed > 0)
+        (void)fprintf(f, "; resumed, %u of them left in motion", resumed);
 }
 
 static void about_step(FILE *f, const struct view *v, const struct event *e)
@@ -84,7 +94,7 @@ void lines_event(FILE *f, const struct view *v, const struct event *e)
 void lines_every_event(FILE *f, const struct view *v, const struct event *e)
 {
     const struct plan *p = v->plan;
-    int width = name_width(p);
+    int width = v->name_width;
 
     stamp(f, e->wall_ms);
     if (e->kind == EVENT_STEP || e->kind == EVENT_NOTE) {
@@ -173,7 +183,7 @@ static void name_left_alone(FILE *f, const struct view *v, uint16_t id)
     const struct node *n = &v->nodes[id].state;
     const char *before = ": was out before, by somebody else, and is so still: ";
 
-    if (p->kind != PLAN_ROLL || n->step != STEP_DONE || !n->claimed)
+    if (p->kind == PLAN_REPAIR || p->nodes[id].in_place || n->step != STEP_DONE || !n->claimed)
         return;
     for (uint32_t i = 0; i < p->nodes[id].n_peers; i++) {
         uint32_t peer = p->nodes[id].first_peer + i;
@@ -210,6 +220,21 @@ static void name_stop(FILE *f, const struct view *v)
         (void)fprintf(f, "stopped: %s\n", v->stopping);
 }
 
+/* The node is well, but others are kept away from it, and then told that a dead rollout left it so. */
+static void name_claim(FILE *f, const struct view *v, uint16_t id, const char *mend)
+{
+    const struct view_node *n = &v->nodes[id];
+    char limit[32];
+
+    if (n->state.step != STEP_DONE || !n->state.claim_stays)
+        return;
+    (void)fprintf(f, "%s: our claim is still at its agent, for at most %s more", v->plan->nodes[id].name,
+                  duration_format_ms(v->plan->lease_ttl_ms, limit, sizeof limit));
+    if (n->text[0] != '\0')
+        (void)fprintf(f, " (%s)", n->text);
+    (void)fprintf(f, "; then: %s\n", mend);
+}
+
 void lines_report(FILE *f, const struct view *v, const char *mend)
 {
     count_outcomes(f, v);
@@ -218,6 +243,8 @@ void lines_report(FILE *f, const struct view *v, const char *mend)
         name_left_alone(f, v, (uint16_t)i);
     for (uint32_t i = 0; i < v->plan->n_nodes; i++)
         name_inconclusive(f, v, (uint16_t)i);
+    for (uint32_t i = 0; i < v->plan->n_nodes; i++)
+        name_claim(f, v, (uint16_t)i, mend);
     for (uint32_t i = 0; i < v->plan->n_nodes; i++) {
         const struct node *n = &v->nodes[i].state;
 

@@ -7,7 +7,8 @@
 
 #include "run.h"
 
-#define LOOP_INPUTS 256
+#define LOOP_INPUTS     256
+#define LOOP_JOURNAL_MS 20 /* so late is in the journal what was only seen */
 
 static int64_t wall_now_ms(void)
 {
@@ -17,54 +18,105 @@ static int64_t wall_now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Events first, durable, then shown: nothing that is not in the journal has left. */
-static void settle_events(const struct loop *l, struct run *r, struct turn *t)
+/* What must not leave before the journal has the events so far: all but mere reading. */
+static bool changes(const struct plan *p, const struct action *a)
+{
+    switch (a->kind) {
+    case ACT_READ_LB:
+    case ACT_LOOK:
+        return false;
+    case ACT_ASK:
+        return a->ask == ASK_STAGE ? p->has_release
+                                   : a->ask != ASK_STATUS && a->ask != ASK_JOB_END && a->ask != ASK_HEALTH;
+    case ACT_LEASE:
+    case ACT_RENEW:
+    case ACT_HOLD:
+        break;
+    }
+    return true;
+}
+
+static bool any_changes(const struct plan *p, const struct turn *t)
+{
+    for (size_t i = 0; i < t->n_actions; i++)
+        if (changes(p, &t->actions[i]))
+            return true;
+    return false;
+}
+
+/* What the turns yielded and the journal does not have yet. */
+struct pending {
+    struct turn t;
+    size_t shown;       /* of its events */
+    uint32_t oldest_ms; /* how long the oldest of them waits */
+};
+
+static void show_events(const struct loop *l, struct pending *n)
+{
+    for (size_t i = n->shown; i < n->t.n_events; i++) {
+        view_feed(l->view, &n->t.events[i]);
+        l->show(l->show_ctx, l->view, &n->t.events[i]);
+    }
+    if (l->show_all != NULL && n->shown < n->t.n_events)
+        l->show_all(l->show_ctx);
+    n->shown = n->t.n_events;
+}
+
+static void stamp(struct turn *t)
 {
     int64_t now = wall_now_ms();
+
+    for (size_t i = t->n_events; i > 0 && t->events[i - 1].wall_ms == 0; i--)
+        t->events[i - 1].wall_ms = now;
+}
+
+/* Events durable first: no change that is not in the journal has left. */
+static void settle_events(const struct loop *l, struct run *r, struct pending *n)
+{
+    struct turn *t = &n->t;
     struct err err = {.text = ""};
 
-    for (size_t i = 0; i < t->n_events; i++)
-        t->events[i].wall_ms = now;
     if (t->n_events > 0 && r->stop != RUN_STOP_STORE &&
         !l->store->ops->append(l->store, t->events, t->n_events, &err)) {
-        size_t before = t->n_events;
         char text[sizeof err.text + 64];
 
         (void)snprintf(text, sizeof text, "the journal cannot be written: %s", err.text);
         run_stop(r, l->plan, RUN_STOP_STORE, text, t);
         run_withhold(r, l->plan, t);
-        for (size_t i = before; i < t->n_events; i++)
-            t->events[i].wall_ms = now;
+        stamp(t);
     }
-    for (size_t i = 0; i < t->n_events; i++) {
-        view_feed(l->view, &t->events[i]);
-        l->show(l->show_ctx, l->view, &t->events[i]);
-    }
+    show_events(l, n);
+    t->n_events = n->shown = n->oldest_ms = 0;
 }
 
-static void turn_around(const struct loop *l, struct run *r, struct turn *t)
+/* What was only seen waits for the next change, or for LOOP_JOURNAL_MS: many share a transaction. */
+static void turn_around(const struct loop *l, struct run *r, struct pending *n, bool now)
 {
-    settle_events(l, r, t);
-    for (size_t i = 0; i < t->n_actions; i++)
-        l->world->ops->start(l->world, &t->actions[i]);
-    turn_clear(t);
+    stamp(&n->t);
+    if (now || n->oldest_ms >= LOOP_JOURNAL_MS || any_changes(l->plan, &n->t))
+        settle_events(l, r, n);
+    else
+        show_events(l, n);
+    for (size_t i = 0; i < n->t.n_actions; i++)
+        l->world->ops->start(l->world, &n->t.actions[i]);
+    n->t.n_actions = 0;
 }
 
-static void begin(const struct loop *l, struct run *r, struct turn *t)
+static void begin(const struct loop *l, struct run *r, struct pending *n)
 {
     char *packed = plan_pack(l->plan);
 
-    turn_event(t, l->plan, EVENT_BEGAN, NULL)->payload = packed;
-    turn_around(l, r, t);
+    turn_event(&n->t, l->plan, EVENT_BEGAN, NULL)->payload = packed;
+    turn_around(l, r, n, true);
     free(packed);
 }
 
-static int end(const struct loop *l, struct run *r, struct turn *t)
+static int end(const struct loop *l, struct run *r, struct pending *n)
 {
     int count, code = run_exit_code(r, l->signal(&count));
 
-    turn_event(t, l->plan, EVENT_ENDED, NULL)->code = code;
-    turn_around(l, r, t);
+    turn_event(&n->t, l->plan, EVENT_ENDED, NULL)->code = code;
+    turn_around(l, r, n, true);
     return code;
 }
 
@@ -80,24 +132,27 @@ int loop_run(const struct loop *l)
 {
     static struct input inputs[LOOP_INPUTS];
     struct run *r = run_new(l->plan);
-    struct turn t = {0};
+    struct pending n = {0};
     int signals = 0, code;
     uint32_t wait_ms = 0;
 
-    begin(l, r, &t);
+    begin(l, r, &n);
     while (!run_over(r) && signals < 2) {
         uint32_t elapsed_ms = 0;
-        size_t n = l->world->ops->collect(l->world, wait_ms, inputs, LOOP_INPUTS, &elapsed_ms);
+        size_t n_inputs = l->world->ops->collect(l->world, wait_ms, inputs, LOOP_INPUTS, &elapsed_ms);
         int number = l->signal(&signals);
 
-        run_turn(r, l->plan, elapsed_ms, inputs, n, &t);
+        n.oldest_ms += n.t.n_events > 0 ? elapsed_ms : 0;
+        run_turn(r, l->plan, elapsed_ms, inputs, n_inputs, &n.t);
         if (signals > 0)
-            stop_by_signal(r, l->plan, number, &t);
-        turn_around(l, r, &t);
+            stop_by_signal(r, l->plan, number, &n.t);
+        turn_around(l, r, &n, false);
         wait_ms = run_wait_ms(r, l->plan);
+        if (n.t.n_events > 0 && wait_ms > LOOP_JOURNAL_MS)
+            wait_ms = LOOP_JOURNAL_MS;
     }
-    code = end(l, r, &t);
-    turn_free(&t);
+    code = end(l, r, &n);
+    turn_free(&n.t);
     run_free(&r);
     return code;
 }

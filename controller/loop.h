@@ -16,6 +16,7 @@ struct loop {
     struct store *store;
     struct view *view;
     void (*show)(void *ctx, const struct view *, const struct event *); /* after each event */
+    void (*show_all)(void *ctx);                                        /* after some; may be NULL */
     void *show_ctx;
     int (*signal)(int *count); /* the signal that came last and how many have come; 0 = none */
 };

@@ -43,7 +43,10 @@ static int close_output(const struct options *o, int code)
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
     (void)fputs("rollout: the standard output took not all of what there was to say\n", stderr);
-    return code == 0 && o->command != COMMAND_ROLL && o->command != COMMAND_REPAIR ? 1 : code;
+    return code == 0 && o->command != COMMAND_ROLL && o->command != COMMAND_RESUME && o->command != COMMAND_REPAIR &&
+                   o->command != COMMAND_ROLLBACK
+               ? 1
+               : code;
 }
 
 static int dispatch(struct options *o)
@@ -57,8 +60,12 @@ static int dispatch(struct options *o)
         return command_roll(o);
     case COMMAND_PLAN:
         return command_plan(o);
+    case COMMAND_RESUME:
+        return command_resume(o);
     case COMMAND_REPAIR:
         return command_repair(o);
+    case COMMAND_ROLLBACK:
+        return command_rollback(o);
     case COMMAND_STATUS:
         return command_status(o);
     case COMMAND_HISTORY:

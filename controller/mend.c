@@ -1,32 +1,14 @@
 #include "mend.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "common/mem.h"
-
-/* As one word of a POSIX shell. */
-static void quote(FILE *f, const char *text)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-
-    if (*text != '\0' && strspn(text, plain) == strlen(text)) {
-        (void)fputs(text, f);
-        return;
-    }
-    (void)fputc('\'', f);
-    for (; *text != '\0'; text++)
-        if (*text == '\'')
-            (void)fputs("'\\''", f);
-        else
-            (void)fputc(*text, f);
-    (void)fputc('\'', f);
-}
+#include "words.h"
 
 static void flag(FILE *f, enum option_id id, const char *text)
 {
     (void)fprintf(f, " --%s ", option_rows[id].flag);
-    quote(f, text);
+    words_quote(f, text);
 }
 
 char *mend_command(const struct options *o, const char *service)

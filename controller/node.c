@@ -66,10 +66,13 @@ void node_init(struct node *n, uint16_t id, const struct plan *p)
     n->step = STEP_WAIT;
     n->left_ms = UINT32_MAX;
     n->next_ask_ms = UINT32_MAX;
-    n->before = p->kind == PLAN_REPAIR ? pn->before : pn->surveyed;
+    n->before = p->kind == PLAN_REPAIR || pn->resumed || pn->brought ? pn->before : pn->surveyed;
     n->out_mask = n->peers_mask = pn->out_mask;
     n->prior_drain_mask = pn->prior_drain_mask;
     n->claim_fence = pn->claim_fence;
+    n->reverse = p->kind == PLAN_ROLLBACK;
+    if (n->reverse)
+        memcpy(n->goal, pn->target_sha256, sizeof n->goal);
 }
 
 struct action node_action(const struct node *n, const struct plan *p)
@@ -93,14 +96,16 @@ struct action node_action(const struct node *n, const struct plan *p)
 
 static enum outcome final_outcome(const struct node *n, const struct plan *p)
 {
+    if (n->theirs)
+        return OUTCOME_LEFT;
+    if (p->kind == PLAN_REPAIR)
+        return OUTCOME_MENDED;                      /* whatever it took */
     if (n->reverse && ident_runs(&n->now, n->goal)) /* even where that took a detour */
-        return OUTCOME_BACK;
+        return n->job == ASK_NONE && p->kind == PLAN_ROLLBACK ? OUTCOME_ALREADY : OUTCOME_BACK;
     if (n->failed)
         return OUTCOME_FAILED;
     if (n->stopping)
         return OUTCOME_STOPPED;
-    if (p->kind == PLAN_REPAIR)
-        return OUTCOME_MENDED;
     return n->job == ASK_NONE ? OUTCOME_ALREADY : OUTCOME_UPGRADED;
 }
 
@@ -118,6 +123,22 @@ static bool bakes(const struct node *n, const struct plan *p)
     return p->wait_ms[WAIT_BAKE] > 0 && !(n->reverse && p->kind == PLAN_ROLL);
 }
 
+/* A node that is handed over in place is neither taken out nor put back. Behind that, who bakes? */
+static enum step way(const struct node *n, const struct plan *p, enum step to)
+{
+    if (p->nodes[n->id].in_place && to == STEP_FLOOR)
+        to = STEP_JOB;
+    if (p->nodes[n->id].in_place && to == STEP_BACK)
+        to = STEP_BAKE;
+    if (to == STEP_BAKE && !bakes(n, p))
+        to = rows[STEP_BAKE].on_good;
+    if (to == STEP_UNDO && n->reverse)
+        to = STEP_OUT; /* the way back has no way back: the bad release is not put into rotation again */
+    return to;
+}
+
+static void fail(struct node *, enum why);
+
 /* The one place where a step changes. */
 static void enter(struct node *n, const struct plan *p, enum step to, struct move *m)
 {
@@ -125,11 +146,10 @@ static void enter(struct node *n, const struct plan *p, enum step to, struct mov
 
     m->moved = true;
     m->from = (enum step)n->step;
-    if (to == STEP_BAKE && !bakes(n, p))
-        to = rows[STEP_BAKE].on_good;
-    if (to == STEP_UNDO && n->reverse)
-        to = STEP_OUT; /* the way back has no way back: the bad release is not put into rotation again */
+    to = way(n, p, to);
     row = &rows[to];
+    if (to == STEP_DONE && n->anew)
+        fail(n, WHY_AGENT); /* its claim could not be dropped, and it has not begun */
     n->step = (uint8_t)to;
     n->left_ms = row->limit == WAIT_NONE ? UINT32_MAX : p->wait_ms[row->limit];
     n->streak = 0;
@@ -153,7 +173,7 @@ static void enter(struct node *n, const struct plan *p, enum step to, struct mov
 /* Off the good path: remember the first reason. What cannot be unclaimed is told, but the node is well. */
 static void fail(struct node *n, enum why why)
 {
-    if (n->step == STEP_UNCLAIM || why == WHY_NONE)
+    if ((n->step == STEP_UNCLAIM && !n->anew) || why == WHY_NONE)
         return;
     n->failed = true;
     if (n->why == WHY_NONE) {
@@ -180,6 +200,7 @@ static void limit_over(struct node *n, const struct plan *p, struct move *m)
 
     if (!well)
         fail(n, judge_limit_why((enum step)n->step));
+    n->claim_stays = n->step == STEP_UNCLAIM;
     enter(n, p, well ? row->on_good : row->on_limit, m);
 }
 
@@ -189,15 +210,33 @@ static bool asks_run(const struct node *n)
     return rows[n->step].ask == ASK_PEERS || rows[n->step].ask == ASK_FLOOR;
 }
 
+/* An earlier run of this rollout has had it: where this one is rolled back, it goes back as well. */
+static void take_as_done(struct node *n, const struct plan *p, struct move *m)
+{
+    enter(n, p, STEP_DONE, m);
+    if (!p->nodes[n->id].brought)
+        return;
+    n->now = p->nodes[n->id].surveyed;
+    n->job = ASK_JOB;
+}
+
+/* A long poll that ended too early goes on; what is to be confirmed costs one small request. */
+static bool asks_at_once(const struct node *n, const struct answer *a)
+{
+    return (rows[n->step].ask == ASK_JOB_END && a->kind == ANS_OK) || (a->one_by_one && n->streak > 0);
+}
+
 struct move node_begin(struct node *n, const struct plan *p)
 {
     struct move m = {0};
 
     assert(n->step == STEP_WAIT);
-    if (p->kind == PLAN_ROLL && p->nodes[n->id].at_target)
-        enter(n, p, STEP_DONE, &m);
+    if (p->kind == PLAN_REPAIR || p->nodes[n->id].resumed)
+        enter(n, p, STEP_MEND, &m);
+    else if (p->nodes[n->id].at_target)
+        take_as_done(n, p, &m);
     else
-        enter(n, p, p->kind == PLAN_REPAIR ? STEP_MEND : rows[STEP_WAIT].on_good, &m);
+        enter(n, p, rows[STEP_WAIT].on_good, &m);
     return m;
 }
 
@@ -214,12 +253,12 @@ struct move node_begin_back(struct node *n, const struct plan *p)
     assert(node_was_changed(n));
     memcpy(n->goal, n->before.sha256, sizeof n->goal);
     n->reverse = true;
-    n->failed = n->stopping = n->doubt = false;
+    n->failed = n->stopping = n->doubt = n->claim_stays = false;
     n->why = WHY_NONE;
     n->why_step = STEP_WAIT;
     n->outcome = OUTCOME_NONE;
     n->job = ASK_NONE;
-    n->gate = GATE_NONE;
+    n->gate = 0;        /* nothing is judged on the way back */
     n->claim_fence = 0; /* it was given back; the agent is asked again */
     enter(n, p, STEP_CHECK, &m);
     return m;
@@ -289,7 +328,7 @@ struct move node_answer(struct node *n, const struct plan *p, const struct answe
     } else if (n->stopping && row->on_stop != n->step) {
         stop_now(n, p, &m);
     } else {
-        n->next_ask_ms = row->ask == ASK_JOB_END && a->kind == ANS_OK ? 0 : p->wait_ms[row->every];
+        n->next_ask_ms = asks_at_once(n, a) ? 0 : p->wait_ms[row->every];
         m.note = m.text[0] != '\0' && !n->noted;
         n->noted = n->noted || m.note;
     }

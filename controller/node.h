@@ -33,6 +33,7 @@ enum outcome {
     OUTCOME_MENDED,   /* repair put it back */
     OUTCOME_FAILED,   /* failed; in rotation as before */
     OUTCOME_STOPPED,  /* the rollout was stopped before it had a job; in rotation as before */
+    OUTCOME_LEFT,     /* another run has taken it over, with a higher fence: it answers for it */
     OUTCOME_BACK      /* taken back to what ran before, in rotation */
 };
 
@@ -58,6 +59,7 @@ enum outcome {
     X(BAKE, "it fell ill after it was back")                                                                           \
     X(TRAFFIC, "it served worse than the others after it was back")                                                    \
     X(GONE, "its process is gone")                                                                                     \
+    X(LEFT, "it had failed before the rollout was broken off")                                                         \
     X(STOP, "the rollout was stopped")
 enum why {
 #define X(name, text) WHY_##name,
@@ -92,9 +94,13 @@ struct node {
     bool noted;                /* this step's trouble has been told already */
     bool doubt;                /* an nginx was reloaded since the drain: `active` does not say all */
     bool claimed;              /* our claim may be at the agent */
+    bool claim_stays;          /* its agent did not drop our claim in time: that runs out by itself */
     bool reverse;              /* it is taken back: the same steps, to `goal`, by a rollback job */
     bool failed;               /* left the good path */
     bool stopping;             /* a stop reached it */
+    bool anew;                 /* resumed and untouched: it goes back as it was, then begins like any other */
+    bool theirs;               /* another run has taken it over */
+    bool loose;                /* resumed or repaired, and not down everywhere: nothing may be undone there (I2) */
 };
 
 /* What became of an input. */

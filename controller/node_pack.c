@@ -35,7 +35,7 @@ static const char *const GATE_KEYS[] = {
 static const char *const OUTCOMES[] = {
     [OUTCOME_NONE] = "NONE",     [OUTCOME_UPGRADED] = "UPGRADED", [OUTCOME_ALREADY] = "ALREADY",
     [OUTCOME_MENDED] = "MENDED", [OUTCOME_FAILED] = "FAILED",     [OUTCOME_STOPPED] = "STOPPED",
-    [OUTCOME_BACK] = "BACK",
+    [OUTCOME_LEFT] = "LEFT",     [OUTCOME_BACK] = "BACK",
 };
 
 enum form { UNSIGNED, BOOLEAN, KEY, BYTES };
@@ -99,7 +99,11 @@ static const struct field NODE_FIELDS[] = {
     FLAG(node, failed),
     FLAG(node, stopping),
     FLAG(node, reverse),
+    FLAG(node, claim_stays),
     HEX(node, goal),
+    FLAG(node, anew),
+    FLAG(node, theirs),
+    FLAG(node, loose),
 };
 
 /* ---- the unsigned of any width at p */
@@ -150,9 +154,46 @@ static bool number_set(uint8_t *p, size_t size_bytes, uint64_t value)
     }
 }
 
-/* ---- out */
+/* ---- out: written straight away, since every step of every node goes through here */
 
-static json_t *hex_pack(const uint8_t *bytes, size_t size_bytes)
+struct out {
+    char *text;
+    size_t n, room;
+};
+
+static void put(struct out *o, const char *bytes, size_t n)
+{
+    if (o->n + n + 1 > o->room) {
+        o->room = 2 * o->room + n + 1024;
+        o->text = mem_grow(o->text, o->room, 1);
+    }
+    memcpy(o->text + o->n, bytes, n);
+    o->n += n;
+    o->text[o->n] = '\0';
+}
+
+static void put_text(struct out *o, const char *text)
+{
+    put(o, text, strlen(text));
+}
+
+/* As JSON's readers have integers: signed. */
+static void put_number(struct out *o, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+
+    if ((int64_t)value < 0) {
+        put_text(o, "-");
+        value = -value;
+    }
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    put(o, digits + at, sizeof digits - at);
+}
+
+static void put_hex(struct out *o, const uint8_t *bytes, size_t size_bytes)
 {
     static const char digits[] = "0123456789abcdef";
     char text[2 * 64];
@@ -162,64 +203,79 @@ static json_t *hex_pack(const uint8_t *bytes, size_t size_bytes)
         text[2 * i] = digits[bytes[i] >> 4];
         text[2 * i + 1] = digits[bytes[i] & 15];
     }
-    return json_stringn_nocheck(text, 2 * size_bytes);
+    put_text(o, "\"");
+    put(o, text, 2 * size_bytes);
+    put_text(o, "\"");
 }
 
-static json_t *field_pack(const struct field *field, const uint8_t *p)
+/* Behind the first member there is a comma. The names need no escapes: they are C's. */
+static void put_key(struct out *o, const char *name)
+{
+    put_text(o, o->text[o->n - 1] == '{' ? "\"" : ",\"");
+    put_text(o, name);
+    put_text(o, "\":");
+}
+
+static void field_pack(struct out *o, const struct field *field, const uint8_t *p)
 {
     switch (field->form) {
     case UNSIGNED:
-        return json_integer((json_int_t)number_get(p, field->size_bytes));
+        put_number(o, number_get(p, field->size_bytes));
+        return;
     case BOOLEAN:
-        return json_true();
+        put_text(o, "true");
+        return;
     case KEY:
         assert(*p < field->n_keys);
-        return json_string_nocheck(field->keys[*p]);
+        put_text(o, "\"");
+        put_text(o, field->keys[*p]);
+        put_text(o, "\"");
+        return;
     default:
-        return hex_pack(p, field->size_bytes);
+        put_hex(o, p, field->size_bytes);
     }
 }
 
-static void member_add(json_t *object, const char *name, json_t *value)
-{
-    if (json_object_set_new_nocheck(object, name, mem_must(value)) != 0)
-        abort();
-}
-
-static void fields_pack(json_t *object, const struct field *fields, size_t n, const void *base)
+static bool fields_pack(struct out *o, const struct field *fields, size_t n, const void *base)
 {
     static const uint8_t zero[64];
+    bool any = false;
 
     for (size_t i = 0; i < n; i++) {
         const uint8_t *p = (const uint8_t *)base + fields[i].offset;
-        if (memcmp(p, zero, fields[i].size_bytes) != 0)
-            member_add(object, fields[i].name, field_pack(&fields[i], p));
+        if (memcmp(p, zero, fields[i].size_bytes) == 0)
+            continue;
+        put_key(o, fields[i].name);
+        field_pack(o, &fields[i], p);
+        any = true;
     }
+    return any;
 }
 
-static void ident_pack(json_t *object, const char *name, const struct ident *ident)
+static void ident_pack(struct out *o, const char *name, const struct ident *ident)
 {
-    json_t *inner = mem_must(json_object());
+    size_t before = o->n;
 
-    fields_pack(inner, IDENT_FIELDS, COUNT(IDENT_FIELDS), ident);
-    if (json_object_size(inner) != 0)
-        member_add(object, name, inner);
+    put_key(o, name);
+    put_text(o, "{");
+    if (fields_pack(o, IDENT_FIELDS, COUNT(IDENT_FIELDS), ident))
+        put_text(o, "}");
     else
-        json_decref(inner);
+        o->n = before;
 }
 
 char *node_pack(const struct node *node)
 {
-    json_t *object = mem_must(json_object());
-    char *text;
+    struct out o = {0};
 
-    member_add(object, "v", json_integer(NODE_PACK_VERSION));
-    fields_pack(object, NODE_FIELDS, COUNT(NODE_FIELDS), node);
-    ident_pack(object, "before", &node->before);
-    ident_pack(object, "now", &node->now);
-    text = mem_must(json_dumps(object, JSON_COMPACT));
-    json_decref(object);
-    return text;
+    put_text(&o, "{");
+    put_key(&o, "v");
+    put_number(&o, NODE_PACK_VERSION);
+    (void)fields_pack(&o, NODE_FIELDS, COUNT(NODE_FIELDS), node);
+    ident_pack(&o, "before", &node->before);
+    ident_pack(&o, "now", &node->now);
+    put_text(&o, "}");
+    return o.text;
 }
 
 /* ---- in */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/duration.h"
+#include "common/mem.h"
 #include "nearest.h"
 
 const struct option_row option_rows[OPT_COUNT] = {
@@ -62,6 +63,47 @@ static bool read_name(const char *text, struct err *err)
     if (good > OPTION_NAME_MAX)
         return err_set(err, "\"%.64s...\" is longer than %d bytes", text, OPTION_NAME_MAX);
     return true;
+}
+
+bool option_name_at(const char *names, uint32_t i, char *name)
+{
+    size_t size;
+
+    for (; i > 0 && names; i--)
+        if ((names = strchr(names, ',')))
+            names++;
+    if (!names)
+        return false;
+    size = strcspn(names, ",");
+    snprintf(name, OPTION_NAME_MAX + 1, "%.*s", (int)(size < OPTION_NAME_MAX ? size : OPTION_NAME_MAX), names);
+    return true;
+}
+
+uint32_t option_names_count(const char *names)
+{
+    uint32_t n = 1;
+    for (; *names; names++)
+        n += *names == ',';
+    return n;
+}
+
+static bool read_names(const char *text, struct err *err)
+{
+    for (const char *p = text;; p++) {
+        char name[OPTION_NAME_MAX + 2], other[OPTION_NAME_MAX + 1];
+        size_t size = strcspn(p, ",");
+        if (!size && *text)
+            return err_set(err, "\"%.100s\" has a comma without a name beside it", text);
+        snprintf(name, sizeof name, "%.*s", (int)(size <= OPTION_NAME_MAX ? size : OPTION_NAME_MAX + 1), p);
+        if (!read_name(name, err))
+            return false;
+        p += size;
+        for (uint32_t i = 0; *p && option_name_at(p + 1, i, other); i++)
+            if (!strcmp(name, other))
+                return err_set(err, "\"%s\" is named twice", name);
+        if (!*p)
+            return true;
+    }
 }
 
 static bool read_path(const char *text, struct err *err)
@@ -178,6 +220,15 @@ static bool read_word(const struct option_row *row, const char *text, uint32_t *
     return err_set(err, "\"%.64s\" is not one of: %s", text, known);
 }
 
+char *option_word(const struct option_row *row, uint32_t index)
+{
+    const char *p = row->argument;
+
+    for (; *p != '\0' && (*p == '-' || index-- > 0); p += *p == '|')
+        p += strcspn(p, "|");
+    return mem_format("%.*s", (int)strcspn(p, "|"), p);
+}
+
 static bool read_flag(const char *text, bool *flag, struct err *err)
 {
     static const char *const words[] = {"0", "1", "false", "true", "no", "yes", "off", "on"};
@@ -233,6 +284,8 @@ bool option_read(const struct option_row *row, const char *text, union option_va
     switch (row->type) {
     case OPTION_NAME:
         return read_name(text, err);
+    case OPTION_NAMES:
+        return read_names(text, err);
     case OPTION_PATH:
         return read_path(text, err);
     case OPTION_TEMPLATE:

@@ -33,6 +33,7 @@ enum option_id {
 enum option_type {
     OPTION_TEXT,     /* const char *: printable UTF-8 */
     OPTION_NAME,     /* const char *: letters, digits, . _ - ; begins with a letter or digit */
+    OPTION_NAMES,    /* const char *: NAMEs, separated by commas, none of them twice */
     OPTION_PATH,     /* const char *: of a file or folder; whether it is there is seen by whoever opens it */
     OPTION_TEMPLATE, /* const char *: text where {host} and {address} stand for the host's */
     OPTION_URLS,     /* struct text_list: http:// or https:// URLs, separated by commas or blanks */
@@ -56,8 +57,10 @@ enum option_scope {
 
 enum option_commands {
     IN_PLAN = 1u << COMMAND_PLAN,
-    IN_RUNS = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN,
+    IN_UPGRADES = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN | 1u << COMMAND_RESUME,
+    IN_RUNS = IN_UPGRADES | 1u << COMMAND_ROLLBACK,
     IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR,
+    IN_NAMED = IN_ALL & ~(1u << COMMAND_RESUME),                                 /* the others take the id as a word */
     IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW /* the journal alone */
 };
 
@@ -89,6 +92,10 @@ struct share_list {
     struct share items[SHARES_MAX];
 };
 
+/* The i-th of NAMES into `name` (OPTION_NAME_MAX + 1 bytes); false where there are not so many. */
+bool option_name_at(const char *names, uint32_t i, char *name);
+uint32_t option_names_count(const char *names);
+
 #define URLS_MAX 256
 struct text_list {
     uint32_t count;
@@ -113,6 +120,9 @@ bool option_read(const struct option_row *row, const char *text, union option_va
 /* Whether `url` is http(s)://HOST[:PORT][/PATH]: no user and password (secrets come from files), query, fragment,
  * blank. host (256 bytes, or NULL) gets the host, an IPv6 address without its brackets. */
 bool option_url(const char *url, char *host, struct err *err);
+
+/* The word of that index, as option_read takes it; the caller frees it. */
+char *option_word(const struct option_row *row, uint32_t index);
 
 const struct option_row *option_by_key(const char *key); /* rollout_zone; NULL = unknown */
 

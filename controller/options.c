@@ -35,6 +35,7 @@ static bool list_add(struct text_list *list, const char *text, struct err *err)
 /* Written for each row by its type; in options_store. */
 #define STORE_TEXT(field)     o->field = v.text
 #define STORE_NAME(field)     o->field = v.text
+#define STORE_NAMES(field)    o->field = v.text
 #define STORE_PATH(field)     o->field = v.text
 #define STORE_TEMPLATE(field) o->field = v.text
 #define STORE_DURATION(field) o->field##_ms = v.number
@@ -262,6 +263,8 @@ static bool options_fit(const struct options *o, uint64_t seen, struct err *err)
     for (size_t i = 0; i < OPT_COUNT; i++)
         if (seen >> i & 1 && !(option_rows[i].commands >> o->command & 1))
             return flag_misplaced(&option_rows[i], o->command, err);
+    if (o->command == COMMAND_RESUME)
+        return true; /* the journal may know it */
     if (!o->explain && !o->hosts && option_rows[OPT_hosts].commands >> o->command & 1)
         return err_set(err, "--hosts FILE is needed: the Ansible INI inventory with the nodes and load balancers");
     return true;
@@ -278,7 +281,11 @@ bool options_parse(int argc, char **argv, char **env, struct options *o, struct 
     if (o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
         return true;
     bool writes = !o->explain && o->command != COMMAND_PLAN;
-    return options_env(o, env, err) && options_fit(o, seen, err) && (!writes || options_state(o, env, err));
+    if (!options_env(o, env, err) || !options_fit(o, seen, err) || (writes && !options_state(o, env, err)))
+        return false;
+    if (o->command == COMMAND_RESUME)
+        o->rollout_id = o->id;
+    return true;
 }
 
 void options_free(struct options *o)

@@ -10,6 +10,7 @@
 struct fleet;
 
 enum { ON_DRAIN_TIMEOUT_FAIL, ON_DRAIN_TIMEOUT_PROCEED };                       /* on_drain_timeout */
+enum { ORDER_INVENTORY, ORDER_ZONE };                                           /* order */
 enum { FAILURE_ACTION_STOP, FAILURE_ACTION_CONTINUE, FAILURE_ACTION_ROLLBACK }; /* failure_action */
 enum { HEALTH_FROM_AGENT, HEALTH_FROM_CONTROLLER };                             /* health_from */
 enum { ON_INCONCLUSIVE_CONTINUE, ON_INCONCLUSIVE_PAUSE };                       /* on_inconclusive */
@@ -19,6 +20,7 @@ enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 
 #define MEMBER_TEXT(field)     const char *field;
 #define MEMBER_NAME(field)     const char *field;
+#define MEMBER_NAMES(field)    const char *field;
 #define MEMBER_PATH(field)     const char *field;
 #define MEMBER_TEMPLATE(field) const char *field;
 #define MEMBER_URLS(field)     struct text_list field;

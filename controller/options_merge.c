@@ -80,6 +80,23 @@ static bool health_fits(const struct options *o, const struct fleet *fleet, cons
            err_set(err, "--health-url is what the controller asks: it needs --health-from controller");
 }
 
+/* What each is for itself may make no sense together. */
+static bool options_fit(const struct options *o, struct err *err)
+{
+    bool upgrades = (IN_UPGRADES >> o->command & 1) != 0;
+    bool back = o->failure_action == FAILURE_ACTION_ROLLBACK;
+
+    if (o->version && !o->release && upgrades)
+        return err_set(err, "--version labels a release, and there is no --release FILE");
+    if (back && !o->release && upgrades)
+        return err_set(err, "--failure-action rollback: a restart without --release FILE changes no release, so there "
+                            "is nothing to roll back; leave it out, or say stop or continue");
+    if (back && o->command == COMMAND_ROLLBACK && o->source[OPT_failure_action] == SOURCE_FLAG)
+        return err_set(err, "--failure-action rollback: a rollback is not taken back; leave it out, or say stop or "
+                            "continue");
+    return true;
+}
+
 bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uint32_t *nodes, size_t n_nodes,
                          struct err *err)
 {
@@ -99,16 +116,12 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
     if (!o->service)
         return err_set(err, "%s: which service? Set rollout_service below [all:vars], or give --service NAME",
                        fleet->path);
-    if (o->version && !o->release && o->command != COMMAND_REPAIR)
-        return err_set(err, "--version labels a release, and there is no --release FILE");
-    if (o->failure_action == FAILURE_ACTION_ROLLBACK && !o->release && o->command <= COMMAND_PLAN)
-        return err_set(err, "--failure-action rollback: a restart without --release FILE changes no release, so there "
-                            "is nothing to roll back; leave it out, or say stop or continue");
-    return health_fits(o, fleet, nodes, n_nodes, err);
+    return options_fit(o, err) && health_fits(o, fleet, nodes, n_nodes, err);
 }
 
 #define GET_TEXT(field)     return o->field
 #define GET_NAME(field)     return o->field
+#define GET_NAMES(field)    return o->field
 #define GET_PATH(field)     return o->field
 #define GET_TEMPLATE(field) return o->field
 #define GET_URLS(field)     break

@@ -1,6 +1,7 @@
 #include "pace.h"
 
 #include <stdio.h>
+#include <string.h>
 
 uint32_t pace_floor(const struct plan *p, uint32_t configured)
 {
@@ -21,6 +22,17 @@ uint32_t pace_batch(const struct plan *p, uint32_t done)
     while (k + 1 < p->n_batches && done >= sum)
         sum += p->batches[++k];
     return p->batches[k];
+}
+
+bool pace_zone_is_free(const struct run *r, const struct plan *p, uint16_t node)
+{
+    for (uint32_t i = 0; p->by_zone && i < r->n_begun; i++) {
+        const struct node *other = run_node(r, run_begun(r)[i]);
+
+        if (node_in_motion(other)) /* all that are in motion are of one zone */
+            return strcmp(p->nodes[other->id].zone, p->nodes[node].zone) == 0;
+    }
+    return true;
 }
 
 /* Whether a peer counts as up in the snapshot. */

@@ -14,6 +14,9 @@ uint32_t pace_floor(const struct plan *, uint32_t configured);
 /* Nodes that may be in motion now that `done` are. */
 uint32_t pace_batch(const struct plan *, uint32_t done);
 
+/* Whether zones let this node begin: with --order zone none but its own may be in motion. */
+bool pace_zone_is_free(const struct run *, const struct plan *, uint16_t node);
+
 /* I1, for one node just before its drain, at each of its upstreams: peers that are up and not backup, minus our own
  * drains since the snapshot, minus this one (all its ports there), are at least the floor. False with the reason in
  * `text`. */

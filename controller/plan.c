@@ -4,9 +4,19 @@
 
 #include "common/mem.h"
 
+const char *plan_kind_word(enum plan_kind kind)
+{
+    static const char *const words[] = {[PLAN_ROLL] = "roll", [PLAN_REPAIR] = "repair", [PLAN_ROLLBACK] = "rollback"};
+
+    return words[kind];
+}
+
 struct plan *plan_new(void)
 {
-    return mem_zero(1, sizeof(struct plan));
+    struct plan *p = mem_zero(1, sizeof *p);
+
+    p->hosts = p->given = "";
+    return p;
 }
 
 void plan_free(struct plan **p)

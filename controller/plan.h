@@ -32,7 +32,8 @@
     X(RETRY, "1s")                                                                                                     \
     X(POLL, "--lb-poll")                                                                                               \
     X(MEND, "the dead claim's rest and three times --request-timeout")                                                 \
-    X(PROBE, "--health-interval")
+    X(PROBE, "--health-interval")                                                                                      \
+    X(DRAIN_POLL, "--drain-poll, where nginx does not tell by itself")
 enum plan_wait {
 #define X(name, text) WAIT_##name,
     PLAN_WAITS(X)
@@ -60,6 +61,8 @@ struct plan_upstream {
     const char *name;
 };
 
+/* A node is one service on one host: where several services of a host are rolled, each is a node of the plan, with an
+ * agent's status, claim, job and peers of its own. */
 /* A node's place in one upstream, keyed by load balancer, upstream and address; its id at nginx is looked up afresh. */
 struct plan_peer {
     uint16_t node;
@@ -68,20 +71,25 @@ struct plan_peer {
 };
 
 struct plan_node {
-    const char *name;    /* inventory name; also the name in the agent's certificate */
+    const char *name; /* for people, and in job ids: inventory name, or "web1/app" where several services are rolled */
+    const char *host; /* inventory name; also the name in the agent's certificate. NULL = name */
+    const char *service; /* NULL = the plan's */
     const char *agent;   /* URL of the agent, https://NAME:9443, without a slash at the end */
     const char *address; /* what to connect to */
     const char *zone;    /* "" = none */
     const char *health;  /* URL that the controller checks itself; "" = the agent checks */
     uint32_t first_peer; /* its peers are peers[first_peer .. first_peer + n_peers) */
     uint32_t n_peers;
-    bool at_target;        /* surveyed as running the release already: skipped, and said so */
+    bool at_target;        /* surveyed as running it already: skipped, and said so */
+    bool in_place;         /* alone in an upstream, and --in-place was given: it is not taken out for its job */
     struct ident surveyed; /* what ran at the time of the survey */
-    /* For a repair only, from the dead rollout's claim. */
+    bool brought;          /* at_target by an earlier run of this rollout: before is what ran before that */
+    bool resumed;          /* an earlier run of this rollout left it with a claim: it begins in MEND, and at once */
+    /* From the claim of the dead rollout, or of the run before; nothing else has any, but a rollback the last two. */
     uint64_t out_mask, prior_drain_mask; /* what that rollout took out, and what of it was draining before it */
     uint64_t claim_fence;                /* of the claim that is there; what the next PUT expects */
     struct ident before;                 /* what ran when it was claimed */
-    bool has_target;                     /* it was to be upgraded to: */
+    bool has_target;                     /* it is, or was, to run: */
     uint8_t target_sha256[32];
 };
 
@@ -92,13 +100,18 @@ struct plan_gate {
     bool pause;            /* --on-inconclusive pause */
 };
 
-enum plan_kind { PLAN_ROLL, PLAN_REPAIR };
+enum plan_kind {
+    PLAN_ROLL,    /* to the release, or a restart */
+    PLAN_REPAIR,  /* what a dead rollout took out is put back */
+    PLAN_ROLLBACK /* each node to its target_sha256, the release before the one that runs */
+};
 
 struct plan {
     enum plan_kind kind;
-    const char *rollout; /* id: [A-Za-z0-9._-] */
-    const char *holder;  /* who and where, for people: "ann@ci-7 pid 4711" */
-    const char *service;
+    const char *rollout;       /* id: [A-Za-z0-9._-] */
+    const char *holder;        /* who and where, for people: "ann@ci-7 pid 4711" */
+    const char *service;       /* or several, "app,jobs": then each node says which it is */
+    const char *hosts, *given; /* given.h: hosts file and options, for a resume by the journal; "" = not kept */
     uint64_t fence;
     uint32_t lease_ttl_ms;  /* of leases and claims */
     uint32_t lease_wait_ms; /* how long another's lease is waited for before it is exit 6: 0, or for a repair the rest
@@ -122,6 +135,8 @@ struct plan {
     struct plan_gate gate;
     struct plan_health health;
 
+    bool by_zone; /* never two zones in motion at once */
+
     uint32_t max_failures; /* nodes that may fail before the rollout ends for it; UINT32_MAX: all of them */
     bool rolls_back;       /* and then takes the nodes back that it has changed */
 
@@ -133,6 +148,8 @@ struct plan {
 
     struct pool owned; /* all strings and arrays above */
 };
+
+const char *plan_kind_word(enum plan_kind); /* roll, repair, rollback */
 
 struct plan *plan_new(void); /* empty; filled in by plan_make.c or plan_unpack */
 void plan_free(struct plan **);
@@ -149,6 +166,16 @@ struct plan *plan_unpack(const char *text, struct err *);
 static inline bool plan_gates(const struct plan *p)
 {
     return p->kind == PLAN_ROLL && p->wait_ms[WAIT_BAKE] > 0 && p->gate.min_requests > 0;
+}
+
+static inline const char *plan_node_host(const struct plan *p, uint16_t node)
+{
+    return p->nodes[node].host != NULL ? p->nodes[node].host : p->nodes[node].name;
+}
+
+static inline const char *plan_node_service(const struct plan *p, uint16_t node)
+{
+    return p->nodes[node].service != NULL ? p->nodes[node].service : p->service;
 }
 
 /* Index of a peer's load balancer. */

@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "pace.h"
 #include "peer_book.h"
+#include "plan_resume.h"
 
 /* ---- who has answered, and as whom */
 
@@ -17,10 +18,13 @@ static void check_lbs(const struct fleet *f, const struct survey *s, struct comp
                      f->hosts[s->lbs[i].host].name, s->lbs[i].text);
 }
 
-static void check_agent(const char *name, const struct survey_node *n, bool upgrades, struct complaints *c)
+static void check_agent(const char *name, const struct survey_node *n, const struct plan_request *q,
+                        struct complaints *c)
 {
-    static const char *const needed[] = {"claim", "restart", "health", "rollback", "upgrade", "release"};
-    size_t n_needed = upgrades ? 6 : 4;
+    static const char *const upgrade[] = {"claim", "restart", "health", "rollback", "upgrade", "release"};
+    static const char *const back[] = {"claim", "restart", "health", "rollback", "previous"};
+    const char *const *needed = q->rollback ? back : upgrade;
+    size_t n_needed = q->rollback ? 5 : q->has_release ? 6 : 4;
 
     if (n->root.version != WIRE_VERSION)
         complain(c, EXIT_REFUSED, "%s: its agent speaks version %u of the contract, this rollout %d; upgrade the older",
@@ -40,20 +44,41 @@ static bool is_ours(const struct plan_request *q, const char *rollout, const cha
     return strcmp(rollout, q->rollout) == 0 && strcmp(holder, q->holder) == 0;
 }
 
-/* Also an earlier run of this very rollout: what it took out would be taken for somebody else's, and stay out. */
-static void check_claim(const char *name, const struct agent_status *st, const struct plan_request *q,
+/* What a dead rollout took out would be taken for somebody else's, and stay out; what an earlier run of this one did
+ * is resumed. */
+static void check_claim(const char *name, const struct survey_node *n, const struct plan_request *q,
                         struct complaints *c)
 {
-    const struct agent_claim *claim = &st->claim;
+    const struct agent_claim *claim = &n->status.claim;
 
     if (!claim->there)
         return;
     if (claim->left_s > 0 && !is_ours(q, claim->rollout, claim->holder))
         complain(c, EXIT_HELD, "%s: claimed by rollout %s (%s), %u s left", name, claim->rollout, claim->holder,
                  claim->left_s);
+    else if (plan_resume_holds(n, q) && q->rollback)
+        plan_check_back(name, n, q, c);
+    else if (plan_resume_holds(n, q))
+        plan_resume_check(name, n, q, c);
     else if (claim->n_took_out > 0)
         complain(c, EXIT_REFUSED, "%s: left out by rollout %s (%s), which is dead; put it back first: rollout repair",
                  name, claim->rollout, claim->holder);
+}
+
+/* What runs there must be a fit thing to begin with. */
+static void check_process(const char *name, const struct survey_node *n, const struct plan_request *q,
+                          struct complaints *c)
+{
+    if (n->status.ident.pid == 0)
+        complain(c, EXIT_REFUSED, "%s: no process of service %s runs there; start it first", name, n->status.service);
+    else if (!q->has_release && !q->rollback && n->status.has_installed &&
+             memcmp(n->status.installed, n->status.ident.sha256, sizeof n->status.installed) != 0)
+        complain(c, EXIT_REFUSED,
+                 "%s: the installed executable of service %s is not the one that runs, so a restart would change "
+                 "the release; give it as --release, or put the old one back",
+                 name, n->status.service);
+    if (n->status.job.id != NULL && n->status.job.state == JOB_RUNNING)
+        complain(c, EXIT_REFUSED, "%s: its agent is at work on job %s; wait for its end", name, n->status.job.id);
 }
 
 static void check_nodes(const struct fleet *f, const struct survey *s, const struct plan_request *q,
@@ -61,25 +86,16 @@ static void check_nodes(const struct fleet *f, const struct survey *s, const str
 {
     for (uint32_t i = 0; i < s->n_nodes; i++) {
         const struct survey_node *n = &s->nodes[i];
-        const char *name = f->hosts[n->host].name;
+        const char *name = survey_node_name(f, n);
 
         if (!n->good) {
             complain(c, n->call == CALL_FINE ? EXIT_REFUSED : EXIT_UNREACHABLE, "node %s: %s", name, n->text);
             continue;
         }
-        check_agent(name, n, q->has_release, c);
-        check_claim(name, &n->status, q, c);
-        if (n->status.ident.pid == 0)
-            complain(c, EXIT_REFUSED, "%s: no process of service %s runs there; start it first", name,
-                     n->status.service);
-        else if (!q->has_release && n->status.has_installed &&
-                 memcmp(n->status.installed, n->status.ident.sha256, sizeof n->status.installed) != 0)
-            complain(c, EXIT_REFUSED,
-                     "%s: the installed executable of service %s is not the one that runs, so a restart would change "
-                     "the release; give it as --release, or put the old one back",
-                     name, n->status.service);
-        if (n->status.job.id != NULL && n->status.job.state == JOB_RUNNING)
-            complain(c, EXIT_REFUSED, "%s: its agent is at work on job %s; wait for its end", name, n->status.job.id);
+        check_agent(f->hosts[n->host].name, n, q, c);
+        check_claim(name, n, q, c);
+        if (!plan_resume_holds(n, q)) /* else the run before left it in mid-motion */
+            check_process(name, n, q, c);
     }
 }
 
@@ -92,11 +108,13 @@ struct making {
     struct plan *p;
     struct complaints *c;
     struct peer_book *book;
+    const struct plan_request *q;
+    bool resumes; /* some node has a claim of this rollout */
 };
 
 static const char *node_name(const struct making *m, uint32_t node)
 {
-    return m->f->hosts[m->s->nodes[node].host].name;
+    return survey_node_name(m->f, &m->s->nodes[node]);
 }
 
 static void add_peer(struct making *m, uint16_t upstream, uint16_t node, const char *server)
@@ -128,6 +146,8 @@ static void match_upstream(struct making *m, uint16_t lb, const struct survey_up
         uint16_t twice;
         int32_t node = peer_book_owner(m->book, lb, u->peers[k].server, u->peers[k].name, &twice);
 
+        if (node < 0 && m->resumes)
+            node = plan_resume_owner(m->s, m->q, m->p->lbs[lb].name, u->name, u->peers[k].server);
         if (node < 0)
             continue;
         if (twice != UINT16_MAX) {
@@ -183,20 +203,19 @@ static void match_all(struct making *m)
  * it in rotation. */
 static void check_peers(const struct making *m, uint16_t node, const struct plan_node *n)
 {
-    const struct fleet_host *h = &m->f->hosts[m->s->nodes[node].host];
     const struct agent_status *st = &m->s->nodes[node].status;
     char *unmet = peer_book_unmet(m->book, node);
 
     if (unmet != NULL)
-        complain(m->c, EXIT_REFUSED, "%s: no load balancer has the peer %s that its rollout_peer names", h->name,
+        complain(m->c, EXIT_REFUSED, "%s: no load balancer has the peer %s that its rollout_peer names", n->name,
                  unmet);
     else if (n->n_peers == 0)
         complain(m->c, EXIT_REFUSED,
                  "%s: no load balancer has a peer at an address that its service listens on%s%s; name it by "
                  "rollout_peer=, or take the host out with --limit",
-                 h->name, st->n_listening > 0 ? ", such as " : "", st->n_listening > 0 ? st->listening[0] : "");
+                 n->name, st->n_listening > 0 ? ", such as " : "", st->n_listening > 0 ? st->listening[0] : "");
     else if (n->n_peers > PLAN_NODE_PEERS_MAX)
-        complain(m->c, EXIT_REFUSED, "%s: %u peers over all load balancers; at most %d", h->name, n->n_peers,
+        complain(m->c, EXIT_REFUSED, "%s: %u peers over all load balancers; at most %d", n->name, n->n_peers,
                  PLAN_NODE_PEERS_MAX);
     free(unmet);
 }
@@ -208,23 +227,27 @@ static void add_nodes(struct making *m)
 
     p->nodes = pool_take(&p->owned, (m->s->n_nodes + 1) * sizeof *p->nodes);
     for (uint32_t i = 0; i < m->s->n_nodes; i++) {
-        const struct fleet_host *h = &m->f->hosts[m->s->nodes[i].host];
         const struct agent_status *st = &m->s->nodes[i].status;
         struct plan_node *n = &p->nodes[p->n_nodes++];
 
-        n->name = plan_keep(p, h->name);
-        n->agent = plan_keep(p, h->agent_url);
-        n->address = plan_keep(p, h->agent_address);
-        n->zone = plan_keep(p, h->zone);
+        plan_name_node(p, n, m->f, &m->s->nodes[i]);
         n->health = plan_health_url(p, m->f, m->o, m->s->nodes[i].host);
         n->surveyed = n->before = st->ident;
         n->claim_fence = st->claim.there ? st->claim.fence : 0;
-        n->at_target = p->has_release && ident_runs(&st->ident, p->release_sha256);
+        n->brought = plan_resume_brought(st, m->q);
+        n->at_target = p->has_release ? ident_runs(&st->ident, p->release_sha256) : n->brought;
+        n->brought = n->brought && n->at_target;
+        if (n->brought)
+            n->before = st->job.before;
+        if (m->q->rollback)
+            plan_aim_back(n, st, m->q, m->c);
         n->first_peer = peer;
         while (peer < p->n_peers && p->peers[peer].node == i)
             peer++;
         n->n_peers = peer - n->first_peer;
         check_peers(m, (uint16_t)i, n);
+        if (plan_resume_holds(&m->s->nodes[i], m->q))
+            plan_resume_node(p, n, &st->claim, m->c);
     }
 }
 
@@ -261,7 +284,7 @@ static uint32_t most_at_once(const struct plan *p, uint32_t upstream, const stru
     for (uint32_t i = 0; i < p->n_peers; i++) { /* grouped by node, then by upstream */
         const struct plan_peer *peer = &p->peers[i];
 
-        if (peer->upstream != upstream || p->nodes[peer->node].at_target)
+        if (peer->upstream != upstream || p->nodes[peer->node].at_target || p->nodes[peer->node].in_place)
             continue;
         if (i == 0 || peer[-1].node != peer->node || peer[-1].upstream != upstream)
             own = 0;
@@ -286,14 +309,16 @@ static void check_floor(const struct making *m, uint32_t upstream, const struct 
         complain(
             m->c, EXIT_REFUSED,
             "upstream %s at %s: %u of %u peers are up and the floor is %u, so none may be taken out (a node has %u "
-            "there); bring peers up or raise --max-unavailable",
-            u->name, m->p->lbs[m->p->upstreams[upstream].lb].name, up, configured, floor, most);
+            "there); %s",
+            u->name, m->p->lbs[m->p->upstreams[upstream].lb].name, up, configured, floor, most,
+            most < configured ? "bring peers up or raise --max-unavailable"
+                              : "add a second node, or accept a handover without a drain by --in-place");
 }
 
 struct plan *plan_make(const struct fleet *f, const struct options *o, const struct survey *s,
                        const struct plan_request *q, struct complaints *c)
 {
-    struct making m = {.f = f, .o = o, .s = s, .c = c};
+    struct making m = {.f = f, .o = o, .s = s, .c = c, .q = q};
 
     check_lbs(f, s, c);
     check_nodes(f, s, q, c);
@@ -301,15 +326,21 @@ struct plan *plan_make(const struct fleet *f, const struct options *o, const str
     if (c->exit_code != 0)
         return NULL;
     m.p = plan_begin(f, o, s, q);
+    m.p->kind = q->rollback ? PLAN_ROLLBACK : PLAN_ROLL;
     m.book = peer_book_new(f, s);
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        m.resumes = m.resumes || plan_resume_holds(&s->nodes[i], q);
     match_all(&m);
     add_nodes(&m);
     peer_book_free(&m.book);
+    if (o->in_place)
+        plan_mark_in_place(m.p, s);
     for (uint32_t i = 0; c->exit_code == 0 && i < m.p->n_upstreams; i++) {
         const struct survey_upstream *u = plan_surveyed_upstream(s, m.p->upstreams[i].lb, m.p->upstreams[i].name);
 
         check_lease(&m, q, &m.p->upstreams[i], u);
-        if (c->exit_code == 0) /* who holds the lease may be the one who has peers out */
+        /* Who holds the lease may be the one who has peers out; and what was left out goes back in any case. */
+        if (c->exit_code == 0 && !m.resumes)
             check_floor(&m, i, u);
     }
     if (c->exit_code != 0)

@@ -12,6 +12,8 @@
 struct plan_request {
     const char *rollout; /* id */
     const char *holder;
+    bool rollback;             /* each node to the release before the one that runs; without a release */
+    const char *hosts, *given; /* given.h; NULL = not to be kept */
     bool has_release;
     uint8_t release_sha256[32];
     uint64_t release_size;
@@ -27,6 +29,15 @@ struct plan *plan_make(const struct fleet *, const struct options *, const struc
 struct plan *plan_make_repair(const struct fleet *, const struct options *, const struct survey *,
                               const struct plan_request *, struct complaints *);
 
+/* Of `rollout rollback`: to which release a node goes back, or a complaint that none is known; in plan_rollback.c. */
+void plan_aim_back(struct plan_node *, const struct agent_status *, const struct plan_request *, struct complaints *);
+/* The node is claimed by an earlier run of it: complains where that was no rollback. */
+void plan_check_back(const char *name, const struct survey_node *, const struct plan_request *, struct complaints *);
+
+/* --in-place, the one exception to I2: nodes that are alone in an upstream are handed over without being taken out; in
+ * plan_in_place.c. */
+void plan_mark_in_place(struct plan *, const struct survey *);
+
 /* What both begin with: settings, load balancers; in plan_settings.c. */
 struct plan *plan_begin(const struct fleet *, const struct options *, const struct survey *,
                         const struct plan_request *);
@@ -35,6 +46,8 @@ struct plan *plan_begin(const struct fleet *, const struct options *, const stru
 void plan_check_health(const struct fleet *, const struct options *, const struct survey *, struct complaints *);
 /* What checks this node's health: plan_node.health. */
 const char *plan_health_url(struct plan *, const struct fleet *, const struct options *, uint32_t host);
+/* Name, host, service, agent, address and zone of a node. */
+void plan_name_node(struct plan *, struct plan_node *, const struct fleet *, const struct survey_node *);
 /* 1 + the highest fence that any load balancer or agent reports. */
 uint64_t plan_next_fence(const struct survey *);
 /* Index of an upstream at a load balancer (by survey index), or -1. */

@@ -1,6 +1,7 @@
 /* plan_pack.c - the plan as JSON text, for the journal's first event. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
@@ -12,7 +13,7 @@
 static void put(json_t *object, const char *key, json_t *value)
 {
     if (json_object_set_new(object, key, value) != 0)
-        abort(); /* out of memory, or text that is no UTF-8: names were checked when they were read */
+        abort(); /* out of memory */
 }
 
 static void put_uint(json_t *object, const char *key, uint64_t value)
@@ -20,9 +21,20 @@ static void put_uint(json_t *object, const char *key, uint64_t value)
     put(object, key, json_integer((json_int_t)value));
 }
 
+/* A path may be no UTF-8: it is kept readable, but not found again. */
 static void put_text(json_t *object, const char *key, const char *text)
 {
-    put(object, key, json_string(text));
+    json_t *value = json_string(text);
+
+    if (value == NULL) {
+        char *plain = mem_text(text);
+
+        for (char *c = plain; *c != '\0'; c++)
+            *c = (char)((*c & 0x80) != 0 ? '?' : *c);
+        value = json_string(plain);
+        free(plain);
+    }
+    put(object, key, value);
 }
 
 static void put_bool(json_t *object, const char *key, bool value)
@@ -103,11 +115,18 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     json_t *o = json_object(), *peers = json_array();
 
     put_text(o, "name", n->name);
+    if (n->host != NULL)
+        put_text(o, "host", n->host);
+    if (n->service != NULL)
+        put_text(o, "service", n->service);
     put_text(o, "agent", n->agent);
     put_text(o, "address", n->address);
     put_text(o, "zone", n->zone);
     put_text(o, "health", n->health);
     put_bool(o, "at_target", n->at_target);
+    put_bool(o, "brought", n->brought);
+    put_bool(o, "in_place", n->in_place);
+    put_bool(o, "resumed", n->resumed);
     put(o, "surveyed", pack_ident(&n->surveyed));
     put_u64(o, "out", n->out_mask);
     put_u64(o, "prior_drain", n->prior_drain_mask);
@@ -143,10 +162,12 @@ static json_t *pack_head(const struct plan *p)
     json_t *o = json_object(), *waits = json_array(), *batches = json_array();
 
     put_uint(o, "plan", PLAN_PACK_VERSION);
-    put_text(o, "kind", p->kind == PLAN_REPAIR ? "repair" : "roll");
+    put_text(o, "kind", plan_kind_word(p->kind));
     put_text(o, "rollout", p->rollout);
     put_text(o, "holder", p->holder);
     put_text(o, "service", p->service);
+    put_text(o, "hosts", p->hosts);
+    put_text(o, "given", p->given);
     put_u64(o, "fence", p->fence);
     put_uint(o, "lease_ttl_ms", p->lease_ttl_ms);
     put_uint(o, "lease_wait_ms", p->lease_wait_ms);
@@ -171,15 +192,43 @@ static json_t *pack_head(const struct plan *p)
     put_uint(o, "health_low", p->health.status.low);
     put_uint(o, "health_high", p->health.status.high);
     put_text(o, "health_body", p->health.body);
+    put_bool(o, "by_zone", p->by_zone);
     put_uint(o, "max_failures", p->max_failures);
     put_bool(o, "rolls_back", p->rolls_back);
     return o;
 }
 
+/* Node after node: a tree of ten thousand of them would be most of the program's memory. */
+struct text {
+    char *text;
+    size_t n, room;
+};
+
+static void add(struct text *t, const char *more)
+{
+    size_t n = strlen(more);
+
+    if (t->n + n + 1 > t->room) {
+        t->room = (t->n + n + 1) / 4 * 5 + 1024;
+        t->text = mem_grow(t->text, t->room, 1);
+    }
+    memcpy(t->text + t->n, more, n + 1);
+    t->n += n;
+}
+
+static void add_json(struct text *t, json_t *o)
+{
+    char *text = mem_must(json_dumps(o, JSON_COMPACT));
+
+    add(t, text);
+    free(text);
+    json_decref(o);
+}
+
 char *plan_pack(const struct plan *p)
 {
-    json_t *o = pack_head(p), *lbs = json_array(), *upstreams = json_array(), *nodes = json_array();
-    char *text;
+    json_t *o = pack_head(p), *lbs = json_array(), *upstreams = json_array();
+    struct text text;
 
     for (uint32_t i = 0; i < p->n_lbs; i++)
         (void)json_array_append_new(lbs, pack_lb(&p->lbs[i]));
@@ -190,14 +239,19 @@ char *plan_pack(const struct plan *p)
         put_text(u, "name", p->upstreams[i].name);
         (void)json_array_append_new(upstreams, u);
     }
-    for (uint32_t i = 0; i < p->n_nodes; i++)
-        (void)json_array_append_new(nodes, pack_node(p, &p->nodes[i]));
     put(o, "lbs", lbs);
     put(o, "upstreams", upstreams);
-    put(o, "nodes", nodes);
-    text = mem_must(json_dumps(o, JSON_COMPACT));
+    text.text = mem_must(json_dumps(o, JSON_COMPACT));
+    text.n = text.room = strlen(text.text);
     json_decref(o);
-    return text;
+    text.n--; /* its closing brace */
+    add(&text, ",\"nodes\":[");
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        add(&text, i == 0 ? "" : ",");
+        add_json(&text, pack_node(p, &p->nodes[i]));
+    }
+    add(&text, "]}");
+    return text.text;
 }
 
 /* ---- and back */
@@ -234,10 +288,15 @@ static void unpack_head(struct plan *p, const json_t *o)
     const json_t *waits = json_opt_array(o, "wait_ms"), *batches = json_opt_array(o, "batches");
     const char *kind = json_opt_string(o, "kind");
 
-    p->kind = kind != NULL && strcmp(kind, "repair") == 0 ? PLAN_REPAIR : PLAN_ROLL;
+    p->kind = PLAN_ROLL;
+    for (enum plan_kind k = PLAN_ROLL; kind != NULL && k <= PLAN_ROLLBACK; k++)
+        if (strcmp(kind, plan_kind_word(k)) == 0)
+            p->kind = k;
     p->rollout = keep(p, o, "rollout");
     p->holder = keep(p, o, "holder");
     p->service = keep(p, o, "service");
+    p->hosts = keep(p, o, "hosts");
+    p->given = keep(p, o, "given");
     p->fence = get_u64(o, "fence");
     p->lease_ttl_ms = u32(o, "lease_ttl_ms");
     p->lease_wait_ms = u32(o, "lease_wait_ms");
@@ -259,6 +318,7 @@ static void unpack_head(struct plan *p, const json_t *o)
     p->gate = unpack_gate(json_opt_object(o, "gate"));
     p->health = (struct plan_health){.status = {(uint16_t)u32(o, "health_low"), (uint16_t)u32(o, "health_high")},
                                      .body = keep(p, o, "health_body")};
+    p->by_zone = json_opt_bool(o, "by_zone", false);
     p->max_failures = u32(o, "max_failures");
     p->rolls_back = json_opt_bool(o, "rolls_back", false);
 }
@@ -288,11 +348,16 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     const json_t *peers = json_opt_array(o, "peers");
 
     n->name = keep(p, o, "name");
+    n->host = json_opt_string(o, "host") != NULL ? keep(p, o, "host") : NULL;
+    n->service = json_opt_string(o, "service") != NULL ? keep(p, o, "service") : NULL;
     n->agent = keep(p, o, "agent");
     n->address = keep(p, o, "address");
     n->zone = keep(p, o, "zone");
     n->health = keep(p, o, "health");
     n->at_target = json_opt_bool(o, "at_target", false);
+    n->brought = json_opt_bool(o, "brought", false);
+    n->in_place = json_opt_bool(o, "in_place", false);
+    n->resumed = json_opt_bool(o, "resumed", false);
     n->surveyed = unpack_ident(o, "surveyed");
     n->out_mask = get_u64(o, "out");
     n->prior_drain_mask = get_u64(o, "prior_drain");

@@ -58,15 +58,11 @@ static bool add_peers(struct plan *p, struct plan_node *n, uint16_t id, const st
 static void add_node(struct plan *p, const struct fleet *f, const struct options *o, const struct survey *s,
                      const struct survey_node *sn, struct complaints *c)
 {
-    const struct fleet_host *h = &f->hosts[sn->host];
     const struct agent_claim *claim = &sn->status.claim;
     uint16_t id = (uint16_t)p->n_nodes;
     struct plan_node *n = &p->nodes[p->n_nodes++];
 
-    n->name = plan_keep(p, h->name);
-    n->agent = plan_keep(p, h->agent_url);
-    n->address = plan_keep(p, h->agent_address);
-    n->zone = plan_keep(p, h->zone);
+    plan_name_node(p, n, f, sn);
     n->health = plan_health_url(p, f, o, sn->host);
     n->surveyed = sn->status.ident;
     n->before = claim->before;
@@ -124,7 +120,7 @@ struct plan *plan_make_repair(const struct fleet *f, const struct options *o, co
 
         if (!n->good)
             complain(c, n->call == CALL_FINE ? EXIT_REFUSED : EXIT_UNREACHABLE,
-                     "node %s: %s; whether a rollout left it out is unknown", f->hosts[n->host].name, n->text);
+                     "node %s: %s; whether a rollout left it out is unknown", survey_node_name(f, n), n->text);
         else if (strcmp(n->root.node, f->hosts[n->host].name) != 0)
             complain(c, EXIT_REFUSED, "%s: the agent there calls itself %s; correct the hosts file or its `node =`",
                      f->hosts[n->host].name, n->root.node);

@@ -22,6 +22,7 @@ static void set_waits(struct plan *p, const struct options *o)
     p->wait_ms[WAIT_BAKE] = o->bake_ms;
     p->wait_ms[WAIT_RETRY] = 1000;
     p->wait_ms[WAIT_POLL] = o->lb_poll_ms;
+    p->wait_ms[WAIT_DRAIN_POLL] = o->drain_poll_ms;
     p->wait_ms[WAIT_MEND] = change;
     p->wait_ms[WAIT_PROBE] = o->health_interval_ms;
 }
@@ -33,6 +34,7 @@ static void set_pace(struct plan *p, const struct options *o, uint32_t n_nodes)
         p->batches[i] = share_of(o->batch.items[i], n_nodes);
     p->max_unavailable = o->max_unavailable.value;
     p->max_unavailable_percent = o->max_unavailable.percent;
+    p->by_zone = o->order == ORDER_ZONE;
 }
 
 /* Who asks to go on without saying how far goes on to the end. */
@@ -61,6 +63,8 @@ struct plan *plan_begin(const struct fleet *fleet, const struct options *o, cons
     p->rollout = plan_keep(p, q->rollout);
     p->holder = plan_keep(p, q->holder);
     p->service = plan_keep(p, o->service);
+    p->hosts = plan_keep(p, q->hosts);
+    p->given = plan_keep(p, q->given);
     p->fence = plan_next_fence(s);
     p->lease_ttl_ms = o->lease_ttl_ms;
     p->has_release = q->has_release;
@@ -86,6 +90,18 @@ struct plan *plan_begin(const struct fleet *fleet, const struct options *o, cons
                                      s->lbs[i].api_version};
     }
     return p;
+}
+
+void plan_name_node(struct plan *p, struct plan_node *n, const struct fleet *f, const struct survey_node *sn)
+{
+    const struct fleet_host *h = &f->hosts[sn->host];
+
+    n->name = plan_keep(p, survey_node_name(f, sn));
+    n->host = sn->name != NULL ? plan_keep(p, h->name) : NULL;
+    n->service = sn->service != NULL ? plan_keep(p, sn->service) : NULL;
+    n->agent = plan_keep(p, h->agent_url);
+    n->address = plan_keep(p, h->agent_address);
+    n->zone = plan_keep(p, h->zone);
 }
 
 uint64_t plan_next_fence(const struct survey *s)

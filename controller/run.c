@@ -26,6 +26,12 @@ static void book_end(struct run *r, const struct node *n)
         forget_begun(r, n->id);
 }
 
+/* What was looked at some time before it is sent: a job or a drain again, or the way back. */
+static bool looks_first(const struct plan *p, const struct node *n, enum ask ask, bool moved)
+{
+    return !p->nodes[n->id].in_place && (((ask == ASK_JOB || ask == ASK_DRAIN) && !moved) || ask == ASK_UNDO);
+}
+
 void state_move(struct run *r, const struct plan *p, uint16_t id, const struct move *m, struct turn *t)
 {
     const struct node *n = state_node(r, id);
@@ -43,16 +49,15 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
             gate_tell(r, p, id, e->text);
     }
     if (m->moved)
-        x->looks = false;
+        look_end(r, id);
     if (m->moved && m->from == STEP_DRAIN && n->step == STEP_QUIET)
         drift_taken(r, p, id, n->out_mask);
     if (m->asks) {
         enum ask ask = m->action.ask;
 
-        x->sends = ((ask == ASK_JOB || ask == ASK_DRAIN) && !m->moved) || ask == ASK_UNDO;
+        x->sends = looks_first(p, n, ask, m->moved);
         if (ask == ASK_PEERS || ask == ASK_FLOOR || x->sends) {
-            x->looks = true;
-            x->look_turn = r->turn;
+            look_begin(r, id);
         } else if ((ask == ASK_CLAIM || ask == ASK_UNCLAIM) && x->renewing) {
             x->deferred = true; /* a renewal that overtakes an unclaim would bring the claim back */
         } else {
@@ -159,19 +164,37 @@ static void look_at_claim(struct run *r, const struct plan *p, const struct inpu
     }
 }
 
+static void begin_node(struct run *r, const struct plan *p, uint16_t id, struct turn *t)
+{
+    struct move m = node_begin(state_node(r, id), p);
+
+    state_begun(r)[r->n_begun++] = id;
+    state_move(r, p, id, &m, t);
+}
+
+/* What an earlier run left out is in motion already: no batch holds it up, nor a failure of one of them the others. */
+static void begin_resumed(struct run *r, const struct plan *p, struct turn *t)
+{
+    for (uint32_t i = 0; i < r->n_nodes && r->next == 0; i++)
+        if (p->nodes[i].resumed && state_node(r, i)->step == STEP_WAIT)
+            begin_node(r, p, (uint16_t)i, t);
+}
+
 static void begin_nodes(struct run *r, const struct plan *p, struct turn *t)
 {
     uint32_t in_motion = 0;
 
+    if (r->phase == RUN_ROLLING && r->stop == RUN_GOES)
+        begin_resumed(r, p, t);
     for (uint32_t i = 0; i < r->n_begun; i++)
         in_motion += node_in_motion(state_node(r, state_begun(r)[i])) ? 1 : 0;
     while (r->phase == RUN_ROLLING && r->stop == RUN_GOES && r->next < r->n_nodes &&
-           in_motion < pace_batch(p, r->n_done)) {
+           in_motion < pace_batch(p, r->n_done) && pace_zone_is_free(r, p, (uint16_t)r->next)) {
         uint16_t id = (uint16_t)r->next++;
-        struct move m = node_begin(state_node(r, id), p);
 
-        state_begun(r)[r->n_begun++] = id;
-        state_move(r, p, id, &m, t);
+        if (p->nodes[id].resumed)
+            continue;
+        begin_node(r, p, id, t);
         in_motion += node_in_motion(state_node(r, id)) ? 1 : 0;
     }
     in_motion = reverse_drive(r, p, in_motion, t);
@@ -217,12 +240,16 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
     case IN_TIME:
         break;
     case IN_ANSWER:
+        lease_lost(r, p, in, t);
         look_at_claim(r, p, in, t);
         m = node_answer(state_node(r, in->node), p, &in->answer);
         state_move(r, p, in->node, &m, t);
         break;
     case IN_LB:
         look_input(r, p, in, t);
+        break;
+    case IN_LOOK:
+        look_single_input(r, p, in, t);
         break;
     case IN_LEASE:
         lease_answer(r, p, in, t);
@@ -299,8 +326,10 @@ void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char
 }
 
 /* Begins something new on a node; what brings it back does not. */
-static bool begins(const struct action *a)
+static bool begins(const struct run *r, const struct action *a)
 {
+    if (a->kind == ACT_ASK && run_node(r, a->node)->step == STEP_RECLAIM)
+        return false;
     return a->kind == ACT_ASK && (a->ask == ASK_CLAIM || a->ask == ASK_STAGE || a->ask == ASK_DRAIN ||
                                   a->ask == ASK_DOWN || a->ask == ASK_JOB);
 }
@@ -314,7 +343,7 @@ void run_withhold(struct run *r, const struct plan *p, struct turn *t)
         struct action a = t->actions[i];
         struct move m;
 
-        if (!begins(&a)) {
+        if (!begins(r, &a)) {
             i++;
             continue;
         }
@@ -361,7 +390,7 @@ int run_exit_code(const struct run *r, int signal)
         if (n->step == STEP_WAIT && n->out_mask != 0 && r->stop != RUN_STOP_HELD)
             return 3; /* a repair that never came to it; what another rollout holds is that one's to answer for */
         failed = failed || n->outcome == OUTCOME_FAILED;
-        done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED;
+        done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED && n->outcome != OUTCOME_LEFT;
     }
     if (reverse_is_complete(r))
         return 8;

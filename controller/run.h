@@ -38,7 +38,11 @@ struct run_lb {
     uint64_t began_turn, read_turn; /* turn in which the outstanding / the last arrived read was begun */
     uint32_t began_ms;              /* since the last read was begun */
     uint32_t read_age_ms;           /* since the last arrived good read was begun; UINT32_MAX = never */
+    uint32_t took_ms;               /* that read took */
+    uint32_t n_held;                /* looks at one server that it holds until that is quiet */
     bool reading, exact;
+    bool one_by_one; /* it shows one server, too */
+    bool stale;      /* what was decided by the last list should soon have a newer one */
 };
 
 enum lease_state {
@@ -60,11 +64,15 @@ struct run_lease {
 
 /* What the run knows of a node beside its state. */
 struct run_extra {
-    uint64_t look_turn;   /* turn in which it asked to see its peers */
+    uint64_t look_turn;   /* turn in which it asked to see its peers; also names the look at them one by one */
+    uint64_t look_asked;  /* of its peers: asked for one by one ... */
+    uint64_t look_seen;   /* ... and seen so */
     uint64_t hold_mask;   /* of its peers: to be taken down again once its agent confirms that the claim is ours */
     uint64_t out_turn;    /* turn in which it was certain last that its peers were taken out */
+    uint32_t look_ms;     /* since that look began; UINT32_MAX = there was none in this step */
     uint32_t claim_ms;    /* since its claim was last put */
     bool looks, renewing; /* waits to see its peers; a renewal of its claim is outstanding */
+    bool needs_list;      /* FLOOR: the last list says no, so a newer one must say it */
     bool deferred;        /* its (un)claim waits for that renewal to end */
     bool anew;            /* the renewal finds no claim: it was lost, and is put where nobody else has one */
     bool holding;         /* a HOLD is outstanding */

@@ -73,8 +73,8 @@ void gate_end(struct run *r, const struct plan *p, const struct node *n, struct 
 {
     char text[ANSWER_TEXT_MAX];
 
-    if (n->gate != GATE_THIN || !p->gate.pause || n->outcome == OUTCOME_FAILED)
-        return;
+    if (n->gate != GATE_THIN || !p->gate.pause || n->outcome == OUTCOME_FAILED || r->reversing)
+        return; /* reversing: it is taken back whatever the verdict */
     (void)snprintf(text, sizeof text, "paused: %s: %s", p->nodes[n->id].name, gate_phrase(GATE_THIN));
     run_stop(r, p, RUN_STOP_PAUSE, text, t);
 }

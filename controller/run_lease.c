@@ -124,6 +124,14 @@ static void refused(struct run *r, const struct plan *p, const struct input *in,
         run_stop(r, p, RUN_STOP_HELD, text, t);
 }
 
+void lease_lost(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
+{
+    enum ask ask = step_row((enum step)run_node(r, in->node)->step)->ask;
+
+    if (in->answer.kind == ANS_FENCED && (ask == ASK_DRAIN || ask == ASK_DOWN || ask == ASK_BACK))
+        run_stop(r, p, RUN_STOP_HELD, in->answer.text, t);
+}
+
 void lease_answer(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
 {
     struct run_lease *l = state_lease(r, in->upstream);

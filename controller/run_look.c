@@ -5,16 +5,62 @@
 #include "pace.h"
 #include "run_state.h"
 
-#define WATCH_MS 1000 /* how often a load balancer is read that nobody waits for */
+#define PAUSE_LEAST_MS   10   /* however short a plan's pause is */
+#define FRESH_TIMES      20   /* a list of thousands of servers, which takes long, is believed for longer ... */
+#define LAST_LOOK_MAX_MS 2000 /* for people: one that was held for a second, and its way */
+#define FRESH_MAX_MS     900  /* ... but never beyond I1's second, with the time that a request takes */
+#define WATCH_MS         1000 /* how often a load balancer is read that nobody waits for */
+
+static uint32_t later(uint32_t ms, uint32_t elapsed_ms)
+{
+    return ms > UINT32_MAX - elapsed_ms ? UINT32_MAX : ms + elapsed_ms;
+}
 
 void look_time(struct run *r, uint32_t elapsed_ms)
 {
     for (uint32_t i = 0; i < r->n_lbs; i++) {
         struct run_lb *lb = state_lb(r, i);
 
-        lb->began_ms = lb->began_ms > UINT32_MAX - elapsed_ms ? UINT32_MAX : lb->began_ms + elapsed_ms;
-        lb->read_age_ms = lb->read_age_ms > UINT32_MAX - elapsed_ms ? UINT32_MAX : lb->read_age_ms + elapsed_ms;
+        lb->began_ms = later(lb->began_ms, elapsed_ms);
+        lb->read_age_ms = later(lb->read_age_ms, elapsed_ms);
     }
+    for (uint32_t i = 0; i < r->n_begun; i++) {
+        struct run_extra *x = state_extra(r, state_begun(r)[i]);
+
+        x->look_ms = later(x->look_ms, elapsed_ms);
+    }
+}
+
+void look_begin(struct run *r, uint16_t node)
+{
+    struct run_extra *x = state_extra(r, node);
+
+    x->looks = true;
+    x->needs_list = false;
+    x->look_turn = r->turn;
+    x->look_asked = x->look_seen = 0;
+}
+
+void look_end(struct run *r, uint16_t node)
+{
+    struct run_extra *x = state_extra(r, node);
+
+    x->looks = false;
+    x->look_ms = UINT32_MAX;
+}
+
+uint32_t look_pause_ms(const struct run *r, const struct plan *p, uint16_t node)
+{
+    return p->wait_ms[run_extra(r, node)->sends ? WAIT_POLL : step_row((enum step)run_node(r, node)->step)->every];
+}
+
+/* So long a list is good enough to choose by; what is then done to a node is preceded by a look at that one. */
+static uint32_t fresh_ms(const struct plan *p, const struct run_lb *lb)
+{
+    uint32_t poll = p->wait_ms[WAIT_POLL], slow = lb->took_ms < FRESH_MAX_MS ? lb->took_ms * FRESH_TIMES : FRESH_MAX_MS;
+
+    slow = slow < FRESH_MAX_MS ? slow : FRESH_MAX_MS;
+    return poll > slow ? poll : slow;
 }
 
 bool node_at_lb(const struct plan *p, uint32_t node, uint32_t lb)
@@ -27,21 +73,65 @@ bool node_at_lb(const struct plan *p, uint32_t node, uint32_t lb)
     return false;
 }
 
-/* Whether all its load balancers were read after it asked. */
-static bool node_sees(const struct run *r, const struct plan *p, uint32_t node, uint64_t since_turn)
+/* Was its i-th peer shown after it asked? The first look of a node (LOOK) may be at a list of just before: FLOOR looks
+ * again at what counts. */
+static bool peer_seen(const struct run *r, const struct plan *p, uint32_t node, uint32_t i)
+{
+    const struct run_extra *x = run_extra(r, node);
+    uint32_t peer = p->nodes[node].first_peer + i;
+    const struct run_lb *lb = run_lb(r, plan_peer_lb(p, peer));
+
+    return (x->look_seen >> i & 1) != 0 || lb->read_turn >= x->look_turn ||
+           (run_node(r, node)->step == STEP_LOOK && single_may(r, p, peer) && lb->read_age_ms <= fresh_ms(p, lb));
+}
+
+static bool node_sees(const struct run *r, const struct plan *p, uint32_t node)
+{
+    for (uint32_t i = 0; i < p->nodes[node].n_peers; i++)
+        if (!peer_seen(r, p, node, i))
+            return false;
+    return true;
+}
+
+/* Its peers there are looked at one by one, and no list is waited for. */
+static bool waits_alone(const struct run *r, const struct plan *p, uint32_t node, uint32_t lb)
+{
+    const struct plan_node *pn = &p->nodes[node];
+    const struct run_extra *x = run_extra(r, node);
+
+    for (uint32_t i = 0; i < pn->n_peers; i++)
+        if (plan_peer_lb(p, pn->first_peer + i) == lb && !peer_seen(r, p, node, i) && (x->look_asked >> i & 1) == 0)
+            return false;
+    return !x->needs_list;
+}
+
+/* Whether all its load balancers' lists were read after it asked. */
+static bool node_sees_lists(const struct run *r, const struct plan *p, uint32_t node)
 {
     const struct plan_node *pn = &p->nodes[node];
 
     for (uint32_t i = 0; i < pn->n_peers; i++)
-        if (run_lb(r, plan_peer_lb(p, pn->first_peer + i))->read_turn < since_turn)
+        if (run_lb(r, plan_peer_lb(p, pn->first_peer + i))->read_turn < run_extra(r, node)->look_turn)
             return false;
     return true;
+}
+
+/* A list that is no more the youngest is read anew before somebody has to wait for it. */
+static void refresh(struct run *r, const struct plan *p, uint32_t node)
+{
+    const struct plan_node *pn = &p->nodes[node];
+
+    for (uint32_t i = 0; i < pn->n_peers; i++) {
+        struct run_lb *lb = state_lb(r, plan_peer_lb(p, pn->first_peer + i));
+
+        lb->stale = lb->stale || lb->read_age_ms >= fresh_ms(p, lb) / 2;
+    }
 }
 
 static struct answer peers_answer(const struct run *r, const struct plan *p, uint32_t node)
 {
     const struct plan_node *pn = &p->nodes[node];
-    struct answer a = {.kind = ANS_OK, .generation = 2166136261u};
+    struct answer a = {.kind = ANS_OK, .generation = 2166136261u, .one_by_one = true};
 
     for (uint32_t i = 0; i < pn->n_peers; i++) {
         const struct seen_peer *seen = run_peer(r, pn->first_peer + i);
@@ -54,6 +144,7 @@ static struct answer peers_answer(const struct run *r, const struct plan *p, uin
         a.down |= seen->state == PEER_DOWN ? bit : 0;
         a.drain |= seen->state == PEER_DRAINING ? bit : 0;
         a.active += seen->active;
+        a.one_by_one = a.one_by_one && (run_extra(r, node)->look_seen >> i & 1) != 0;
         if (!lb->exact)
             a.generation = (a.generation ^ (uint32_t)(lb->generation ^ lb->generation >> 32)) * 16777619u;
     }
@@ -100,10 +191,13 @@ static bool too_old(const struct run *r, const struct plan *p, uint16_t node, st
 {
     const struct plan_node *pn = &p->nodes[node];
 
+    const struct run_extra *x = run_extra(r, node);
+
     for (uint32_t i = 0; i < pn->n_peers; i++) {
         uint16_t lb = plan_peer_lb(p, pn->first_peer + i);
+        uint32_t age_ms = (x->look_seen >> i & 1) != 0 ? x->look_ms : run_lb(r, lb)->read_age_ms;
 
-        if (run_lb(r, lb)->read_age_ms <= PACE_SNAPSHOT_MAX_MS)
+        if (age_ms <= PACE_SNAPSHOT_MAX_MS)
             continue;
         (void)snprintf(a->text, sizeof a->text, "%s has not shown its peers within the last second", p->lbs[lb].name);
         return true;
@@ -159,12 +253,44 @@ void look_tell_last(const struct run *r, const struct plan *p, uint16_t node, en
 {
     struct answer old = {0};
 
-    if (step_row(step)->ask == ASK_PEERS && !too_old(r, p, node, &old))
+    if (step_row(step)->ask == ASK_PEERS &&
+        (run_extra(r, node)->look_ms <= LAST_LOOK_MAX_MS || !too_old(r, p, node, &old)))
         tell_waiting(r, p, node, step, text);
 }
 
+/* The answer for a node that waits, if there is one now. */
+static bool look_ready(struct run *r, const struct plan *p, uint16_t id, const struct input *failed, struct answer *a)
+{
+    struct run_extra *x = state_extra(r, id);
+
+    if (!x->looks)
+        return false;
+    if (failed != NULL) {
+        if (failed->kind == IN_LOOK ? id != failed->node
+                                    : !node_at_lb(p, id, failed->lb) || waits_alone(r, p, id, failed->lb))
+            return false;
+        a->kind = ANS_TIMEOUT;
+        memcpy(a->text, failed->answer.text, sizeof a->text);
+        return true;
+    }
+    if (!node_sees(r, p, id))
+        return false;
+    if (x->sends && run_node(r, id)->step == STEP_DRAIN && !node_sees_lists(r, p, id)) {
+        x->needs_list = true; /* for the floor */
+        return false;
+    }
+    *a = look_answer(r, p, id);
+    if (a->kind == ANS_REFUSED && !node_sees_lists(r, p, id)) {
+        x->needs_list = true;
+        return false;
+    }
+    if (run_node(r, id)->step == STEP_LOOK || run_node(r, id)->step == STEP_FLOOR)
+        refresh(r, p, id);
+    return true;
+}
+
 /* Answer all that wait and may see now; where the load balancer could not be read, tell them so. */
-static void answer_looks(struct run *r, const struct plan *p, const struct input *failed, struct turn *t)
+void look_answer_ready(struct run *r, const struct plan *p, const struct input *failed, struct turn *t)
 {
     uint32_t i = 0;
 
@@ -175,12 +301,7 @@ static void answer_looks(struct run *r, const struct plan *p, const struct input
         struct answer a = {0};
         struct move m;
 
-        if (x->looks && failed != NULL && node_at_lb(p, id, failed->lb)) {
-            a.kind = ANS_TIMEOUT;
-            memcpy(a.text, failed->answer.text, sizeof a.text);
-        } else if (x->looks && failed == NULL && node_sees(r, p, id, x->look_turn)) {
-            a = look_answer(r, p, id);
-        } else {
+        if (!look_ready(r, p, id, failed, &a)) {
             i++;
             continue;
         }
@@ -203,11 +324,13 @@ void look_input(struct run *r, const struct plan *p, const struct input *in, str
 
     lb->reading = false;
     if (in->answer.kind != ANS_OK) {
-        answer_looks(r, p, in, t);
+        look_answer_ready(r, p, in, t);
         return;
     }
     lb->read_turn = lb->began_turn;
-    lb->read_age_ms = lb->began_ms;
+    lb->read_age_ms = lb->took_ms = lb->began_ms;
+    lb->stale = false;
+    lb->one_by_one = in->one_by_one;
     if (!first && lb->generation != in->generation)
         lease_doubt(r, p, in->lb);
     lb->generation = in->generation;
@@ -220,42 +343,48 @@ void look_input(struct run *r, const struct plan *p, const struct input *in, str
             *state_peer(r, i) = in->peers[i];
     drift_input(r, p, in->lb, t);
     gate_input(r, p, in->lb, t);
-    answer_looks(r, p, NULL, t);
+    look_answer_ready(r, p, NULL, t);
 }
 
-/* Does anybody wait for a newer list of this load balancer? */
-static bool wanted(const struct run *r, const struct plan *p, uint32_t lb)
+/* The pause after which a list is begun again for those who wait for one; UINT32_MAX = nobody does. A list that takes
+ * long is not read all the time. */
+static uint32_t pause_ms(const struct run *r, const struct plan *p, uint32_t lb)
 {
+    const struct run_lb *l = run_lb(r, lb);
+    uint32_t pause = l->stale && r->phase == RUN_ROLLING ? 0 : UINT32_MAX, least = l->took_ms;
+
     for (uint32_t i = 0; i < r->n_begun; i++) {
         uint16_t id = run_begun(r)[i];
         const struct run_extra *x = run_extra(r, id);
+        uint32_t every = look_pause_ms(r, p, id);
 
-        if (x->looks && run_lb(r, lb)->read_turn < x->look_turn && node_at_lb(p, id, lb))
-            return true;
+        if (x->looks && every < pause && l->read_turn < x->look_turn && node_at_lb(p, id, lb) &&
+            !waits_alone(r, p, id, lb))
+            pause = every;
     }
-    return false;
+    least = least < PAUSE_LEAST_MS ? PAUSE_LEAST_MS : least < FRESH_MAX_MS / 2 ? least : FRESH_MAX_MS / 2;
+    return pause > least ? pause : least;
 }
 
 /* Until this load balancer is to be read; UINT32_MAX = not as things are. */
 static uint32_t due_ms(const struct run *r, const struct plan *p, uint32_t lb)
 {
     const struct run_lb *l = run_lb(r, lb);
-    uint32_t every = p->wait_ms[WAIT_POLL];
+    uint32_t pause = l->reading ? UINT32_MAX : pause_ms(r, p, lb);
 
     if (l->reading)
         return UINT32_MAX;
-    if (!wanted(r, p, lb)) {
-        if (!gate_watches(r, p, lb) && !drift_watches(r, p, lb))
-            return UINT32_MAX;
-        every = every > WATCH_MS ? every : WATCH_MS;
-    }
-    return l->began_ms < every ? every - l->began_ms : 0;
+    if (pause == UINT32_MAX && (gate_watches(r, p, lb) || drift_watches(r, p, lb)))
+        pause = p->wait_ms[WAIT_POLL] > WATCH_MS ? p->wait_ms[WAIT_POLL] : WATCH_MS;
+    if (pause == UINT32_MAX)
+        return UINT32_MAX;
+    return l->began_ms < pause ? pause - l->began_ms : 0;
 }
 
 void look_drive(struct run *r, const struct plan *p, struct turn *t)
 {
-    if (p->kind == PLAN_REPAIR)
-        answer_looks(r, p, NULL, t); /* a claim may name no peer: then there is no list to wait for */
+    look_answer_ready(r, p, NULL, t); /* who asked just now for what is known, or may be let go on by what others did */
+    single_drive(r, p, t);
     for (uint16_t i = 0; i < r->n_lbs; i++) {
         struct run_lb *lb = state_lb(r, i);
 
@@ -270,7 +399,7 @@ void look_drive(struct run *r, const struct plan *p, struct turn *t)
 
 uint32_t look_wait_ms(const struct run *r, const struct plan *p)
 {
-    uint32_t wait = UINT32_MAX;
+    uint32_t wait = single_wait_ms(r, p);
 
     for (uint32_t i = 0; i < r->n_lbs; i++) {
         uint32_t due = due_ms(r, p, i);

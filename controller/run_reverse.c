@@ -10,16 +10,22 @@ void reverse_begin(struct run *r, const struct plan *p, const char *text, struct
     r->back_next = r->next;
 }
 
-/* Those that have had their job end the first half; only then it is known who has to go back. */
-static bool first_half_is_over(const struct run *r)
+/* Those that have had their job end the first half; only then it is known who has to go back. A bake is cut short: what
+ * is watched there will not stay. */
+static bool first_half_is_over(struct run *r)
 {
-    for (uint32_t i = 0; i < r->n_begun; i++) {
-        const struct node *n = run_node(r, run_begun(r)[i]);
+    bool over = true;
 
-        if (!n->reverse && node_in_motion(n))
-            return false;
+    for (uint32_t i = 0; i < r->n_begun; i++) {
+        struct node *n = state_node(r, run_begun(r)[i]);
+
+        if (n->reverse || !node_in_motion(n))
+            continue;
+        over = false;
+        if (n->step == STEP_BAKE)
+            n->left_ms = 0;
     }
-    return true;
+    return over;
 }
 
 uint32_t reverse_drive(struct run *r, const struct plan *p, uint32_t in_motion, struct turn *t)
@@ -27,9 +33,12 @@ uint32_t reverse_drive(struct run *r, const struct plan *p, uint32_t in_motion, 
     if (!r->reversing || r->phase != RUN_ROLLING || !first_half_is_over(r))
         return in_motion;
     while (r->back_next > 0 && in_motion < pace_batch(p, r->n_done)) {
-        uint16_t id = (uint16_t)--r->back_next;
+        uint16_t id = (uint16_t)(r->back_next - 1);
         struct move m;
 
+        if (node_was_changed(state_node(r, id)) && !pace_zone_is_free(r, p, id))
+            break;
+        r->back_next--;
         if (!node_was_changed(state_node(r, id)))
             continue;
         m = node_begin_back(state_node(r, id), p);

@@ -40,6 +40,9 @@ void budget_take(struct run *, const struct plan *, const struct node *, struct 
 /* run_lease.c */
 void lease_time(struct run *, uint32_t elapsed_ms);
 void lease_answer(struct run *, const struct plan *, const struct input *, struct turn *);
+/* The answer to an ask of a node: a load balancer that refuses the change because of another's lease ends the rollout.
+ */
+void lease_lost(struct run *, const struct plan *, const struct input *, struct turn *);
 void lease_give_back(struct run *, const struct plan *); /* enter RUN_RELEASING */
 void lease_drive(struct run *, const struct plan *, struct turn *);
 /* The nginx of `lb` is another one since: leases there are put again at once. */
@@ -71,6 +74,11 @@ void drift_held(struct run *, const struct plan *, const struct input *); /* IN_
 bool drift_watches(const struct run *, const struct plan *, uint32_t lb);
 
 /* run_look.c */
+void look_begin(struct run *, uint16_t node); /* it asks to see its peers */
+void look_end(struct run *, uint16_t node);   /* its step changed: what it asked for is of no use any more */
+void look_answer_ready(struct run *, const struct plan *, const struct input *failed, struct turn *);
+/* Between two looks of a node that waits for one. */
+uint32_t look_pause_ms(const struct run *, const struct plan *, uint16_t node);
 bool node_at_lb(const struct plan *, uint32_t node, uint32_t lb);
 void look_time(struct run *, uint32_t elapsed_ms);
 void look_input(struct run *, const struct plan *, const struct input *, struct turn *);
@@ -79,5 +87,11 @@ uint32_t look_wait_ms(const struct run *, const struct plan *);
 /* For people: what a node whose limit is over in this step waited for last at the load balancers; so far only what it
  * waited for first was told. "" stays where that is not known. */
 void look_tell_last(const struct run *, const struct plan *, uint16_t node, enum step, char text[ANSWER_TEXT_MAX]);
+
+/* run_single.c: servers looked at one by one, where the load balancer shows them so */
+bool single_may(const struct run *, const struct plan *, uint32_t peer);
+void single_drive(struct run *, const struct plan *, struct turn *);
+uint32_t single_wait_ms(const struct run *, const struct plan *);
+void look_single_input(struct run *, const struct plan *, const struct input *, struct turn *);
 
 #endif

@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,9 @@
 #include <unistd.h>
 
 #include "common/sha256.h"
+#include "given.h"
 #include "pattern.h"
+#include "plan_order.h"
 #include "signals.h"
 
 /* 20261122-170000-1a2b: sorts by time, and two at once differ. */
@@ -46,7 +49,8 @@ static bool read_release(struct session *s, struct err *err)
     struct plan_request *q = &s->request;
     const char *file = s->options->release;
 
-    q->has_release = file != NULL;
+    q->rollback = s->options->command == COMMAND_ROLLBACK;
+    q->has_release = file != NULL && !q->rollback;
     if (!q->has_release)
         return true;
     if (!sha256_file(file, q->release_sha256, &q->release_size, err))
@@ -56,33 +60,80 @@ static bool read_release(struct session *s, struct err *err)
     return true;
 }
 
-static bool read_fleet(struct session *s, struct err *err)
+static bool read_services(const struct session *s, struct err *err)
+{
+    uint32_t n = option_names_count(s->options->service);
+
+    if (s->n_nodes * n > PLAN_NODES_MAX)
+        return err_set(err, "%s: %zu nodes, %u service%s each, at most %d together; use --limit", s->fleet->path,
+                       s->n_nodes, n, n == 1 ? "" : "s", PLAN_NODES_MAX);
+    for (size_t i = 0; n > 1 && i < s->n_nodes; i++)
+        if (s->fleet->hosts[s->nodes[i]].peer != NULL)
+            return err_set(err,
+                           "%s: %s has a rollout_peer, which does not say of which of the services %s it is; roll "
+                           "them one by one",
+                           s->fleet->path, s->fleet->hosts[s->nodes[i]].name, s->options->service);
+    return true;
+}
+
+/* The hosts file; where none is named and there is a journal, the fleet that it holds. */
+static bool load_fleet(struct session *s, const struct plan *journal, struct err *err)
+{
+    struct options *o = s->options;
+    bool named = o->hosts != NULL;
+
+    if (journal != NULL && journal->given[0] != '\0' && !given_options_again(o, journal->given, named, err))
+        return false;
+    if (named)
+        return fleet_load(o->hosts, &s->fleet, err);
+    if (journal == NULL)
+        return err_set(err, "no hosts file: give --hosts FILE or set ROLLOUT_HOSTS");
+    if (journal->hosts[0] == '\0')
+        return err_set(err, "the journal of rollout %s is of an older version and holds no hosts: give --hosts FILE",
+                       journal->rollout);
+    return fleet_parse("the journal's hosts", journal->hosts, strlen(journal->hosts), &s->fleet, err);
+}
+
+static bool read_fleet(struct session *s, const struct plan *journal, struct err *err)
 {
     const struct options *o = s->options;
 
-    if (o->hosts == NULL)
-        return err_set(err, "no hosts file: give --hosts FILE or set ROLLOUT_HOSTS");
-    if (!fleet_load(o->hosts, &s->fleet, err))
+    if (!load_fleet(s, journal, err))
         return false;
     for (uint32_t i = 0; i < o->lb.count; i++)
         if (!fleet_add_lb(s->fleet, o->lb.items[i], err))
             return err_context(err, "--lb");
     if (!pattern_match(s->fleet, o->limit, &s->nodes, &s->n_nodes, err))
-        return o->limit == NULL ? false : err_context(err, "%s", o->hosts);
+        return o->limit == NULL ? false : err_context(err, "%s", s->fleet->path);
     if (s->fleet->n_lbs == 0)
-        return err_set(err, "%s: no load balancer: give a host rollout_api=URL, or name one with --lb URL", o->hosts);
+        return err_set(err, "%s: no load balancer: give a host rollout_api=URL, or name one with --lb URL",
+                       s->fleet->path);
     if (s->fleet->n_lbs > PLAN_LBS_MAX)
-        return err_set(err, "%s: %u load balancers, at most %d", o->hosts, s->fleet->n_lbs, PLAN_LBS_MAX);
-    if (s->n_nodes > PLAN_NODES_MAX)
-        return err_set(err, "%s: %zu nodes, at most %d; use --limit", o->hosts, s->n_nodes, PLAN_NODES_MAX);
-    return options_merge_fleet(s->options, s->fleet, s->nodes, s->n_nodes, err);
+        return err_set(err, "%s: %u load balancers, at most %d", s->fleet->path, s->fleet->n_lbs, PLAN_LBS_MAX);
+    if (!options_merge_fleet(s->options, s->fleet, s->nodes, s->n_nodes, err) || !read_services(s, err))
+        return false;
+    return o->order != ORDER_ZONE || o->command == COMMAND_REPAIR ||
+           plan_order_by_zone(s->fleet, s->nodes, s->n_nodes, err);
 }
 
-bool session_open(struct session *s, struct options *o, struct err *err)
+static bool keep_given(struct session *s, struct err *err)
+{
+    char *cwd = getcwd(NULL, 0);
+
+    if (cwd == NULL)
+        return err_set(err, "the folder that we run in: %s", strerror(errno));
+    s->hosts = given_hosts(s->fleet, s->nodes, s->n_nodes, cwd);
+    s->given = given_options(s->options, cwd);
+    free(cwd);
+    return true;
+}
+
+bool session_open(struct session *s, struct options *o, const struct plan *journal, struct err *err)
 {
     memset(s, 0, sizeof *s);
     s->options = o;
-    if (!read_fleet(s, err) || !read_release(s, err))
+    s->journal = journal;
+    if (!read_fleet(s, journal, err) || !keep_given(s, err) || !read_release(s, err))
         return false;
     s->calls = calls_open(o->connect_timeout_ms, err);
     if (s->calls == NULL || !survey_set_profiles(s->calls, s->fleet, o, err))
@@ -94,12 +145,16 @@ bool session_open(struct session *s, struct options *o, struct err *err)
     make_holder(s);
     s->request.rollout = s->rollout;
     s->request.holder = s->holder;
+    s->request.hosts = s->hosts;
+    s->request.given = s->given;
     return true;
 }
 
 bool session_survey(struct session *s)
 {
     signals_attach(s->calls);
+    if (s->survey != NULL)
+        survey_free(&s->survey);
     s->survey = survey_make(s->calls, s->fleet, s->options, s->nodes, s->n_nodes);
     return s->survey != NULL;
 }
@@ -111,6 +166,8 @@ void session_close(struct session *s)
         survey_free(&s->survey);
     if (s->calls != NULL)
         calls_close(&s->calls);
+    free(s->hosts);
+    free(s->given);
     free(s->nodes);
     if (s->fleet != NULL)
         fleet_free(&s->fleet);

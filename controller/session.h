@@ -15,20 +15,24 @@ enum {
 };
 
 struct session {
-    struct options *options; /* borrowed */
+    struct options *options;    /* borrowed */
+    const struct plan *journal; /* borrowed: of an earlier run; NULL = none */
     struct fleet *fleet;
     uint32_t *nodes; /* indexes into fleet->hosts: --limit's, in file order */
     size_t n_nodes;
     struct calls *calls;
     struct survey *survey;
     struct plan_request request;
+    char *hosts, *given; /* given.h */
     char rollout[OPTION_NAME_MAX + 1], holder[WIRE_HOLDER_MAX + 1];
 };
 
-/* All but the survey; contacts nobody. False: the reason, for exit 78. session_close in either case. */
-bool session_open(struct session *, struct options *, struct err *);
+/* All but the survey; contacts nobody. journal: the plan of an earlier run, whose options hold where none are given
+ * now, and whose hosts where no hosts file is; NULL = there is none. False: the reason, for exit 78. session_close in
+ * either case. */
+bool session_open(struct session *, struct options *, const struct plan *journal, struct err *);
 
-/* Read the world. False: a signal came. */
+/* Read the world, or read it anew. False: a signal came. */
 bool session_survey(struct session *);
 
 void session_close(struct session *);

@@ -117,7 +117,7 @@ static void print_node(FILE *f, const struct told *t, uint32_t node, enum standi
 
 static bool all_done(const struct told *t)
 {
-    return t->ended && t->code == 0;
+    return t->ended && (t->code == 0 || t->code == 8); /* 8: all is as it was before */
 }
 
 /* NULL: nothing. Caller frees. */
@@ -225,9 +225,9 @@ json_t *status_json(const struct told *t, bool alive)
         (void)json_array_append_new(nodes, node_json(t, i, standing));
     o = json_pack("{s:s,s:s,s:o,s:s,s:s,s:o,s:o,s:o,s:I,s:I,s:s,s:s,s:o,s:o,s:o}", "rollout", p->rollout, "standing",
                   status_word(standing), "exit_code", standing == STANDING_ENDED ? json_integer(t->code) : json_null(),
-                  "kind", p->kind == PLAN_REPAIR ? "repair" : "roll", "service", p->service, "release", release_json(p),
-                  "version", text_or_null(p->version), "holder", json_text(p->holder), "fence", (json_int_t)p->fence,
-                  "runs", (json_int_t)t->runs, "began", status_time(t->view->began_ms, began), "last",
+                  "kind", plan_kind_word(p->kind), "service", p->service, "release", release_json(p), "version",
+                  text_or_null(p->version), "holder", json_text(p->holder), "fence", (json_int_t)p->fence, "runs",
+                  (json_int_t)t->runs, "began", status_time(t->view->began_ms, began), "last",
                   status_time(t->view->now_ms, last), "stopping", text_or_null(t->view->stopping), "nodes", nodes,
                   "to_do", text_or_null(command));
     free(command);

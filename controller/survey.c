@@ -9,6 +9,8 @@
 
 #define WAIT_MS         1000 /* of one collect; every call has its own limit */
 #define RESULTS_AT_ONCE 64
+#define NODES_AT_ONCE   (CALLS_ACTIVE_MAX / 2)
+#define KEPT_MAX        (CALLS_ACTIVE_MAX / 2) /* nodes whose connections wait for the rollout; more would be in its way */
 
 enum probe_kind { PROBE_VERSIONS, PROBE_NGINX, PROBE_LIST, PROBE_ROOT, PROBE_STATUS };
 
@@ -26,6 +28,8 @@ struct surveying {
     struct probe *probes; /* at most three a load balancer, two a node */
     uint32_t n_probes;
     uint32_t n_open;
+    const struct agent_root *like; /* the latest node's */
+    uint32_t next_node;            /* the first that was not asked yet */
 };
 
 bool survey_set_profiles(struct calls *calls, const struct fleet *fleet, const struct options *o, struct err *err)
@@ -55,12 +59,21 @@ static void ask(struct surveying *s, enum probe_kind kind, uint32_t i, uint32_t 
                              .connect_to = h->api_url != NULL ? h->api_address : h->agent_address,
                              .limit_ms = s->options->request_timeout_ms,
                              .cap_bytes = kind == PROBE_LIST ? LB_LIST_MAX_BYTES : LB_BODY_MAX_BYTES,
-                             .tag = probe};
+                             .tag = probe,
+                             .last = kind == PROBE_STATUS && s->survey->n_nodes > KEPT_MAX};
 
     *probe = (struct probe){.kind = kind, .i = i};
     s->n_open++;
     calls_start(s->calls, &q);
     free(url);
+}
+
+/* As one has told all, the next is asked: each call that waits for its turn would cost as much as what it tells. */
+static void ask_next_node(struct surveying *s)
+{
+    uint32_t i = s->next_node++, host = s->survey->nodes[i].host;
+
+    ask(s, PROBE_ROOT, i, host, agent_api_url_root(s->fleet->hosts[host].agent_url));
 }
 
 static void ask_all(struct surveying *s)
@@ -69,12 +82,8 @@ static void ask_all(struct surveying *s)
         uint32_t host = s->survey->lbs[i].host;
         ask(s, PROBE_VERSIONS, i, host, lb_api_url_versions(s->fleet->hosts[host].api_url));
     }
-    for (uint32_t i = 0; i < s->survey->n_nodes; i++) {
-        uint32_t host = s->survey->nodes[i].host;
-        const char *agent = s->fleet->hosts[host].agent_url;
-        ask(s, PROBE_ROOT, i, host, agent_api_url_root(agent));
-        ask(s, PROBE_STATUS, i, host, agent_api_url_status(agent, s->options->service));
-    }
+    while (s->next_node < s->survey->n_nodes && s->next_node < NODES_AT_ONCE)
+        ask_next_node(s);
 }
 
 /* ---- the list of one load balancer, copied */
@@ -210,6 +219,29 @@ static void refusal_text(const struct call_result *r, struct err *err)
     (void)err_set(err, "%s", a.text);
 }
 
+/* The status is asked for by the same connection. */
+static bool root_came(struct surveying *s, uint32_t i, const struct call_result *r, struct err *err)
+{
+    struct survey_node *n = &s->survey->nodes[i];
+
+    if (!agent_read_root(r->body, r->body_bytes, &n->root, err))
+        return false;
+    agent_root_settle(&n->root, s->like, &s->survey->owned);
+    s->like = &n->root;
+    ask(s, PROBE_STATUS, i, n->host,
+        agent_api_url_status(s->fleet->hosts[n->host].agent_url,
+                             n->service != NULL ? n->service : s->options->service));
+    return true;
+}
+
+static bool status_came(struct surveying *s, struct survey_node *n, const struct call_result *r, struct err *err)
+{
+    if (!agent_read_status(r->body, r->body_bytes, &n->status, err))
+        return false;
+    agent_status_settle(&n->status, &s->survey->owned);
+    return true;
+}
+
 static void node_came(struct surveying *s, const struct probe *probe, const struct call_result *r)
 {
     struct survey_node *n = &s->survey->nodes[probe->i];
@@ -217,13 +249,15 @@ static void node_came(struct surveying *s, const struct probe *probe, const stru
     bool went_well = is_whole(r, &err);
 
     n->call = worse(n->call, r->failure);
-    if (went_well && probe->kind == PROBE_ROOT)
-        went_well = agent_read_root(r->body, r->body_bytes, &n->root, &err);
-    else if (went_well)
-        went_well = agent_read_status(r->body, r->body_bytes, &n->status, &err);
-    else
+    if (!went_well)
         refusal_text(r, &err);
+    else if (probe->kind == PROBE_ROOT)
+        went_well = root_came(s, probe->i, r, &err);
+    else
+        went_well = status_came(s, n, r, &err);
     note(&n->good, n->text, went_well, &err);
+    if ((probe->kind == PROBE_STATUS || !went_well) && s->next_node < s->survey->n_nodes)
+        ask_next_node(s);
 }
 
 static bool collect_all(struct surveying *s)
@@ -249,26 +283,42 @@ static bool collect_all(struct surveying *s)
 }
 
 /* ---- what the header promises */
-static struct survey *survey_new(const struct fleet *fleet, const uint32_t *nodes, size_t n_nodes)
+static void add_services(struct survey *s, const struct fleet *fleet, uint32_t host, const char *services)
+{
+    char service[OPTION_NAME_MAX + 1], name[OPTION_NAME_MAX + 260];
+
+    if (option_names_count(services) == 1) {
+        s->nodes[s->n_nodes++] = (struct survey_node){.host = host, .good = true};
+        return;
+    }
+    for (uint32_t i = 0; option_name_at(services, i, service); i++) {
+        (void)snprintf(name, sizeof name, "%.256s/%s", fleet->hosts[host].name, service);
+        s->nodes[s->n_nodes++] = (struct survey_node){
+            .host = host, .service = kept(&s->owned, service), .name = kept(&s->owned, name), .good = true};
+    }
+}
+
+static struct survey *survey_new(const struct fleet *fleet, const struct options *o, const uint32_t *nodes,
+                                 size_t n_nodes)
 {
     struct survey *s = mem_zero(1, sizeof *s);
 
     s->lbs = mem_zero(fleet->n_lbs, sizeof *s->lbs);
-    s->nodes = mem_zero(n_nodes, sizeof *s->nodes);
+    s->nodes = mem_zero(n_nodes * option_names_count(o->service), sizeof *s->nodes);
     for (uint32_t i = 0; i < fleet->n_hosts; i++)
         if (fleet->hosts[i].api_url != NULL)
             s->lbs[s->n_lbs++] = (struct survey_lb){.host = i, .good = true};
     for (size_t i = 0; i < n_nodes; i++)
-        s->nodes[s->n_nodes++] = (struct survey_node){.host = nodes[i], .good = true};
+        add_services(s, fleet, nodes[i], o->service);
     return s;
 }
 
 struct survey *survey_make(struct calls *calls, const struct fleet *fleet, const struct options *o,
                            const uint32_t *nodes, size_t n_nodes)
 {
-    struct surveying s = {.calls = calls, .fleet = fleet, .options = o, .survey = survey_new(fleet, nodes, n_nodes)};
+    struct surveying s = {.calls = calls, .fleet = fleet, .options = o, .survey = survey_new(fleet, o, nodes, n_nodes)};
 
-    s.probes = mem_zero(s.survey->n_lbs * 3 + n_nodes * 2, sizeof *s.probes);
+    s.probes = mem_zero(s.survey->n_lbs * 3 + s.survey->n_nodes * 2, sizeof *s.probes);
     ask_all(&s);
     if (!collect_all(&s))
         survey_free(&s.survey);

@@ -39,8 +39,11 @@ struct survey_lb {
     struct survey_upstream *upstreams; /* in the order of the list */
 };
 
+/* One service of one node. */
 struct survey_node {
     uint32_t host;
+    const char *service; /* NULL: the only one, options->service */
+    const char *name;    /* for people, where it is one of several: "web1/app"; else NULL, see survey_node_name */
     enum call_failure call;
     bool good;
     char text[ANSWER_TEXT_MAX];
@@ -51,16 +54,21 @@ struct survey_node {
 struct survey {
     uint32_t n_lbs, n_nodes;
     struct survey_lb *lbs;     /* every load balancer of the fleet, in its order */
-    struct survey_node *nodes; /* as asked for */
+    struct survey_node *nodes; /* as asked for; a node's services stand side by side */
     struct pool owned;         /* texts */
 };
+
+static inline const char *survey_node_name(const struct fleet *f, const struct survey_node *n)
+{
+    return n->name != NULL ? n->name : f->hosts[n->host].name;
+}
 
 /* Tell `calls` the certificates, trust and password files of every host, as the options and the hosts file have them.
  */
 bool survey_set_profiles(struct calls *, const struct fleet *, const struct options *, struct err *);
 
-/* Read all load balancers and these nodes (n_nodes indexes into fleet->hosts). An unreachable host is a fact like any
- * other (good = false). A wake-up (calls_wake) breaks it off: NULL. */
+/* Read all load balancers and these nodes (n_nodes indexes into fleet->hosts), each service of --service. An
+ * unreachable host is a fact like any other (good = false). A wake-up (calls_wake) breaks it off: NULL. */
 struct survey *survey_make(struct calls *, const struct fleet *, const struct options *, const uint32_t *nodes,
                            size_t n_nodes);
 void survey_free(struct survey **);

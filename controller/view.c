@@ -1,17 +1,43 @@
 #include "view.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/mem.h"
+
+#define NAME_WIDTH_MIN 8
+#define NAME_WIDTH_MAX 40
+
+static char no_text[] = "";
+
+/* Most nodes never have one. */
+static void set_text(struct view_node *n, const char *text)
+{
+    if (n->text != no_text)
+        free(n->text);
+    n->text = text[0] != '\0' ? mem_text(text) : no_text;
+}
+
+static int name_width(const struct plan *p)
+{
+    size_t width = NAME_WIDTH_MIN;
+
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        width = strlen(p->nodes[i].name) > width ? strlen(p->nodes[i].name) : width;
+    return width > NAME_WIDTH_MAX ? NAME_WIDTH_MAX : (int)width;
+}
 
 struct view *view_new(const struct plan *p)
 {
     struct view *v = mem_zero(1, sizeof *v);
 
     v->plan = p;
+    v->name_width = name_width(p);
     v->nodes = mem_zero(p->n_nodes, sizeof *v->nodes);
-    for (uint32_t i = 0; i < p->n_nodes; i++)
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
         node_init(&v->nodes[i].state, (uint16_t)i, p);
+        v->nodes[i].text = no_text;
+    }
     return v;
 }
 
@@ -19,6 +45,8 @@ void view_free(struct view **v)
 {
     if (*v == NULL)
         return;
+    for (uint32_t i = 0; i < (*v)->plan->n_nodes; i++)
+        set_text(&(*v)->nodes[i], "");
     free((*v)->nodes);
     free(*v);
     *v = NULL;
@@ -35,9 +63,9 @@ static void feed_step(struct view_node *n, const struct event *e)
     if (e->state.step == STEP_DONE || e->state.step == STEP_OUT)
         n->ended_ms = e->wall_ms;
     if ((fell || e->state.step == STEP_OUT || e->from == STEP_BAKE) && e->text[0] != '\0')
-        (void)snprintf(n->text, sizeof n->text, "%s", e->text);
+        set_text(n, e->text);
     else if (e->state.why == WHY_NONE)
-        n->text[0] = '\0'; /* a note was about the step before */
+        set_text(n, ""); /* a note was about the step before */
 }
 
 void view_feed(struct view *v, const struct event *e)
@@ -52,7 +80,7 @@ void view_feed(struct view *v, const struct event *e)
     if (e->kind == EVENT_STEP)
         feed_step(&v->nodes[e->node], e);
     else if (e->kind == EVENT_NOTE && e->text[0] != '\0')
-        (void)snprintf(v->nodes[e->node].text, sizeof v->nodes[e->node].text, "%s", e->text);
+        set_text(&v->nodes[e->node], e->text);
 }
 
 const char *view_outcome(const struct view *v, uint16_t node)
@@ -60,7 +88,7 @@ const char *view_outcome(const struct view *v, uint16_t node)
     const struct node *n = &v->nodes[node].state;
 
     if (n->step == STEP_OUT)
-        return "OUT OF ROTATION";
+        return v->plan->nodes[node].in_place ? "NOT WELL, IN ROTATION" : "OUT OF ROTATION";
     if (n->step == STEP_WAIT)
         return "not begun";
     if (n->step != STEP_DONE)
@@ -74,6 +102,8 @@ const char *view_outcome(const struct view *v, uint16_t node)
         return "put back";
     case OUTCOME_FAILED:
         return n->why_step == STEP_BAKE ? "failed its bake, in rotation as it is" : "failed, in rotation";
+    case OUTCOME_LEFT:
+        return "taken over by another run";
     case OUTCOME_STOPPED:
         return "stopped, in rotation";
     case OUTCOME_BACK:

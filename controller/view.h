@@ -13,11 +13,12 @@ struct view_node {
     int64_t begun_ms;           /* wall time; 0 = not begun */
     int64_t ended_ms;           /* wall time; 0 = under way or not begun */
     int64_t step_ms;            /* wall time when it entered its step */
-    char text[ANSWER_TEXT_MAX]; /* what the world said when it left the good path; "" */
+    char *text;                 /* owned: what the world said when it left the good path; "" */
 };
 
 struct view {
     const struct plan *plan;        /* borrowed */
+    int name_width;                 /* of a column that most names fit in */
     struct view_node *nodes;        /* n_nodes of the plan */
     int64_t began_ms, now_ms;       /* wall time of the first and the last event */
     char stopping[ANSWER_TEXT_MAX]; /* why nothing new starts; "" */

@@ -82,6 +82,23 @@ char *words_rest(char *text, const char **bad)
     return text;
 }
 
+void words_quote(FILE *f, const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+
+    if (*text != '\0' && strspn(text, plain) == strlen(text)) {
+        (void)fputs(text, f);
+        return;
+    }
+    (void)fputc('\'', f);
+    for (; *text != '\0'; text++)
+        if (*text == '\'')
+            (void)fputs("'\\''", f);
+        else
+            (void)fputc(*text, f);
+    (void)fputc('\'', f);
+}
+
 char *words_unquote(char *text)
 {
     size_t length = strlen(text);

@@ -16,13 +16,14 @@ static void call_agent(struct world_net *w, struct part *part, const char *metho
 {
     const struct plan_node *n = &w->plan->nodes[part->work->action.node];
     struct call_request q = {.method = method,
-                             .peer = n->name,
+                             .peer = plan_node_host(w->plan, part->work->action.node),
                              .url = url,
                              .connect_to = n->address,
                              .body = body,
                              .body_bytes = body != NULL ? strlen(body) : 0,
                              .limit_ms = limit_ms,
-                             .cap_bytes = WIRE_BODY_MAX};
+                             .cap_bytes = WIRE_BODY_MAX,
+                             .last = part->work->action.ask == ASK_UNCLAIM};
 
     part_call(w, part, &q);
     free(url);
@@ -42,7 +43,7 @@ static void upload(struct world_net *w, struct part *part)
     }
     url = agent_api_url_release(w->plan, part->work->action.node);
     struct call_request q = {.method = "PUT",
-                             .peer = n->name,
+                             .peer = plan_node_host(w->plan, part->work->action.node),
                              .url = url,
                              .connect_to = n->address,
                              .body_file = w->plan->release_file,
@@ -72,7 +73,7 @@ static void stage_start(struct world_net *w, struct work *work)
         part_end(w, work_part(work, PART_AGENT, 0), ANS_OK, "");
     else
         call_agent(w, work_part(work, PART_STAGED, 0), "GET",
-                   agent_api_url_status(w->plan->nodes[a->node].agent, w->plan->service), NULL, 0);
+                   agent_api_url_status(w->plan->nodes[a->node].agent, plan_node_service(w->plan, a->node)), NULL, 0);
 }
 
 /* ---- health from here: the agent says who runs, we ask, the agent says it again */
@@ -81,26 +82,29 @@ static void ask_who(struct world_net *w, struct work *work, enum part_kind kind)
 {
     const struct plan_node *n = &w->plan->nodes[work->action.node];
 
-    call_agent(w, work_part(work, kind, 0), "GET", agent_api_url_status(n->agent, w->plan->service), NULL, 0);
+    call_agent(w, work_part(work, kind, 0), "GET",
+               agent_api_url_status(n->agent, plan_node_service(w->plan, work->action.node)), NULL, 0);
 }
 
 /* The node's own name is known to the inventory alone. */
-static const char *connect_to(const struct plan_node *n)
+static const char *connect_to(const struct plan *p, uint16_t node)
 {
+    const struct plan_node *n = &p->nodes[node];
     const char *host = strstr(n->health, "://");
-    size_t size = strlen(n->name);
+    size_t size = strlen(plan_node_host(p, node));
 
-    return host != NULL && strncmp(host + 3, n->name, size) == 0 && strchr(":/", host[3 + size]) != NULL ? n->address
-                                                                                                         : NULL;
+    return host != NULL && strncmp(host + 3, plan_node_host(p, node), size) == 0 && strchr(":/", host[3 + size]) != NULL
+               ? n->address
+               : NULL;
 }
 
 static void check_from_here(struct world_net *w, struct work *work)
 {
     const struct plan_node *n = &w->plan->nodes[work->action.node];
     struct call_request q = {.method = "GET",
-                             .peer = n->name,
+                             .peer = plan_node_host(w->plan, work->action.node),
                              .url = n->health,
-                             .connect_to = connect_to(n),
+                             .connect_to = connect_to(w->plan, work->action.node),
                              .fresh = true,
                              .cap_bytes = HEALTH_BODY_MAX};
 
@@ -159,7 +163,7 @@ void world_agent_start(struct world_net *w, const struct action *a)
     part = work_part(work, PART_AGENT, 0);
     switch (ask_of(a)) {
     case ASK_STATUS:
-        call_agent(w, part, "GET", agent_api_url_status(agent, p->service), NULL, 0);
+        call_agent(w, part, "GET", agent_api_url_status(agent, plan_node_service(p, a->node)), NULL, 0);
         return;
     case ASK_HEALTH:
         call_agent(w, part, "GET", agent_api_url_health(p, a->node), NULL, 0);

@@ -92,6 +92,7 @@ static void list_came(struct world_net *w, struct part *part, const struct call_
         }
     }
     in->active_exact = lb_view_active_exact(w->view, lb);
+    in->one_by_one = in->active_exact && !s->no_single; /* exact: our module says so, and that shows them */
     s->n_reading--;
     struct part *waiting = s->waiting;
     s->waiting = NULL;
@@ -100,6 +101,51 @@ static void list_came(struct world_net *w, struct part *part, const struct call_
         id_search(w, waiting, true, kind, err.text);
         waiting = next;
     }
+    part_end(w, part, kind, err.text);
+}
+
+/* ---- looking at a server */
+static void look(struct world_net *w, struct part *part, uint64_t id)
+{
+    const struct plan_upstream *u = upstream_of(w, part);
+    const struct plan_lb *l = &w->plan->lbs[u->lb];
+    uint32_t hold_s = part->work->action.hold_s;
+    char prefer[32];
+    const char *const headers[] = {prefer};
+    char *url = lb_api_url_server(l->api, l->api_version, u->name, id);
+    struct call_request q = {.method = "GET",
+                             .peer = l->name,
+                             .url = url,
+                             .connect_to = l->address,
+                             .headers = headers,
+                             .n_headers = 1,
+                             .limit_ms = hold_s * 1000 + w->request_ms,
+                             .cap_bytes = LB_BODY_MAX_BYTES};
+
+    (void)snprintf(prefer, sizeof prefer, "Prefer: wait=%u", hold_s);
+    part->id = id;
+    part_call(w, part, &q);
+    free(url);
+}
+
+static void look_came(struct world_net *w, struct part *part, const struct call_result *r)
+{
+    const struct plan_upstream *u = upstream_of(w, part);
+    const struct plan_lb *l = &w->plan->lbs[u->lb];
+    struct work *work = part->work;
+    struct seen_peer *seen = &work->looked[part->peer - w->plan->nodes[work->action.node].first_peer];
+    enum answer_kind kind;
+    struct err err = {""};
+
+    if (read_good(r, l->name, &kind, &err)) {
+        kind = lb_api_read_server(r->body, r->body_bytes, w->plan->peers[part->peer].server, seen, &err);
+        if (kind != ANS_OK)
+            (void)err_context(&err, "load balancer %s, upstream %s", l->name, u->name);
+        else if (seen->state == PEER_UNKNOWN)
+            w->lbs[u->lb].no_single = true;
+    }
+    if (r->status == 404 || kind == ANS_BAD)
+        w->lbs[u->lb].good = false; /* its order is not the list's any more */
     part_end(w, part, kind, err.text);
 }
 
@@ -171,8 +217,13 @@ static void id_search(struct world_net *w, struct part *part, bool searched, enu
     bool young = s->good && world_now_ms() - s->read_ms <= WORLD_LIST_AGE_MS;
     uint64_t id = part->kind == PART_LEASE ? w->view->first_ids[part->work->action.upstream] : w->view->ids[part->peer];
 
-    if (searched ? kind == ANS_OK && id != LB_NO_ID : young && id != LB_NO_ID) {
-        patch(w, part, id);
+    /* A look may go by an older list: the answer names the server, and nothing is changed. */
+    if (searched ? kind == ANS_OK && id != LB_NO_ID
+                 : (young || (s->good && part->kind == PART_LOOK)) && id != LB_NO_ID) {
+        if (part->kind == PART_LOOK)
+            look(w, part, id);
+        else
+            patch(w, part, id);
     } else if (searched) {
         no_id(w, part, kind, text);
     } else {
@@ -240,7 +291,7 @@ static void patch_came(struct world_net *w, struct part *part, const struct call
 static void patches_start(struct world_net *w, const struct action *a)
 {
     const struct plan_node *n = &w->plan->nodes[a->node];
-    struct work *work = work_new(w, a, PLAN_NODE_PEERS_MAX + 1);
+    struct work *work = work_new(w, a, n->n_peers + 1);
     struct part *begin = work_part(work, PART_PATCH, 0); /* keeps the work open until all have begun */
 
     for (uint32_t i = 0; i < n->n_peers; i++)
@@ -249,10 +300,29 @@ static void patches_start(struct world_net *w, const struct action *a)
     part_end(w, begin, ANS_OK, "");
 }
 
+static void looks_start(struct world_net *w, const struct action *a)
+{
+    const struct plan_node *n = &w->plan->nodes[a->node];
+    struct work *work = work_new(w, a, n->n_peers + 1);
+    struct part *begin = work_part(work, PART_LOOK, 0); /* keeps the work open until all have begun */
+
+    work->looked = mem_zero(n->n_peers, sizeof *work->looked);
+    work->input.looked = work->looked;
+    work->input.mask = a->mask;
+    work->input.look = a->look;
+    work->input.hold_s = a->hold_s;
+    for (uint32_t i = 0; i < n->n_peers; i++)
+        if (a->mask >> i & 1)
+            id_search(w, work_part(work, PART_LOOK, n->first_peer + i), false, ANS_OK, "");
+    part_end(w, begin, ANS_OK, "");
+}
+
 void world_lb_start(struct world_net *w, const struct action *a)
 {
     if (a->kind == ACT_READ_LB)
         read_start(w, a, false);
+    else if (a->kind == ACT_LOOK)
+        looks_start(w, a);
     else if (a->kind == ACT_LEASE)
         id_search(w, work_part(work_new(w, a, 1), PART_LEASE, 0), false, ANS_OK, "");
     else
@@ -274,6 +344,9 @@ void world_lb_result(struct world_net *w, struct part *part, const struct call_r
         return;
     case PART_AMEND:
         amend_came(w, part, r);
+        return;
+    case PART_LOOK:
+        look_came(w, part, r);
         return;
     case PART_AGENT:
     case PART_STAGED:

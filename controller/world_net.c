@@ -26,6 +26,8 @@ static enum input_kind input_of(enum action_kind kind)
         return IN_LB;
     case ACT_LEASE:
         return IN_LEASE;
+    case ACT_LOOK:
+        return IN_LOOK;
     case ACT_HOLD:
         return IN_HOLD;
     case ACT_RENEW:
@@ -54,6 +56,7 @@ static void work_free(struct work *work)
     *work->back = work->next;
     if (work->next != NULL)
         work->next->back = work->back;
+    free(work->looked);
     free(work);
 }
 
@@ -97,7 +100,7 @@ void part_call(struct world_net *w, struct part *part, struct call_request *q)
 static void net_start(struct world *world, const struct action *a)
 {
     struct world_net *w = (struct world_net *)world;
-    bool at_lb = a->kind == ACT_READ_LB || a->kind == ACT_LEASE || a->kind == ACT_HOLD ||
+    bool at_lb = a->kind == ACT_READ_LB || a->kind == ACT_LEASE || a->kind == ACT_LOOK || a->kind == ACT_HOLD ||
                  (a->kind == ACT_ASK && (a->ask == ASK_DRAIN || a->ask == ASK_DOWN || a->ask == ASK_BACK));
 
     if (at_lb)
@@ -127,9 +130,19 @@ static size_t hand_out(struct world_net *w, struct input *inputs, size_t capacit
         if (w->ready == NULL)
             w->ready_end = &w->ready;
         inputs[n++] = work->input;
-        work_free(work);
+        work->ready_next = w->handed;
+        w->handed = work;
     }
     return n;
+}
+
+static void free_handed(struct world_net *w)
+{
+    while (w->handed != NULL) {
+        struct work *work = w->handed;
+        w->handed = work->ready_next;
+        work_free(work);
+    }
 }
 
 static size_t net_collect(struct world *world, uint32_t wait_ms, struct input *inputs, size_t capacity,
@@ -140,6 +153,7 @@ static size_t net_collect(struct world *world, uint32_t wait_ms, struct input *i
     int64_t until_ms = world_now_ms() + wait_ms, now_ms;
     bool woken = false, more = true;
 
+    free_handed(w);
     while (more) {
         int64_t left_ms = until_ms - world_now_ms();
         bool wait = w->ready == NULL && !woken && left_ms > 0, this_time;
@@ -160,10 +174,8 @@ static void net_close(struct world *world)
     struct world_net *w = (struct world_net *)world;
 
     calls_drop(w->calls);
-    for (struct work *work = w->works, *next; work != NULL; work = next) {
-        next = work->next;
-        free(work);
-    }
+    while (w->works != NULL)
+        work_free(w->works);
     lb_view_free(&w->view);
     free(w->lbs);
     free(w);

@@ -16,6 +16,7 @@ enum part_kind {
     PART_PATCH,  /* of one peer */
     PART_AMEND,  /* the PATCH before it hit another server: that one as it was */
     PART_LEASE,  /* PATCH of any server of an upstream */
+    PART_LOOK,   /* GET of one peer */
     PART_AGENT,  /* from here on the agent's: the ask itself */
     PART_STAGED, /* STAGE: is the release there already? */
     PART_BEFORE, /* HEALTH from here: what runs before the check, */
@@ -26,8 +27,8 @@ enum part_kind {
 struct part {
     struct work *work;
     enum part_kind kind;
-    uint32_t peer;     /* PATCH, AMEND: index into the plan's peers */
-    uint64_t id;       /* PATCH, AMEND: nginx's, as used */
+    uint32_t peer;     /* PATCH, AMEND, LOOK: index into the plan's peers */
+    uint64_t id;       /* PATCH, AMEND, LOOK: nginx's, as used */
     struct part *next; /* of those that wait for the same list */
     char hit[120];     /* AMEND: the server that was hit */
 };
@@ -37,9 +38,10 @@ struct work {
     struct work *ready_next;
     struct action action;
     struct input input;
-    struct ident checked; /* HEALTH from here: what ran before the check */
-    bool silent;          /* a list read for ids only: nobody gets its input */
-    uint32_t n_open;      /* parts that have not ended */
+    struct seen_peer *looked; /* LOOK: by the node's peers; else NULL */
+    struct ident checked;     /* HEALTH from here: what ran before the check */
+    bool silent;              /* a list read for ids only: nobody gets its input */
+    uint32_t n_open;          /* parts that have not ended */
     uint32_t n_parts;
     struct part parts[];
 };
@@ -49,6 +51,7 @@ struct lb_state {
     uint32_t n_reading;   /* lists under way */
     int64_t read_ms;      /* when the request of the latest good list left; meaningful when `good` */
     bool good;
+    bool no_single; /* it shows no single server with what a list says of it */
 };
 
 struct world_net {
@@ -59,6 +62,7 @@ struct world_net {
     struct lb_state *lbs;
     struct work *works;
     struct work *ready, **ready_end;
+    struct work *handed; /* whose inputs are with the caller until the next collect */
     uint32_t request_ms; /* limit of an ordinary request */
     int64_t collected_ms;
 };
@@ -75,7 +79,7 @@ void part_end(struct world_net *, struct part *, enum answer_kind, const char *t
 /* Begin the call of a part. `q` lacks only the tag; a limit_ms of 0 becomes request_ms. */
 void part_call(struct world_net *, struct part *, struct call_request *q);
 
-/* world_lb.c: DRAIN, DOWN, BACK, READ_LB, LEASE */
+/* world_lb.c: DRAIN, DOWN, BACK, READ_LB, LEASE, LOOK */
 void world_lb_start(struct world_net *, const struct action *);
 void world_lb_result(struct world_net *, struct part *, const struct call_result *);
 

@@ -2,7 +2,8 @@
  * our sockets open, and connections would wait in their queues for ever once we are gone.
  *
  * Such a process is known by the successor's end of the channel, which was made for this one successor: who has it open
- * got it from there. Not found: one that closed it, runs as another user, or where there is no /proc. */
+ * got it from there. Not found: one that closed it, runs as another user, or where there is no /proc or no
+ * pidfd_open (Linux before 5.3). */
 #ifndef DEMO_SERVER_HANDOVER_STRAY_H
 #define DEMO_SERVER_HANDOVER_STRAY_H
 

@@ -2,6 +2,7 @@
 
 #include "balance_hot.h"
 #include "weights.h"
+#include "workers.h"
 
 /* What ngx_rwlock.c makes of a lock for its one writer; no header has it. */
 #define LOCKED_FOR_WRITING ((ngx_atomic_uint_t)-1)
@@ -206,6 +207,59 @@ bool apply_view(const struct view *view, const ngx_http_upstream_rr_peers_t *loc
             apply_log_stuck(upstream);
         }
         all = all && good;
+    }
+    return all;
+}
+
+/* Living workers give a peer back in nginx first and then in their own counts, and count it before their selection is
+ * over: while none selects, and with the lock none begins to, nginx's count is no larger than their sum. */
+static bool group_has_lost(const struct view *view, const struct view_upstream *upstream,
+                           const ngx_http_upstream_rr_peers_t *group, bool correct)
+{
+    bool any = false;
+
+    for (ngx_uint_t i = 0; i < upstream->peers_n; i++) {
+        const struct view_peer *entry = &upstream->peers[i];
+
+        if (entry->group != group || entry->shared == NULL || entry->peer->conns == 0) {
+            continue;
+        }
+        ngx_uint_t held = workers_sum_of(view->zone, entry->shared, view->generation);
+        if (entry->peer->conns > held) {
+            any = true;
+            entry->peer->conns = correct ? held : entry->peer->conns;
+        }
+    }
+    return any;
+}
+
+static bool apply_conns_of(const struct view *view, const struct view_upstream *upstream,
+                           ngx_http_upstream_rr_peers_t *group)
+{
+    if (!group_has_lost(view, upstream, group, false)) {
+        return true;
+    }
+    if (!apply_lock(group, false)) {
+        return false;
+    }
+    bool counted = workers_are_counted(view->zone, view->generation);
+    if (counted) {
+        (void)group_has_lost(view, upstream, group, true);
+    }
+    ngx_rwlock_unlock(&group->rwlock);
+    return counted;
+}
+
+bool apply_conns(const struct view *view)
+{
+    bool all = true;
+
+    for (ngx_uint_t u = 0; u < view->upstreams_n; u++) {
+        const struct view_upstream *upstream = &view->upstreams[u];
+
+        for (ngx_http_upstream_rr_peers_t *group = upstream->source.groups; group != NULL; group = group->next) {
+            all = apply_conns_of(view, upstream, group) && all;
+        }
     }
     return all;
 }

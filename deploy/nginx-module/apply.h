@@ -15,6 +15,10 @@ bool apply_view(const struct view *view, const ngx_http_upstream_rr_peers_t *loc
  * a worker was killed with it: this one ends, after some milliseconds or, not patient, at once. */
 bool apply_lock(ngx_http_upstream_rr_peers_t *group, bool patient);
 
+/* Under the lock. What a killed worker had at a peer stays in nginx's own count of it, which keeps to max_conns and is
+ * what least_conn goes by: takes it out of the peers of the view. False: not now, since a worker selects. */
+bool apply_conns(const struct view *view);
+
 /* Once a process and upstream. */
 void apply_log_stuck(struct view_upstream *upstream);
 

@@ -119,7 +119,11 @@ static ngx_int_t init_process(ngx_cycle_t *cycle)
     struct api_main_conf *main = conf_in_worker(cycle);
 
     if (main != NULL) {
+        workers_reap(main->zone);
         workers_join(main->zone, main->views[SHARED_HTTP].generation);
+        for (enum shared_kind kind = 0; kind < SHARED_KINDS && ngx_process == NGX_PROCESS_WORKER; kind++) {
+            view_mend(&main->views[kind]);
+        }
         state_begin(main->zone, main->views[SHARED_HTTP].generation);
     }
     return NGX_OK;

@@ -146,6 +146,7 @@ bool render_server_quiet(struct json_out *out, const struct view *view, const st
     json_open(out, '{');
     json_member_uint(out, "active", peer->active);
     json_member_bool(out, "quiet", peer->down != 0 && peer->active == 0 && snapshot.active_exact);
+    json_member_word(out, "state", state_of(peer));
     json_close(out, '}');
     json_close(out, '}');
     return !out->failed;

@@ -60,6 +60,20 @@ void view_follow(struct view *view)
     shared_unlock(view->zone);
 }
 
+void view_mend(const struct view *view)
+{
+    bool done = false;
+
+    for (unsigned tries = 0; !done && tries < LOCKED_TRIES; tries++) {
+        if (tries > 0) {
+            ngx_msleep(1);
+        }
+        shared_lock(view->zone);
+        done = apply_conns(view);
+        shared_unlock(view->zone);
+    }
+}
+
 static bool is_called(const struct view_source *source, const char *name, size_t size_bytes)
 {
     return source->name.len == size_bytes && ngx_memcmp(source->name.data, name, size_bytes) == 0;

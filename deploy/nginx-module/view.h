@@ -139,6 +139,9 @@ static inline bool view_is_current(const struct view *view)
 }
 void view_follow(struct view *view);
 
+/* In a worker at its start: it may come in the place of one that was killed. See apply_conns. */
+void view_mend(const struct view *view);
+
 /* Lease, floor and change in one step under the lock: all of it is done, or nothing. ask: NULL for a client that knows
  * of no lease. */
 enum view_verdict view_change(struct view *view, struct view_upstream *upstream, struct view_peer *peer,

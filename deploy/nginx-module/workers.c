@@ -280,7 +280,24 @@ uint64_t workers_oldest_generation(ngx_shm_zone_t *zone)
     return oldest;
 }
 
+static uint32_t count_of(const struct shared_worker *worker, const struct shared_peer *peer)
+{
+    return peer->index < worker->counts_n ? __atomic_load_n(&worker->counts[peer->index], __ATOMIC_ACQUIRE) : 0;
+}
+
 uint32_t workers_sum(ngx_shm_zone_t *zone, const struct shared_peer *peer)
+{
+    struct shared *shared = shared_of(zone);
+    uint32_t sum = 0;
+
+    SHARED_EACH(q, &shared->workers)
+    {
+        sum += count_of(ngx_queue_data(q, struct shared_worker, link), peer);
+    }
+    return sum;
+}
+
+uint32_t workers_sum_of(ngx_shm_zone_t *zone, const struct shared_peer *peer, uint64_t generation)
 {
     struct shared *shared = shared_of(zone);
     uint32_t sum = 0;
@@ -289,11 +306,25 @@ uint32_t workers_sum(ngx_shm_zone_t *zone, const struct shared_peer *peer)
     {
         struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
 
-        if (peer->index < worker->counts_n) {
-            sum += __atomic_load_n(&worker->counts[peer->index], __ATOMIC_ACQUIRE);
-        }
+        sum += worker->generation == generation ? count_of(worker, peer) : 0;
     }
     return sum;
+}
+
+bool workers_are_counted(ngx_shm_zone_t *zone, uint64_t generation)
+{
+    struct shared *shared = shared_of(zone);
+
+    SHARED_EACH(q, &shared->workers)
+    {
+        struct shared_worker *worker = ngx_queue_data(q, struct shared_worker, link);
+
+        if (worker->generation == generation &&
+            (worker->spare || __atomic_load_n(&worker->selections, __ATOMIC_ACQUIRE) % 2 == 1)) {
+            return false;
+        }
+    }
+    return !shared->worker_missed;
 }
 
 bool workers_sum_is_exact(ngx_shm_zone_t *zone, const struct shared_upstream *upstream)

@@ -67,6 +67,10 @@ uint32_t workers_sum(ngx_shm_zone_t *zone, const struct shared_peer *peer);
 /* Waits, a moment at most, until no selection runs that began before the call: a request that was sent to a peer before
  * it was taken out is then in the sum. False = a worker is still at it. */
 bool workers_settle(ngx_shm_zone_t *zone);
+/* Of the workers of one generation: none selects a peer right now, and each counts. What they have of nginx's own
+ * counts is then in workers_sum_of. */
+bool workers_are_counted(ngx_shm_zone_t *zone, uint64_t generation);
+uint32_t workers_sum_of(ngx_shm_zone_t *zone, const struct shared_peer *peer, uint64_t generation);
 bool workers_sum_is_exact(ngx_shm_zone_t *zone, const struct shared_upstream *upstream);
 
 #endif

@@ -22,6 +22,7 @@
 #define OTHER_PEERS   40
 #define MANY          40000 /* servers of one upstream */
 #define MANY_LIMIT_MS 3000
+#define OLD_MAX       64
 
 struct full {
     struct stage *stage;
@@ -31,6 +32,8 @@ struct full {
     struct stage_nginx_conf conf;
     struct stage_upstream upstreams[OTHERS + 3];
     json_int_t active;
+    pid_t old[OLD_MAX]; /* workers */
+    unsigned n_old;
 };
 
 static uint16_t listen_at(struct full *f)
@@ -161,6 +164,19 @@ static void reload(struct full *f)
     stage_nginx_reload(f->lb);
 }
 
+static bool old_are_gone(void *ctx)
+{
+    struct full *f = ctx;
+    pid_t now[OLD_MAX];
+    unsigned n = stage_nginx_workers(f->lb, now, OLD_MAX);
+
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned k = 0; k < f->n_old; k++)
+            if (now[i] == f->old[k])
+                return false;
+    return true;
+}
+
 static void old_workers_of_a_full_zone_write_to_nothing_of_others(struct stage *s)
 {
     struct full *f = start(s);
@@ -176,6 +192,7 @@ static void old_workers_of_a_full_zone_write_to_nothing_of_others(struct stage *
         reload(f); /* of `app`, and of the others, nothing is configured any more */
     for (unsigned i = 0; i < OTHERS; i++)
         f->upstreams[2 + i] = (struct stage_upstream){.name = stage_text(s, "other%u", i), .peers = peers};
+    f->n_old = stage_nginx_workers(f->lb, f->old, OLD_MAX);
     reload(f);
     let_go(f, fd);
     assert_int_equal(stage_json_int(s, look(f, "new"), "peers.0.responses.total"), 0);
@@ -184,6 +201,7 @@ static void old_workers_of_a_full_zone_write_to_nothing_of_others(struct stage *
         for (unsigned p = 0; p < OTHER_PEERS; p += 13)
             assert_int_equal(
                 stage_json_int(s, look(f, f->upstreams[2 + i].name), stage_text(s, "peers.%u.received", p)), 0);
+    stage_wait_until(s, old_are_gone, f, WAIT_MS, "the old workers to be gone, who may still write");
     reload(f); /* there is room again */
     stage_wait_until(s, new_is_exact, f, WAIT_MS, "the counts to be exact, with room for all");
 }

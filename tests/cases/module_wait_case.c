@@ -140,8 +140,8 @@ static void want_answer(struct hold *h, int fd, uint32_t limit_ms, const char *a
         stage_fail(h->lb->stage, "want %s and %s, got %s", applied, rollout, text);
 }
 
-#define QUIET   "\"rollout\":{\"active\":0,\"quiet\":true}}"
-#define HELD_1  "\"rollout\":{\"active\":1,\"quiet\":false}}"
+#define QUIET   "\"rollout\":{\"active\":0,\"quiet\":true,\"state\":\"draining\"}}"
+#define HELD_1  "\"rollout\":{\"active\":1,\"quiet\":false,\"state\":\"draining\"}}"
 #define WAIT_60 "Preference-Applied: wait=60\r\n"
 
 /* ---- when the answer comes */

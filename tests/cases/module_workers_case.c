@@ -494,11 +494,38 @@ static void killed_workers_leave_nothing_stuck_and_no_wrong_count(struct stage *
     assert_true(all_is_quiet(k->lb));
 }
 
+/* nginx's own count of what a server holds keeps a dead worker's share; with max_conns nobody would be let in again. */
+static void what_killed_workers_held_does_not_count_against_max_conns(struct stage *s)
+{
+    const char *const nobody[] = {stage_text(s, "127.0.0.1:%u", stage_port(s)), NULL};
+    const char *const silent[] = {stage_text(s, "127.0.0.1:%u max_conns=%d", silent_port(s), HELD), NULL};
+    const struct stage_upstream upstreams[] = {
+        {.name = "first", .peers = nobody, .no_zone = true}, {.name = "silent", .peers = silent}, {.name = NULL}};
+    struct stage_nginx *lb =
+        stage_nginx_start(s, "lb", &(struct stage_nginx_conf){.upstreams = upstreams, .workers = WORKERS});
+    const char *url = stage_text(s, "%s/silent/", lb->url);
+    struct want w = {lb, HELD};
+    pid_t workers[WORKERS];
+
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < HELD; i++)
+            stage_raw_send(s, stage_raw_open(s, lb->port), "GET /silent/ HTTP/1.1\r\nHost: a\r\n\r\n");
+        stage_wait_until(s, silent_has, &w, WAIT_MS, "as many requests at the server as it may have");
+        assert_int_equal(stage_http(s, "GET", url, NULL, NULL)->status, 502);
+        assert_int_equal(stage_nginx_workers(lb, workers, WORKERS), WORKERS);
+        for (int i = 0; i < WORKERS; i++) {
+            assert_int_equal(kill(workers[i], SIGKILL), 0);
+            assert_true(is_replaced(lb, workers[i]));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(the_next_request_in_every_worker_obeys_a_patch),
         stage_test(killed_workers_leave_nothing_stuck_and_no_wrong_count),
+        stage_test(what_killed_workers_held_does_not_count_against_max_conns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,13 +87,29 @@ static void one_killed_before_its_node_is_healthy_is_mended_to_the_release(struc
     expect_mended(f, "2");
 }
 
-/* What the dead rollout brought is sick: it stays out, and is named. */
-static void a_node_that_is_not_healthy_is_not_put_back(struct stage *s)
+/* What the dead rollout brought is sick: its agent brings the release before back. */
+static void a_node_that_was_left_with_a_sick_release_gets_the_one_before(struct stage *s)
 {
     struct stage_fleet *f = killed_in(s, "health", stage_server_variant(s, "sick"), NULL);
     struct stage_rollout *r = stage_fleet_run(
         f, RUN_LIMIT_MS, (const char *const[]){"repair", "--lease-ttl=2s", "--healthy-deadline=2s", NULL});
 
+    stage_rollout_expect(s, r, 0, STAGE_SAYS("node1     undo ", "1 put back"));
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
+    assert_int_equal(stage_fleet_at_version(f, "1"), 2);
+}
+
+/* And where that is not on the node any more it stays out, and is named. */
+static void a_node_that_is_not_healthy_is_not_put_back(struct stage *s)
+{
+    struct stage_fleet *f = killed_in(s, "health", stage_server_variant(s, "sick"), NULL);
+    const char *releases = stage_text(s, "%s/app/releases", f->node[0].agent->state_dir);
+    struct stage_rollout *r;
+
+    assert_int_equal(stage_run(s, 5000, (const char *const[]){"/bin/rm", "-r", releases, NULL}).exit_code, 0);
+    r = stage_fleet_run(f, RUN_LIMIT_MS,
+                        (const char *const[]){"repair", "--lease-ttl=2s", "--healthy-deadline=2s", NULL});
     stage_rollout_expect(s, r, 3, STAGE_SAYS("node1: OUT OF ROTATION", f->node[0].server->peer));
     assert_string_equal(stage_fleet_peer_state(f, 0, 0), "down");
     assert_string_equal(stage_fleet_peer_state(f, 1, 0), "down");
@@ -177,6 +193,7 @@ int main(void)
         stage_test(one_killed_with_a_node_down_is_mended),
         stage_test(one_killed_while_the_job_runs_is_mended),
         stage_test(one_killed_before_its_node_is_healthy_is_mended_to_the_release),
+        stage_test(a_node_that_was_left_with_a_sick_release_gets_the_one_before),
         stage_test(a_node_that_is_not_healthy_is_not_put_back),
         stage_test(nothing_rolls_before_the_repair),
         stage_test(a_fleet_with_nothing_to_repair_is_left_alone),

@@ -391,12 +391,13 @@ enum answer_kind fake_claim_put(struct fake_fleet *f, const struct plan *p, cons
         return ANS_FENCED;
     if (!claim_is(c, p) && seen != act->expect)
         return ANS_FENCED;
-    if (!claim_is(c, p))
+    if (!c->there || strcmp(c->rollout, p->rollout) != 0) /* else an earlier run's: what ran then counts */
         fake_judge_claimed(f, act->node);
     *c = (struct fake_claim){.there = true,
                              .fence = p->fence,
                              .mask = act->mask,
                              .prior_mask = act->prior_mask,
+                             .before = act->before,
                              .until_ms = f->now_ms + p->lease_ttl_ms};
     (void)snprintf(c->rollout, sizeof c->rollout, "%s", p->rollout);
     a->highest = p->fence;
@@ -434,7 +435,7 @@ void fake_job_id(char id[64], const struct plan *p, uint16_t node, enum ask ask,
 static void job_ends(struct fake_fleet *f, uint32_t node)
 {
     struct fake_agent *a = &f->agents[node];
-    enum fake_fate fate = a->job.ask == ASK_UNDO ? a->undo_fate : a->fate;
+    enum fake_fate fate = a->job.fate;
 
     if (a->job.state != JOB_RUNNING || fate == FATE_HANGS)
         return;
@@ -454,8 +455,7 @@ enum answer_kind fake_job_post(struct fake_fleet *f, const struct plan *p, const
                          : act->reverse       ? act->goal[0]
                          : p->has_release     ? p->release_sha256[0]
                                               : a->installed;
-    enum ask what = act->reverse ? ASK_UNDO : act->ask;
-    enum fake_fate fate = what == ASK_UNDO ? a->undo_fate : a->fate;
+    enum fake_fate fate = act->ask == ASK_UNDO ? a->undo_fate : act->reverse ? a->back_fate : a->fate;
     char id[64];
 
     fake_job_id(id, p, act->node, act->ask, act->attempt);
@@ -466,8 +466,12 @@ enum answer_kind fake_job_post(struct fake_fleet *f, const struct plan *p, const
     if (fate == FATE_REFUSED || (a->job.id[0] != '\0' && a->job.state == JOB_RUNNING))
         return ANS_REFUSED;
     fake_judge_touch(f, p, act->node, executable);
-    a->job =
-        (struct fake_job){.ask = what, .state = JOB_RUNNING, .touched = true, .ends_ms = f->now_ms + a->job_takes_ms};
+    a->job = (struct fake_job){.ask = act->ask,
+                               .fate = fate,
+                               .state = JOB_RUNNING,
+                               .touched = true,
+                               .ends_ms = f->now_ms + a->job_takes_ms,
+                               .before = a->now};
     (void)snprintf(a->job.id, sizeof a->job.id, "%s", id);
     if (fate != FATE_KEPT)
         a->installed = executable;

@@ -62,16 +62,18 @@ struct fake_claim {
     bool there;
     char rollout[32];
     uint64_t fence, mask, prior_mask;
+    struct ident before;
     int64_t until_ms;
 };
 
 struct fake_job {
     char id[64]; /* "" = none yet */
     enum ask ask;
+    enum fake_fate fate;
     enum job_state state;
     bool touched;
     int64_t ends_ms;
-    struct ident after;
+    struct ident before, after;
 };
 
 struct fake_agent {
@@ -81,8 +83,8 @@ struct fake_agent {
     uint8_t installed;
     int64_t healthy_ms; /* what runs is healthy from then on */
     uint32_t job_takes_ms, gets_healthy_ms;
-    enum fake_fate fate, undo_fate;
-    uint64_t highest; /* fence */
+    enum fake_fate fate, undo_fate, back_fate; /* back: of a job that takes it back */
+    uint64_t highest;                          /* fence */
     char highest_id[32];
     struct fake_claim claim;
     struct fake_job job;

@@ -29,9 +29,9 @@ void fake_judge_begin(struct fake_fleet *f)
         const struct plan_node *n = &f->plan->nodes[i];
 
         f->judge.nodes[i].claimed = n->before;
-        f->judge.nodes[i].wanted = f->plan->kind == PLAN_REPAIR ? n->target_sha256[0]
-                                   : f->plan->has_release       ? f->plan->release_sha256[0]
-                                                                : n->before.sha256[0];
+        f->judge.nodes[i].wanted = f->plan->kind != PLAN_ROLL ? n->target_sha256[0]
+                                   : f->plan->has_release     ? f->plan->release_sha256[0]
+                                                              : n->before.sha256[0];
         for (uint32_t k = 0; k < n->n_peers; k++) { /* a repair: what the dead rollout took out is ours to put back */
             f->judge.peers[n->first_peer + k].ours = (n->out_mask >> k & 1) != 0;
             f->judge.peers[n->first_peer + k].was_drained = (n->prior_drain_mask >> k & 1) != 0;
@@ -128,7 +128,7 @@ void fake_judge_touch(struct fake_fleet *f, const struct plan *p, uint16_t node,
 
     has_right(f, p, node, "job");
     for (uint32_t i = 0; i < f->n_peers; i++) {
-        if (f->peers[i].node != node || f->judge.peers[i].opened_ms > unseen_ms)
+        if (f->peers[i].node != node || f->judge.peers[i].opened_ms > unseen_ms || f->plan->nodes[node].in_place)
             continue;
         if (f->peers[i].gate != GATE_DOWN)
             breach(f, "I2: a job on %s, which is not down at %s", name_of(f, i), f->plan->lbs[fake_peer_lb(f, i)].name);
@@ -145,7 +145,7 @@ void fake_judge_touch(struct fake_fleet *f, const struct plan *p, uint16_t node,
 
 void fake_judge_claimed(struct fake_fleet *f, uint16_t node)
 {
-    if (f->plan->kind == PLAN_ROLL)
+    if (f->plan->kind != PLAN_REPAIR)
         f->judge.nodes[node].claimed = f->agents[node].now;
 }
 

@@ -42,6 +42,7 @@ static void set_times(struct plan *p)
     p->wait_ms[WAIT_BAKE] = 0;
     p->wait_ms[WAIT_RETRY] = 1000;
     p->wait_ms[WAIT_POLL] = 250;
+    p->wait_ms[WAIT_DRAIN_POLL] = 250;
     p->wait_ms[WAIT_MEND] = 3000;
     p->wait_ms[WAIT_PROBE] = 500;
     p->connect_timeout_ms = 300;
@@ -129,5 +130,17 @@ void fake_plan_repair(struct plan *p)
         n->claim_fence = 7;
         n->has_target = true;
         n->target_sha256[0] = FAKE_NEW;
+    }
+}
+
+void fake_plan_resume(struct plan *p)
+{
+    p->fence = 8;
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        struct plan_node *n = &p->nodes[i];
+
+        n->resumed = true;
+        n->out_mask = (UINT64_C(1) << n->n_peers) - 1;
+        n->claim_fence = 7;
     }
 }

@@ -25,4 +25,7 @@ struct ident fake_plan_ident(uint32_t node);
  * fence is 8. */
 void fake_plan_repair(struct plan *);
 
+/* Make it a resume of all these nodes: an earlier run of r1 with fence 7 took all their peers out. Our fence is 8. */
+void fake_plan_resume(struct plan *);
+
 #endif

@@ -160,6 +160,19 @@ static void patch_all(struct fake_world *w, struct fake_call *c)
     }
 }
 
+/* The latest job where it is the plan's rollout's: the id is ROLLOUT/NODE/STEP/ATTEMPT. */
+static void tell_job(const struct fake_world *w, const struct fake_job *job, struct answer *said)
+{
+    size_t size = strlen(w->plan->rollout);
+
+    if (job->id[0] == '\0' || strncmp(job->id, w->plan->rollout, size) != 0 || job->id[size] != '/')
+        return;
+    said->job_of = job->ask;
+    said->job_before = job->before;
+    said->job_after = job->after;
+    said->attempt = (uint8_t)strtoul(strrchr(job->id, '/') + 1, NULL, 10);
+}
+
 static void read_status(struct fake_world *w, struct fake_call *c)
 {
     const struct fake_agent *a = &w->fleet->agents[c->action.node];
@@ -167,7 +180,9 @@ static void read_status(struct fake_world *w, struct fake_call *c)
 
     said->ident = a->now;
     said->job = a->job.state;
+    tell_job(w, &a->job, said);
     said->connections = fake_connections(w->fleet, c->action.node);
+    said->fence = a->highest;
     said->claim_fence = a->claim.there ? a->claim.fence : 0;
     said->claim_ours = a->claim.there && strcmp(a->claim.rollout, w->plan->rollout) == 0;
     said->claim_live = a->claim.there && a->claim.until_ms > w->fleet->now_ms;

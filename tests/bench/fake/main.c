@@ -209,11 +209,12 @@ static int run(const struct settings *s)
     (void)getrusage(RUSAGE_SELF, &own);
     breaches = judge_end();
     (void)printf("name=%s nodes=%u lbs=%u exit=%d wall_ms=%.1f roll_ms=%.1f cpu_ms=%.1f user_ms=%.1f rss_kb=%ld "
-                 "requests=%llu connections=%llu fleet_cpu_ms=%.1f breaches=%u\n",
+                 "requests=%llu lb_connections=%llu agent_connections=%llu fleet_cpu_ms=%.1f breaches=%u\n",
                  s->name, fleet.n_nodes, fleet.n_lbs, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
                  wall_ms, (double)(fleet.last_ns - fleet.first_ns) / 1e6, ms_of(used.ru_utime) + ms_of(used.ru_stime),
                  ms_of(used.ru_utime), used.ru_maxrss, (unsigned long long)server_counts.requests,
-                 (unsigned long long)server_counts.connections, ms_of(own.ru_utime) + ms_of(own.ru_stime), breaches);
+                 (unsigned long long)server_counts.connections[0], (unsigned long long)server_counts.connections[1],
+                 ms_of(own.ru_utime) + ms_of(own.ru_stime), breaches);
     (void)close(pidfd);
     return status == 0 && breaches == 0 ? 0 : 1;
 }

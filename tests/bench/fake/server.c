@@ -363,7 +363,7 @@ static void welcome(struct listening *l)
             gnutls_certificate_server_set_request(c->tls, GNUTLS_CERT_REQUIRE);
             gnutls_transport_set_int(c->tls, fd);
         }
-        server_counts.connections++;
+        server_counts.connections[l - listening]++;
         (void)epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = c});
     }
 }

@@ -48,7 +48,7 @@ void wait_link(struct wait *, struct wait **list);
 void wait_unlink(struct wait *); /* stops its timer, too */
 
 struct server_counts {
-    uint64_t requests, connections, handshakes;
+    uint64_t requests, connections[2], handshakes; /* connections: to load balancers, to agents */
     uint64_t out_bytes;
 };
 extern struct server_counts server_counts;

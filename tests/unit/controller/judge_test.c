@@ -37,12 +37,11 @@ static const struct {
     {STEP_HEALTH, {GOOD, BAD, BAD, BAD, GOOD, BAD}},
     {STEP_REHEALTH, {GOOD, BAD, BAD, BAD, GOOD, BAD}},
     {STEP_SETTLE, {GOOD, GOOD, GOOD, GOOD, BAD, BAD}}, /* the executable counts, health will bind the process */
-    {STEP_MEND, {GOOD, GOOD, GOOD, GOOD, BAD, BAD}},
 };
 
 static struct ident expected(const struct node *n, enum step step)
 {
-    return step == STEP_EMPTY || step == STEP_RETURN || step == STEP_SETTLE || step == STEP_MEND ? n->before : n->now;
+    return step == STEP_EMPTY || step == STEP_RETURN || step == STEP_SETTLE ? n->before : n->now;
 }
 
 static void every_part_of_an_identity_counts(void **state)
@@ -55,8 +54,6 @@ static void every_part_of_an_identity_counts(void **state)
             struct answer a = {.kind = ANS_OK, .healthy = true, .claim_fence = 7};
             struct verdict v;
 
-            if (rows[i].step == STEP_MEND)
-                fake_plan_repair(p);
             p->success_threshold = 1;
             p->min_healthy_ms = 0;
             node_init(&n, 0, p);

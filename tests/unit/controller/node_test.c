@@ -1,7 +1,9 @@
 /* Stories of one node, fed as events: a line is `what comes -> step it is in then, what it asks`. No clock, no I/O.
  *
  *   begin | time MS | stop | ok | refused | fenced | lost | silence (nobody there)
- *   status PROC [job] [conn N] [theirs | ours]   the agent: what runs, a job is running, connections, whose claim
+ *   status PROC [job] [conn N] [theirs | ours | dead] [higher]   the agent: what runs, a job is running, connections,
+ *       whose claim, it has seen a higher fence than ours;
+ *       [did job|undo running|done|failed PROC PROC]   the latest job is this rollout's: what ran before and after it
  *   peers STATE [active N] [gen N]               the load balancers: both peers; up, drain, down, or one each: up/down
  *   end done|failed|running PROC                 the job
  *   health good|ill PROC
@@ -86,6 +88,22 @@ static struct answer peers_of(const struct teller *t)
     return a;
 }
 
+/* "did undo done A1 A2": the latest job is of this very rollout. */
+static void add_job(const struct teller *t, struct answer *a)
+{
+    for (int i = 1; i + 4 < t->n_words; i++) {
+        if (strcmp(t->word[i], "did") != 0)
+            continue;
+        a->job_of = strcmp(t->word[i + 1], "undo") == 0 ? ASK_UNDO : ASK_JOB;
+        a->job = strcmp(t->word[i + 2], "done") == 0     ? JOB_DONE
+                 : strcmp(t->word[i + 2], "failed") == 0 ? JOB_FAILED
+                                                         : JOB_RUNNING;
+        a->job_before = proc(t->word[i + 3]);
+        a->job_after = proc(t->word[i + 4]);
+        a->attempt = 4;
+    }
+}
+
 static struct answer answer_of(const struct teller *t)
 {
     const char *w = t->word[0];
@@ -109,6 +127,7 @@ static struct answer answer_of(const struct teller *t)
         a = (struct answer){.ident = proc(word(t, 1)),
                             .job = has(t, "job") ? JOB_RUNNING : JOB_NONE,
                             .connections = number(t, "conn"),
+                            .fence = has(t, "higher") ? 99 : 0,
                             .claim_fence = has(t, "theirs")                   ? 6
                                            : has(t, "ours") || has(t, "dead") ? 7
                                                                               : 0,
@@ -123,6 +142,8 @@ static struct answer answer_of(const struct teller *t)
         a = (struct answer){.healthy = has(t, "good"), .ident = proc(word(t, 2))};
     else
         fail_msg("%s: what is '%s'?", t->name, w);
+    if (strcmp(w, "status") == 0)
+        add_job(t, &a);
     return a;
 }
 
@@ -222,7 +243,18 @@ static void tell(struct teller *t, const char *story)
     "time 500       -> rehealth HEALTH\n"                                                                              \
     "health good " who " -> back BACK\n"
 
-enum flag { RESTART = 1, PROCEED = 2, REPAIR = 4, BAKE = 8, LONG = 16 /* healthy for 1500 ms */ };
+/* What a dead rollout left, up to the question what runs: all of it down. */
+#define TO_RESUME                                                                                                      \
+    "begin            -> mend STATUS\n"                                                                                \
+    "status A1 dead   -> reclaim CLAIM\n"                                                                              \
+    "ok               -> review PEERS\n"                                                                               \
+    "peers down       -> resume STATUS\n"
+#define HOME_AND_ANEW                                                                                                  \
+    "ok               -> seen PEERS\n"                                                                                 \
+    "peers up         -> unclaim UNCLAIM\n"                                                                            \
+    "ok               -> check STATUS\n"
+
+enum flag { RESTART = 1, PROCEED = 2, REPAIR = 4, BAKE = 8, LONG = 16 /* healthy for 1500 ms */, RESUMED = 32 };
 
 static const struct {
     const char *name, *story;
@@ -243,6 +275,8 @@ static struct plan *plan_for(unsigned flags)
     p->wait_ms[WAIT_BAKE] = (flags & BAKE) != 0 ? 3000 : 0;
     if ((flags & REPAIR) != 0)
         fake_plan_repair(p);
+    if ((flags & RESUMED) != 0)
+        fake_plan_resume(p);
     return p;
 }
 
@@ -324,7 +358,8 @@ static bool terminal(enum step s)
 
 static void every_step_is_reachable(void **state)
 {
-    bool reached[STEP_COUNT] = {[STEP_WAIT] = true, [STEP_MEND] = true}; /* a repair begins there */
+    bool reached[STEP_COUNT] = {
+        [STEP_WAIT] = true, [STEP_MEND] = true /* a repair begins there */, [STEP_YIELD] = true /* GOTO */};
     bool more = true;
 
     (void)state;

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "controller/plan_make.h"
+#include "controller/plan_resume.h"
 
 #define NODES 4
 #define LBS   2
@@ -193,10 +194,61 @@ static void left_out(struct scene *s)
     s->nodes[1].status.claim.left_s = 0;
     s->nodes[1].status.claim.n_took_out = 1;
 }
-static void left_out_by_an_earlier_run(struct scene *s)
+/* What an earlier run of this very rollout left of node b: out of both load balancers, draining at lb2 before. */
+static void left_by_an_earlier_run(struct scene *s)
 {
-    left_out(s);
-    s->nodes[1].status.claim.rollout = "r1";
+    s->took_out[0] = (struct agent_took_out){.lb = "lb1", .upstream = "app", .server = s->servers[1]};
+    s->took_out[1] =
+        (struct agent_took_out){.lb = "lb2", .upstream = "app", .server = s->servers[1], .was_draining = true};
+    s->nodes[1].status.claim = (struct agent_claim){.there = true,
+                                                    .rollout = "r1",
+                                                    .holder = "bob@ci",
+                                                    .fence = 5,
+                                                    .ttl_s = 30,
+                                                    .has_target = true,
+                                                    .before = {.pid = 42},
+                                                    .n_took_out = 2,
+                                                    .took_out = s->took_out};
+    s->nodes[1].status.claim.target[0] = 'B';
+    s->peers[0][1].state = s->peers[1][1].state = PEER_DOWN;
+}
+static void another_target_before(struct scene *s)
+{
+    left_by_an_earlier_run(s);
+    s->nodes[1].status.claim.target[0] = 'C';
+}
+static void rolled_back_before(struct scene *s)
+{
+    another_target_before(s);
+    s->nodes[1].status.claim.before.sha256[0] = 'B';
+}
+static void no_release_before(struct scene *s)
+{
+    left_by_an_earlier_run(s);
+    s->nodes[1].status.claim.has_target = false;
+}
+static void a_release_before(struct scene *s)
+{
+    left_by_an_earlier_run(s);
+    s->request.has_release = false;
+}
+static void took_out_elsewhere(struct scene *s)
+{
+    left_by_an_earlier_run(s);
+    s->took_out[1].lb = "lb9";
+}
+/* In the middle of a job, and where nothing runs: the run before has begun it, and this one goes on. */
+static void left_in_the_job(struct scene *s)
+{
+    left_by_an_earlier_run(s);
+    s->nodes[1].status.job.id = "r1/b/job/1";
+    s->nodes[1].status.job.state = JOB_RUNNING;
+}
+static void left_without_a_process(struct scene *s)
+{
+    left_by_an_earlier_run(s);
+    s->nodes[1].status.ident.pid = 0;
+    s->nodes[1].status.n_listening = 0;
 }
 /* Two jobs of a pipeline, with its id. */
 static void claimed_by_another_of_our_id(struct scene *s)
@@ -284,6 +336,8 @@ static void our_own_claim(struct scene *s)
     claimed(s);
     s->nodes[1].status.claim.rollout = "r1";
     s->nodes[1].status.claim.holder = "ann@ci";
+    s->nodes[1].status.claim.has_target = true;
+    s->nodes[1].status.claim.target[0] = 'B';
 }
 static void a_lease_that_ran_out(struct scene *s)
 {
@@ -316,7 +370,14 @@ static const struct {
     {a_job_runs, NULL, 5, "b: its agent is at work on job r0/b/job/1; wait for its end"},
     {claimed, NULL, 6, "b: claimed by rollout r0 (bob@ci), 20 s left"},
     {left_out, NULL, 5, "b: left out by rollout r0 (bob@ci), which is dead; put it back first: rollout repair"},
-    {left_out_by_an_earlier_run, NULL, 5, "b: left out by rollout r1 (bob@ci)"},
+    {another_target_before, NULL, 5, "b: rollout r1 is to release 430000000000, and --release is 420000000000; give"},
+    {rolled_back_before, NULL, 5, "b: rollout r1 was taking it back to 430000000000 when it was broken off; put it back first: "},
+    {no_release_before, NULL, 5, "b: rollout r1 only restarts; leave --release out, or take another id"},
+    {a_release_before, NULL, 5, "b: rollout r1 is to release 420000000000; name its file by --release, or"},
+    {took_out_elsewhere, NULL, 5, "b: rollout r1 took 10.0.0.2:80 out of upstream app at load balancer lb9, which is"},
+    {left_by_an_earlier_run, NULL, 0, NULL},
+    {left_in_the_job, NULL, 0, NULL},
+    {left_without_a_process, NULL, 0, NULL},
     {leased, NULL, 6, "upstream app at lb2: held by rollout r0 (bob@ci), 12 s left"},
     {claimed_by_another_of_our_id, NULL, 6, "b: claimed by rollout r1 (bob@ci), 20 s left"},
     {leased_by_another_of_our_id, NULL, 6, "upstream app at lb2: held by rollout r1 (bob@ci), 12 s left"},
@@ -399,6 +460,168 @@ static void what_runs_the_release_already_is_not_rolled_and_needs_no_floor(void 
     assert_non_null(s.plan);
     for (uint32_t i = 0; i < NODES; i++)
         assert_true(s.plan->nodes[i].at_target);
+    tear_down(&s);
+}
+
+/* Without a journal: all that is needed stands in the claim. */
+static void what_an_earlier_run_left_is_resumed_by_its_claim(void **state)
+{
+    void (*const left[])(struct scene *) = {left_by_an_earlier_run, left_in_the_job, left_without_a_process};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        const struct plan_node *n;
+        struct scene s;
+
+        set_up(&s, NULL);
+        left[i](&s);
+        s.nodes[1].status.ident.sha256[0] = 'B'; /* at the target, but not in its place */
+        make(&s);
+        assert_non_null(s.plan);
+        n = &s.plan->nodes[1];
+        assert_true(n->resumed && !n->at_target);
+        assert_int_equal(n->n_peers, 2);
+        assert_int_equal(n->out_mask, 3);
+        assert_int_equal(n->prior_drain_mask, 2);
+        assert_int_equal(n->claim_fence, 5);
+        assert_int_equal(n->before.pid, 42);
+        assert_false(s.plan->nodes[0].resumed);
+        assert_int_equal(s.plan->nodes[0].out_mask, 0);
+        tear_down(&s);
+    }
+}
+
+/* I5: a restart leaves no other trace than the agent's latest job. */
+static void what_this_rollout_restarted_is_at_the_target(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    set_up(&s, NULL);
+    s.request.has_release = false;
+    for (uint32_t i = 0; i < NODES; i++)
+        s.nodes[i].status.job = (struct agent_job){.id = i == 3 ? "r1/d/undo/2" : "r1/x/job/1",
+                                                   .rollout = i == 0 ? "r0" : "r1",
+                                                   .state = i == 2 ? JOB_FAILED : JOB_DONE,
+                                                   .after = s.nodes[i].status.ident};
+    make(&s);
+    assert_non_null(s.plan);
+    assert_false(s.plan->nodes[0].at_target); /* another rollout's */
+    assert_true(s.plan->nodes[1].at_target);
+    assert_false(s.plan->nodes[2].at_target); /* it failed */
+    assert_false(s.plan->nodes[3].at_target); /* it was undone */
+    plan_free(&s.plan);
+    s.nodes[1].status.job.after.pid++; /* restarted by somebody since */
+    make(&s);
+    assert_false(s.plan->nodes[1].at_target);
+    tear_down(&s);
+}
+
+/* Of a rolled-back one, too: what this rollout brought by an earlier run goes back with the rest. */
+static void what_an_earlier_run_brought_is_known_with_what_ran_before(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    set_up(&s, NULL);
+    for (uint32_t i = 0; i < 2; i++) {
+        s.nodes[i].status.ident.sha256[0] = 'B';
+        s.nodes[i].status.job = (struct agent_job){
+            .id = "r1/x/job/1", .rollout = i == 0 ? "r1" : "r0", .state = JOB_DONE, .after = s.nodes[i].status.ident};
+        s.nodes[i].status.job.before.sha256[0] = 'A';
+    }
+    make(&s);
+    assert_non_null(s.plan);
+    assert_true(s.plan->nodes[0].at_target && s.plan->nodes[0].brought);
+    assert_int_equal(s.plan->nodes[0].before.sha256[0], 'A');
+    assert_true(s.plan->nodes[1].at_target && !s.plan->nodes[1].brought); /* another rollout's */
+    assert_false(s.plan->nodes[2].brought);
+    tear_down(&s);
+}
+
+/* ---- a resume without a journal */
+
+static void no_trace(struct scene *s)
+{
+    (void)s;
+}
+static void a_lease_alone(struct scene *s)
+{
+    leased_by_another_of_our_id(s);
+}
+static void a_lease_alone_and_no_release(struct scene *s)
+{
+    leased_by_another_of_our_id(s);
+    s->request.has_release = false;
+}
+static void an_upgrade_alone(struct scene *s)
+{
+    s->nodes[2].status.job = (struct agent_job){.id = "r1/c/job/1", .rollout = "r1", .has_release = true};
+    s->nodes[2].status.job.release[0] = 'B';
+}
+static void an_upgrade_alone_and_no_release(struct scene *s)
+{
+    an_upgrade_alone(s);
+    s->request.has_release = false;
+}
+static void an_undo_alone_and_no_release(struct scene *s)
+{
+    an_upgrade_alone_and_no_release(s);
+    s->nodes[2].status.job.id = "r1/c/undo/2";
+}
+static void a_claim_alone(struct scene *s)
+{
+    left_by_an_earlier_run(s);
+}
+
+static void a_resume_without_a_journal_needs_traces(void **state)
+{
+    static const struct {
+        void (*spoil)(struct scene *);
+        const char *says; /* NULL: enough to go on from */
+    } traces[] = {
+        {no_trace,
+         "nothing in the fleet tells of rollout r1, nor does the journal; to begin it: rollout --rollout-id r1"},
+        {a_lease_alone, NULL},
+        {a_lease_alone_and_no_release,
+         "nothing in the fleet tells whether rollout r1 upgrades or restarts; run it again "},
+        {an_upgrade_alone, NULL},
+        {an_upgrade_alone_and_no_release, "c: rollout r1 is to release 420000000000; name its file by --release"},
+        {an_undo_alone_and_no_release, "nothing in the fleet tells whether rollout r1 upgrades or restarts"},
+        {a_claim_alone, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof traces / sizeof *traces; i++) {
+        struct scene s;
+
+        set_up(&s, NULL);
+        traces[i].spoil(&s);
+        plan_resume_traces(s.fleet, &s.survey, &s.request, &s.complaints);
+        assert_int_equal(s.complaints.exit_code, traces[i].says == NULL ? 0 : EXIT_REFUSED);
+        if (traces[i].says != NULL && !complained(&s, traces[i].says))
+            fail_msg("row %zu: says '%s'", i, s.complaints.lines[0]);
+        tear_down(&s);
+    }
+}
+
+/* It would bring to the nodes what it took away from them. */
+static void what_was_rolled_back_is_not_resumed(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    set_up(&s, NULL);
+    an_upgrade_alone(&s);
+    plan_resume_rolled_back(s.fleet, &s.survey, &s.request, &s.complaints);
+    assert_int_equal(s.complaints.n, 0);
+    s.nodes[2].status.job.action = "rollback";
+    plan_resume_rolled_back(s.fleet, &s.survey, &s.request, &s.complaints);
+    assert_true(complained(&s, "c: rollout r1 was rolled back there"));
+    s.nodes[2].status.job.id = "r1/c/undo/1"; /* of one node that failed alone */
+    complaints_free(&s.complaints);
+    plan_resume_rolled_back(s.fleet, &s.survey, &s.request, &s.complaints);
+    assert_int_equal(s.complaints.n, 0);
     tear_down(&s);
 }
 
@@ -528,6 +751,11 @@ int main(void)
         cmocka_unit_test(what_is_refused_and_why),
         cmocka_unit_test(all_reasons_come_at_once_and_the_worst_counts),
         cmocka_unit_test(what_runs_the_release_already_is_not_rolled_and_needs_no_floor),
+        cmocka_unit_test(what_an_earlier_run_left_is_resumed_by_its_claim),
+        cmocka_unit_test(what_this_rollout_restarted_is_at_the_target),
+        cmocka_unit_test(what_an_earlier_run_brought_is_known_with_what_ran_before),
+        cmocka_unit_test(a_resume_without_a_journal_needs_traces),
+        cmocka_unit_test(what_was_rolled_back_is_not_resumed),
         cmocka_unit_test(leases_are_in_the_order_of_the_urls),
         cmocka_unit_test(a_repair_is_of_what_the_claims_say),
         cmocka_unit_test(nothing_claimed_is_nothing_to_repair),

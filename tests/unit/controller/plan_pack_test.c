@@ -21,6 +21,7 @@ static struct plan *full_plan(void)
     p->lease_wait_ms = 17;
     p->drain_proceed = true;
     p->max_unavailable_percent = true;
+    p->by_zone = true;
     p->max_failures = UINT32_MAX;
     p->rolls_back = true;
     p->n_batches = 3;
@@ -36,6 +37,7 @@ static struct plan *full_plan(void)
     for (int i = 0; i < 32; i++)
         p->release_sha256[i] = (uint8_t)(255 - i);
     p->nodes[0].at_target = true;
+    p->nodes[2].in_place = true;
     p->nodes[1].zone = "z1";
     p->nodes[1].out_mask = UINT64_MAX;
     p->nodes[1].prior_drain_mask = UINT64_C(1) << 63;
@@ -79,6 +81,7 @@ static void assert_same_head(const struct plan *a, const struct plan *b)
     assert_memory_equal(a->batches, b->batches, sizeof a->batches);
     assert_int_equal(a->max_unavailable, b->max_unavailable);
     assert_int_equal(a->max_unavailable_percent, b->max_unavailable_percent);
+    assert_int_equal(a->by_zone, b->by_zone);
     assert_int_equal(a->max_failures, b->max_failures);
     assert_int_equal(a->rolls_back, b->rolls_back);
     assert_int_equal(a->gate.max_5xx_bp, b->gate.max_5xx_bp);
@@ -101,6 +104,7 @@ static void assert_same_node(const struct plan_node *a, const struct plan_node *
     assert_int_equal(a->first_peer, b->first_peer);
     assert_int_equal(a->n_peers, b->n_peers);
     assert_int_equal(a->at_target, b->at_target);
+    assert_int_equal(a->in_place, b->in_place);
     assert_same_ident(&a->surveyed, &b->surveyed);
     assert_true(a->out_mask == b->out_mask);
     assert_true(a->prior_drain_mask == b->prior_drain_mask);

@@ -3,7 +3,7 @@
 
 static void a_failure_within_the_budget_stops_nothing(void **state)
 {
-    struct story s = story_of(fake_plan((struct fake_shape){.nodes = 4, .lbs = 2}));
+    struct story s = story_begin((struct fake_shape){.nodes = 4, .lbs = 2});
 
     (void)state;
     s.plan->max_failures = 1;
@@ -17,7 +17,7 @@ static void a_failure_within_the_budget_stops_nothing(void **state)
 
 static void one_more_than_may_fail_ends_it(void **state)
 {
-    struct story s = story_of(fake_plan((struct fake_shape){.nodes = 5, .lbs = 2}));
+    struct story s = story_begin((struct fake_shape){.nodes = 5, .lbs = 2});
 
     (void)state;
     s.plan->max_failures = 1;
@@ -33,7 +33,7 @@ static void one_more_than_may_fail_ends_it(void **state)
 /* Not only once it is back, which may take long: whoever waits for its turn behind it must not get the release. */
 static void a_failure_counts_at_once(void **state)
 {
-    struct story s = story_of(fake_plan((struct fake_shape){.nodes = 8, .lbs = 2}));
+    struct story s = story_begin((struct fake_shape){.nodes = 8, .lbs = 2});
     const char *failed;
 
     (void)state;
@@ -51,7 +51,7 @@ static void a_failure_counts_at_once(void **state)
 /* --failure-action continue */
 static void all_may_fail(void **state)
 {
-    struct story s = story_of(fake_plan((struct fake_shape){.nodes = 4}));
+    struct story s = story_begin((struct fake_shape){.nodes = 4});
 
     (void)state;
     s.plan->max_failures = UINT32_MAX;
@@ -67,7 +67,7 @@ static void all_may_fail(void **state)
 
 static void the_others_go_on_beside_one_that_is_out(void **state)
 {
-    struct story s = story_of(fake_plan((struct fake_shape){.nodes = 4, .lbs = 2}));
+    struct story s = story_begin((struct fake_shape){.nodes = 4, .lbs = 2});
 
     (void)state;
     s.plan->max_failures = UINT32_MAX;
@@ -83,7 +83,7 @@ static void the_others_go_on_beside_one_that_is_out(void **state)
 /* What is out counts for the floor: the second waits for it in vain, and the third is not even begun. */
 static void where_the_floor_holds_no_more_nobody_goes_on(void **state)
 {
-    struct story s = story_of(fake_plan((struct fake_shape){.nodes = 4, .lbs = 2}));
+    struct story s = story_begin((struct fake_shape){.nodes = 4, .lbs = 2});
 
     (void)state;
     s.plan->max_failures = UINT32_MAX;
@@ -94,6 +94,22 @@ static void where_the_floor_holds_no_more_nobody_goes_on(void **state)
     assert_int_equal(story_logged(&s, "b at"), 0);
     assert_int_equal(story_logged(&s, "c claim"), 0);
     story_says(&s, "b: failed, in rotation; in step floor: too few other peers were up");
+    story_end(&s);
+}
+
+/* A full disk at the agent: the node is well, but whoever comes next has to know. */
+static void a_claim_that_stays_is_named(void **state)
+{
+    struct story s = story_begin((struct fake_shape){.nodes = 2});
+
+    (void)state;
+    fake_world_rule(s.world,
+                    (struct fake_rule){.ask = ASK_UNCLAIM, .node = 0, .place = -1, .times = 100, .fault = FAULT_FAIL});
+    story_roll(&s);
+    story_ends(&s, 0, "BB", 0);
+    assert_true(s.fleet->agents[0].claim.there);
+    story_says(&s, "a: our claim is still at its agent, for at most 30s more");
+    story_says(&s, "then: rollout repair --hosts FILE");
     story_end(&s);
 }
 
@@ -125,6 +141,38 @@ static void what_was_changed_is_taken_back_in_reverse_order(void **state)
     story_says(&s, "stopping  d failed: it did not get healthy; the nodes that this rollout changed are taken back");
     story_says(&s, "c         check     way back: waits for the agent to say what runs");
     story_says(&s, "5 nodes: 3 taken back, 1 failed, in rotation, 1 not begun");
+    story_end(&s);
+}
+
+/* It is in rotation, with the bad release: it goes back like those before it. */
+static void one_that_fails_while_it_bakes_goes_back_too(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 4, .lbs = 2}, 1);
+
+    (void)state;
+    s.plan->wait_ms[WAIT_BAKE] = 2000;
+    s.plan->gate = (struct plan_gate){.min_requests = 1000, .pause = false};
+    fake_when(s.fleet, "b at lb2/app: open", 500, fake_process_restarts, 1);
+    story_roll(&s);
+    story_ends(&s, 8, "AAAA", -1);
+    assert_int_equal(story_logged(&s, "b job r1/b/job/2"), 1);
+    story_says(&s, "4 nodes: 2 taken back, 2 not begun");
+    story_says(&s, "stopped: b failed: it fell ill after it was back");
+    story_end(&s);
+}
+
+/* A bake without a verdict pauses; but on the way back there is none to be had. */
+static void an_inconclusive_bake_does_not_hold_the_way_back(void **state)
+{
+    struct story s = rolling_back((struct fake_shape){.nodes = 4, .lbs = 2}, 2);
+
+    (void)state;
+    s.plan->wait_ms[WAIT_BAKE] = 8000;
+    s.plan->gate = (struct plan_gate){.min_requests = 1000000, .pause = true};
+    s.fleet->agents[1].fate = FATE_ILL;
+    story_roll(&s);
+    story_ends(&s, 8, "AAAA", -1);
+    assert_true(story_when(&s, "a job r1/a/job/2") < 12000); /* and the bakes of the first half are cut short */
     story_end(&s);
 }
 
@@ -174,7 +222,8 @@ static void two_at_a_time_go_back_two_at_a_time(void **state)
     s.fleet->agents[4].fate = FATE_ILL;
     story_roll(&s);
     story_ends(&s, 8, "AAAAAA", -1);
-    story_before(&s, "d job r1/d/job/2", "f unclaimed"); /* both are out before one is back */
+    assert_true(story_when(&s, "d job r1/d/job/2") <
+                story_when(&s, "f unclaimed")); /* both are out before one is back */
     story_end(&s);
 }
 
@@ -186,7 +235,7 @@ static void one_that_cannot_be_taken_back_stays_out(void **state)
     (void)state;
     s.plan->max_unavailable = 2;
     s.fleet->agents[2].fate = FATE_ILL;
-    s.fleet->agents[1].undo_fate = FATE_KEPT;
+    s.fleet->agents[1].back_fate = FATE_KEPT;
     story_roll(&s);
     story_ends(&s, 3, "ABAAA", 1);
     story_says(&s, "b: OUT OF ROTATION; in step handover: the handover failed");
@@ -195,7 +244,7 @@ static void one_that_cannot_be_taken_back_stays_out(void **state)
 
     s = rolling_back((struct fake_shape){.nodes = 5, .lbs = 2}, 1);
     s.fleet->agents[2].fate = FATE_ILL;
-    s.fleet->agents[1].undo_fate = FATE_ILL;
+    s.fleet->agents[1].back_fate = FATE_ILL;
     story_roll(&s);
     story_ends(&s, 3, "BAAAA", 1); /* b runs A, which is ill; a may not go */
     story_says(&s, "a: failed, in rotation; in step floor");
@@ -261,6 +310,67 @@ static void a_signal_ends_the_way_back(void **state)
     story_end(&s);
 }
 
+/* ---- rollout rollback: the whole plan is a way back */
+
+static struct story rollback(struct fake_shape shape)
+{
+    struct plan *p = fake_plan(shape);
+
+    p->kind = PLAN_ROLLBACK;
+    p->has_release = false;
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        p->nodes[i].has_target = true;
+        p->nodes[i].target_sha256[0] = (uint8_t)('U' + i);
+    }
+    return story_of(p);
+}
+
+static void each_node_goes_back_to_its_own(void **state)
+{
+    struct story s = rollback((struct fake_shape){.nodes = 4, .lbs = 2});
+
+    (void)state;
+    s.plan->nodes[1].at_target = true;
+    story_roll(&s);
+    story_ends(&s, 0, "UAWX", -1);
+    story_before(&s, "a job r1/a/job/1", "c job r1/c/job/1");
+    assert_int_equal(story_logged(&s, "b claim"), 0);
+    assert_int_equal(story_logged(&s, "has release"), 0);
+    story_says(&s, "rollout r1, fence 7: service app, 4 nodes, back to the release before");
+    story_says(&s, "4 nodes: 3 taken back, 1 already there");
+    story_end(&s);
+}
+
+static void a_rollback_that_fails_leaves_the_node_out(void **state)
+{
+    static const enum fake_fate fates[] = {FATE_KEPT, FATE_ILL, FATE_UNTRUE, FATE_REFUSED};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof fates / sizeof *fates; i++) {
+        struct story s = rollback((struct fake_shape){.nodes = 3, .lbs = 2});
+
+        s.fleet->agents[0].back_fate = fates[i];
+        story_roll(&s);
+        story_ends(&s, 3, fates[i] == FATE_ILL ? "UAA" : "AAA", 0);
+        assert_int_equal(story_logged(&s, "b claim"), 0);
+        story_says(&s, "a: OUT OF ROTATION");
+        story_end(&s);
+    }
+}
+
+/* The plan was made of what ran then. */
+static void what_has_changed_since_the_plan_is_left(void **state)
+{
+    struct story s = rollback((struct fake_shape){.nodes = 3});
+
+    (void)state;
+    fake_when(s.fleet, "a unclaimed", 0, install_c, 1);
+    story_roll(&s);
+    story_ends(&s, 1, "UCA", -1);
+    story_says(&s, "b: failed, in rotation; in step check: what runs there changed since the plan was made");
+    story_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,7 +380,10 @@ int main(void)
         cmocka_unit_test(all_may_fail),
         cmocka_unit_test(the_others_go_on_beside_one_that_is_out),
         cmocka_unit_test(where_the_floor_holds_no_more_nobody_goes_on),
+        cmocka_unit_test(a_claim_that_stays_is_named),
         cmocka_unit_test(what_was_changed_is_taken_back_in_reverse_order),
+        cmocka_unit_test(one_that_fails_while_it_bakes_goes_back_too),
+        cmocka_unit_test(an_inconclusive_bake_does_not_hold_the_way_back),
         cmocka_unit_test(where_the_first_one_fails_all_is_as_it_was),
         cmocka_unit_test(failures_within_the_budget_take_nothing_back),
         cmocka_unit_test(one_that_has_its_job_already_goes_back_too),
@@ -280,6 +393,9 @@ int main(void)
         cmocka_unit_test(a_restart_by_somebody_else_is_in_nobodys_way),
         cmocka_unit_test(another_release_of_somebodys_is_left),
         cmocka_unit_test(a_signal_ends_the_way_back),
+        cmocka_unit_test(each_node_goes_back_to_its_own),
+        cmocka_unit_test(a_rollback_that_fails_leaves_the_node_out),
+        cmocka_unit_test(what_has_changed_since_the_plan_is_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -444,7 +444,7 @@ static void a_journal_that_cannot_be_written_leaves_no_node_out(void **state)
                                                                   : "BB");
         if (code != 0)
             assert_says(&s, "the journal cannot be written: no space left on device");
-        if (n <= 14) /* the append with the step into the job is the 14th */
+        if (n <= 11) /* the append with the step into the job is the 11th */
             assert_int_equal(logged(&s, "job"), 0);
         assert_all_back_but(&s, -1);
         end(&s);
@@ -513,6 +513,38 @@ static void a_lost_lease_ends_all_effects(void **state)
     assert_string_equal(after, "lb2/app lease r9 fence 9\n 14.033 a job ends: runs B, pid 200\n");
     assert_says(&s, "a: OUT OF ROTATION");
     assert_says(&s, "b: OUT OF ROTATION");
+    end(&s);
+}
+
+static void what_another_run_took_over_and_brought_back_is_its_own(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    fake_when(s.fleet, "a job", 100, fake_claim_stolen, 0);
+    fake_when(s.fleet, "a claim r9", 0, fake_lease_stolen, 0);
+    fake_when(s.fleet, "lb1/app lease r9", 0, fake_lease_stolen, 1);
+    fake_when(s.fleet, "lb2/app lease r9", 2000, fake_peer_opened, 0);
+    fake_when(s.fleet, "lb2/app lease r9", 2100, fake_peer_opened, 1);
+    roll(&s);
+    assert_ends(&s, 6, "BA");
+    assert_says(&s, "2 nodes: 1 taken over by another run, 1 not begun");
+    assert_int_equal(logged(&s, ": open"), 0);
+    end(&s);
+}
+
+/* Another rollout of other nodes has the lease by now, and nobody but us answers for what we took out. */
+static void a_lost_lease_alone_leaves_what_is_out_to_us(void **state)
+{
+    struct story s = begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    fake_when(s.fleet, "a job", 100, fake_lease_stolen, 0);
+    fake_when(s.fleet, "lb1/app lease r9", 0, fake_lease_stolen, 1);
+    roll(&s);
+    assert_ends(&s, 3, "BA");
+    assert_says(&s, "a: OUT OF ROTATION");
+    assert_int_equal(logged(&s, ": open"), 0);
     end(&s);
 }
 
@@ -778,13 +810,29 @@ static void repair_puts_back_what_is_well(void **state)
 
     (void)state;
     s.fleet->agents[1].now.sha256[0] = FAKE_NEW; /* died behind the job */
-    s.fleet->agents[2].now.sha256[0] = 'X';      /* runs what nobody brought there */
+    s.fleet->agents[2].now.sha256[0] = 'X';      /* runs what nobody brought there, */
+    s.fleet->agents[2].undo_fate = FATE_REFUSED; /* and the release before is not there any more */
     roll(&s);
     assert_ends(&s, 3, "ABX");
     assert_all_back_but(&s, 2);
     assert_int_equal(logged(&s, "job"), 0);
     assert_int_equal(logged(&s, "c at"), 0);
     assert_says(&s, "3 nodes: 2 put back, 1 OUT OF ROTATION");
+    end(&s);
+}
+
+static void repair_undoes_what_nobody_knows(void **state)
+{
+    struct story s = begin_repair(2);
+
+    (void)state;
+    s.fleet->agents[1].now.sha256[0] = 'X';
+    s.fleet->peers[2].hold_ms = s.fleet->peers[3].hold_ms = 0; /* its requests have ended */
+    roll(&s);
+    assert_ends(&s, 0, "AA");
+    assert_all_back_but(&s, -1);
+    assert_int_equal(logged(&s, "b job r2/b/undo/1"), 1);
+    assert_says(&s, "2 nodes: 2 put back");
     end(&s);
 }
 
@@ -873,6 +921,8 @@ int main(void)
         cmocka_unit_test(anothers_lease_is_exit_6_and_nothing_changed),
         cmocka_unit_test(an_unreachable_load_balancer_is_exit_4),
         cmocka_unit_test(a_lost_lease_ends_all_effects),
+        cmocka_unit_test(what_another_run_took_over_and_brought_back_is_its_own),
+        cmocka_unit_test(a_lost_lease_alone_leaves_what_is_out_to_us),
         cmocka_unit_test(leases_and_claims_are_renewed),
         cmocka_unit_test(a_renewal_that_fails_is_tried_again),
         cmocka_unit_test(a_renewal_that_comes_too_late_is_no_news),
@@ -888,6 +938,7 @@ int main(void)
         cmocka_unit_test(a_load_balancer_that_is_away_for_a_moment),
         cmocka_unit_test(a_process_that_changed_meanwhile_is_left_alone),
         cmocka_unit_test(repair_puts_back_what_is_well),
+        cmocka_unit_test(repair_undoes_what_nobody_knows),
         cmocka_unit_test(repair_waits_for_a_claim_to_run_out),
         cmocka_unit_test(repair_of_a_claim_that_took_nothing_out),
         cmocka_unit_test(repair_that_is_stopped_names_what_is_still_out),

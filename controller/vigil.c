@@ -1,0 +1,102 @@
+#include "vigil.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SLACK_MS    2000 /* seconds are rounded up, and the way there and back takes time */
+#define LOOK_MIN_MS 200
+#define LOOK_MAX_MS 3000
+
+struct looking {
+    const struct fleet *f;
+    const struct survey *s;
+    const struct plan_request *q;
+    bool repair;
+    uint32_t left_s; /* the longest that anything of it still has */
+    char *text;      /* of that one */
+};
+
+static void hold(struct looking *l, uint32_t left_s, const char *where, const char *rollout, const char *holder)
+{
+    if (left_s <= l->left_s)
+        return;
+    l->left_s = left_s;
+    (void)snprintf(l->text, ANSWER_TEXT_MAX, "%.100s: held by rollout %.64s (%.90s), %u s left", where, rollout, holder,
+                   left_s);
+}
+
+/* Another's for a repair; for the others, an earlier run's of this rollout. Never this very process's. */
+static bool counts(const struct looking *l, const char *rollout, const char *holder)
+{
+    bool same_id = strcmp(rollout, l->q->rollout) == 0, same = same_id && strcmp(holder, l->q->holder) == 0;
+
+    return !same && (l->repair || same_id);
+}
+
+static void look_at_claim(struct looking *l, const struct survey_node *n)
+{
+    const struct agent_claim *claim = &n->status.claim;
+
+    if (n->good && claim->there && claim->left_s > 0 && counts(l, claim->rollout, claim->holder))
+        hold(l, claim->left_s, l->f->hosts[n->host].name, claim->rollout, claim->holder);
+}
+
+static bool names(const struct agent_claim *claim, const char *lb, const char *upstream)
+{
+    for (uint32_t i = 0; i < claim->n_took_out; i++)
+        if (strcmp(claim->took_out[i].lb, lb) == 0 && strcmp(claim->took_out[i].upstream, upstream) == 0)
+            return true;
+    return false;
+}
+
+/* A repair must have the leases of what the claims took out, and of nothing else. */
+static bool wanted(const struct looking *l, const char *lb, const char *upstream)
+{
+    for (uint32_t i = 0; l->repair && i < l->s->n_nodes; i++)
+        if (l->s->nodes[i].good && l->s->nodes[i].status.claim.there &&
+            names(&l->s->nodes[i].status.claim, lb, upstream))
+            return true;
+    return !l->repair;
+}
+
+static void look_at_lb(struct looking *l, const struct survey_lb *lb)
+{
+    const char *name = l->f->hosts[lb->host].name;
+    char where[128];
+
+    for (uint32_t i = 0; lb->good && i < lb->n_upstreams; i++) {
+        const struct survey_upstream *u = &lb->upstreams[i];
+
+        if (!u->lease.known || u->lease.ttl_s == 0 || !counts(l, u->lease.id, u->lease.holder) ||
+            !wanted(l, name, u->name))
+            continue;
+        (void)snprintf(where, sizeof where, "upstream %.50s at %.50s", u->name, name);
+        hold(l, u->lease.ttl_s, where, u->lease.id, u->lease.holder);
+    }
+}
+
+enum vigil_verdict vigil_look(struct vigil *v, const struct fleet *f, const struct survey *s,
+                              const struct plan_request *q, bool repair, uint64_t now_ms)
+{
+    struct looking l = {.f = f, .s = s, .q = q, .repair = repair, .text = v->text};
+    uint64_t ends_ms;
+
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        look_at_claim(&l, &s->nodes[i]);
+    for (uint32_t i = 0; i < s->n_lbs; i++)
+        look_at_lb(&l, &s->lbs[i]);
+    if (l.left_s == 0)
+        return VIGIL_FREE;
+    ends_ms = now_ms + (uint64_t)l.left_s * 1000;
+    v->looked_ms = now_ms;
+    if (!v->began) {
+        v->began = true;
+        v->began_ms = now_ms;
+        v->until_ms = ends_ms;
+    }
+    if (ends_ms > v->until_ms + SLACK_MS || now_ms > v->until_ms + SLACK_MS)
+        return VIGIL_ALIVE;
+    v->wait_ms = l.left_s * 1000 / 8;
+    v->wait_ms = v->wait_ms < LOOK_MIN_MS ? LOOK_MIN_MS : v->wait_ms > LOOK_MAX_MS ? LOOK_MAX_MS : v->wait_ms;
+    return VIGIL_WAIT;
+}
