@@ -118,7 +118,7 @@ enum peer_state { PEER_UNKNOWN, PEER_UP, PEER_DRAINING, PEER_DOWN, PEER_UNAVAIL 
 struct seen_peer {
     uint8_t state; /* enum peer_state; PEER_UNKNOWN where the upstream does not list it */
     bool backup;
-    bool exact; /* of a look at one server: `active` says all. Where it does not, the list and the agent must */
+    bool exact;     /* of a look at one server: `active` says all. Where it does not, the list and the agent must */
     bool elsewhere; /* since the first list its server stands in another upstream as well, which the plan has not */
     uint32_t active;
     struct served own;    /* while the plan bakes by what nginx counts, else zero */

@@ -144,6 +144,19 @@ void drift_input(struct run *r, const struct plan *p, uint16_t lb, struct turn *
     }
 }
 
+/* One server alone tells nothing of its nginx's generation: the list is read at once. */
+void drift_look(struct run *r, const struct plan *p, uint16_t node)
+{
+    const struct plan_node *pn = &p->nodes[node];
+
+    for (uint32_t i = 0; i < pn->n_peers && is_held_out(p, run_node(r, node)); i++) {
+        const struct seen_peer *seen = run_peer(r, pn->first_peer + i);
+
+        if ((run_node(r, node)->out_mask >> i & 1) != 0 && seen->state != PEER_UNKNOWN && !is_out(seen))
+            state_lb(r, plan_peer_lb(p, pn->first_peer + i))->stale = true;
+    }
+}
+
 void drift_held(struct run *r, const struct plan *p, const struct input *in)
 {
     state_extra(r, in->node)->holding = false;

@@ -157,6 +157,8 @@ void look_single_input(struct run *r, const struct plan *p, const struct input *
     x->look_asked = 0;
     if (in->answer.kind == ANS_OK)
         take_peers(r, p, in);
+    if (in->answer.kind == ANS_OK)
+        drift_look(r, p, in->node);
     if (in->answer.kind == ANS_OK && goes_on(r, p, in))
         x->look_seen = 0;
     else

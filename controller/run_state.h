@@ -68,6 +68,7 @@ uint32_t grace_wait_ms(const struct run *);
 /* run_drift.c: is what we took out still out? */
 void drift_taken(struct run *, const struct plan *, uint16_t node, uint64_t mask); /* certain just now */
 void drift_input(struct run *, const struct plan *, uint16_t lb, struct turn *);   /* a list of `lb` has come */
+void drift_look(struct run *, const struct plan *, uint16_t node); /* its peers were looked at one by one */
 void drift_claimed(struct run *, const struct plan *, uint16_t node, bool ours,
                    struct turn *);                                        /* a renewal has ended */
 void drift_held(struct run *, const struct plan *, const struct input *); /* IN_HOLD */
