@@ -8,6 +8,8 @@
 #include "pace.h"
 #include "run_state.h"
 
+#define LEASE_SURE_MS 2000 /* since its last renewal */
+
 /* From the moment that all load balancers took its drain until it goes back. */
 static bool is_held_out(const struct plan *p, const struct node *n)
 {
@@ -83,9 +85,25 @@ static uint32_t first_peer(const struct plan *p, uint16_t node, uint64_t mask)
     return p->nodes[node].first_peer + i;
 }
 
+/* It may as well be another run that has taken us over, while we slept: then the lease is not ours any more. */
+static bool lease_is_sure(struct run *r, const struct plan *p, uint32_t peer)
+{
+    const struct run_lease *l = run_lease(r, p->peers[peer].upstream);
+
+    if (l->age_ms <= LEASE_SURE_MS)
+        return true;
+    if (!l->asked && l->retry_ms == 0)
+        state_lb(r, plan_peer_lb(p, peer))->stale = true; /* looked at again as soon as the lease is renewed */
+    lease_doubt(r, p, plan_peer_lb(p, peer));
+    return false;
+}
+
 static void opened(struct run *r, const struct plan *p, uint16_t node, uint16_t lb, uint64_t mask, struct turn *t)
 {
     char text[ANSWER_TEXT_MAX];
+
+    if (!lease_is_sure(r, p, first_peer(p, node, mask)))
+        return;
 
     (void)snprintf(text, sizeof text, "%.60s: somebody else put %.60s back at %.60s while it was out",
                    p->nodes[node].name, p->peers[first_peer(p, node, mask)].server, p->lbs[lb].name);
