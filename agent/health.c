@@ -1,6 +1,8 @@
 #include "health.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/json.h"
 #include "probe.h"
@@ -13,6 +15,7 @@ struct health_wait {
     struct probe *probe;
     struct loop_timer timer; /* until the next check */
     struct ident before;
+    struct health_want want;
     uint64_t started_ms, limit_at_ms;
 };
 
@@ -44,6 +47,22 @@ static void conclude(struct health_wait *wait, bool healthy, unsigned status, co
     request_answer(rq, MHD_HTTP_OK, answer);
 }
 
+/* NULL: the answer is the one that is wanted. */
+static const char *fault(const struct health_want *want, const struct probe_result *result, char *text, size_t size)
+{
+    char range[STATUS_RANGE_TEXT];
+
+    if (result->status == 0)
+        return result->text;
+    if (!status_range_has(&want->status, result->status))
+        (void)snprintf(text, size, "%s, not %s", result->text, status_range_format(&want->status, range));
+    else if (strstr(result->body, want->body) == NULL)
+        (void)snprintf(text, size, "%s, but without \"%.100s\"", result->text, want->body);
+    else
+        return NULL;
+    return text;
+}
+
 static void on_probe(void *ctx, const struct probe_result *result)
 {
     struct health_wait *wait = ctx;
@@ -58,7 +77,9 @@ static void on_probe(void *ctx, const struct probe_result *result)
         wait->before = after;
         conclude(wait, false, result->status, "the process changed while it was checked");
     } else {
-        conclude(wait, result->status >= 200 && result->status < 300, result->status, result->text);
+        char text[512];
+        const char *why_not = fault(&wait->want, result, text, sizeof text);
+        conclude(wait, why_not == NULL, result->status, why_not != NULL ? why_not : result->text);
     }
 }
 
@@ -75,13 +96,14 @@ static void check(void *ctx)
                                   on_probe, wait);
 }
 
-void health_answer(struct request *rq, uint32_t wait_ms)
+void health_answer(struct request *rq, uint32_t wait_ms, const struct health_want *want)
 {
     struct health_wait *wait = calloc(1, sizeof *wait);
 
     if (wait == NULL)
         abort();
     wait->rq = rq;
+    wait->want = *want;
     wait->started_ms = loop_now_ms();
     wait->limit_at_ms = wait->started_ms + wait_ms;
     request_suspend(rq, cancel, wait);

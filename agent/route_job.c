@@ -143,10 +143,30 @@ void route_job(struct request *rq)
     request_suspend(rq, cancel_job_wait, wait);
 }
 
+static bool health_wanted(struct request *rq, struct health_want *want)
+{
+    const char *status = request_query(rq, "status"), *body = request_query(rq, "body");
+    struct err err = {""};
+
+    *want = (struct health_want){.status = {200, 299}};
+    if (status != NULL && !status_range_parse(status, &want->status, &err)) {
+        request_refuse(rq, CODE_BAD_REQUEST, "status: %s", err.text);
+        return false;
+    }
+    if (body != NULL && strlen(body) > HEALTH_BODY_MAX) {
+        request_refuse(rq, CODE_BAD_REQUEST, "body: more than %d bytes", HEALTH_BODY_MAX);
+        return false;
+    }
+    if (body != NULL)
+        memcpy(want->body, body, strlen(body));
+    return true;
+}
+
 void route_health(struct request *rq)
 {
+    struct health_want want;
     uint32_t wait_ms;
 
-    if (request_wait_ms(rq, &wait_ms))
-        health_answer(rq, wait_ms);
+    if (request_wait_ms(rq, &wait_ms) && health_wanted(rq, &want))
+        health_answer(rq, wait_ms, &want);
 }

@@ -23,7 +23,8 @@ void route_about(struct request *rq)
     request_answer(rq, MHD_HTTP_OK,
                    json_pack("{s:i, s:s, s:s, s:[s,s,s,s,s,s,s,s]}", "version", WIRE_VERSION, "agent",
                              "rollout-agent/" ROLLOUT_VERSION, "node", rq->agent->config.node, "features", "claim",
-                             "restart", "upgrade", "rollback", "health", "release", "previous", "wish"));
+                             "restart", "upgrade", "rollback", "health", "release", "previous", "wish",
+                             "health-match"));
 }
 
 static json_t *build(struct request *rq)

@@ -31,7 +31,7 @@
  * forgotten.
  *
  *   GET    /v1                          {"version":1,"agent":TEXT,"node":NAME,"features":["claim","restart","upgrade",
- *                                        "rollback","health","release","previous","wish"]}
+ *                                        "rollback","health","release","previous","wish","health-match"]}
  *   GET    /v1/services                 {"services":[STATUS,...]}
  *   GET    /v1/services/APP             STATUS
  *   PUT    /v1/services/APP/claim       body CLAIM without "left", with "expect": the fence of the claim that the
@@ -50,10 +50,14 @@
  *                                       Another job runs: 409 busy. A release that is not here: 409 no_release.
  *                                       The 65th job under one fence: 400, since the first would be forgotten.
  *   GET    /v1/services/APP/jobs/ID[?wait=DURATION]    JOB; with wait: as soon as the job ends, at most that long
- *   GET    /v1/services/APP/health[?wait=DURATION]     {"healthy":BOOL,"status":HTTP_STATUS|0,"text":SENTENCE,
- *                                       "ident":IDENT|null,"elapsed_ms":N}: one check over a fresh connection; with
- *                                       wait: repeated until it is healthy, at most that long. Healthy only when the
- *                                       same process (ident) was there before and after the check.
+ *   GET    /v1/services/APP/health[?wait=DURATION&status=N-N&body=TEXT]
+ *                                       {"healthy":BOOL,"status":HTTP_STATUS|0,"text":SENTENCE,"ident":IDENT|null,
+ *                                       "elapsed_ms":N}: one check over a fresh connection; with wait: repeated until
+ *                                       it is healthy, at most that long. Healthy only when the same process (ident)
+ *                                       was there before and after the check, when its answer had a status of that
+ *                                       range (N or N-N; 200-299), and when TEXT (at most 1024 bytes) stands in the
+ *                                       first 4096 bytes of its body. An agent without the feature "health-match"
+ *                                       knows neither status nor body.
  *   PUT    /v1/services/APP/wish        {"rollout","id","wish","holder"} -> 200 {"wish":WISH}. Needs no claim. The same
  *                                       id again changes nothing; another wish with it: 400. A newer wish of a rollout
  *                                       takes the place of the one before. Kept in memory alone, for WIRE_WISH_KEPT

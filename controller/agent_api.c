@@ -32,9 +32,22 @@ char *agent_api_url_status(const char *agent, const char *service)
     return below_service(agent, service, "");
 }
 
-char *agent_api_url_health(const char *agent, const char *service)
+char *agent_api_url_health(const struct plan *plan, uint16_t node)
 {
-    return below_service(agent, service, "/health");
+    const struct plan_health *h = &plan->health;
+    char range[STATUS_RANGE_TEXT], *body = url_encode(h->body, "");
+    bool status_said = h->status.low != 200 || h->status.high != 299, body_said = body[0] != '\0';
+    char *rest = mem_format("/health%s%s%s%s", status_said ? "?status=" : "",
+                            status_said ? status_range_format(&h->status, range) : "",
+                            !body_said    ? ""
+                            : status_said ? "&body="
+                                          : "?body=",
+                            body);
+    char *url = below_service(plan->nodes[node].agent, plan_node_service(plan, node), rest);
+
+    free(body);
+    free(rest);
+    return url;
 }
 
 char *agent_api_url_claim(const struct plan *plan, uint16_t node)
@@ -244,6 +257,7 @@ static void refused(const struct call_result *r, struct answer *a)
     a->kind = answer_of_status(r->status);
     if (code != NULL && a->kind == ANS_REFUSED && is_fence_code(code))
         a->kind = ANS_FENCED;
+    a->claim_gone = code != NULL && strcmp(code, "no_claim") == 0;
     if (code != NULL && strcmp(code, "no_space") == 0)
         a->kind = ANS_REFUSED; /* asking again fills no disk less */
     if (code != NULL && text != NULL)

@@ -11,7 +11,7 @@
 /* ---- requests; every returned text is the caller's to free */
 char *agent_api_url_root(const char *agent);                        /* /v1 */
 char *agent_api_url_status(const char *agent, const char *service); /* /v1/services/APP */
-char *agent_api_url_health(const char *agent, const char *service);
+char *agent_api_url_health(const struct plan *, uint16_t node); /* with what is wanted, where that is not the default */
 char *agent_api_url_claim(const struct plan *, uint16_t node);
 char *agent_api_url_unclaim(const struct plan *, uint16_t node, uint64_t fence);
 char *agent_api_url_release(const struct plan *, uint16_t node);

@@ -296,3 +296,11 @@ void agent_root_clear(struct agent_root *r)
     json_decref(r->owner);
     *r = (struct agent_root){0};
 }
+
+bool agent_root_has(const struct agent_root *root, const char *feature)
+{
+    for (uint32_t i = 0; i < root->n_features; i++)
+        if (strcmp(root->features[i], feature) == 0)
+            return true;
+    return false;
+}

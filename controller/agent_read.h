@@ -74,6 +74,7 @@ bool agent_read_root(const char *body, size_t size, struct agent_root *, struct 
  */
 void agent_root_settle(struct agent_root *, const struct agent_root *like, struct pool *);
 void agent_root_clear(struct agent_root *);
+bool agent_root_has(const struct agent_root *, const char *feature);
 
 /* `release` is among those staged there. */
 bool agent_status_has_release(const struct agent_status *, const uint8_t release[32]);

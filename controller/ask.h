@@ -24,7 +24,7 @@
     X(JOB, "agent: POST job restart or upgrade, or rollback where the rollout takes nodes back")                       \
     X(UNDO, "agent: POST job rollback")                                                                                \
     X(JOB_END, "agent: has the job ended")                                                                             \
-    X(HEALTH, "agent: health, with identity")                                                                          \
+    X(HEALTH, "agent, or the service itself: health, with identity")                                                   \
     X(UNCLAIM, "agent: DELETE claim")
 enum ask {
 #define X(name, text) ASK_##name,
@@ -48,7 +48,8 @@ enum action_kind {
     ACT_RENEW,   /* PUT the claim of `node` again; answered by one IN_RENEW */
     ACT_LOOK,    /* read the server of `node` in `mask` (one bit) alone; answered by one IN_LOOK. hold_s > 0: answered
                        when it is quiet, at the latest after so long */
-    ACT_WISH     /* ask the agent of `node` for a wish, or (expect) mark it taken; answered by one IN_WISH */
+    ACT_WISH,    /* ask the agent of `node` for a wish, or (expect) mark it taken; answered by one IN_WISH */
+    ACT_HOLD     /* PATCH down:true once more, of what an nginx has forgotten (`mask` of `node`); by one IN_HOLD */
 };
 
 struct action {
@@ -100,6 +101,8 @@ struct answer {
     bool claim_live;          /* STATUS: its ttl has not run out */
     uint64_t up, down, drain; /* PEERS: by the node's peers: takes new requests / marked down / marked draining */
     uint64_t seen;            /* PEERS: peers that are in their upstream at all */
+    bool elsewhere;           /* PEERS: one of their servers stands in an upstream that the plan does not know of */
+    bool claim_gone;          /* JOB, UNDO: refused because there is no claim at all */
     uint32_t active;          /* PEERS: requests held, summed */
     bool ours_out;            /* FLOOR: too few are up, and some of those that are not are ours in motion */
     bool one_by_one;          /* PEERS: nothing but these was read, so it may be asked again at once */
@@ -129,7 +132,8 @@ enum peer_state { PEER_UNKNOWN, PEER_UP, PEER_DRAINING, PEER_DOWN, PEER_UNAVAIL 
 struct seen_peer {
     uint8_t state; /* enum peer_state; PEER_UNKNOWN where the upstream does not list it */
     bool backup;
-    bool exact; /* of a look at one server: `active` says all. Where it does not, the list and the agent must */
+    bool exact;     /* of a look at one server: `active` says all. Where it does not, the list and the agent must */
+    bool elsewhere; /* since the first list its server stands in another upstream as well, which the plan has not */
     uint32_t active;
     struct served own;    /* while the plan bakes by what nginx counts, else zero */
     struct served others; /* the other peers of its upstream while they were up and not backup, its node's own left out;
@@ -144,6 +148,7 @@ enum input_kind {
     IN_RENEW,  /* to ACT_RENEW: node, answer.kind and text; when ANS_OK the wish */
     IN_WISH,   /* to ACT_WISH: node, answer.kind; when ANS_OK the wish */
     IN_LOOK,   /* to ACT_LOOK: node, answer.kind and text, the three members at the end */
+    IN_HOLD,   /* to ACT_HOLD: node, answer.kind, ok_mask and text */
     IN_STOP    /* a person or the system wants us to stop: nothing new starts, nodes go back */
 };
 

@@ -8,6 +8,7 @@
 #ifndef CONTROLLER_CALL_H
 #define CONTROLLER_CALL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,7 @@ struct call_request {
     const char *body; /* copied; NULL = none. Sent as application/json */
     size_t body_bytes;
     const char *body_file; /* instead: the bytes of this file, streamed as application/octet-stream */
+    bool fresh;            /* over a connection of its own, closed behind it */
     uint32_t limit_ms;     /* for the whole call, never 0 */
     size_t cap_bytes;      /* of the answer's body, never 0 */
     void *tag;             /* comes back with the result */

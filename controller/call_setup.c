@@ -244,6 +244,8 @@ struct call *call_new(struct handles *h, const struct call_request *q, const str
     set_peer(c, q);
     set_headers(c, q);
     SET(c, CURLOPT_URL, q->url);
+    SET(c, CURLOPT_FRESH_CONNECT, q->fresh ? 1L : 0L);
+    SET(c, CURLOPT_FORBID_REUSE, q->fresh ? 1L : 0L);
     *good = set_body(c, q);
     return c;
 }

@@ -88,4 +88,7 @@ void fleet_mark_members(const struct fleet *fleet, bool *groups, bool *hosts);
  * checked by option_read already), or NULL. No defaults, {host} not filled in. */
 const char *fleet_text(const struct fleet *fleet, uint32_t host, enum option_id id);
 
+/* {host} and {address} filled in, in a TEMPLATE that option_read has checked. The caller frees it. */
+char *fleet_fill(const struct fleet_host *host, const char *text);
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/addr.h"
+#include "common/mem.h"
 #include "fleet_store.h"
 
 static bool groups_declared(const struct fleet *fleet, struct err *err)
@@ -158,8 +159,7 @@ static void hosts_ungroup(struct fleet *fleet)
     }
 }
 
-/* {host} and {address} filled in; slashes at the end cut. */
-static const char *template_fill(struct fleet_store *s, const char *text, const struct fleet_host *host)
+char *fleet_fill(const struct fleet_host *host, const char *text)
 {
     char filled[OPTION_TEXT_MAX * 4] = "";
     size_t used = 0;
@@ -171,10 +171,19 @@ static const char *template_fill(struct fleet_store *s, const char *text, const 
                                  (int)size, text, with);
         text += size + (!text[size] ? 0 : name ? 6 : 9);
     }
-    size_t length = strnlen(filled, sizeof filled);
+    return mem_text(filled);
+}
+
+/* The same with slashes at the end cut. */
+static const char *template_fill(struct fleet_store *s, const char *text, const struct fleet_host *host)
+{
+    char *filled = fleet_fill(host, text);
+    size_t length = strlen(filled);
     while (length && filled[length - 1] == '/')
         length--;
-    return pool_text(&s->pool, filled, length);
+    const char *kept = pool_text(&s->pool, filled, length);
+    free(filled);
+    return kept;
 }
 
 /* One URL of a host, and where its connection goes; each URL belongs to one host. */

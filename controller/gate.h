@@ -22,7 +22,7 @@
 /* GATE(NAME, "in the outcome") */
 #define GATES(X)                                                                                                       \
     X(NONE, "")                                                                                                        \
-    X(THIN, "its bake was inconclusive: too few requests came for a verdict")                                          \
+    X(THIN, "its bake was inconclusive")                                                                               \
     X(GOOD, "")                                                                                                        \
     X(SLOW, "slower than the others") /* fails the bake if it ended now */                                             \
     X(BAD, "more errors than the others")

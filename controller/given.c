@@ -83,6 +83,13 @@ static char *urls_text(const struct text_list *list)
     return text;
 }
 
+static char *statuses_text(const struct status_range *range)
+{
+    char text[STATUS_RANGE_TEXT];
+
+    return mem_text(status_range_format(range, text));
+}
+
 #define GIVE_TEXT(field)     return mem_text(o->field)
 #define GIVE_NAME(field)     return mem_text(o->field)
 #define GIVE_NAMES(field)    return mem_text(o->field)
@@ -92,6 +99,7 @@ static char *urls_text(const struct text_list *list)
 #define GIVE_DURATION(field) return mem_format("%ums", o->field##_ms)
 #define GIVE_PERCENT(field)  return mem_format("%u.%02u%%", o->field##_bp / 100, o->field##_bp % 100)
 #define GIVE_NUMBER(field)   return mem_format("%u", o->field)
+#define GIVE_STATUSES(field) return statuses_text(&o->field)
 #define GIVE_SHARE(field)    return share_text(&o->field, 1)
 #define GIVE_SHARES(field)   return share_text(o->field.items, o->field.count)
 #define GIVE_PERCENT(field)  return mem_format("%u.%02u%%", o->field##_bp / 100, o->field##_bp % 100)

@@ -27,6 +27,12 @@ static struct verdict effect(const struct answer *a, enum why why)
     return again();
 }
 
+/* An agent that has lost our claim, not to another rollout, is given it again (run.c) and asked once more. */
+static struct verdict job(const struct answer *a, enum why why)
+{
+    return a->kind == ANS_FENCED && a->claim_gone ? again() : effect(a, why);
+}
+
 /* Only what this rollout brought, or the plan found, is taken back: what somebody else has put there since is his. */
 static struct verdict judge_check_back(struct node *n, const struct plan *p, const struct answer *a)
 {
@@ -62,6 +68,8 @@ static struct verdict judge_check(struct node *n, const struct plan *p, const st
 
 static struct verdict judge_look(struct node *n, const struct plan *p, const struct answer *a)
 {
+    if (a->kind == ANS_OK && a->elsewhere)
+        return bad(WHY_PEERS);
     if (a->kind != ANS_OK || a->seen != all_peers(n, p))
         return again();
     if (p->nodes[n->id].in_place)
@@ -83,10 +91,13 @@ static struct verdict judge_floor(struct node *n, const struct plan *p, const st
 {
     uint64_t peers = a->seen & ~a->down;
 
+    if (a->elsewhere)
+        return bad(WHY_PEERS);
     if (a->ours_out)
         n->left_ms = p->wait_ms[WAIT_FLOOR]; /* its turn comes: they have limits of their own */
     if (a->kind != ANS_OK || a->seen != all_peers(n, p))
         return again();
+    n->doubt = n->doubt || a->generation != n->generation; /* old workers may hold requests already */
     n->generation = a->generation;
     if (peers != n->peers_mask || (a->drain & peers) != n->prior_drain_mask) {
         n->peers_mask = peers; /* somebody took one out or put one back since: the claim must say what is ours */
@@ -101,6 +112,8 @@ static struct verdict judge_quiet(struct node *n, const struct plan *p, const st
     bool out =
         a->kind == ANS_OK && a->seen == all_peers(n, p) && ((a->down | a->drain) & n->peers_mask) == n->peers_mask;
 
+    if (a->kind == ANS_OK && a->elsewhere)
+        return bad(WHY_PEERS);
     if (a->kind == ANS_OK && a->generation != n->generation) {
         n->generation = a->generation;
         n->doubt = true;
@@ -128,6 +141,8 @@ static struct verdict judge_silent(struct node *n, const struct plan *p, const s
 {
     if (a->kind != ANS_OK)
         return again();
+    if (a->elsewhere)
+        return bad(WHY_PEERS);
     if (a->generation != n->generation) { /* reloaded since: the agent must confirm that old workers hold nothing */
         n->generation = a->generation;
         n->doubt = true;
@@ -251,7 +266,7 @@ static struct verdict judge_yield(struct node *n, const struct plan *p, const st
 
 static struct verdict judge_undo(const struct answer *a)
 {
-    return a->kind == ANS_FENCED ? go(STEP_YIELD, WHY_UNDO) : effect(a, WHY_UNDO);
+    return a->kind == ANS_FENCED && !a->claim_gone ? go(STEP_YIELD, WHY_UNDO) : job(a, WHY_UNDO);
 }
 
 static struct verdict judge_unclaim(struct node *n, const struct answer *a)
@@ -287,7 +302,7 @@ struct verdict judge(struct node *n, const struct plan *p, const struct answer *
     case STEP_SILENT:
         return judge_silent(n, p, a);
     case STEP_JOB:
-        return effect(a, WHY_JOB);
+        return job(a, WHY_JOB);
     case STEP_AWAIT:
         return judge_job_end(n, p, a, WHY_HANDOVER);
     case STEP_VERIFY:

@@ -13,7 +13,8 @@ struct lb_peer_texts { /* what the peer's texts point into */
 };
 
 /* Read the object at *at, which begins with '{', and set *at behind it. False: it is no plain one (escapes, something
- * missing, twice, too long or wrong); *at is where it was, and whoever knows all of JSON must say what is the matter. */
+ * missing, twice, too long or wrong); *at is where it was, and whoever knows all of JSON must say what is the matter.
+ */
 bool lb_peer_read(const char **at, const char *end, struct lb_peer *, struct lb_peer_texts *);
 
 #endif

@@ -18,6 +18,7 @@ struct filling {
     bool *found;     /* n_upstreams: seen in this walk */
     bool *taken;     /* n_peers: found by its text */
     uint32_t *times; /* n_peers: found at all */
+    bool *elsewhere; /* n_peers: in another upstream too */
 };
 
 static int order_of(const struct plan *plan, uint32_t row, uint32_t upstream, const char *server)
@@ -48,6 +49,8 @@ struct lb_view *lb_view_new(const struct plan *plan)
     v->exact = mem_zero(plan->n_upstreams, sizeof *v->exact);
     v->peers = mem_zero(plan->n_peers, sizeof *v->peers);
     v->ids = mem_zero(plan->n_peers, sizeof *v->ids);
+    v->elsewhere = mem_zero(plan->n_peers, sizeof *v->elsewhere);
+    v->read_once = mem_zero(plan->n_lbs, sizeof *v->read_once);
     v->order = mem_zero(plan->n_peers, sizeof *v->order);
     for (uint32_t i = 0; i < plan->n_peers; i++)
         v->order[i] = i;
@@ -69,6 +72,8 @@ void lb_view_free(struct lb_view **view)
     free(v->first_ids);
     free(v->exact);
     free(v->order);
+    free(v->elsewhere);
+    free(v->read_once);
     for (uint32_t i = 0; i < v->n_closed; i++)
         free(v->closed[i].server);
     free(v->closed);
@@ -180,6 +185,35 @@ static void keep_closed(struct lb_view *v, uint32_t upstream, const struct lb_pe
         (struct lb_closed){.upstream = upstream, .down = p->state == PEER_DOWN, .server = mem_text(p->server)};
 }
 
+/* A server that is not the plan's in this upstream, but in another one there: what is taken out is still in use. */
+static void mark_elsewhere(const struct filling *f, const struct lb_peer *p)
+{
+    struct lb_view *v = f->view;
+
+    for (uint32_t u = 0; u < v->plan->n_upstreams && p->state != PEER_DOWN; u++) {
+        uint32_t row = v->plan->upstreams[u].lb == f->lb && u != f->upstream ? row_by_text(v, u, p->server) : NO_ROW;
+
+        if (row != NO_ROW)
+            f->elsewhere[row] = true;
+    }
+}
+
+static void take_elsewhere(const struct filling *f)
+{
+    struct lb_view *v = f->view;
+
+    for (uint32_t i = 0; i < v->plan->n_peers; i++) {
+        if (v->plan->upstreams[v->plan->peers[i].upstream].lb != f->lb)
+            continue;
+        v->peers[i].elsewhere = f->elsewhere[i] && !v->elsewhere[i];
+        if (!v->read_once[f->lb]) { /* it was so when the plan was made, and meant so */
+            v->elsewhere[i] = f->elsewhere[i];
+            v->peers[i].elsewhere = false;
+        }
+    }
+    v->read_once[f->lb] = true;
+}
+
 static bool on_begin(void *ctx, const char *name, struct err *err)
 {
     struct filling *f = ctx;
@@ -205,6 +239,8 @@ static bool on_peer(void *ctx, const struct lb_peer *p, struct err *err)
     uint32_t row;
 
     (void)err;
+    if (!f->second && (f->upstream == NO_ROW || row_by_text(v, f->upstream, p->server) == NO_ROW))
+        mark_elsewhere(f, p);
     if (f->upstream == NO_ROW)
         return true;
     if (!f->second) {
@@ -267,6 +303,7 @@ bool lb_view_fill(struct lb_view *v, uint16_t lb, const char *body, size_t size,
 
     f.found = mem_zero(v->plan->n_upstreams, sizeof *f.found);
     f.taken = mem_zero(v->plan->n_peers, sizeof *f.taken);
+    f.elsewhere = mem_zero(v->plan->n_peers, sizeof *f.elsewhere);
     f.times = mem_zero(v->plan->n_peers, sizeof *f.times);
     lb_view_forget(v, lb);
     if (v->meter != NULL)
@@ -281,9 +318,12 @@ bool lb_view_fill(struct lb_view *v, uint16_t lb, const char *body, size_t size,
         lb_view_forget(v, lb);
     else if (v->meter != NULL)
         take_counts(v, lb);
+    if (good)
+        take_elsewhere(&f);
     free(f.found);
     free(f.taken);
     free(f.times);
+    free(f.elsewhere);
     return good;
 }
 

@@ -25,6 +25,8 @@ struct lb_view {
     uint32_t *order;                 /* n_peers, sorted by upstream and server: how a row is found */
     struct lb_closed *closed;        /* n_closed */
     uint32_t n_closed, closed_cap;
+    bool *elsewhere;         /* n_peers: was so in the first list already; see seen_peer */
+    bool *read_once;         /* n_lbs: a list of it has been read whole */
     struct lb_meter *meter;  /* NULL where the plan has no gate */
     const struct plan *plan; /* borrowed */
 };

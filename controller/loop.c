@@ -33,6 +33,7 @@ static bool changes(const struct plan *p, const struct action *a)
         return a->expect != 0; /* who hears that it is taken can count on it */
     case ACT_LEASE:
     case ACT_RENEW:
+    case ACT_HOLD:
         break;
     }
     return true;

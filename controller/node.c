@@ -394,6 +394,8 @@ struct move node_grace_over(struct node *n, const struct plan *p)
         return m;
     if (n->step == STEP_BAKE) {
         n->left_ms = 0;
+        if (n->gate == GATE_SLOW)
+            n->gate = GATE_THIN; /* it had no time to get warm */
         return m;
     }
     fail(n, WHY_STOP);

@@ -279,6 +279,8 @@ bool option_read(const struct option_row *row, const char *text, union option_va
         return read_number(row, text, &value->number, err);
     case OPTION_PERCENT:
         return read_percent(row, text, &value->number, err);
+    case OPTION_STATUSES:
+        return status_range_parse(text, &value->statuses, err);
     case OPTION_SHARE:
         return read_share(row, text, strlen(text), &value->share, err);
     case OPTION_SHARES:

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/status_range.h"
 
 #define OPTION_NAME_MAX 64 /* bytes of a NAME: a service, a zone, a rollout id */
 #define OPTION_TEXT_MAX 1024
@@ -39,6 +40,7 @@ enum option_type {
     OPTION_DURATION, /* uint32_t FIELD_ms: as Go and nginx write them */
     OPTION_NUMBER,   /* uint32_t */
     OPTION_PERCENT,  /* uint32_t FIELD_bp: hundredths of a percent; written "1%", "0.25%" */
+    OPTION_STATUSES, /* struct status_range */
     OPTION_SHARE,    /* struct share: a number or a percentage */
     OPTION_SHARES,   /* struct share_list */
     OPTION_WORD,     /* uint32_t: index of the word in `argument` */
@@ -108,6 +110,7 @@ struct text_list {
 union option_value {
     const char *text;
     uint32_t number; /* DURATION: ms. PERCENT: hundredths of one. WORD: index */
+    struct status_range statuses;
     struct share share;
     struct share_list shares;
     bool flag;

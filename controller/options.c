@@ -41,6 +41,7 @@ static bool list_add(struct text_list *list, const char *text, struct err *err)
 #define STORE_DURATION(field) o->field##_ms = v.number
 #define STORE_NUMBER(field)   o->field = v.number
 #define STORE_PERCENT(field)  o->field##_bp = v.number
+#define STORE_STATUSES(field) o->field = v.statuses
 #define STORE_SHARE(field)    o->field = v.share
 #define STORE_SHARES(field)   o->field = v.shares
 #define STORE_WORD(field)     o->field = v.number

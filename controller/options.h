@@ -12,8 +12,9 @@ struct fleet;
 enum { ON_DRAIN_TIMEOUT_FAIL, ON_DRAIN_TIMEOUT_PROCEED };                       /* on_drain_timeout */
 enum { ORDER_INVENTORY, ORDER_ZONE };                                           /* order */
 enum { FAILURE_ACTION_STOP, FAILURE_ACTION_CONTINUE, FAILURE_ACTION_ROLLBACK }; /* failure_action */
-enum { OUTPUT_TEXT, OUTPUT_JSON };                                              /* output */
+enum { HEALTH_FROM_AGENT, HEALTH_FROM_CONTROLLER };                             /* health_from */
 enum { ON_INCONCLUSIVE_CONTINUE, ON_INCONCLUSIVE_PAUSE };                       /* on_inconclusive */
+enum { OUTPUT_TEXT, OUTPUT_JSON };                                              /* output */
 
 enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 
@@ -26,6 +27,7 @@ enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 #define MEMBER_DURATION(field) uint32_t field##_ms;
 #define MEMBER_NUMBER(field)   uint32_t field;
 #define MEMBER_PERCENT(field)  uint32_t field##_bp;
+#define MEMBER_STATUSES(field) struct status_range field;
 #define MEMBER_SHARE(field)    struct share field;
 #define MEMBER_SHARES(field)   struct share_list field;
 #define MEMBER_WORD(field)     uint32_t field;
@@ -62,6 +64,10 @@ bool options_parse(int argc, char **argv, char **env, struct options *o, struct 
  */
 bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uint32_t *nodes, size_t n_nodes,
                          struct err *err);
+
+/* In options_merge.c too. What --health-url is for one node: {host} and {address} filled in; the caller frees it. NULL:
+ * its agent checks its health. Only after a merge that went well. */
+char *options_health_url(const struct options *o, const struct fleet *fleet, uint32_t host);
 
 /* The text that holds for one host (index into fleet->hosts) of an option that is a text: flag, environment, the hosts
  * file's value for that host, default; NULL = nowhere. */

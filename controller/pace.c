@@ -72,8 +72,12 @@ static uint32_t taken_since(const struct run *r, const struct plan *p, uint16_t 
 
 bool run_may_drain(const struct run *r, const struct plan *p, uint16_t node, char *text, size_t size)
 {
+    return pace_may_take(r, p, node, run_node(r, node)->peers_mask, text, size);
+}
+
+bool pace_may_take(const struct run *r, const struct plan *p, uint16_t node, uint64_t mask, char *text, size_t size)
+{
     const struct plan_node *pn = &p->nodes[node];
-    uint64_t mask = run_node(r, node)->peers_mask;
 
     for (uint32_t bit = 0; bit < pn->n_peers; bit++) {
         uint32_t peer = pn->first_peer + bit;

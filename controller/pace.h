@@ -22,6 +22,9 @@ bool pace_zone_is_free(const struct run *, const struct plan *, uint16_t node);
  * `text`. */
 bool run_may_drain(const struct run *, const struct plan *, uint16_t node, char *text, size_t size);
 
+/* The same for some of a node's peers (bits of `mask`). */
+bool pace_may_take(const struct run *, const struct plan *, uint16_t node, uint64_t mask, char *text, size_t size);
+
 /* Another node in motion is out of an upstream of this one. */
 bool pace_ours_out(const struct run *, const struct plan *, uint16_t node);
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/status_range.h"
 #include "ident.h"
 #include "pool.h"
 
@@ -41,6 +42,12 @@ enum plan_wait {
         WAIT_COUNT
 };
 
+/* What a healthy answer is, whoever asks for it. */
+struct plan_health {
+    struct status_range status;
+    const char *body; /* stands in it; "" = anything */
+};
+
 struct plan_lb {
     const char *name;    /* inventory name */
     const char *api;     /* URL of the API's root, without a version and without a slash at the end */
@@ -71,6 +78,7 @@ struct plan_node {
     const char *agent;   /* URL of the agent, https://NAME:9443, without a slash at the end */
     const char *address; /* what to connect to */
     const char *zone;    /* "" = none */
+    const char *health;  /* URL that the controller checks itself; "" = the agent checks */
     uint32_t first_peer; /* its peers are peers[first_peer .. first_peer + n_peers) */
     uint32_t n_peers;
     bool at_target;        /* surveyed as running it already: skipped, and said so */
@@ -128,6 +136,7 @@ struct plan {
     uint32_t max_unavailable;           /* nodes an upstream, or percent of its configured peers */
     bool max_unavailable_percent;       /* rounded down, at least 1 */
     struct plan_gate gate;
+    struct plan_health health;
 
     bool by_zone; /* never two zones in motion at once */
 

@@ -18,14 +18,6 @@ static void check_lbs(const struct fleet *f, const struct survey *s, struct comp
                      f->hosts[s->lbs[i].host].name, s->lbs[i].text);
 }
 
-static bool has_feature(const struct agent_root *root, const char *feature)
-{
-    for (uint32_t i = 0; i < root->n_features; i++)
-        if (strcmp(root->features[i], feature) == 0)
-            return true;
-    return false;
-}
-
 static void check_agent(const char *name, const struct survey_node *n, const struct plan_request *q,
                         struct complaints *c)
 {
@@ -38,7 +30,7 @@ static void check_agent(const char *name, const struct survey_node *n, const str
         complain(c, EXIT_REFUSED, "%s: its agent speaks version %u of the contract, this rollout %d; upgrade the older",
                  name, n->root.version, WIRE_VERSION);
     for (size_t i = 0; i < n_needed; i++)
-        if (!has_feature(&n->root, needed[i]))
+        if (!agent_root_has(&n->root, needed[i]))
             complain(c, EXIT_REFUSED, "%s: its agent (%s) cannot do %s; upgrade the agent", name, n->root.agent,
                      needed[i]);
     if (strcmp(n->root.node, name) != 0)
@@ -111,6 +103,7 @@ static void check_nodes(const struct fleet *f, const struct survey *s, const str
 
 struct making {
     const struct fleet *f;
+    const struct options *o;
     const struct survey *s;
     struct plan *p;
     struct complaints *c;
@@ -238,6 +231,7 @@ static void add_nodes(struct making *m)
         struct plan_node *n = &p->nodes[p->n_nodes++];
 
         plan_name_node(p, n, m->f, &m->s->nodes[i]);
+        n->health = plan_health_url(p, m->f, m->o, m->s->nodes[i].host);
         n->surveyed = n->before = st->ident;
         n->claim_fence = st->claim.there ? st->claim.fence : 0;
         n->brought = plan_resume_brought(st, m->q);
@@ -324,10 +318,11 @@ static void check_floor(const struct making *m, uint32_t upstream, const struct 
 struct plan *plan_make(const struct fleet *f, const struct options *o, const struct survey *s,
                        const struct plan_request *q, struct complaints *c)
 {
-    struct making m = {.f = f, .s = s, .c = c, .q = q};
+    struct making m = {.f = f, .o = o, .s = s, .c = c, .q = q};
 
     check_lbs(f, s, c);
     check_nodes(f, s, q, c);
+    plan_check_health(f, o, s, c);
     if (c->exit_code != 0)
         return NULL;
     m.p = plan_begin(f, o, s, q);

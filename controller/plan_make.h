@@ -42,6 +42,11 @@ void plan_mark_in_place(struct plan *, const struct survey *);
 /* What both begin with: settings, load balancers; in plan_settings.c. */
 struct plan *plan_begin(const struct fleet *, const struct options *, const struct survey *,
                         const struct plan_request *);
+/* In plan_health.c. Can the agents check what is wanted, and is what the controller would ask the node's own service?
+ */
+void plan_check_health(const struct fleet *, const struct options *, const struct survey *, struct complaints *);
+/* What checks this node's health: plan_node.health. */
+const char *plan_health_url(struct plan *, const struct fleet *, const struct options *, uint32_t host);
 /* Name, host, service, agent, address and zone of a node. */
 void plan_name_node(struct plan *, struct plan_node *, const struct fleet *, const struct survey_node *);
 /* 1 + the highest fence that any load balancer or agent reports. */

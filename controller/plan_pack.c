@@ -122,6 +122,7 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     put_text(o, "agent", n->agent);
     put_text(o, "address", n->address);
     put_text(o, "zone", n->zone);
+    put_text(o, "health", n->health);
     put_bool(o, "at_target", n->at_target);
     put_bool(o, "brought", n->brought);
     put_bool(o, "in_place", n->in_place);
@@ -191,11 +192,14 @@ static json_t *pack_head(const struct plan *p)
     put_uint(o, "pause_after", p->pause_after);
     put_uint(o, "max_unavailable", p->max_unavailable);
     put_bool(o, "max_unavailable_percent", p->max_unavailable_percent);
+    put(o, "gate", pack_gate(&p->gate));
+    put_uint(o, "health_low", p->health.status.low);
+    put_uint(o, "health_high", p->health.status.high);
+    put_text(o, "health_body", p->health.body);
     put_bool(o, "by_zone", p->by_zone);
     put_uint(o, "max_failures", p->max_failures);
     put_bool(o, "rolls_back", p->rolls_back);
     put_bool(o, "goes_back", p->goes_back);
-    put(o, "gate", pack_gate(&p->gate));
     return o;
 }
 
@@ -318,11 +322,13 @@ static void unpack_head(struct plan *p, const json_t *o)
     p->pause_after = u32(o, "pause_after");
     p->max_unavailable = u32(o, "max_unavailable");
     p->max_unavailable_percent = json_opt_bool(o, "max_unavailable_percent", false);
+    p->gate = unpack_gate(json_opt_object(o, "gate"));
+    p->health = (struct plan_health){.status = {(uint16_t)u32(o, "health_low"), (uint16_t)u32(o, "health_high")},
+                                     .body = keep(p, o, "health_body")};
     p->by_zone = json_opt_bool(o, "by_zone", false);
     p->max_failures = u32(o, "max_failures");
     p->rolls_back = json_opt_bool(o, "rolls_back", false);
     p->goes_back = json_opt_bool(o, "goes_back", false);
-    p->gate = unpack_gate(json_opt_object(o, "gate"));
 }
 
 static void unpack_lbs(struct plan *p, const json_t *lbs, const json_t *upstreams)
@@ -355,6 +361,7 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     n->agent = keep(p, o, "agent");
     n->address = keep(p, o, "address");
     n->zone = keep(p, o, "zone");
+    n->health = keep(p, o, "health");
     n->at_target = json_opt_bool(o, "at_target", false);
     n->brought = json_opt_bool(o, "brought", false);
     n->in_place = json_opt_bool(o, "in_place", false);

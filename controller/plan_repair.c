@@ -55,14 +55,15 @@ static bool add_peers(struct plan *p, struct plan_node *n, uint16_t id, const st
     return true;
 }
 
-static void add_node(struct plan *p, const struct fleet *f, const struct survey *s, const struct survey_node *sn,
-                     struct complaints *c)
+static void add_node(struct plan *p, const struct fleet *f, const struct options *o, const struct survey *s,
+                     const struct survey_node *sn, struct complaints *c)
 {
     const struct agent_claim *claim = &sn->status.claim;
     uint16_t id = (uint16_t)p->n_nodes;
     struct plan_node *n = &p->nodes[p->n_nodes++];
 
     plan_name_node(p, n, f, sn);
+    n->health = plan_health_url(p, f, o, sn->host);
     n->surveyed = sn->status.ident;
     n->before = claim->before;
     n->claim_fence = claim->fence;
@@ -124,7 +125,7 @@ struct plan *plan_make_repair(const struct fleet *f, const struct options *o, co
             complain(c, EXIT_REFUSED, "%s: the agent there calls itself %s; correct the hosts file or its `node =`",
                      f->hosts[n->host].name, n->root.node);
         else if (n->status.claim.there)
-            add_node(p, f, s, n, c);
+            add_node(p, f, o, s, n, c);
     }
     set_waits(p, s);
     return p;

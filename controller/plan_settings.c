@@ -87,6 +87,7 @@ struct plan *plan_begin(const struct fleet *fleet, const struct options *o, cons
     set_pace(p, o, s->n_nodes);
     set_failure(p, o);
     p->gate = gate_of(o);
+    p->health = (struct plan_health){.status = o->health_status, .body = plan_keep(p, o->health_body)};
     p->n_lbs = s->n_lbs;
     p->lbs = pool_take(&p->owned, (s->n_lbs + 1) * sizeof *p->lbs);
     for (uint32_t i = 0; i < s->n_lbs; i++) {

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gate.h"
 #include "pace.h"
 #include "run_state.h"
 
@@ -46,6 +45,8 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
     }
     if (m->moved)
         look_end(r, id);
+    if (m->moved && m->from == STEP_DRAIN && n->step == STEP_QUIET)
+        drift_taken(r, p, id, n->out_mask);
     if (m->asks) {
         enum ask ask = m->action.ask;
 
@@ -95,16 +96,33 @@ static void renew_claims(struct run *r, const struct plan *p, struct turn *t)
         *a = node_action(run_node(r, id), p);
         a->kind = ACT_RENEW;
         a->mask = run_node(r, id)->peers_mask;
+        a->expect = x->anew ? 0 : a->expect;
         x->renewing = true;
         x->claim_ms = 0;
     }
+}
+
+/* Its agent may have lost it: put at once, and only where nobody has one. */
+static void claim_is_gone(struct run *r, const struct plan *p, uint16_t id)
+{
+    state_extra(r, id)->anew = true;
+    state_extra(r, id)->claim_ms = p->lease_ttl_ms;
+}
+
+static void claim_is_anothers(struct run *r, const struct plan *p, uint16_t id, const char *said, struct turn *t)
+{
+    char text[ANSWER_TEXT_MAX + 64];
+
+    (void)snprintf(text, sizeof text, "the claim of %s is no longer ours: %s", p->nodes[id].name, said);
+    run_stop(r, p, RUN_STOP_HELD, text, t);
 }
 
 static void renewed(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
 {
     struct run_extra *x = state_extra(r, in->node);
     uint32_t third = p->lease_ttl_ms / 3, retry = p->wait_ms[WAIT_RETRY];
-    uint32_t age_ms = r->age_ms > x->claim_ms ? r->age_ms - x->claim_ms : 0;
+    uint32_t age_ms = r->age_ms > x->claim_ms ? r->age_ms - x->claim_ms : 0; /* when it was asked */
+    bool first = !x->anew && !x->deferred;
 
     x->renewing = false;
     if (in->answer.kind != ANS_OK)
@@ -113,14 +131,33 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
         x->deferred = false;
         *turn_action(t, ACT_ASK) = node_action(state_node(r, in->node), p);
     }
-    if (in->answer.kind == ANS_FENCED) {
-        char text[ANSWER_TEXT_MAX + 64];
-
-        (void)snprintf(text, sizeof text, "the claim of %s is no longer ours: %s", p->nodes[in->node].name,
-                       in->answer.text);
-        run_stop(r, p, RUN_STOP_HELD, text, t);
+    if (in->answer.kind == ANS_FENCED && first)
+        claim_is_gone(r, p, in->node);
+    else if (in->answer.kind == ANS_FENCED)
+        claim_is_anothers(r, p, in->node, in->answer.text, t);
+    if (in->answer.kind == ANS_OK && x->anew) {
+        x->anew = false;
+        turn_note(r, p, in->node, "its agent had lost our claim, and has it again", t);
     }
+    drift_claimed(r, p, in->node, in->answer.kind == ANS_OK, t);
     wish_heard(r, p, in->node, &in->answer, age_ms, t);
+}
+
+/* What an answer of its agent says of our claim, beside what was asked. */
+static void look_at_claim(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
+{
+    const struct node *n = run_node(r, in->node);
+    const struct answer *a = &in->answer;
+    bool ours = n->claim_fence == p->fence && node_in_motion(n) && n->step != STEP_UNCLAIM;
+
+    if (ours && a->claim_gone) {
+        claim_is_gone(r, p, in->node);
+    } else if (ours && a->kind == ANS_OK && step_row((enum step)n->step)->ask == ASK_STATUS && !a->claim_ours) {
+        if (a->claim_fence == 0)
+            claim_is_gone(r, p, in->node);
+        else if (a->claim_live)
+            claim_is_anothers(r, p, in->node, "its agent shows another rollout's", t);
+    }
 }
 
 static void begin_node(struct run *r, const struct plan *p, uint16_t id, struct turn *t)
@@ -201,6 +238,7 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
         break;
     case IN_ANSWER:
         lease_lost(r, p, in, t);
+        look_at_claim(r, p, in, t);
         m = node_answer(state_node(r, in->node), p, &in->answer);
         state_move(r, p, in->node, &m, t);
         break;
@@ -218,6 +256,9 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
         break;
     case IN_WISH:
         wish_input(r, p, in, t);
+        break;
+    case IN_HOLD:
+        drift_held(r, p, in);
         break;
     case IN_STOP:
         run_stop(r, p, RUN_STOP_PERSON, in->answer.text, t);
@@ -367,6 +408,8 @@ int run_exit_code(const struct run *r, int signal)
     switch ((enum run_stop)r->stop) {
     case RUN_STOP_HELD:
         return 6;
+    case RUN_STOP_DRIFT:
+        return 1;
     case RUN_STOP_PAUSE:
         return 7;
     case RUN_STOP_REFUSED:

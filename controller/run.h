@@ -29,6 +29,7 @@ enum run_stop {
     RUN_STOP_REFUSED,     /* a load balancer takes no change from us at all */
     RUN_STOP_UNREACHABLE, /* a lease could not be taken because nobody answered */
     RUN_STOP_STORE,       /* the journal cannot be written */
+    RUN_STOP_DRIFT,       /* somebody else changed what was ours at a load balancer */
     RUN_STOP_PAUSE        /* nothing new begins, what is in motion is finished: a person wants that (SIGUSR1, `rollout
                              pause`), or is to look before it goes on */
 };
@@ -75,6 +76,10 @@ struct run_extra {
     bool counted;          /* as one that failed */
     uint32_t wish_ms;      /* the run's age when its agent was asked for a wish */
     bool wishing, marking; /* its agent was asked for a wish, or told that one is taken, and has not answered */
+    uint64_t hold_mask;    /* of its peers: to be taken down again once its agent confirms that the claim is ours */
+    uint64_t out_turn;     /* turn in which it was certain last that its peers were taken out */
+    bool anew;             /* the renewal finds no claim: it was lost, and is put where nobody else has one */
+    bool holding;          /* a HOLD is outstanding */
 };
 
 /* What a plan's peer and the others had served when its node's bake began. */
@@ -84,7 +89,7 @@ struct run_watch {
 
 /* Where the arrays of a run lie behind it: bytes from its begin. run_block.c's. */
 struct run_layout {
-    uint64_t lbs, leases, upstreams, peers, watches, nodes, extras, begun;
+    uint64_t lbs, leases, upstreams, peers, watches, outs, nodes, extras, begun;
 };
 
 struct run {

@@ -25,6 +25,7 @@ static void lay_out(struct run *r)
     l->upstreams = place(&end, sizeof(struct seen_upstream), r->n_upstreams);
     l->peers = place(&end, sizeof(struct seen_peer), r->n_peers);
     l->watches = place(&end, sizeof(struct run_watch), r->n_peers);
+    l->outs = place(&end, sizeof(uint64_t), r->n_peers);
     l->nodes = place(&end, sizeof(struct node), r->n_nodes);
     l->extras = place(&end, sizeof(struct run_extra), r->n_nodes);
     l->begun = place(&end, sizeof(uint16_t), r->n_nodes);
@@ -51,6 +52,12 @@ PART(watch, run_watch, watches, n_peers)
 PART(node, node, nodes, n_nodes)
 PART(extra, run_extra, extras, n_nodes)
 #undef PART
+
+uint64_t *state_out(struct run *r, uint32_t i)
+{
+    assert(i < r->n_peers);
+    return (uint64_t *)(void *)((char *)r + r->at.outs) + i;
+}
 
 uint16_t *state_begun(struct run *r)
 {
@@ -131,6 +138,15 @@ struct event *turn_event(struct turn *t, const struct plan *p, enum event_kind k
     e->node = EVENT_NO_NODE;
     (void)snprintf(e->text, sizeof e->text, "%s", text == NULL ? "" : text);
     return e;
+}
+
+void turn_note(const struct run *r, const struct plan *p, uint16_t node, const char *text, struct turn *t)
+{
+    struct event *e = turn_event(t, p, EVENT_NOTE, text);
+
+    e->node = node;
+    e->from = run_node(r, node)->step;
+    e->state = *run_node(r, node);
 }
 
 struct action *turn_action(struct turn *t, enum action_kind kind)

@@ -34,6 +34,16 @@ void lease_give_back(struct run *r, const struct plan *p)
         state_lease(r, i)->retry_ms = 0;
 }
 
+void lease_doubt(struct run *r, const struct plan *p, uint16_t lb)
+{
+    for (uint32_t i = 0; i < r->n_upstreams; i++) {
+        struct run_lease *l = state_lease(r, i);
+
+        if (p->upstreams[i].lb == lb && l->state == LEASE_HELD && l->age_ms < p->lease_ttl_ms / 3)
+            l->age_ms = p->lease_ttl_ms / 3;
+    }
+}
+
 static void ask_lease(struct run *r, uint16_t upstream, uint32_t ttl_ms, struct turn *t)
 {
     struct action *a = turn_action(t, ACT_LEASE);

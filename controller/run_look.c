@@ -50,6 +50,13 @@ void look_end(struct run *r, uint16_t node)
     x->look_ms = UINT32_MAX;
 }
 
+uint32_t look_pause_ms(const struct run *r, const struct plan *p, uint16_t node)
+{
+    const struct node *n = run_node(r, node);
+
+    return p->wait_ms[look_first(n, false) ? WAIT_POLL : step_row((enum step)n->step)->every];
+}
+
 /* So long a list is good enough to choose by; what is then done to a node is preceded by a look at that one. */
 static uint32_t fresh_ms(const struct plan *p, const struct run_lb *lb)
 {
@@ -135,6 +142,7 @@ static struct answer peers_answer(const struct run *r, const struct plan *p, uin
         uint64_t bit = UINT64_C(1) << i;
 
         a.seen |= seen->state != PEER_UNKNOWN ? bit : 0;
+        a.elsewhere = a.elsewhere || seen->elsewhere;
         a.up |= seen->state == PEER_UP ? bit : 0;
         a.down |= seen->state == PEER_DOWN ? bit : 0;
         a.drain |= seen->state == PEER_DRAINING ? bit : 0;
@@ -163,6 +171,10 @@ static void tell_waiting(const struct run *r, const struct plan *p, uint16_t nod
         if (seen->state == PEER_UNKNOWN)
             (void)snprintf(text, ANSWER_TEXT_MAX, "upstream %s at %s does not list %s",
                            p->upstreams[p->peers[peer].upstream].name, lb, server);
+        else if (seen->elsewhere)
+            (void)snprintf(text, ANSWER_TEXT_MAX,
+                           "%s lists %s in another upstream since the rollout began; run it again to take it out there",
+                           lb, server);
         else if (step == STEP_SILENT && !down)
             (void)snprintf(text, ANSWER_TEXT_MAX, "%s shows %s not down", lb, server);
         else if (step == STEP_QUIET && ours && !down && seen->state != PEER_DRAINING)
@@ -309,6 +321,7 @@ void look_answer_ready(struct run *r, const struct plan *p, const struct input *
 void look_input(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
 {
     struct run_lb *lb = state_lb(r, in->lb);
+    bool first = lb->read_age_ms == UINT32_MAX;
 
     lb->reading = false;
     if (in->answer.kind != ANS_OK) {
@@ -319,6 +332,8 @@ void look_input(struct run *r, const struct plan *p, const struct input *in, str
     lb->read_age_ms = lb->took_ms = lb->began_ms;
     lb->stale = false;
     lb->one_by_one = in->one_by_one;
+    if (!first && lb->generation != in->generation)
+        lease_doubt(r, p, in->lb);
     lb->generation = in->generation;
     lb->exact = in->active_exact;
     for (uint32_t i = 0; i < r->n_upstreams; i++)
@@ -327,6 +342,7 @@ void look_input(struct run *r, const struct plan *p, const struct input *in, str
     for (uint32_t i = 0; i < r->n_peers; i++)
         if (plan_peer_lb(p, i) == in->lb)
             *state_peer(r, i) = in->peers[i];
+    drift_input(r, p, in->lb, t);
     gate_input(r, p, in->lb, t);
     look_answer_ready(r, p, NULL, t);
 }
@@ -341,8 +357,7 @@ static uint32_t pause_ms(const struct run *r, const struct plan *p, uint32_t lb)
     for (uint32_t i = 0; i < r->n_begun; i++) {
         uint16_t id = run_begun(r)[i];
         const struct run_extra *x = run_extra(r, id);
-        const struct node *n = run_node(r, id);
-        uint32_t every = p->wait_ms[look_first(n, false) ? WAIT_POLL : step_row((enum step)n->step)->every];
+        uint32_t every = look_pause_ms(r, p, id);
 
         if (x->looks && every < pause && l->read_turn < x->look_turn && node_at_lb(p, id, lb) &&
             !waits_alone(r, p, id, lb))
@@ -360,7 +375,7 @@ static uint32_t due_ms(const struct run *r, const struct plan *p, uint32_t lb)
 
     if (l->reading)
         return UINT32_MAX;
-    if (pause == UINT32_MAX && gate_watches(r, p, lb))
+    if (pause == UINT32_MAX && (gate_watches(r, p, lb) || drift_watches(r, p, lb)))
         pause = p->wait_ms[WAIT_POLL] > WATCH_MS ? p->wait_ms[WAIT_POLL] : WATCH_MS;
     if (pause == UINT32_MAX)
         return UINT32_MAX;

@@ -58,7 +58,7 @@ static uint32_t due_ms(const struct run *r, const struct plan *p, uint16_t id)
 {
     const struct node *n = run_node(r, id);
     const struct run_extra *x = run_extra(r, id);
-    uint32_t every = p->wait_ms[step_row((enum step)n->step)->every];
+    uint32_t every = look_pause_ms(r, p, id);
 
     if (!x->looks || x->look_asked != 0 || x->look_seen != 0 || n->step == STEP_LOOK || look_first(n, false))
         return UINT32_MAX;
@@ -170,6 +170,8 @@ void look_single_input(struct run *r, const struct plan *p, const struct input *
     x->look_asked &= ~in->mask;
     if (in->answer.kind == ANS_OK)
         take_answer(r, p, in, i);
+    if (in->answer.kind == ANS_OK)
+        drift_look(r, p, in->node);
     if (in->answer.kind != ANS_OK)
         look_answer_ready(r, p, in, t);
     else if (x->look_asked == 0 && goes_on(r, p, in->node))

@@ -14,6 +14,10 @@ struct run_watch *state_watch(struct run *, uint32_t);
 const struct run_watch *run_watch(const struct run *, uint32_t);
 uint16_t *state_begun(struct run *);
 const struct run_extra *run_extra(const struct run *, uint32_t);
+uint64_t *state_out(struct run *, uint32_t); /* by peer: generation of its nginx when it was last out; 0 = never */
+
+/* A NOTE about a node that is where it was. */
+void turn_note(const struct run *, const struct plan *, uint16_t node, const char *text, struct turn *);
 
 /* A new action of the turn, zeroed but for its kind. */
 struct action *turn_action(struct turn *, enum action_kind);
@@ -41,13 +45,9 @@ void lease_answer(struct run *, const struct plan *, const struct input *, struc
 void lease_lost(struct run *, const struct plan *, const struct input *, struct turn *);
 void lease_give_back(struct run *, const struct plan *); /* enter RUN_RELEASING */
 void lease_drive(struct run *, const struct plan *, struct turn *);
+/* The nginx of `lb` is another one since: leases there are put again at once. */
+void lease_doubt(struct run *, const struct plan *, uint16_t lb);
 uint32_t lease_wait_ms(const struct run *, const struct plan *);
-
-/* run_grace.c */
-void grace_begin(struct run *); /* a person's stop; the second changes nothing */
-void grace_time(struct run *, uint32_t elapsed_ms);
-void grace_drive(struct run *, const struct plan *, struct turn *);
-uint32_t grace_wait_ms(const struct run *);
 
 /* run_hold.c */
 void hold_init(struct run *, const struct plan *);
@@ -69,16 +69,31 @@ void gate_begin(struct run *, const struct plan *, uint16_t node);
 void gate_input(struct run *, const struct plan *, uint16_t lb, struct turn *);
 /* Somebody bakes whose peers are at `lb`. */
 bool gate_watches(const struct run *, const struct plan *, uint32_t lb);
+/* A node is DONE: an inconclusive bake may be for a person to look at. */
+void gate_end(struct run *, const struct plan *, const struct node *, struct turn *);
 /* For people: what a bake that has ended had seen; stays as it is where nothing was counted for it. */
 void gate_tell(const struct run *, const struct plan *, uint16_t node, char text[ANSWER_TEXT_MAX]);
+/* run_grace.c */
+void grace_begin(struct run *); /* a person's stop; the second changes nothing */
+void grace_time(struct run *, uint32_t elapsed_ms);
+void grace_drive(struct run *, const struct plan *, struct turn *);
+uint32_t grace_wait_ms(const struct run *);
 
-/* A node is done: what was inconclusive may be left to a person. */
-void gate_end(struct run *, const struct plan *, const struct node *, struct turn *);
+/* run_drift.c: is what we took out still out? */
+void drift_taken(struct run *, const struct plan *, uint16_t node, uint64_t mask); /* certain just now */
+void drift_input(struct run *, const struct plan *, uint16_t lb, struct turn *);   /* a list of `lb` has come */
+void drift_look(struct run *, const struct plan *, uint16_t node); /* its peers were looked at one by one */
+void drift_claimed(struct run *, const struct plan *, uint16_t node, bool ours,
+                   struct turn *);                                        /* a renewal has ended */
+void drift_held(struct run *, const struct plan *, const struct input *); /* IN_HOLD */
+bool drift_watches(const struct run *, const struct plan *, uint32_t lb);
 
 /* run_look.c */
 void look_begin(struct run *, uint16_t node); /* it asks to see its peers */
 void look_end(struct run *, uint16_t node);   /* its step changed: what it asked for is of no use any more */
 void look_answer_ready(struct run *, const struct plan *, const struct input *failed, struct turn *);
+/* Between two looks of a node that waits for one. */
+uint32_t look_pause_ms(const struct run *, const struct plan *, uint16_t node);
 bool node_at_lb(const struct plan *, uint32_t node, uint32_t lb);
 void look_time(struct run *, uint32_t elapsed_ms);
 void look_input(struct run *, const struct plan *, const struct input *, struct turn *);

@@ -8,6 +8,7 @@
 #include "agent_api.h"
 #include "agent_read.h"
 #include "common/mem.h"
+#include "health.h"
 #include "world_work.h"
 
 static void call_agent(struct world_net *w, struct part *part, const char *method, char *url, char *body,
@@ -86,15 +87,88 @@ static void wish_start(struct world_net *w, struct part *part)
                    0);
 }
 
+/* ---- health from here: the agent says who runs, we ask, the agent says it again */
+
+static void ask_who(struct world_net *w, struct work *work, enum part_kind kind)
+{
+    const struct plan_node *n = &w->plan->nodes[work->action.node];
+
+    call_agent(w, work_part(work, kind, 0), "GET",
+               agent_api_url_status(n->agent, plan_node_service(w->plan, work->action.node)), NULL, 0);
+}
+
+/* The node's own name is known to the inventory alone. */
+static const char *connect_to(const struct plan *p, uint16_t node)
+{
+    const struct plan_node *n = &p->nodes[node];
+    const char *host = strstr(n->health, "://");
+    size_t size = strlen(plan_node_host(p, node));
+
+    return host != NULL && strncmp(host + 3, plan_node_host(p, node), size) == 0 && strchr(":/", host[3 + size]) != NULL
+               ? n->address
+               : NULL;
+}
+
+static void check_from_here(struct world_net *w, struct work *work)
+{
+    const struct plan_node *n = &w->plan->nodes[work->action.node];
+    struct call_request q = {.method = "GET",
+                             .peer = plan_node_host(w->plan, work->action.node),
+                             .url = n->health,
+                             .connect_to = connect_to(w->plan, work->action.node),
+                             .fresh = true,
+                             .cap_bytes = HEALTH_BODY_MAX};
+
+    part_call(w, work_part(work, PART_CHECK, 0), &q);
+}
+
+static void checked(struct world_net *w, struct part *part, const struct call_result *r)
+{
+    const struct plan_node *n = &w->plan->nodes[part->work->action.node];
+    struct answer *a = &part->work->input.answer;
+    char why[ANSWER_TEXT_MAX], text[ANSWER_TEXT_MAX] = "";
+
+    a->healthy = health_good(&w->plan->health, r, why, sizeof why);
+    if (!a->healthy)
+        (void)snprintf(text, sizeof text, "%.100s: %.200s", n->health, why);
+    ask_who(w, part->work, PART_AFTER);
+    part_end(w, part, ANS_OK, text);
+}
+
+static void who_came(struct world_net *w, struct part *part, const struct call_result *r)
+{
+    struct work *work = part->work;
+    struct answer said;
+    const char *text = "";
+
+    agent_api_answer(ASK_STATUS, w->plan, r, &said);
+    if (said.kind == ANS_OK && part->kind == PART_BEFORE) {
+        work->checked = work->input.answer.ident = said.ident;
+        if (said.ident.pid != 0)
+            check_from_here(w, work);
+    } else if (said.kind == ANS_OK) {
+        work->input.answer.ident = said.ident;
+        if (!ident_same_process(&said.ident, &work->checked)) {
+            work->input.answer.healthy = false;
+            text = "the process changed while it was checked";
+        }
+    }
+    part_end(w, part, said.kind, said.kind == ANS_OK ? text : said.text);
+}
+
 void world_agent_start(struct world_net *w, const struct action *a)
 {
     const struct plan *p = w->plan;
     const char *agent = p->nodes[a->node].agent;
-    struct work *work = work_new(w, a, 2);
+    struct work *work = work_new(w, a, 3);
     struct part *part;
 
     if (ask_of(a) == ASK_STAGE) {
         stage_start(w, work);
+        return;
+    }
+    if (ask_of(a) == ASK_HEALTH && p->nodes[a->node].health[0] != '\0') {
+        ask_who(w, work, PART_BEFORE);
         return;
     }
     part = work_part(work, PART_AGENT, 0);
@@ -107,7 +181,7 @@ void world_agent_start(struct world_net *w, const struct action *a)
         call_agent(w, part, "GET", agent_api_url_status(agent, plan_node_service(p, a->node)), NULL, 0);
         return;
     case ASK_HEALTH:
-        call_agent(w, part, "GET", agent_api_url_health(agent, plan_node_service(p, a->node)), NULL, 0);
+        call_agent(w, part, "GET", agent_api_url_health(p, a->node), NULL, 0);
         return;
     case ASK_CLAIM:
         call_agent(w, part, "PUT", agent_api_url_claim(p, a->node), agent_api_body_claim(p, a), 0);
@@ -158,6 +232,14 @@ void world_agent_result(struct world_net *w, struct part *part, const struct cal
 
     if (part->kind == PART_STAGED) {
         staged_came(w, part, r);
+        return;
+    }
+    if (part->kind == PART_CHECK) {
+        checked(w, part, r);
+        return;
+    }
+    if (part->kind != PART_AGENT) {
+        who_came(w, part, r);
         return;
     }
     if (part->work->action.kind == ACT_WISH)

@@ -350,6 +350,9 @@ void world_lb_result(struct world_net *w, struct part *part, const struct call_r
         return;
     case PART_AGENT:
     case PART_STAGED:
+    case PART_BEFORE:
+    case PART_CHECK:
+    case PART_AFTER:
         break;
     }
     assert(!"not a load balancer's");

@@ -30,6 +30,8 @@ static enum input_kind input_of(enum action_kind kind)
         return IN_WISH;
     case ACT_LOOK:
         return IN_LOOK;
+    case ACT_HOLD:
+        return IN_HOLD;
     case ACT_RENEW:
         break;
     }
@@ -100,7 +102,7 @@ void part_call(struct world_net *w, struct part *part, struct call_request *q)
 static void net_start(struct world *world, const struct action *a)
 {
     struct world_net *w = (struct world_net *)world;
-    bool at_lb = a->kind == ACT_READ_LB || a->kind == ACT_LEASE || a->kind == ACT_LOOK ||
+    bool at_lb = a->kind == ACT_READ_LB || a->kind == ACT_LEASE || a->kind == ACT_LOOK || a->kind == ACT_HOLD ||
                  (a->kind == ACT_ASK && (a->ask == ASK_DRAIN || a->ask == ASK_DOWN || a->ask == ASK_BACK));
 
     if (at_lb)
@@ -113,7 +115,7 @@ static void take_result(struct world_net *w, struct call_result *r)
 {
     struct part *part = r->tag;
 
-    if (part->kind == PART_AGENT || part->kind == PART_STAGED)
+    if (part->kind >= PART_AGENT)
         world_agent_result(w, part, r);
     else
         world_lb_result(w, part, r);

@@ -17,8 +17,11 @@ enum part_kind {
     PART_AMEND,  /* the PATCH before it hit another server: that one as it was */
     PART_LEASE,  /* PATCH of any server of an upstream */
     PART_LOOK,   /* GET of one peer */
-    PART_AGENT,  /* the ask itself */
+    PART_AGENT,  /* from here on the agent's: the ask itself */
     PART_STAGED, /* STAGE: is the release there already? */
+    PART_BEFORE, /* HEALTH from here: what runs before the check, */
+    PART_CHECK,  /* the check itself, */
+    PART_AFTER   /* and what runs behind it */
 };
 
 struct part {
@@ -36,6 +39,7 @@ struct work {
     struct action action;
     struct input input;
     struct seen_peer *looked; /* LOOK: by the node's peers; else NULL */
+    struct ident checked;     /* HEALTH from here: what ran before the check */
     bool silent;              /* a list read for ids only: nobody gets its input */
     uint32_t n_open;          /* parts that have not ended */
     uint32_t n_parts;

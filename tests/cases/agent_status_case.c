@@ -79,6 +79,15 @@ static void health_is_of_the_process_that_was_there_before_and_after(struct stag
     assert_int_equal(stage_json_int(s, r->json, "status"), 200);
     assert_int_equal(stage_json_int(s, r->json, "ident.pid"), stage_server_pid(v));
     assert_refused(stage_agent_http(a, "GET", APP "/health?wait=soon", NULL), 400, "bad_request");
+    assert_refused(stage_agent_http(a, "GET", APP "/health?status=2xx", NULL), 400, "bad_request");
+    r = stage_agent_http(a, "GET", APP "/health?status=200&body=o%6B", NULL);
+    assert_true(stage_json_bool(s, r->json, "healthy"));
+    r = stage_agent_http(a, "GET", APP "/health?status=201-299", NULL);
+    assert_false(stage_json_bool(s, r->json, "healthy"));
+    assert_non_null(strstr(stage_json_string(s, r->json, "text"), "answered 200, not 201-299"));
+    r = stage_agent_http(a, "GET", APP "/health?body=ko", NULL);
+    assert_false(stage_json_bool(s, r->json, "healthy"));
+    assert_non_null(strstr(stage_json_string(s, r->json, "text"), "without \"ko\""));
     stage_server_kill(v, SIGKILL);
     r = stage_agent_http(a, "GET", APP "/health?wait=300ms", NULL);
     assert_false(stage_json_bool(s, r->json, "healthy"));

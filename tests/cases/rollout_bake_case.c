@@ -59,9 +59,8 @@ static void clients_come(struct stage_fleet *f)
 
 static struct stage_rollout *roll(struct stage_fleet *f, const char *variant, const char *bake, const char *more)
 {
-    return stage_fleet_start(f,
-                             (const char *const[]){"--release", stage_server_variant(f->stage, variant), "--bake", bake,
-                                                   "--bake-min-requests=60", "--failure-action=stop", more, NULL});
+    return stage_fleet_start(f, (const char *const[]){"--release", stage_server_variant(f->stage, variant), "--bake",
+                                                      bake, "--bake-min-requests=60", more, NULL});
 }
 
 /* ---- */
@@ -95,6 +94,20 @@ static void a_release_that_errs_under_traffic_fails_at_once(struct stage *s)
 static void a_release_that_is_slow_under_traffic_fails(struct stage *s)
 {
     expect_failed_bake(s, "slow", "5s", "ms on average");
+}
+
+static void a_release_that_errs_is_taken_back_where_that_is_wanted(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 3, 1);
+    struct stage_rollout *r;
+
+    clients_come(f);
+    r = roll(f, "errs", "50s", "--failure-action=rollback");
+    stage_rollout_end(s, r, RUN_LIMIT_MS);
+    stage_rollout_expect(s, r, 8, STAGE_SAYS("it served worse than the others after it was back"));
+    assert_int_equal(stage_fleet_at_version(f, "1"), 3);
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
 }
 
 static void a_release_as_good_as_the_one_before_passes(struct stage *s)
@@ -152,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stage_test(a_release_that_errs_under_traffic_fails_at_once),
         stage_test(a_release_that_is_slow_under_traffic_fails),
+        stage_test(a_release_that_errs_is_taken_back_where_that_is_wanted),
         stage_test(a_release_as_good_as_the_one_before_passes),
         stage_test(without_traffic_nothing_is_passed_and_it_says_so),
         stage_test(a_bake_goes_on_over_a_restart_of_nginx),

@@ -129,7 +129,7 @@ static void past_the_drain_timeout_the_node_goes_back_untouched(struct stage *s)
     assert_answered_by(hold, before.pid[0]);
 }
 
-/* The requests have ended, but it is not out any more: that is what is told. */
+/* Whether its requests have ended does not matter then: it is not out any more, and that is what is told. */
 static void a_peer_that_somebody_puts_back_in_mid_drain_is_named(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 2);
@@ -145,7 +145,8 @@ static void a_peer_that_somebody_puts_back_in_mid_drain_is_named(struct stage *s
     stage_rollout_end(s, r, RUN_LIMIT_MS);
     stage_rollout_expect(
         s, r, 1,
-        STAGE_SAYS("node1: failed, in rotation", stage_text(s, "lb2 shows %s in use", f->node[0].server->peer)));
+        STAGE_SAYS("node1: stopped, in rotation",
+                   stage_text(s, "somebody else put %s back at lb2 while it was out", f->node[0].server->peer)));
     assert_int_equal(stage_fleet_same_pids(f, &before), 2);
     assert_true(stage_fleet_all_up(f));
 }

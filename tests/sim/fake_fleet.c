@@ -169,6 +169,32 @@ void fake_lb_reloads(struct fake_fleet *f, uint32_t lb)
     fake_log(f, "%s reloads", f->plan->lbs[lb].name);
 }
 
+void fake_lb_forgets(struct fake_fleet *f, uint32_t lb)
+{
+    f->lbs[lb].generation++;
+    f->lbs[lb].reload_ms = f->now_ms;
+    for (uint32_t i = 0; i < f->n_peers; i++)
+        if (fake_peer_lb(f, i) == lb && f->peers[i].gate != GATE_OPEN) {
+            f->peers[i].gate = GATE_OPEN;
+            fake_judge_foreign(f, i);
+        }
+    for (uint32_t i = 0; i < f->plan->n_upstreams; i++)
+        if (f->plan->upstreams[i].lb == lb)
+            f->leases[i] = (struct fake_lease){0};
+    fake_log(f, "%s forgets", f->plan->lbs[lb].name);
+}
+
+void fake_agent_forgets(struct fake_fleet *f, uint32_t node)
+{
+    struct fake_agent *a = &f->agents[node];
+
+    a->claim = (struct fake_claim){0};
+    a->job = (struct fake_job){0};
+    a->highest = 0;
+    a->highest_id[0] = '\0';
+    fake_log(f, "agent of %s forgets", node_name(f, node));
+}
+
 void fake_agent_dies(struct fake_fleet *f, uint32_t node)
 {
     f->agents[node].dead = true;

@@ -145,7 +145,9 @@ void fake_at(struct fake_fleet *, uint32_t ms, fake_event *fn, uint32_t which);
 void fake_when(struct fake_fleet *, const char *line, uint32_t later_ms, fake_event *fn, uint32_t which);
 
 fake_event fake_lb_dies, fake_lb_lives, fake_lb_reloads; /* which: lb */
+fake_event fake_lb_forgets;                              /* which: lb; nginx is started anew, without a state file */
 fake_event fake_agent_dies, fake_agent_lives;            /* which: node */
+fake_event fake_agent_forgets;                           /* which: node; its state folder goes: claim, fence, job */
 fake_event fake_process_restarts;                        /* which: node; somebody else restarts it */
 fake_event fake_peer_dies, fake_peer_closed, fake_peer_opened;
 fake_event fake_lease_stolen; /* which: upstream; another rollout, r9, has it with fence 9 */

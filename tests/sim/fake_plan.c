@@ -52,6 +52,7 @@ static void set_times(struct plan *p)
     p->n_batches = 1;
     p->batches[0] = 1;
     p->max_unavailable = 1;
+    p->health = (struct plan_health){.status = {200, 299}, .body = ""};
 }
 
 static void add_upstreams(struct plan *p, const struct fake_shape *s)
@@ -76,7 +77,7 @@ static void add_node(struct plan *p, const struct fake_shape *s, uint32_t id)
     n->name = named(p, "%c", 'a' + (char)id);
     n->agent = named(p, "https://%c:9443", 'a' + (char)id);
     n->address = n->name;
-    n->zone = "";
+    n->zone = n->health = "";
     n->surveyed = n->before = fake_plan_ident(id);
     n->first_peer = p->n_peers;
     for (uint32_t u = 0; u < p->n_upstreams; u++)

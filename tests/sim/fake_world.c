@@ -18,7 +18,7 @@ static bool rule_is_about(const struct fake_rule *r, const struct action *a)
 {
     if (r->kind != a->kind || (a->kind == ACT_ASK && r->ask != a->ask))
         return false;
-    if (a->kind == ACT_ASK || a->kind == ACT_RENEW || a->kind == ACT_WISH)
+    if (a->kind == ACT_ASK || a->kind == ACT_RENEW || a->kind == ACT_WISH || a->kind == ACT_HOLD)
         return r->node < 0 || r->node == a->node;
     return r->place < 0 || r->place == (a->kind == ACT_LEASE ? a->upstream : a->lb);
 }
@@ -285,6 +285,7 @@ static bool ask_agent(struct fake_world *w, struct fake_call *c)
     } else {
         assert(a->ask == ASK_JOB || a->ask == ASK_UNDO);
         kind = fake_job_post(f, w->plan, a);
+        c->input.answer.claim_gone = kind == ANS_FENCED && !f->agents[a->node].claim.there;
     }
     if (kind != ANS_OK)
         say(c, kind, f->plan->nodes[a->node].name, phrase(kind));
@@ -309,6 +310,7 @@ static void arrive(struct fake_world *w, struct fake_call *c)
                     : c->action.kind == ACT_LEASE ? IN_LEASE
                     : c->action.kind == ACT_RENEW ? IN_RENEW
                     : c->action.kind == ACT_WISH  ? IN_WISH
+                    : c->action.kind == ACT_HOLD  ? IN_HOLD
                                                   : IN_ANSWER;
     if (c->fails != ANS_OK)
         say(c, c->fails, "the network", "no answer");
@@ -316,6 +318,8 @@ static void arrive(struct fake_world *w, struct fake_call *c)
         read_lb(w, c);
     else if (c->action.kind == ACT_LEASE)
         lease(w, c);
+    else if (c->action.kind == ACT_HOLD)
+        patch_all(w, c);
     else if (c->action.kind == ACT_ASK &&
              (c->action.ask == ASK_DRAIN || c->action.ask == ASK_DOWN || c->action.ask == ASK_BACK))
         patch_all(w, c);

@@ -263,8 +263,9 @@ void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const
         if (t->peers[i].node != node || !owned(p))
             continue;
         if (listed(c->took, c->n_took, i)) {
+            /* Who took it out and put his claim again knows it still; nobody else could. */
+            p->was = p->forgotten && p->owner.fence != c->who.fence ? t->peers[i].gate : p->was;
             p->owner = c->who;
-            p->was = p->forgotten ? t->peers[i].gate : p->was; /* nobody could know any more what it was */
             p->forgotten = false;
         }
     }
@@ -340,6 +341,7 @@ void judge_process_changed(struct judge *j, const struct sim_truth *t, uint8_t n
 void judge_agent_forgot(struct judge *j, const struct sim_truth *t, uint8_t node)
 {
     j->nodes[node].forgot_ms = t->now_ms;
+    j->nodes[node].wiped = true;
     for (uint8_t i = 0; i < t->n_peers; i++)
         if (t->peers[i].node == node)
             j->peers[i].forgotten = true;
@@ -451,6 +453,8 @@ void judge_calm(struct judge *j, const struct sim_truth *t, int code)
         fit = a->now.pid != 0 && !a->ill &&
               (a->now.exe == j->nodes[node].before.exe || a->now.exe == j->nodes[node].origin ||
                (j->rules.target != 0 && a->now.exe == j->rules.target));
+        if (fit && j->nodes[node].wiped && code == 3)
+            continue; /* what ran before is not known any more, so a person is asked */
         if (fit)
             judge_breach(j, "I4",
                          "the storm is over and repair ended with %d, but peer %u of node %u, which is well, "

@@ -25,6 +25,7 @@ static const struct {
     {STEP_UNDOING, WAY_STOP},
     {STEP_REVERIFY, WAY_STOP},
     {STEP_REHEALTH, WAY_STOP},
+    {STEP_SILENT, WAY_FAILURE},  /* a file that puts the server into one more upstream: run_drift_test has it */
     {STEP_UNCLAIM, WAY_FAILURE}, /* refused is as good as done */
     {STEP_BAKE, WAY_LIMIT},      /* is its success */
     {STEP_LOOK, WAY_FAILURE},    /* again, until the limit; so in the next ones */

@@ -72,7 +72,7 @@ static int64_t place_of(const struct sim_seat *seat, const struct action *a)
 
 static bool at_lbs(const struct action *a)
 {
-    if (a->kind == ACT_LOOK)
+    if (a->kind == ACT_LOOK || a->kind == ACT_HOLD)
         return true;
     return a->kind == ACT_ASK && (a->ask == ASK_DRAIN || a->ask == ASK_DOWN || a->ask == ASK_BACK);
 }
@@ -682,7 +682,7 @@ static const char *text_of(const struct sim_call *c)
 
 static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in)
 {
-    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB, IN_LEASE, IN_RENEW, IN_LOOK, IN_WISH};
+    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB, IN_LEASE, IN_RENEW, IN_LOOK, IN_WISH, IN_HOLD};
     const struct sim_told *told = &c->told;
     struct answer *a = &in->answer;
     const char *text = text_of(c);

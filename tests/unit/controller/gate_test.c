@@ -88,7 +88,7 @@ static void answers_without_a_time_say_nothing_about_it(void **state)
 /* "SERVER answers 5xx fails ms [state]" each, of upstream app of lb1. */
 static void show(struct lb_view *v, const char *const *peers)
 {
-    char list[ROOM] = "{\"app\":{\"peers\":[", *end = list + strlen(list);
+    char list[ROOM] = "{\"app\":{\"peers\":[", *at = list + strlen(list);
     struct err err = {""};
 
     for (int i = 0; peers[i] != NULL; i++) {
@@ -96,13 +96,13 @@ static void show(struct lb_view *v, const char *const *peers)
         unsigned answers, errors, fails, ms;
 
         assert_true(sscanf(peers[i], "%31s %u %u %u %u %31s", server, &answers, &errors, &fails, &ms, more) >= 5);
-        end += snprintf(end, (size_t)(list + ROOM - end),
-                        "%s{\"id\":%d,\"server\":\"%s\",\"state\":\"%s\",\"backup\":%s,\"active\":0,\"fails\":%u,"
-                        "\"response_time\":%u,\"responses\":{\"5xx\":%u,\"total\":%u}}",
-                        i > 0 ? "," : "", i, server, strcmp(more, "backup") == 0 ? "up" : more,
-                        strcmp(more, "backup") == 0 ? "true" : "false", fails, ms, errors, answers);
+        at += snprintf(at, (size_t)(list + ROOM - at),
+                       "%s{\"id\":%d,\"server\":\"%s\",\"state\":\"%s\",\"backup\":%s,\"active\":0,\"fails\":%u,"
+                       "\"response_time\":%u,\"responses\":{\"5xx\":%u,\"total\":%u}}",
+                       i > 0 ? "," : "", i, server, strcmp(more, "backup") == 0 ? "up" : more,
+                       strcmp(more, "backup") == 0 ? "true" : "false", fails, ms, errors, answers);
     }
-    (void)snprintf(end, (size_t)(list + ROOM - end), "]}}");
+    (void)snprintf(at, (size_t)(list + ROOM - at), "]}}");
     if (!lb_view_fill(v, 0, list, strlen(list), &err))
         fail_msg("%s", err.text);
 }

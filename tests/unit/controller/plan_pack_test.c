@@ -31,6 +31,8 @@ static struct plan *full_plan(void)
     p->batches[2] = 1000000;
     p->gate = (struct plan_gate){
         .max_5xx_bp = 1, .max_fails_bp = 22, .max_slower_bp = 333, .min_requests = 4444, .pause = true};
+    p->health = (struct plan_health){.status = {201, 599}, .body = "\"fine\""};
+    p->nodes[2].health = "http://c/healthz";
     p->version = "1.2 \"quoted\" \\ \xc3\xa4";
     for (uint32_t i = 0; i < WAIT_COUNT; i++)
         p->wait_ms[i] = 1000 + i;
@@ -92,6 +94,9 @@ static void assert_same_head(const struct plan *a, const struct plan *b)
     assert_int_equal(a->gate.max_slower_bp, b->gate.max_slower_bp);
     assert_int_equal(a->gate.min_requests, b->gate.min_requests);
     assert_int_equal(a->gate.pause, b->gate.pause);
+    assert_int_equal(a->health.status.low, b->health.status.low);
+    assert_int_equal(a->health.status.high, b->health.status.high);
+    assert_string_equal(a->health.body, b->health.body);
 }
 
 static void assert_same_node(const struct plan_node *a, const struct plan_node *b)
@@ -100,6 +105,7 @@ static void assert_same_node(const struct plan_node *a, const struct plan_node *
     assert_string_equal(a->agent, b->agent);
     assert_string_equal(a->address, b->address);
     assert_string_equal(a->zone, b->zone);
+    assert_string_equal(a->health, b->health);
     assert_int_equal(a->first_peer, b->first_peer);
     assert_int_equal(a->n_peers, b->n_peers);
     assert_int_equal(a->at_target, b->at_target);

@@ -694,7 +694,7 @@ static void a_reload_in_the_drain_waits_for_the_agent(void **state)
     roll(&s);
     assert_ends(&s, 0, "BB");
     assert_before(&s, "lb2 reloads", "a at lb2/app: down");
-    assert_before(&s, "4.623 a job", "a at lb1/app: open");
+    assert_before(&s, "4.787 a job", "a at lb1/app: open");
     end(&s);
 }
 
@@ -710,8 +710,8 @@ static void on_proceed_only_the_timeout_cuts_off(void **state)
     s.fleet->peers[2].hold_ms = 60000; /* b at lb1 */
     roll(&s);
     assert_ends(&s, 0, "BB");
-    assert_before(&s, "6.545 a job", "a at lb1/app: open");  /* 5 s of --drain-timeout behind its down */
-    assert_before(&s, "14.121 b job", "b at lb1/app: open"); /* 5 s behind its drain */
+    assert_before(&s, "6.787 a job", "a at lb1/app: open");  /* 5 s of --drain-timeout behind its down */
+    assert_before(&s, "14.363 b job", "b at lb1/app: open"); /* 5 s behind its drain */
     end(&s);
 }
 
@@ -753,7 +753,7 @@ static void no_job_where_somebody_puts_it_back(void **state)
     roll(&s);
     assert_ends(&s, 1, "AA");
     assert_int_equal(logged(&s, "job"), 0);
-    assert_says(&s, "in step silent: a load balancer did not keep it down (lb1 shows 10.0.0.1:8000 not down)");
+    assert_says(&s, "stopped: a: somebody else put 10.0.0.1:8000 back at lb1 while it was out");
     assert_all_back_but(&s, -1);
     end(&s);
 }

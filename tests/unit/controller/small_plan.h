@@ -34,14 +34,25 @@ static inline void small_plan(struct small_plan *s, const int *lb_ports, const i
     s->peers[2] = (struct plan_peer){.node = 0, .upstream = 2, .server = "10.0.0.1:80"};
     s->peers[3] = (struct plan_peer){.node = 1, .upstream = 0, .server = "10.0.0.2:80"};
     s->peers[4] = (struct plan_peer){.node = 1, .upstream = 2, .server = "10.0.0.2:80"};
-    s->nodes[0] = (struct plan_node){
-        .name = "web1", .agent = s->urls[2], .address = "127.0.0.1", .zone = "", .first_peer = 0, .n_peers = 3};
-    s->nodes[1] = (struct plan_node){
-        .name = "web2", .agent = s->urls[3], .address = "127.0.0.1", .zone = "", .first_peer = 3, .n_peers = 2};
+    s->nodes[0] = (struct plan_node){.name = "web1",
+                                     .agent = s->urls[2],
+                                     .address = "127.0.0.1",
+                                     .zone = "",
+                                     .health = "",
+                                     .first_peer = 0,
+                                     .n_peers = 3};
+    s->nodes[1] = (struct plan_node){.name = "web2",
+                                     .agent = s->urls[3],
+                                     .address = "127.0.0.1",
+                                     .zone = "",
+                                     .health = "",
+                                     .first_peer = 3,
+                                     .n_peers = 2};
     s->plan = (struct plan){.rollout = "r-1",
                             .holder = "ann@ci-7 pid 4711",
                             .service = "app",
                             .version = "2.0",
+                            .health = {.status = {200, 299}, .body = ""},
                             .fence = 7,
                             .lease_ttl_ms = 30500,
                             .n_lbs = 2,
