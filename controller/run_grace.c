@@ -27,7 +27,7 @@ void grace_drive(struct run *r, const struct plan *p, struct turn *t)
         struct move m = node_grace_over(state_node(r, id), p);
 
         if (m.moved)
-            (void)snprintf(m.text, sizeof m.text, "not finished within %u s after the stop", GRACE_MS / 1000);
+            (void)snprintf(m.text, sizeof m.text, "not finished within %d s after the stop", GRACE_MS / 1000);
         state_move(r, p, id, &m, t); /* one that is out keeps its place among the begun */
     }
 }

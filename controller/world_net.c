@@ -176,8 +176,10 @@ static void net_close(struct world *world)
     struct world_net *w = (struct world_net *)world;
 
     calls_drop(w->calls);
-    while (w->works != NULL)
-        work_free(w->works);
+    for (struct work *work = w->works, *next; work != NULL; work = next) {
+        next = work->next;
+        work_free(work);
+    }
     lb_view_free(&w->view);
     free(w->lbs);
     free(w);

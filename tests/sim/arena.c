@@ -9,6 +9,7 @@
 
 #define ARENA_BYTES ((size_t)64 * 1024 * 1024)
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): the names that the linker's --wrap wants */
 void *__real_malloc(size_t size);
 void *__real_realloc(void *p, size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -125,3 +126,4 @@ void __wrap_free(void *p)
     if (!ours(p))
         __real_free(p);
 }
+/* NOLINTEND(bugprone-reserved-identifier) */

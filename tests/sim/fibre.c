@@ -34,9 +34,9 @@ static void body(void)
 
 void fibre_begin(int fibre, void (*fn)(void *arg), void *arg)
 {
+    assert(fibre >= 0 && fibre < FIBRES);
     struct fibre *f = &fibres[fibre];
 
-    assert(fibre >= 0 && fibre < FIBRES);
     f->fn = fn;
     f->arg = arg;
     f->fresh = true;

@@ -33,10 +33,10 @@ const struct fleet *scan_fleet(const struct story *s)
         return *f;
     n += (size_t)snprintf(text + n, sizeof text - n, "[lb]\n");
     for (uint8_t i = 0; i < s->lbs; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "lb%u rollout_api=http://10.0.0.%u:80/api\n", i + 1, i + 1);
+        n += (size_t)snprintf(text + n, sizeof text - n, "lb%d rollout_api=http://10.0.0.%d:80/api\n", i + 1, i + 1);
     n += (size_t)snprintf(text + n, sizeof text - n, "[web]\n");
     for (uint8_t i = 0; i < s->nodes; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "n%u ansible_host=10.0.1.%u\n", i + 1, i + 1);
+        n += (size_t)snprintf(text + n, sizeof text - n, "n%d ansible_host=10.0.1.%d\n", i + 1, i + 1);
     if (!fleet_parse("hosts", text, n, f, &err)) {
         (void)fprintf(stderr, "%s\n", err.text);
         abort();
@@ -138,9 +138,9 @@ static const char *server_of(const struct sim_truth *t, uint8_t peer)
     char *text = known[foreign ? SIM_NODES : p->node][p->port];
 
     if (text[0] == '\0' && foreign)
-        (void)snprintf(text, 24, "10.0.2.%u:8000", p->port + 1);
+        (void)snprintf(text, 24, "10.0.2.%d:8000", p->port + 1);
     else if (text[0] == '\0')
-        (void)snprintf(text, 24, "10.0.1.%u:%u", p->node + 1, 8000 + p->port);
+        (void)snprintf(text, 24, "10.0.1.%d:%d", p->node + 1, 8000 + p->port);
     return text;
 }
 
@@ -231,7 +231,7 @@ static void scan_job(const struct sim_agent *a, uint8_t node, struct agent_job *
 
     if (job == NULL)
         return;
-    (void)snprintf(id, sizeof id, "%s/n%u/%s/%u", scan_rollout(job->who.rollout), node + 1, job->undo ? "undo" : "job",
+    (void)snprintf(id, sizeof id, "%s/n%d/%s/%u", scan_rollout(job->who.rollout), node + 1, job->undo ? "undo" : "job",
                    job->attempt);
     out->id = mem_text(id);
     out->rollout = scan_rollout(job->who.rollout);
@@ -289,11 +289,11 @@ struct survey *scan_survey(const struct sim *s, const struct fleet *fleet)
     out->n_nodes = s->story->nodes;
     out->lbs = mem_zero(out->n_lbs, sizeof *out->lbs);
     out->nodes = mem_zero(out->n_nodes, sizeof *out->nodes);
-    for (uint8_t i = 0; i < out->n_lbs; i++) {
+    for (uint8_t i = 0; i < s->story->lbs; i++) {
         out->lbs[i].host = i;
         scan_lb(s, i, &out->lbs[i]);
     }
-    for (uint8_t i = 0; i < out->n_nodes; i++) {
+    for (uint8_t i = 0; i < s->story->nodes; i++) {
         out->nodes[i].host = out->n_lbs + i;
         scan_node(s, i, &out->nodes[i]);
     }

@@ -25,6 +25,7 @@ struct sim_seat *seat_now(void)
 }
 
 /* The loop asks for the time for people's sake alone. */
+/* NOLINTBEGIN(bugprone-reserved-identifier): the names that the linker's --wrap wants */
 int __real_clock_gettime(clockid_t clock, struct timespec *t);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
@@ -35,6 +36,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
     t->tv_nsec = current->sim->truth.now_ms % 1000 * 1000000;
     return 0;
 }
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 /* ---- standing still, and being killed */
 
@@ -81,11 +83,9 @@ static void count_way(struct sim_seat *seat, const struct event *e)
     struct sim *s = seat->sim;
     uint32_t limit = seat->plan->wait_ms[row->limit];
     bool late = row->limit != WAIT_NONE && s->truth.now_ms - seat->entered_ms[e->node] >= (int64_t)limit;
-    enum step to = (enum step)e->state.step, good = row->on_good;
+    enum step to = (enum step)e->state.step;
     enum tally_way way = WAY_FAILURE;
 
-    if (good == STEP_BAKE && limit == 0)
-        good = STEP_UNCLAIM;
     if (e->from == STEP_WAIT)
         way = WAY_SUCCESS;         /* its turn has come */
     else if (e->from == STEP_BAKE) /* its limit is its success */
@@ -295,7 +295,7 @@ static bool names(void *ctx, uint8_t node)
     f = mem_must(open_memstream(&text, &size));
     lines_report(f, seat->view, "rollout repair --hosts hosts");
     (void)fclose(f);
-    (void)snprintf(line, sizeof line, "n%u", node + 1);
+    (void)snprintf(line, sizeof line, "n%d", node + 1);
     found = strstr(text, line) != NULL;
     free(text);
     return found;
@@ -357,7 +357,7 @@ uint8_t seat_start(struct sim *s, const struct story_process *p)
     seat->who = (struct sim_who){.rollout = p->rollout, .holder = (uint8_t)(index + 1)};
     seat->first_ready = seat->last_ready = SIM_CALLS;
     (void)snprintf(seat->rollout, sizeof seat->rollout, "%s", scan_rollout(p->rollout));
-    (void)snprintf(seat->holder, sizeof seat->holder, "h%u", index + 1);
+    (void)snprintf(seat->holder, sizeof seat->holder, "h%d", index + 1);
     if (p->empty_disk && s->journal != NULL) {
         sim_fired(s, SIM_JOURNAL_GONE);
         s->journal = NULL;

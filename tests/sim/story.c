@@ -135,7 +135,7 @@ static void draw_events(struct story *s, struct dice *d)
 static void draw_process(struct story *s, struct dice *d, uint32_t i)
 {
     struct story_process *p = &s->processes[i];
-    bool crashes = dice_below(d, 3) < (i == 0 ? 1 : 1) && i + 1 < STORY_PROCESSES;
+    bool crashes = dice_below(d, 3) < 1 && i + 1 < STORY_PROCESSES;
 
     p->rollout = (uint8_t)(i + 1);
     p->act = (uint8_t)(i == 0 || !dice_one_in(d, 3) ? STORY_ROLL : STORY_REPAIR);

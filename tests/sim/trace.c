@@ -27,9 +27,13 @@ static const char *const asks[] = {
 static const char *action(int64_t kind)
 {
     static const char *const kinds[] = {
-        "", "read of a load balancer", "lease", "renewal of a claim", "look at its servers", "wish"};
+        "", "read of a load balancer", "lease", "renewal of a claim", "look at its servers", "wish", "down once more"};
 
-    return kind >= 256 ? kinds[kind >> 8] : asks[kind];
+    size_t i = (size_t)kind >> 8;
+
+    if (i > 0)
+        return i < sizeof kinds / sizeof *kinds ? kinds[i] : "?";
+    return kind < ASK_COUNT ? asks[kind] : "?";
 }
 
 static const char *reply(int64_t kind)

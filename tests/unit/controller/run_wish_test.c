@@ -17,6 +17,7 @@ static int64_t first_taken(const struct story *s)
     if (at == NULL) {
         story_tell(s);
         fail_msg("no wish was taken");
+        return 0;
     }
     while (at > s->fleet->log && at[-1] != '\n')
         at--;
