@@ -289,6 +289,11 @@ enum ask agent_api_job_of(const struct agent_job *job, const char *rollout)
                : ASK_JOB;
 }
 
+bool agent_api_took_back(const struct agent_job *job, const char *rollout)
+{
+    return job->action != NULL && strcmp(job->action, "rollback") == 0 && agent_api_job_of(job, rollout) == ASK_JOB;
+}
+
 static void take_own_job(const struct plan *plan, const struct agent_job *job, struct answer *a)
 {
     a->job_of = agent_api_job_of(job, plan->rollout);

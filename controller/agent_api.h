@@ -55,5 +55,7 @@ bool agent_api_wish_is_taken(const struct call_result *, uint64_t id, char holde
 
 /* ASK_JOB or ASK_UNDO where the job is one of this rollout's, by its id; else ASK_NONE. */
 enum ask agent_api_job_of(const struct agent_job *, const char *rollout);
+/* It is one of this rollout's that took the node to the release before, and not the undoing of a job that failed. */
+bool agent_api_took_back(const struct agent_job *, const char *rollout);
 
 #endif

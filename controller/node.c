@@ -277,11 +277,6 @@ struct move node_begin_back(struct node *n, const struct plan *p)
     return m;
 }
 
-static uint32_t added(uint32_t a, uint32_t b)
-{
-    return a > UINT32_MAX - b ? UINT32_MAX : a + b;
-}
-
 void node_elapse(struct node *n, uint32_t elapsed_ms)
 {
     if (n->left_ms != UINT32_MAX)
@@ -289,7 +284,7 @@ void node_elapse(struct node *n, uint32_t elapsed_ms)
     if (n->next_ask_ms != UINT32_MAX)
         n->next_ask_ms = n->next_ask_ms > elapsed_ms ? n->next_ask_ms - elapsed_ms : 0;
     if (n->streak > 0)
-        n->healthy_ms = added(n->healthy_ms, elapsed_ms);
+        n->healthy_ms = ms_later(n->healthy_ms, elapsed_ms);
 }
 
 struct move node_due(struct node *n, const struct plan *p)

@@ -113,6 +113,12 @@ struct move {
     bool note;                  /* text is new although the step did not change */
 };
 
+/* Time that has passed on top of `ms`; UINT32_MAX stays what it is. */
+static inline uint32_t ms_later(uint32_t ms, uint32_t elapsed_ms)
+{
+    return ms > UINT32_MAX - elapsed_ms ? UINT32_MAX : ms + elapsed_ms;
+}
+
 void node_init(struct node *, uint16_t id, const struct plan *);
 
 /* Pace lets it begin. */

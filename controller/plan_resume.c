@@ -83,24 +83,17 @@ void plan_resume_node(const struct plan *p, struct plan_node *n, const struct ag
     }
 }
 
-static bool is_rollback(const struct agent_job *job)
-{
-    return job->action != NULL && strcmp(job->action, "rollback") == 0;
-}
-
 bool plan_resume_brought(const struct agent_status *st, const struct plan_request *q)
 {
-    return agent_api_job_of(&st->job, q->rollout) == ASK_JOB && !is_rollback(&st->job) && st->job.state == JOB_DONE &&
-           ident_same_process(&st->ident, &st->job.after);
+    return agent_api_job_of(&st->job, q->rollout) == ASK_JOB && !agent_api_took_back(&st->job, q->rollout) &&
+           st->job.state == JOB_DONE && ident_same_process(&st->ident, &st->job.after);
 }
 
 void plan_resume_rolled_back(const struct fleet *f, const struct survey *s, const struct plan_request *q,
                              struct complaints *c)
 {
     for (uint32_t i = 0; i < s->n_nodes && !q->rollback && !q->rolls_back; i++) {
-        const struct agent_job *job = &s->nodes[i].status.job;
-
-        if (s->nodes[i].good && is_rollback(job) && agent_api_job_of(job, q->rollout) == ASK_JOB)
+        if (s->nodes[i].good && agent_api_took_back(&s->nodes[i].status.job, q->rollout))
             complain(c, EXIT_REFUSED,
                      "%s: rollout %s was rolled back there; `rollout rollback` takes the others back, too; to begin "
                      "anew, take another id",

@@ -23,8 +23,7 @@ static bool has_gone_back(const struct survey_node *n, const struct plan_request
 {
     const struct agent_job *job = &n->status.job;
 
-    return n->good && agent_api_job_of(job, q->rollout) == ASK_JOB && job->action != NULL &&
-           strcmp(job->action, "rollback") == 0 && runs_the_release(&job->before, q);
+    return n->good && agent_api_took_back(job, q->rollout) && runs_the_release(&job->before, q);
 }
 
 void plan_resume_back(struct plan *p, const struct survey *s, const struct plan_request *q)

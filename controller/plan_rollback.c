@@ -6,18 +6,11 @@
 #include "common/sha256.h"
 #include "plan_make.h"
 
-/* The latest job is a rollback of this very rollout. */
-static bool had_job(const struct agent_status *st, const struct plan_request *q)
-{
-    const struct agent_job *job = &st->job;
-
-    return job->action != NULL && strcmp(job->action, "rollback") == 0 && agent_api_job_of(job, q->rollout) == ASK_JOB;
-}
-
 /* A run of it was here before us: once more would be one release too far. */
 static bool is_done(const struct agent_status *st, const struct plan_request *q)
 {
-    return had_job(st, q) && st->job.state == JOB_DONE && ident_runs(&st->ident, st->job.after.sha256);
+    return agent_api_took_back(&st->job, q->rollout) && st->job.state == JOB_DONE &&
+           ident_runs(&st->ident, st->job.after.sha256);
 }
 
 /* A run of it has claimed the node and says where it goes: by now the release before may be another one. */
@@ -31,7 +24,7 @@ void plan_check_back(const char *name, const struct survey_node *n, const struct
     const struct agent_status *st = &n->status;
     bool aimed = st->has_previous && memcmp(st->previous, st->claim.target, sizeof st->previous) == 0;
 
-    if (!st->claim.has_target || !(aimed || had_job(st, q)))
+    if (!st->claim.has_target || !(aimed || agent_api_took_back(&st->job, q->rollout)))
         complain(c, EXIT_REFUSED,
                  "%s: rollout %s has claimed it, and is no rollback; go on with that by rollout resume", name,
                  q->rollout);

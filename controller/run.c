@@ -422,11 +422,3 @@ int run_exit_code(const struct run *r, int signal)
         return 0;
     }
 }
-
-void run_replay(struct run *r, const struct plan *p, const struct event *e)
-{
-    (void)p;
-    if ((e->kind != EVENT_STEP && e->kind != EVENT_NOTE) || e->node >= r->n_nodes)
-        return;
-    *state_node(r, e->node) = e->state;
-}

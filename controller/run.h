@@ -164,7 +164,5 @@ uint32_t run_wait_ms(const struct run *, const struct plan *);
 int run_exit_code(const struct run *, int signal);
 /* FNV-1a over the whole state. */
 uint64_t run_hash(const struct run *);
-/* Take an event of the journal over into the state. */
-void run_replay(struct run *, const struct plan *, const struct event *);
 
 #endif

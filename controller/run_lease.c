@@ -6,11 +6,6 @@
 #define LEASE_RETRY_MS   1000
 #define LEASE_RELEASE_MS 5000 /* what is not given back by then runs out by itself */
 
-static uint32_t older(uint32_t age_ms, uint32_t elapsed_ms)
-{
-    return age_ms > UINT32_MAX - elapsed_ms ? UINT32_MAX : age_ms + elapsed_ms;
-}
-
 void lease_time(struct run *r, uint32_t elapsed_ms)
 {
     if (r->phase == RUN_LEASING || r->phase == RUN_RELEASING)
@@ -18,8 +13,8 @@ void lease_time(struct run *r, uint32_t elapsed_ms)
     for (uint32_t i = 0; i < r->n_upstreams; i++) {
         struct run_lease *l = state_lease(r, i);
 
-        l->age_ms = older(l->age_ms, elapsed_ms);
-        l->asked_ms = older(l->asked_ms, elapsed_ms);
+        l->age_ms = ms_later(l->age_ms, elapsed_ms);
+        l->asked_ms = ms_later(l->asked_ms, elapsed_ms);
         l->retry_ms = l->retry_ms > elapsed_ms ? l->retry_ms - elapsed_ms : 0;
     }
 }

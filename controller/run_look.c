@@ -12,23 +12,18 @@
 #define FRESH_MAX_MS     900  /* ... but never beyond I1's second, with the time that a request takes */
 #define WATCH_MS         1000 /* how often a load balancer is read that nobody waits for */
 
-static uint32_t later(uint32_t ms, uint32_t elapsed_ms)
-{
-    return ms > UINT32_MAX - elapsed_ms ? UINT32_MAX : ms + elapsed_ms;
-}
-
 void look_time(struct run *r, uint32_t elapsed_ms)
 {
     for (uint32_t i = 0; i < r->n_lbs; i++) {
         struct run_lb *lb = state_lb(r, i);
 
-        lb->began_ms = later(lb->began_ms, elapsed_ms);
-        lb->read_age_ms = later(lb->read_age_ms, elapsed_ms);
+        lb->began_ms = ms_later(lb->began_ms, elapsed_ms);
+        lb->read_age_ms = ms_later(lb->read_age_ms, elapsed_ms);
     }
     for (uint32_t i = 0; i < r->n_begun; i++) {
         struct run_extra *x = state_extra(r, state_begun(r)[i]);
 
-        x->look_ms = later(x->look_ms, elapsed_ms);
+        x->look_ms = ms_later(x->look_ms, elapsed_ms);
     }
 }
 
@@ -193,7 +188,6 @@ static void tell_waiting(const struct run *r, const struct plan *p, uint16_t nod
 static bool too_old(const struct run *r, const struct plan *p, uint16_t node, struct answer *a)
 {
     const struct plan_node *pn = &p->nodes[node];
-
     const struct run_extra *x = run_extra(r, node);
 
     for (uint32_t i = 0; i < pn->n_peers; i++) {
@@ -310,8 +304,6 @@ void look_answer_ready(struct run *r, const struct plan *p, const struct input *
             *turn_action(t, ACT_ASK) = node_action(run_node(r, id), p);
             continue;
         }
-        if (failed == NULL && !effect)
-            a = look_answer(r, p, id);
         m = node_answer(state_node(r, id), p, &a);
         state_move(r, p, id, &m, t);
         i += r->n_begun == before ? 1 : 0;

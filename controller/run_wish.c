@@ -7,7 +7,7 @@
 
 void wish_time(struct run *r, uint32_t elapsed_ms)
 {
-    r->age_ms = r->age_ms > UINT32_MAX - elapsed_ms ? UINT32_MAX : r->age_ms + elapsed_ms;
+    r->age_ms = ms_later(r->age_ms, elapsed_ms);
     r->wish_due_ms = r->wish_due_ms > elapsed_ms ? r->wish_due_ms - elapsed_ms : 0;
 }
 

@@ -10,25 +10,6 @@
 
 #define RUN_LIMIT_MS 90000
 
-static void expect_no_request_lost(struct stage *s, struct stage_load *load)
-{
-    stage_load_end(s, load);
-    if (load->failed != 0)
-        stage_fail(s, "%lu of %lu requests failed:\n%s", load->failed, load->sent, stage_load_failures(s, load));
-    assert_int_equal(load->answered, load->sent);
-}
-
-static void expect_versions(struct stage_fleet *f, const char *versions)
-{
-    for (unsigned i = 0; i < f->n_nodes; i++) {
-        const char wanted[] = {versions[i], '\0'};
-
-        if (strcmp(stage_server_version(f->node[i].server), wanted) != 0)
-            stage_fail(f->stage, "%s is at version \"%s\", not %s", f->node[i].name,
-                       stage_server_version(f->node[i].server), wanted);
-    }
-}
-
 static const char *installed(struct stage_fleet *f, unsigned node)
 {
     struct stage_answer *a = stage_agent_http(f->node[node].agent, "GET", "/v1/services/app", NULL);
@@ -52,14 +33,14 @@ static void what_was_upgraded_is_taken_back_and_no_client_feels_it(struct stage 
                                                    "--healthy-deadline=2s", NULL});
 
     stage_rollout_until(s, r, "node3     check", RUN_LIMIT_MS);
-    expect_versions(f, "2211");
+    stage_fleet_expect_versions(f, "2211");
     stage_rollout_end(s, r, RUN_LIMIT_MS);
     stage_rollout_expect(s, r, 8,
                          STAGE_SAYS("2 taken back", "1 failed, in rotation", "1 not begun",
                                     "the nodes that this rollout changed are taken back",
                                     "node2     check     way back: waits for the agent to say what runs"));
-    expect_no_request_lost(s, load);
-    expect_versions(f, "1111");
+    stage_load_end_whole(s, load);
+    stage_fleet_expect_versions(f, "1111");
     assert_true(stage_fleet_all_up(f));
     assert_true(stage_fleet_is_free(f));
 }
@@ -97,7 +78,7 @@ static void one_whose_agent_has_lost_the_release_before_stays_in(struct stage *s
     stage_rollout_expect(s, r, 1,
                          STAGE_SAYS("1 taken back", "node1: failed, in rotation; in step stage",
                                     "its agent has not kept the release before"));
-    expect_versions(f, "211");
+    stage_fleet_expect_versions(f, "211");
     assert_true(stage_fleet_all_up(f));
     assert_true(stage_fleet_is_free(f));
 }
@@ -116,7 +97,7 @@ static void kill_at(struct stage *s, const char *what)
     stage_proc_stop(s, r->proc, SIGKILL, 5000);
     r = stage_fleet_run(f, RUN_LIMIT_MS, args);
     stage_rollout_expect(s, r, 8, NULL);
-    expect_versions(f, "1111");
+    stage_fleet_expect_versions(f, "1111");
     assert_true(stage_fleet_all_up(f));
     assert_true(stage_fleet_is_free(f));
 }

@@ -133,3 +133,14 @@ unsigned stage_fleet_at_version(struct stage_fleet *f, const char *version)
         n += strcmp(stage_server_version(f->node[i].server), version) == 0;
     return n;
 }
+
+void stage_fleet_expect_versions(struct stage_fleet *f, const char *versions)
+{
+    for (unsigned i = 0; i < f->n_nodes; i++) {
+        const char wanted[] = {versions[i], '\0'};
+
+        if (strcmp(stage_server_version(f->node[i].server), wanted) != 0)
+            stage_fail(f->stage, "%s is at version \"%s\", not %s", f->node[i].name,
+                       stage_server_version(f->node[i].server), wanted);
+    }
+}

@@ -49,5 +49,7 @@ const char *stage_fleet_peer_state(struct stage_fleet *f, unsigned lb, unsigned 
 bool stage_fleet_all_up(struct stage_fleet *f);
 /* How many nodes answer /version with this text. */
 unsigned stage_fleet_at_version(struct stage_fleet *f, const char *version);
+/* The test fails where one does not answer with its letter of this text, "212". */
+void stage_fleet_expect_versions(struct stage_fleet *f, const char *versions);
 
 #endif

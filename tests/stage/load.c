@@ -111,6 +111,14 @@ void stage_load_end(struct stage *s, struct stage_load *l)
     l->failed = (uint64_t)stage_json_int(s, l->report, "failed");
 }
 
+void stage_load_end_whole(struct stage *s, struct stage_load *l)
+{
+    stage_load_end(s, l);
+    if (l->failed != 0 || l->answered != l->sent)
+        stage_fail(s, "%lu of %lu requests failed, %lu were answered:\n%s", l->failed, l->sent, l->answered,
+                   stage_load_failures(s, l));
+}
+
 const char *stage_load_failures(struct stage *s, const struct stage_load *l)
 {
     const char *text = "";

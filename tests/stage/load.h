@@ -27,6 +27,8 @@ void stage_load_until(struct stage *s, struct stage_load *l, uint64_t answered, 
 
 /* Stop it gracefully: what is in flight is finished. Then report, sent, answered and failed are set. */
 void stage_load_end(struct stage *s, struct stage_load *l);
+/* The same, and the test fails where a request failed (its first failures are told) or was not answered. */
+void stage_load_end_whole(struct stage *s, struct stage_load *l);
 
 /* After stage_load_end: its first failures, a line each; whether at least one "post" or "sleep" was in flight at a time
  * (seconds of CLOCK_REALTIME). */
