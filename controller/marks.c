@@ -59,18 +59,18 @@ static void gitlab_section(FILE *f, const char *which, const char *name, const c
     (void)fprintf(f, "%s\r\033[0K", options);
 }
 
-/* A control character in it would end the mark, or move the cursor. */
-static void gitlab_title(FILE *f, const char *title)
+/* A control character would end the mark, or move the cursor. */
+static void gitlab_text(FILE *f, const char *text)
 {
-    for (; *title != '\0'; title++)
-        (void)fputc(iscntrl((unsigned char)*title) ? ' ' : *title, f);
-    (void)fputc('\n', f);
+    for (; *text != '\0'; text++)
+        (void)fputc(iscntrl((unsigned char)*text) ? ' ' : *text, f);
 }
 
 static void gitlab_open(FILE *f, const char *name, const char *title, int64_t wall_ms)
 {
     gitlab_section(f, "start", name, "[collapsed=true]", wall_ms);
-    gitlab_title(f, title);
+    gitlab_text(f, title);
+    (void)fputc('\n', f);
 }
 
 static void gitlab_close(FILE *f, const char *name, int64_t wall_ms)
@@ -86,9 +86,9 @@ static void gitlab_annotate(FILE *f, enum mark_level level, const char *title, c
         [MARK_NOTICE] = "\033[36m", [MARK_WARNING] = "\033[33m", [MARK_ERROR] = "\033[31;1m"};
 
     (void)fprintf(f, "%s%s: ", colors[level], levels[level]);
-    (void)fprintf(f, "%s: ", title);
-    for (; *text != '\0'; text++)
-        (void)fputc(iscntrl((unsigned char)*text) ? ' ' : *text, f);
+    gitlab_text(f, title);
+    (void)fputs(": ", f);
+    gitlab_text(f, text);
     (void)fputs("\033[0;m\n", f);
 }
 
