@@ -103,10 +103,12 @@ static void measure(struct terminal *t, const char *frame)
     }
 }
 
+/* Line by line: who erases a whole screen at once puts it into the scroll-back of tmux. */
 static void add_erase(FILE *f, unsigned rows)
 {
-    if (rows > 0)
-        (void)fprintf(f, "\033[%uA\r\033[J", rows);
+    for (unsigned i = 0; i < rows; i++)
+        (void)fputs("\033[A\033[2K", f);
+    (void)fputc('\r', f);
 }
 
 void terminal_put(struct terminal *t, const char *above, const char *frame)

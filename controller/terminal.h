@@ -1,5 +1,5 @@
 /* terminal.h - a screen that is drawn in place at the end of a terminal's text: lines that stay above it, and below
- * them the frame, which the next one replaces. Uses what every terminal since the VT100 has: cursor up, erase below.
+ * them the frame, which the next one replaces. Uses what every terminal since the VT100 has: cursor up, erase line.
  *
  * The last frame is left behind as nothing: who ends, or breaks off, leaves the lines that stay. */
 #ifndef CONTROLLER_TERMINAL_H
