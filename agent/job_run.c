@@ -76,6 +76,7 @@ static void end_job(struct service *service, enum code code)
     run->pidfd = -1;
     job->code = code;
     job->state = code == CODE_JOB_OK ? JOB_DONE : JOB_FAILED;
+    service->job_ends[code]++;
     if (job->state == JOB_FAILED) {
         restore(service, job);
         stray_end(service, &job->before, run->wanted);
@@ -366,6 +367,7 @@ bool job_run_recover(struct service *service, struct err *err)
         return true;
     job->state = JOB_FAILED;
     job->code = CODE_JOB_INTERRUPTED;
+    service->job_ends[job->code]++;
     (void)snprintf(job->text, sizeof job->text, "the agent was stopped in the middle of this job; look at the status");
     (void)service_ident(service, &now, NULL);
     runs_wanted = now.pid != 0 && sha256_parse(job->release, wanted) && memcmp(now.sha256, wanted, sizeof wanted) == 0;
