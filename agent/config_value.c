@@ -154,6 +154,12 @@ bool value_set(enum value_type type, const char *text, void *to, struct err *err
     case VALUE_PATH:
         return text[0] == '/' ? value_set_text(text, to, PATH_MAX, err)
                               : err_set(err, "\"%s\" is no absolute path", text);
+    case VALUE_SOCKET:
+        return text[0] == '/' ? value_set_text(text, to, CONFIG_SOCKET_TEXT, err)
+                              : err_set(err, "\"%s\" is no absolute path", text);
+    case VALUE_USER:
+        return value_name_ok(text, CONFIG_USER_TEXT - 1) ? value_set_text(text, to, CONFIG_USER_TEXT, err)
+                                                         : err_set(err, "\"%.64s\" is no user", text);
     case VALUE_BYTES:
         return set_bytes(text, to, err);
     case VALUE_URL:

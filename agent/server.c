@@ -8,15 +8,16 @@
 #include <unistd.h>
 
 #include "conn.h"
+#include "exchange.h"
 #include "listener.h"
 #include "log.h"
-#include "request.h"
 #include "server_internal.h"
 #include "tls.h"
 
 #define CONNECTIONS_MAX   512
-#define CONNECTION_MEMORY ((size_t)32 * 1024) /* head and buffers of one connection */
-#define STOP_TURNS        50                  /* of 10 ms: to send what is on its way */
+#define CONNECTION_MEMORY ((size_t)32 * 1024)         /* head and buffers of one connection */
+#define STOP_TURNS        50                          /* of 10 ms: to send what is on its way */
+#define ANSWER_LIMIT_MS   (WIRE_WAIT_MAX_MS + 120000) /* and one health check */
 
 static void log_mhd(void *ctx, const char *format, va_list args)
 {
@@ -93,9 +94,9 @@ static struct MHD_Daemon *start_daemon(struct server *server, int fd, const stru
         secure[0].option = MHD_OPTION_END;
     else
         flags |= MHD_USE_TLS;
-    return MHD_start_daemon(flags, 0, NULL, NULL, server_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
-                            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, server_on_completed, server,
-                            MHD_OPTION_NOTIFY_CONNECTION, conn_on_notify, server, MHD_OPTION_UNESCAPE_CALLBACK,
+    return MHD_start_daemon(flags, 0, NULL, NULL, exchange_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, log_mhd,
+                            NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed,
+                            server, MHD_OPTION_NOTIFY_CONNECTION, conn_on_notify, server, MHD_OPTION_UNESCAPE_CALLBACK,
                             unescape, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
                             (unsigned)(CONN_IDLE_MS / 1000), MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY,
@@ -120,7 +121,18 @@ static bool start(struct server *server, int fd, const struct tls *tls, struct e
     return true;
 }
 
-struct server *server_start(struct agent *agent, struct err *err)
+static uint64_t answer_limit_ms(const struct config *config)
+{
+    uint32_t most_ms = 0;
+
+    for (unsigned i = 0; i < config->service_count; i++) {
+        uint32_t check_ms = config->services[i].health_timeout_ms;
+        most_ms = check_ms > most_ms ? check_ms : most_ms;
+    }
+    return (uint64_t)ANSWER_LIMIT_MS + most_ms;
+}
+
+struct server *server_start(struct agent *agent, struct link *link, struct err *err)
 {
     struct server *server = calloc(1, sizeof *server);
     struct tls tls = {0};
@@ -131,6 +143,8 @@ struct server *server_start(struct agent *agent, struct err *err)
     if (server == NULL)
         abort();
     server->agent = agent;
+    server->link = link;
+    server->answer_limit_ms = answer_limit_ms(&agent->config);
     ok = !config_uses_tls(&agent->config) || tls_load(&agent->config, &tls, err);
     if (ok)
         fd = listener_open(&agent->config.listen, bound, err);
@@ -149,16 +163,17 @@ struct server *server_start(struct agent *agent, struct err *err)
 void server_stop(struct server **server)
 {
     struct server *s = *server;
-    struct request *rq;
 
     if (s == NULL)
         return;
     s->stopping = true;
-    while ((rq = s->suspended) != NULL) {
-        rq->cancel(rq);
-        request_refuse(rq, CODE_INTERNAL, "the agent stops");
+    for (struct exchange *ex = s->exchanges; ex != NULL; ex = ex->next) {
+        if (!ex->suspended)
+            continue;
+        link_cancel(s->link, ex);
+        exchange_refuse(ex, CODE_INTERNAL, "the agent stops");
     }
-    for (int i = 0; i < STOP_TURNS && s->requests > 0; i++)
+    for (int i = 0; i < STOP_TURNS && s->exchanges != NULL; i++)
         loop_turn(s->agent->loop, 10);
     loop_set_guest(s->agent->loop, NULL, NULL, NULL);
     loop_timer_stop(s->agent->loop, &s->sweep);
