@@ -203,6 +203,22 @@ static void a_claim_that_its_agent_lost_is_put_again(void **state)
     }
 }
 
+/* Not a second later: where the way to the agent takes nearly as long as a claim lives, it would be gone again. */
+static void a_job_that_found_no_claim_is_sent_again_behind_it(void **state)
+{
+    struct story s = story_begin((struct fake_shape){.nodes = 2, .lbs = 2});
+    int64_t claimed;
+
+    (void)state;
+    fake_when(s.fleet, "a at lb2/app: down", 503, fake_agent_forgets, 0);
+    story_roll(&s);
+    story_ends(&s, 0, "BB", -1);
+    assert_int_equal(story_logged(&s, "a claim r1 fence 7"), 2); /* and once more */
+    claimed = story_when(&s, "agent of a forgets");
+    assert_in_range(story_when(&s, "a job r1/a/job") - claimed, 0, 300);
+    story_end(&s);
+}
+
 static void steal(struct fake_fleet *f, uint32_t node)
 {
     fake_agent_forgets(f, node);
@@ -392,6 +408,7 @@ int main(void)
         cmocka_unit_test(an_nginx_that_always_forgets_is_given_up),
         cmocka_unit_test(a_forgotten_lease_is_taken_again_at_once),
         cmocka_unit_test(a_claim_that_its_agent_lost_is_put_again),
+        cmocka_unit_test(a_job_that_found_no_claim_is_sent_again_behind_it),
         cmocka_unit_test(a_claim_that_another_has_by_now_stops_the_rollout),
         cmocka_unit_test(a_job_is_sent_again_to_a_silent_node),
         cmocka_unit_test(a_job_is_not_sent_again_to_a_node_in_use),
