@@ -368,6 +368,44 @@ static void a_server_in_one_more_upstream_is_noticed(void **state)
     lb_view_free(&v);
 }
 
+/* Another port of the same service, in whatever upstream: found afresh when the plan was made, and not there then. */
+static void another_address_of_a_node_is_noticed(void **state)
+{
+    static const struct {
+        const char *list;
+        enum elsewhere first, second; /* of web1, of web2 */
+    } rows[] = {
+        {"{" APP "," EXTRA "}", ELSEWHERE_NOT, ELSEWHERE_NOT},
+        {"{" APP "," EXTRA ",\"new\":{\"peers\":[" PEER("0", "10.0.0.1:81", "up") "]}}", ELSEWHERE_ADDRESS,
+         ELSEWHERE_NOT},
+        {"{" APP ",\"extra\":{\"peers\":[" PEER("0", "[::1]:80", "up") "," PEER("1", "10.0.0.2:81", "draining") "]}}",
+         ELSEWHERE_NOT, ELSEWHERE_ADDRESS},
+        {"{" APP "," EXTRA ",\"new\":{\"peers\":[" PEER("0", "10.0.0.1:81", "down") "]}}", ELSEWHERE_NOT,
+         ELSEWHERE_NOT},
+        {"{" APP "," EXTRA ",\"new\":{\"peers\":[" PEER("0", "10.0.0.3:81", "up") "]}}", ELSEWHERE_NOT, ELSEWHERE_NOT},
+        {"{" APP "," EXTRA ",\"new\":{\"peers\":[" PEER("0", "10.0.0.1:80", "up") "]}}", ELSEWHERE_SERVER,
+         ELSEWHERE_NOT},
+        /* web1's in `app`, only spelled otherwise */
+        {"{\"app\":{\"peers\":[" PEER("0", "[::ffff:10.0.0.1]:80", "up") "]}," EXTRA "}", ELSEWHERE_NOT, ELSEWHERE_NOT},
+    };
+    static const int ports[2] = {1, 2};
+    struct small_plan s;
+    struct lb_view *v;
+
+    (void)state;
+    small_plan(&s, ports, ports);
+    s.nodes[0].listens = "10.0.0.1:80,10.0.0.1:81,[::1]:80";
+    s.nodes[1].listens = "10.0.0.2:80,10.0.0.2:81";
+    v = lb_view_new(&s.plan);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fill(v, rows[i].list);
+        if (v->peers[0].elsewhere != rows[i].first || v->peers[3].elsewhere != rows[i].second ||
+            v->peers[2].elsewhere != ELSEWHERE_NOT)
+            fail_msg("row %zu: %d, %d, %d", i, v->peers[0].elsewhere, v->peers[3].elsewhere, v->peers[2].elsewhere);
+    }
+    lb_view_free(&v);
+}
+
 /* Down where the plan looks, and in use where it does not. */
 static void such_a_node_is_not_restarted(void **state)
 {
@@ -417,6 +455,7 @@ int main(void)
         cmocka_unit_test(an_undo_waits_until_the_node_is_silent),
         cmocka_unit_test(an_undo_is_not_sent_past_a_dead_load_balancer),
         cmocka_unit_test(a_server_in_one_more_upstream_is_noticed),
+        cmocka_unit_test(another_address_of_a_node_is_noticed),
         cmocka_unit_test(such_a_node_is_not_restarted),
     };
 
