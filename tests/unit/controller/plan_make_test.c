@@ -136,18 +136,19 @@ static void a_good_fleet_becomes_a_plan(void **state)
 /* By which what an nginx lists later is known to be the node; not where the hosts file names its peers. */
 static void the_plan_knows_where_the_services_listen(void **state)
 {
+    struct fleet_host *named;
     struct scene s;
 
     (void)state;
     set_up(&s, NULL);
+    named = (struct fleet_host *)(uintptr_t)&s.fleet->hosts[s.nodes[1].host];
     s.listening[0][1] = "[::1]:81";
     s.nodes[0].status.n_listening = 2;
-    s.fleet->hosts[s.nodes[1].host].peer = "10.0.0.2:80";
+    named->peer = "10.0.0.2:80";
     make(&s);
     assert_non_null(s.plan);
     assert_string_equal(s.plan->nodes[0].listens, "10.0.0.1:80,[::1]:81");
     assert_string_equal(s.plan->nodes[1].listens, "");
-    s.fleet->hosts[s.nodes[1].host].peer = NULL;
     tear_down(&s);
 }
 
