@@ -81,8 +81,7 @@ static unsigned from_same(const struct server *server, const struct conn *conn)
     return count;
 }
 
-/* Of the address that has the most places of the unknown the oldest: a flood
- * from one does not push out another. */
+/* Of the address that has the most places of the unknown the oldest: a flood from one does not push out another. */
 static void make_room(struct server *server)
 {
     struct conn *victim = NULL;
