@@ -151,6 +151,8 @@ MODULE_PURE := $(patsubst %.c,$(O)/%.o,$(MODULE_PURE_SRCS))
 $(B)/tests/unit/nginx-module/%_test: $(O)/tests/unit/nginx-module/%_test.o $(MODULE_PURE) $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+# speaks as the agent's network half
+$(B)/tests/cases/agent_halves_case: $(O)/agent/frame.o
 $(B)/tests/cases/%_case: $(O)/tests/cases/%_case.o $(O)/tests/stage.a $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
