@@ -53,8 +53,10 @@ struct config {
     char tls_cert[PATH_MAX], tls_key[PATH_MAX], tls_ca[PATH_MAX]; /* all "" or none */
     char allow[CONFIG_ALLOW_MAX][CONFIG_ALLOW_TEXT];
     unsigned allow_count;
-    char helper_socket[CONFIG_SOCKET_TEXT]; /* "": one start, both halves */
-    char network_user[CONFIG_USER_TEXT];    /* "": the helper's own */
+    char helper_socket[CONFIG_SOCKET_TEXT];   /* "": one start, both halves */
+    char network_user[CONFIG_USER_TEXT];      /* "": the helper's own */
+    struct listen_address metrics_listen;     /* addr_size 0: none */
+    uint32_t peer_connections, peer_requests; /* of one controller; requests a second */
     char state[PATH_MAX];
     uint64_t max_release_bytes;
     struct service_config *services; /* owned */

@@ -68,13 +68,13 @@ static struct options read_options(int argc, char **argv)
 static bool check_world(const struct config *config, unsigned halves, struct err *err)
 {
     bool tls_meant = config_uses_tls(config) && (halves & HALF_NETWORK) != 0;
-    struct tls tls = {0};
+    struct tls *tls = NULL;
     bool ok;
 
     if (halves == HALF_HELPER && config->helper_socket[0] == '\0')
         return err_set(err, "--helper needs helper-socket in [agent], where the network half comes in");
-    ok = config_check_world(config, halves, err) && (!tls_meant || tls_load(config, &tls, err));
-    tls_free(&tls);
+    ok = config_check_world(config, halves, err) && (!tls_meant || (tls = tls_load(config, err)) != NULL);
+    tls_unref(&tls);
     return ok;
 }
 

@@ -100,6 +100,8 @@
     X(BUSY, 409, "busy")                                                                                               \
     X(NO_RELEASE, 409, "no_release")                                                                                   \
     X(FENCE_STALE, 412, "fence_stale")                                                                                 \
+    X(TIMEOUT, 408, "timeout")                                                                                         \
+    X(HEAD_TOO_LARGE, 431, "head_too_large")                                                                           \
     X(TOO_LARGE, 413, "too_large")                                                                                     \
     X(HASH_MISMATCH, 422, "hash_mismatch")                                                                             \
     X(INTERNAL, 500, "internal")                                                                                       \
