@@ -149,7 +149,8 @@ static void no_job_and_no_connection_ends(struct stage *s)
     stage_raw_send(s, waits, "GET " APP "/jobs/r/n1/job/1?wait=25s HTTP/1.1\r\nHost: a\r\n\r\n");
     change(a, "ready-timeout = 2s", "ready-timeout = 3s");
     hup(a, "reloaded", 1); /* the network half; the other one waits for the job's end */
-    assert_int_equal(count_lines(a, " event=reload_waits "), 1);
+    stage_wait_until(s, has_lines, &(struct lines){a, " event=reload_waits ", 1}, LOG_MS, "the helper half to wait");
+    assert_int_equal(count_lines(a, " event=reloaded "), 1);
     stage_raw_send(s, idle, "GET /v1 HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_non_null(strstr(stage_raw_answer(s, idle, 5000), " 200 "));
     answer = stage_raw_answer(s, waits, 20000);
