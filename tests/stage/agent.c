@@ -39,8 +39,7 @@ static const char *tls_lines(struct stage_agent *a)
                       tls->ca);
 }
 
-struct stage_agent *stage_agent_start(struct stage *s, const char *node, struct stage_server *server, bool plain,
-                                      const char *extra)
+struct stage_agent *stage_agent_start_for(struct stage *s, const char *node, bool plain, const char *service)
 {
     struct stage_agent *a = stage_alloc(s, sizeof *a);
 
@@ -50,15 +49,21 @@ struct stage_agent *stage_agent_start(struct stage *s, const char *node, struct 
     a->plain = plain;
     a->base = plain ? stage_text(s, "http://127.0.0.1:%u", a->port) : stage_text(s, "https://%s:%u", node, a->port);
     a->state_dir = stage_mkdir(s, stage_text(s, "agent-%s-state", node));
-    a->conf_path = stage_write(
-        s, stage_text(s, "agent-%s.conf", node),
-        stage_text(s,
-                   "[agent]\nnode = %s\nlisten = 127.0.0.1:%u\nstate = %s\n%s\n[service app]\nexecutable = %s\n"
-                   "pidfile = %s\nhealth = %s/healthz\nversion-url = %s/version\n%s",
-                   node, a->port, a->state_dir, tls_lines(a), server->exe, server->pidfile, server->url, server->url,
-                   extra != NULL ? extra : ""));
+    a->conf_path =
+        stage_write(s, stage_text(s, "agent-%s.conf", node),
+                    stage_text(s, "[agent]\nnode = %s\nlisten = 127.0.0.1:%u\nstate = %s\n%s\n[service app]\n%s", node,
+                               a->port, a->state_dir, tls_lines(a), service));
     stage_agent_again(a);
     return a;
+}
+
+struct stage_agent *stage_agent_start(struct stage *s, const char *node, struct stage_server *server, bool plain,
+                                      const char *extra)
+{
+    return stage_agent_start_for(
+        s, node, plain,
+        stage_text(s, "executable = %s\npidfile = %s\nhealth = %s/healthz\nversion-url = %s/version\n%s", server->exe,
+                   server->pidfile, server->url, server->url, extra != NULL ? extra : ""));
 }
 
 void stage_agent_stop(struct stage_agent *a, int signal)
