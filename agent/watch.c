@@ -11,8 +11,10 @@
 #include "file.h"
 #include "proc.h"
 #include "service.h"
+#include "tcp_table.h"
 
 #define RETIRE_MS   300 /* so long must a successor be seen listening: its workers may just be starting */
+#define NUDGE_MS    500 /* so long may the one before take to close its sockets by itself; then each time anew */
 #define STATUS_TEXT 8192
 
 bool watch_old_is_gone(const struct watch *watch)
@@ -103,6 +105,19 @@ static void retire_old(struct service *service, const struct judge_facts *facts)
     watch->retired = syscall(SYS_pidfd_send_signal, watch->pidfd, service->config->retire, NULL, 0) == 0;
 }
 
+/* A process that hangs in accept() does not close its sockets before somebody comes. gracehttp's do: to pass a socket
+ * on it makes it a blocking one, for both, and on a node without requests nobody comes. */
+static void nudge_old(struct service *service, uint64_t now_ms, const struct judge_facts *facts)
+{
+    struct watch *watch = &service->run.watch;
+
+    if (!facts->new_listens || !facts->old_listens || facts->new_ms < NUDGE_MS ||
+        now_ms - watch->nudged_ms < NUDGE_MS || !tcp_table_is_ours(watch->before.pid))
+        return;
+    watch->nudged_ms = now_ms;
+    sockets_nudge(&watch->ports);
+}
+
 static void look_at_successor(struct service *service, uint64_t now_ms, struct judge_facts *facts)
 {
     struct watch *watch = &service->run.watch;
@@ -161,6 +176,7 @@ void watch_look(struct service *service, struct judge_facts *facts)
     if (facts->old_alive && (facts->new_alive || watch->took_over))
         facts->old_listens = sockets_read(watch->before.pid, &sockets, NULL) && sockets.count > 0;
     retire_old(service, facts);
+    nudge_old(service, now_ms, facts);
     watch->took_over |= judge_took_over(facts);
     if (judge_took_over(facts))
         ask_health(service);

@@ -24,6 +24,7 @@ struct watch {
     struct ident asked; /* who was there when the probe began */
     struct probe *probe;
     bool answers;                  /* `seen` has answered */
+    uint64_t nudged_ms;            /* when its sockets were connected to, to wake it */
     bool retired;                  /* the signal of `retire` was sent */
     struct note note_before, note; /* beside the pid file: before the signal, and as last seen */
     uint64_t note_ms;
