@@ -7,6 +7,7 @@
 #include "tests/cases/any_service.h"
 
 #define QUICK   "ready-timeout = 3s\ndrain-timeout = 300ms\n"
+#define AT_ONCE "ready-timeout = 300ms\ndrain-timeout = 300ms\n" /* for what will not come */
 #define GONE_MS 10000
 
 static struct stage_agent *claimed(struct stage *s, const char *service)
@@ -304,7 +305,8 @@ static const char *deaf_config(struct stage_server *v, bool startable)
 {
     struct stage *s = v->stage;
 
-    return stage_text(s, "executable = %s\npidfile = %s\nhealth = %s/healthz\n" QUICK "%s", v->exe, v->pidfile, v->url,
+    return stage_text(s, "executable = %s\npidfile = %s\nhealth = %s/healthz\n%s%s", v->exe, v->pidfile, v->url,
+                      startable ? QUICK : AT_ONCE,
                       startable ? stage_text(s,
                                              "exec-args = -a0 %s -a1 127.0.0.1:%u -a2 127.0.0.1:%u --pidfile %s\n"
                                              "exec-log = %s\n",
