@@ -190,12 +190,13 @@ static bool check_service(const struct service_config *s, struct err *err)
         return err_set(err, "how is its process found? Give one of pidfile, listen-on and unit");
     if (s->restart == RESTART_SYSTEMD && !unit)
         return err_set(err, "restart = systemd needs unit, the unit that systemctl restarts");
-    if (s->restart == RESTART_EXEC && !pidfile && !listen_on)
-        return err_set(err, "restart = exec needs pidfile or listen-on: what the agent starts is in no unit's group");
+    if (s->restart == RESTART_EXEC && unit)
+        return err_set(err, "restart = exec and unit: who starts it, the agent or systemd? Leave unit out, or take "
+                            "restart = systemd");
     if (s->restart != RESTART_SIGNAL && s->retire != 0)
         return err_set(err, "retire belongs to restart = signal");
-    if (s->restart == RESTART_SYSTEMD && s->exec_args[0] != '\0')
-        return err_set(err, "exec-args and restart = systemd: who starts it, the agent or systemd? Leave one out");
+    if (unit && s->exec_args[0] != '\0')
+        return err_set(err, "exec-args and unit: who starts it, the agent or systemd? Leave one out");
     return true;
 }
 
