@@ -54,6 +54,7 @@ static void end_job(struct service *service, enum code code)
     watch_close(&run->watch);
     job->code = code;
     job->state = code == CODE_JOB_OK ? JOB_DONE : JOB_FAILED;
+    service->job_ends[code]++;
     if (job->state == JOB_FAILED) {
         swap_back(service, job);
         stray_end(service, &job->before, run->watch.wanted);
@@ -537,6 +538,7 @@ static void end_interrupted(struct service *service, struct job *job, const stru
         }
     }
     job->state = JOB_FAILED;
+    service->job_ends[job->code]++;
     job->after = *now;
     if (runs_wanted)
         history_note(&service->jobs.history, job);

@@ -95,7 +95,7 @@ static bool run(struct agent *agent, unsigned halves, struct err *err)
 int main(int argc, char **argv)
 {
     struct options options = read_options(argc, argv);
-    struct agent agent = {.state_lock_fd = -1};
+    struct agent agent = {.state_lock_fd = -1, .config_path = options.config_path};
     struct err err = {""};
     unsigned halves;
     int rc = 0;

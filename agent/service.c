@@ -10,6 +10,7 @@
 #include "file.h"
 #include "find.h"
 #include "log.h"
+#include "out.h"
 #include "release.h"
 
 bool service_ident(struct service *service, struct ident *ident, struct err *err)
@@ -59,6 +60,7 @@ static void watch_claim(struct service *service)
 {
     uint64_t left_ms = claim_left_ms(&service->claim.claim, claim_store_now_ms());
 
+    out_watch(service);
     loop_timer_stop(service->agent->loop, &service->claim_timer);
     if (left_ms > 0)
         loop_timer_start(service->agent->loop, &service->claim_timer, left_ms, on_claim_due, service);
@@ -66,6 +68,7 @@ static void watch_claim(struct service *service)
 
 bool service_set_claim(struct service *service, struct claim_state *next, struct err *err)
 {
+    out_since(&next->claim, service->claim.claim.out_since_ms);
     if (!claim_store_save(service->claim_path, service->agent->boot_id, next, err)) {
         claim_state_clear(next);
         return false;
@@ -98,6 +101,7 @@ bool service_open(struct service *service, struct agent *agent, const struct ser
     if (!make_paths(service, err) || !claim_store_load(service->claim_path, agent->boot_id, &service->claim, err) ||
         !jobs_load(service->jobs_path, &service->jobs, err))
         return err_context(err, "service %s", config->name);
+    out_since(&service->claim.claim, service->claim.claim.out_since_ms);
     release_sweep(service->releases);
     if (!job_run_recover(service, err))
         return err_context(err, "service %s", config->name);
@@ -112,6 +116,7 @@ void service_close(struct service *service)
     if (service->agent == NULL)
         return; /* never opened */
     loop_timer_stop(service->agent->loop, &service->claim_timer);
+    loop_timer_stop(service->agent->loop, &service->out_timer);
     job_run_close(service);
     version_close(&service->version);
     claim_state_clear(&service->claim);

@@ -19,6 +19,8 @@ struct service {
     char claim_path[PATH_MAX], jobs_path[PATH_MAX], releases[PATH_MAX];
     struct claim_state claim;
     struct loop_timer claim_timer; /* when the claim runs out */
+    struct loop_timer out_timer;   /* when it is told of next, out.h */
+    uint64_t job_ends[CODE_COUNT]; /* since the start */
     struct jobs jobs;
     struct job_run run;
     struct child *started; /* the service itself, where this agent has started it; NULL: not, or it has ended */

@@ -65,6 +65,9 @@
  *   GET    /v1/services/APP/wish?rollout=ID   {"wish":WISH|null}: the one of that rollout
  *   POST   /v1/services/APP/wish/taken  {"rollout","id","holder","effect"} -> 200 {"wish":WISH}; not there: 404
  *
+ *   GET    /metrics                     Prometheus' text format, for whoever may ask here; with metrics-listen for
+ *                                       anybody there, over plain HTTP
+ *
  * A job id is ROLLOUT/NODE/STEP/ATTEMPT; in a URL everything behind jobs/ is the id, slashes included.
  * A client names a service, never a path, a command or an environment. */
 #ifndef AGENT_WIRE_H
