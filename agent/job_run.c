@@ -466,7 +466,7 @@ static void begin(void *ctx)
     struct err err = {""};
     enum code code;
 
-    if (is_busy(service)) {
+    if (service->config->restart == RESTART_SIGNAL && is_busy(service)) {
         loop_timer_start(service->agent->loop, &service->run.timer, WATCH_EVERY_MS, begin, service);
         return;
     }

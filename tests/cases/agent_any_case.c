@@ -442,6 +442,45 @@ static void a_systemctl_that_fails_leaves_the_old_one_and_its_file(struct stage 
     assert_string_equal(file_hex(s, v->exe), old);
 }
 
+/* ---- --check */
+
+static struct stage_run check(struct stage *s, const char *unit_text, const char *service)
+{
+    const char *unit = stage_write(s, "app.service", unit_text);
+    const char *conf = stage_write(s, "check.conf",
+                                   stage_text(s,
+                                              "[agent]\nnode = n1\nlisten = 127.0.0.1:7000\nstate = %s/none\n"
+                                              "[service app]\nexecutable = /bin/true\nunit = app\nunit-file = %s\n"
+                                              "health = http://127.0.0.1:1/\n%s",
+                                              s->dir, unit, service));
+
+    return stage_run(
+        s, 5000, (const char *const[]){stage_text(s, "%s/rollout-agent", s->build), "--config", conf, "--check", NULL});
+}
+
+static void check_refuses_a_unit_that_no_handover_survives_and_prints_what_mends_it(struct stage *s)
+{
+    const char *simple = "[Service]\nType=simple\nExecStart=/bin/true\n", *pidfile = "pidfile = /run/app.pid\n";
+    struct stage_run r = check(s, simple, pidfile);
+
+    assert_int_equal(r.exit_code, 78);
+    assert_non_null(strstr(r.err, "[service app]: app.service has Type=simple"));
+    assert_string_equal(r.out, "# this mends it: systemctl edit app.service\n[Service]\nPIDFile=/run/app.pid\n");
+    (void)stage_mkdir(s, "app.service.d");
+    (void)stage_write(s, "app.service.d/handover.conf", r.out); /* as it is */
+    r = check(s, simple, pidfile);
+    assert_int_equal(r.exit_code, 0);
+    assert_non_null(strstr(r.out, "pid file /run/app.pid"));
+}
+
+static void check_takes_any_type_where_systemd_restarts_the_unit(struct stage *s)
+{
+    struct stage_run r = check(s, "[Service]\nExecStart=/bin/true\n", "restart = systemd\n");
+
+    assert_int_equal(r.exit_code, 0);
+    assert_non_null(strstr(r.out, "found in app.service, health http://127.0.0.1:1/, restart by systemctl restart"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,6 +504,8 @@ int main(void)
         stage_test(a_unit_is_restarted_by_systemctl),
         stage_test(a_unit_whose_new_release_fails_gets_the_one_before),
         stage_test(a_systemctl_that_fails_leaves_the_old_one_and_its_file),
+        stage_test(check_refuses_a_unit_that_no_handover_survives_and_prints_what_mends_it),
+        stage_test(check_takes_any_type_where_systemd_restarts_the_unit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
