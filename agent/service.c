@@ -8,40 +8,14 @@
 #include "agent.h"
 #include "claim_store.h"
 #include "file.h"
+#include "find.h"
 #include "log.h"
 #include "out.h"
-#include "proc.h"
 #include "release.h"
-
-static bool is_ours(const struct service *service, const char *exe)
-{
-    char real[PATH_MAX];
-
-    if (strcmp(exe, service->config->executable) == 0)
-        return true;
-    return realpath(service->config->executable, real) != NULL && strcmp(exe, real) == 0;
-}
 
 bool service_ident(struct service *service, struct ident *ident, struct err *err)
 {
-    const char *pidfile = service->config->pidfile;
-    char text[64], exe[PATH_MAX];
-    uint32_t pid;
-
-    *ident = (struct ident){0};
-    if (!file_read_small(pidfile, text, sizeof text, err))
-        return false;
-    if (!proc_parse_pid(text, &pid))
-        return err_set(err, "the pid file %s holds no pid", pidfile);
-    if (!ident_read(pid, &service->hashes, ident, exe, err)) {
-        *ident = (struct ident){0};
-        return err_context(err, "the pid file %s is stale", pidfile);
-    }
-    if (!is_ours(service, exe)) {
-        *ident = (struct ident){0};
-        return err_set(err, "the pid file %s names process %u, which runs %.200s", pidfile, pid, exe);
-    }
-    return true;
+    return find_main(service->config, NULL, &service->hashes, ident, err);
 }
 
 bool service_installed(struct service *service, uint8_t sha256[SHA256_BYTES], struct err *err)
