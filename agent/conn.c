@@ -180,8 +180,12 @@ static void answer(struct conn *conn)
 /* A refusal of our own, of a request that nobody has begun. */
 static enum step refuse(struct conn *conn, enum refusal why, enum code code, const char *text)
 {
+    struct log_quoted name, said;
+
     if (why != REFUSAL_COUNT)
         conn->server->tally.refused[why]++;
+    if (why == REFUSAL_FRAMING && server_may_log(conn->server))
+        log_event("request_refused", "name=%s text=%s", log_quote(&name, conn->name), log_quote(&said, text));
     if (conn->ex == NULL)
         conn->ex = exchange_new(conn);
     exchange_refuse(conn->ex, code, "%s", text);
@@ -377,28 +381,48 @@ static enum step step_head(struct conn *conn)
     return begin(conn, size);
 }
 
-/* A piece of what is there. STEP_WAIT: there is nothing. */
-static enum step take_piece(struct conn *conn, bool *ended)
+/* Chunk by chunk, all that is there. */
+static enum http_verdict take_chunks(struct conn *conn)
 {
-    const char *piece = conn->in;
-    size_t used = 0, size = 0;
+    enum http_verdict verdict = HTTP_MORE;
+    size_t at = 0;
+
+    while (verdict == HTTP_MORE && at < conn->in_used) {
+        const char *piece;
+        size_t used, size;
+        verdict = http_chunks_read(&conn->chunks, conn->in + at, conn->in_used - at, &used, &piece, &size);
+        if (size > 0)
+            exchange_take(conn->ex, piece, size);
+        at += used;
+    }
+    eat(conn, at);
+    return verdict;
+}
+
+static void take_plain(struct conn *conn)
+{
+    size_t size = conn->body_left < conn->in_used ? (size_t)conn->body_left : conn->in_used;
+
+    conn->body_left -= size;
+    exchange_take(conn->ex, conn->in, size);
+    eat(conn, size);
+}
+
+/* What is there of it. STEP_WAIT: nothing is. */
+static enum step take_body(struct conn *conn, bool *ended)
+{
+    enum http_verdict verdict;
 
     *ended = !conn->chunked && conn->body_left == 0;
     if (*ended || conn->in_used == 0)
         return *ended ? STEP_ON : STEP_WAIT;
-    if (conn->chunked) {
-        enum http_verdict verdict = http_chunks_read(&conn->chunks, conn->in, conn->in_used, &used, &piece, &size);
-        if (verdict == HTTP_BAD)
-            return STEP_OVER;
-        *ended = verdict == HTTP_WHOLE;
-    } else {
-        size = used = conn->body_left < conn->in_used ? (size_t)conn->body_left : conn->in_used;
-        conn->body_left -= size;
+    if (!conn->chunked) {
+        take_plain(conn);
+        return STEP_ON;
     }
-    if (size > 0)
-        exchange_take(conn->ex, piece, size);
-    eat(conn, used);
-    return STEP_ON;
+    verdict = take_chunks(conn);
+    *ended = verdict == HTTP_WHOLE;
+    return verdict == HTTP_BAD ? STEP_OVER : STEP_ON;
 }
 
 /* Refused meanwhile: a short rest is read, so that the connection stays good; of a long one nobody waits for the
@@ -423,7 +447,7 @@ static enum step step_body(struct conn *conn)
     }
     if (conn->ex->place.stalled)
         return STEP_WAIT;
-    step = take_piece(conn, &ended);
+    step = take_body(conn, &ended);
     if (step == STEP_WAIT)
         return fill(conn);
     if (step == STEP_OVER)
