@@ -72,6 +72,8 @@ bool job_from_ask(const json_t *body, struct job *job, struct err *err)
         return err_set(err, "\"id\" is not 1 to %d of A-Z a-z 0-9 . _ / -", WIRE_JOB_MAX);
     if (!claim_id_ok(rollout, WIRE_ID_MAX))
         return err_set(err, "\"rollout\" is not 1 to %d of A-Z a-z 0-9 . _ / -", WIRE_ID_MAX);
+    if (job->fence == 0)
+        return err_set(err, "\"fence\" is 0; the first is 1");
     if (!find_text(actions, sizeof actions / sizeof *actions, action, &index))
         return err_set(err, "\"action\" is none of restart, upgrade, rollback");
     job->action = (enum job_action)index;

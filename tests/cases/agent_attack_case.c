@@ -136,6 +136,7 @@ static void nobody_comes_in_without_an_allowed_certificate(struct stage *s)
         {"run out", special(s, "old", GOOD_EXT, LONG_AGO, "20210101000000Z")},
         {"not good yet", special(s, "young", GOOD_EXT, "20400101000000Z", LONG_AHEAD)},
         {"good for servers alone", special(s, "server", "extendedKeyUsage=serverAuth\n", LONG_AGO, LONG_AHEAD)},
+        {"a key that may not sign", special(s, "mute", "keyUsage=critical,keyAgreement\n", LONG_AGO, LONG_AHEAD)},
         {"good for mail alone", special(s, "mail", "extendedKeyUsage=emailProtection\n", LONG_AGO, LONG_AHEAD)},
     };
     static const struct {
