@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "common/err.h"
+#include "kind.h"
 #include "wire.h"
 
 #define CONFIG_NAME_MAX     64 /* of a service: letters, digits, . _ - */
@@ -33,6 +34,13 @@ struct listen_address {
     char text[160];
 };
 
+#define SIGN_KEYS_MAX 4 /* two while one takes over from another */
+
+struct sign_keys { /* as they stand in the file: an absolute path, or the key itself */
+    unsigned count;
+    char from[SIGN_KEYS_MAX][512];
+};
+
 enum restart { RESTART_SIGNAL };
 
 struct service_config {
@@ -42,6 +50,10 @@ struct service_config {
     uint32_t health_timeout_ms, ready_timeout_ms;
     enum restart restart;
     int signal;
+    bool require_signature;
+    struct sign_keys sign_keys;
+    enum kind kind;
+    uint32_t keep;
     uint64_t given; /* bit n: row n of settings.def was in the file */
 };
 
@@ -52,7 +64,7 @@ struct config {
     char allow[CONFIG_ALLOW_MAX][CONFIG_ALLOW_TEXT];
     unsigned allow_count;
     char state[PATH_MAX];
-    uint64_t max_release_bytes;
+    uint64_t max_release_bytes, reserve_bytes;
     struct service_config *services; /* owned */
     unsigned service_count;
     uint64_t given;

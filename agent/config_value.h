@@ -17,6 +17,10 @@ enum value_type {
     VALUE_DURATION, /* uint32_t milliseconds, 1 ms to 1 h */
     VALUE_RESTART,  /* enum restart */
     VALUE_SIGNAL,   /* int; SIGUSR2 or USR2 */
+    VALUE_SWITCH,   /* bool; on or off */
+    VALUE_SIGN_KEY, /* one more of struct sign_keys */
+    VALUE_KIND,     /* enum kind */
+    VALUE_KEEP,     /* uint32_t, 2 to 100 */
 };
 
 bool value_set(enum value_type type, const char *text, void *to, struct err *err);

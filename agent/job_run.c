@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admit.h"
 #include "agent.h"
 #include "install.h"
 #include "judge.h"
@@ -43,25 +44,22 @@ static bool save(struct service *service, struct err *err)
 
 /* ---- the end */
 
-/* The file from before the swap back in its place. */
-static void restore(struct service *service, struct job *job)
+/* The file from before the swap back in its place. False: it is not there, and its second name is left to a person. */
+static bool restore(struct service *service, struct job *job)
 {
-    char from[PATH_MAX];
-    uint8_t sha256[SHA256_BYTES];
     struct err err = {""};
     struct log_quoted quoted;
-    bool swapped;
 
-    if (job->previous[0] == '\0' || !sha256_parse(job->previous, sha256))
-        return;
-    release_path(service->releases, job->previous, from);
-    job->restored = install_put(service->config->executable, from, sha256, &swapped, &err);
+    if (job->previous[0] == '\0')
+        return true;
+    job->restored = install_back(service->config->executable, service->store, job->previous, &err);
     if (job->restored)
-        return;
+        return true;
     log_event("restore_failed", "service=%s job=%s text=%s", service->config->name, job->id,
               log_quote(&quoted, err.text));
     size_t used = strlen(job->text);
     (void)snprintf(job->text + used, sizeof job->text - used, "; THE OLD FILE COULD NOT BE PUT BACK: %s", err.text);
+    return false;
 }
 
 static void end_job(struct service *service, enum code code)
@@ -70,6 +68,7 @@ static void end_job(struct service *service, enum code code)
     struct job *job = run->job;
     struct log_quoted quoted;
     struct err err = {""};
+    bool back = true;
 
     if (run->pidfd >= 0)
         (void)close(run->pidfd);
@@ -77,12 +76,14 @@ static void end_job(struct service *service, enum code code)
     job->code = code;
     job->state = code == CODE_JOB_OK ? JOB_DONE : JOB_FAILED;
     if (job->state == JOB_FAILED) {
-        restore(service, job);
+        back = restore(service, job);
         stray_end(service, &job->before, run->wanted);
     }
     (void)service_ident(service, &job->after, NULL);
-    if (job->state == JOB_DONE)
+    if (job->state == JOB_DONE) {
         history_note(&service->jobs.history, job);
+        admit_note(service, job);
+    }
     job->elapsed_ms = job_run_elapsed_ms(service);
     log_event("job_ended",
               "service=%s job=%s action=%s code=%s touched=%d restored=%d pid_before=%u pid_after=%u "
@@ -93,6 +94,9 @@ static void end_job(struct service *service, enum code code)
         log_event("job_not_saved", "service=%s job=%s text=%s", service->config->name, job->id,
                   log_quote(&quoted, err.text));
     run->job = NULL;
+    if (back)
+        install_sweep(service->config->executable);
+    admit_prune(service);
     waiter_wake(&run->waiters);
 }
 
@@ -274,10 +278,34 @@ static enum code keep_what_runs(struct service *service, struct err *err)
     }
     sha256_hex(job->before.sha256, hex);
     (void)snprintf(from, sizeof from, "/proc/%u/exe", job->before.pid);
-    if (release_keep(service->releases, from, hex, &service->hashes, err))
+    if (release_keep(service->store, from, hex, &service->hashes, err))
         return CODE_JOB_OK;
     (void)err_context(err, "the running executable cannot be kept");
     return CODE_JOB_SWAP_FAILED;
+}
+
+/* What was asked when the job began is asked again, of the bytes that are installed. */
+static bool put(struct service *service, struct err *err)
+{
+    struct job *job = service->run.job;
+    struct sign_check *check;
+    struct install what = {.executable = service->config->executable,
+                           .store = service->store,
+                           .hex = job->release,
+                           .any_kind = job->action == JOB_ROLLBACK,
+                           .kind = service->config->kind,
+                           .sign = &check};
+    bool swapped = false, ok;
+
+    ok = admit_job(service, job, &check, err) == CODE_JOB_OK;
+    if (ok && check == NULL)
+        what.sign = NULL;
+    ok = ok && install_put(&what, &swapped, err);
+    sign_abandon(&check);
+    job->touched = swapped;
+    if (!swapped)
+        job->previous[0] = '\0'; /* nothing to put back */
+    return ok;
 }
 
 /* Where the wanted executable is there already nothing is swapped. */
@@ -286,8 +314,7 @@ static bool swap(struct service *service, struct err *err)
     struct job_run *run = &service->run;
     struct job *job = run->job;
     uint8_t installed[SHA256_BYTES];
-    char hex[SHA256_DIGITS + 1], from[PATH_MAX];
-    bool swapped;
+    char hex[SHA256_DIGITS + 1];
 
     if (!service_installed(service, installed, err))
         return false;
@@ -298,22 +325,14 @@ static bool swap(struct service *service, struct err *err)
     if (memcmp(run->wanted, installed, sizeof installed) == 0)
         return true;
     sha256_hex(installed, hex);
-    if (!release_keep(service->releases, service->config->executable, hex, &service->hashes, err))
+    if (!release_keep(service->store, service->config->executable, hex, &service->hashes, err))
         return err_context(err, "the old executable cannot be kept");
     (void)snprintf(job->previous, sizeof job->previous, "%s", hex);
     if (!save(service, err)) {
         job->previous[0] = '\0';
         return false;
     }
-    release_path(service->releases, job->release, from);
-    if (install_put(service->config->executable, from, run->wanted, &swapped, err)) {
-        job->touched = true;
-        return true;
-    }
-    job->touched = swapped;
-    if (!swapped)
-        job->previous[0] = '\0'; /* nothing to put back */
-    return false;
+    return put(service, err);
 }
 
 static void begin(void *ctx)
@@ -360,10 +379,13 @@ bool job_run_recover(struct service *service, struct err *err)
     struct job *job = jobs_last(&service->jobs);
     uint8_t installed[SHA256_BYTES], wanted[SHA256_BYTES], previous[SHA256_BYTES];
     struct ident now;
-    bool runs_wanted;
+    bool runs_wanted, back = true;
 
-    if (job == NULL || job->state != JOB_RUNNING)
+    if (job == NULL || job->state != JOB_RUNNING) {
+        if (job == NULL || job->state == JOB_DONE || !job->touched || job->restored)
+            install_sweep(service->config->executable);
         return true;
+    }
     job->state = JOB_FAILED;
     job->code = CODE_JOB_INTERRUPTED;
     (void)snprintf(job->text, sizeof job->text, "the agent was stopped in the middle of this job; look at the status");
@@ -373,18 +395,24 @@ bool job_run_recover(struct service *service, struct err *err)
         memcmp(installed, previous, sizeof installed) != 0) {
         job->touched = true;
         if (!runs_wanted) {
-            restore(service, job);
+            back = restore(service, job);
             (void)sha256_parse(job->release, wanted);
             stray_end(service, &job->before, wanted);
         }
     }
     job->after = now;
-    if (runs_wanted)
+    if (runs_wanted) {
         history_note(&service->jobs.history, job);
+        admit_note(service, job);
+    }
     job->elapsed_ms = (uint64_t)(unix_s() > job->started_unix_s ? (unix_s() - job->started_unix_s) * 1000 : 0);
     log_event("job_interrupted", "service=%s job=%s touched=%d restored=%d", service->config->name, job->id,
               job->touched, job->restored);
-    return save(service, err);
+    if (!save(service, err))
+        return false;
+    if (back)
+        install_sweep(service->config->executable);
+    return true;
 }
 
 void job_run_close(struct service *service)

@@ -134,19 +134,14 @@ static struct service *find_service(struct agent *agent, const char *name)
 
 static void begin_upload(struct request *rq)
 {
+    const char *signature = MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, WIRE_SIGNATURE_HEADER);
     uint64_t max_bytes = rq->agent->config.max_release_bytes, length = content_length(rq);
     struct err err = {""};
+    enum code code = upload_begin(rq->service, rq->id, length, signature, &rq->upload, &err);
 
-    if (length > max_bytes) {
-        request_refuse(rq, CODE_TOO_LARGE, "the release is larger than max-release, %" PRIu64 " bytes", max_bytes);
-        return;
-    }
     conn_allow_ms(rq->conn, CONN_UPLOAD_MS + (length > 0 ? length : max_bytes) / 1024);
-    if (release_is_whole(rq->service->releases, rq->id, &rq->service->hashes))
-        return; /* the bytes are let through; the answer is 200 */
-    rq->upload = release_begin(rq->service->releases, rq->id, max_bytes, &err);
-    if (rq->upload == NULL)
-        request_refuse(rq, CODE_INTERNAL, "%s", err.text);
+    if (code != CODE_JOB_OK)
+        request_refuse(rq, code, "%s", err.text);
 }
 
 static void begin(struct request *rq, const char *url, const char *method)
@@ -209,10 +204,10 @@ static void take_body(struct request *rq, const char *data, size_t size)
     if (rq->status != 0)
         return; /* refused: read to its end, so that the answer is not lost in a reset */
     if (rq->route->body == BODY_FILE && rq->upload != NULL) {
-        enum code code = release_add(rq->upload, data, size, &err);
+        enum code code = upload_add(rq->upload, data, size, &err);
         if (code == CODE_JOB_OK)
             return;
-        release_abandon(&rq->upload);
+        upload_abandon(&rq->upload);
         request_refuse(rq, code, "%s", err.text);
     } else if (rq->route->body != BODY_FILE) {
         take_json(rq, data, size);
@@ -300,7 +295,7 @@ void server_on_completed(void *ctx, struct MHD_Connection *connection, void **sl
         return;
     server->requests--;
     conn_allow_ms(rq->conn, CONN_IDLE_MS);
-    release_abandon(&rq->upload);
+    upload_abandon(&rq->upload);
     json_decref(rq->answer);
     free(rq->body);
     free(rq);

@@ -54,8 +54,9 @@ struct stage_agent *stage_agent_start(struct stage *s, const char *node, struct 
         s, stage_text(s, "agent-%s.conf", node),
         stage_text(s,
                    "[agent]\nnode = %s\nlisten = 127.0.0.1:%u\nstate = %s\n%s\n[service app]\nexecutable = %s\n"
-                   "pidfile = %s\nhealth = %s/healthz\nversion-url = %s/version\n%s",
+                   "pidfile = %s\nhealth = %s/healthz\nversion-url = %s/version\n%s%s",
                    node, a->port, a->state_dir, tls_lines(a), server->exe, server->pidfile, server->url, server->url,
+                   extra != NULL && strstr(extra, "sign-key") != NULL ? "" : "require-signature = off\n",
                    extra != NULL ? extra : ""));
     stage_agent_again(a);
     return a;

@@ -16,7 +16,8 @@ struct stage_agent {
     struct stage_proc *proc;
 };
 
-/* extra: lines put at the end of the config (they fall into [service app]); NULL: none. */
+/* extra: lines put at the end of the config (they fall into [service app]); NULL: none. Releases need no signature,
+ * unless a sign-key is among them. */
 struct stage_agent *stage_agent_start(struct stage *s, const char *node, struct stage_server *server, bool plain,
                                       const char *extra);
 void stage_agent_stop(struct stage_agent *a, int signal);
