@@ -179,16 +179,14 @@ static bool is_needed(const char *hex, const char *const *needed, size_t n)
 void release_prune(int store, unsigned keep, const char *const *needed, size_t n_needed)
 {
     struct kept *list = calloc(PRUNE_MAX, sizeof *list);
-    size_t n, stay = 0;
+    size_t n;
 
     if (list == NULL)
         abort();
     n = read_kept(store, list);
-    for (size_t i = 0; i < n; i++)
-        stay += is_needed(list[i].hex, needed, n_needed);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = keep; i < n; i++) {
         char name[NAME_SIZE];
-        if (is_needed(list[i].hex, needed, n_needed) || stay++ < keep)
+        if (is_needed(list[i].hex, needed, n_needed))
             continue;
         signature_name(list[i].hex, name);
         (void)unlinkat(store, list[i].hex, 0); /* first: a release without its signature would be sent again in vain */

@@ -27,7 +27,7 @@ json_t *release_list(int store);
 /* What an agent that died left half done: uploads, signatures without their release. */
 void release_sweep(int store);
 
-/* Forget the oldest but `keep`, by when they came. Those of `needed` stay in any case, and count. */
+/* Forget all but the `keep` that came last, and those of `needed`. */
 void release_prune(int store, unsigned keep, const char *const *needed, size_t n_needed);
 
 /* An upload: begin, add as the bytes come, end or abandon. */

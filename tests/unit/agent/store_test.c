@@ -177,7 +177,7 @@ static void old_releases_go_but_none_that_is_needed(void **state)
     release_prune(place->store, 3, needed, 3);
     for (char c = '0'; c <= '5'; c++) {
         char signature[SHA256_DIGITS + 9];
-        bool stays = c == '0' || c >= '4'; /* the needed one counts */
+        bool stays = c == '0' || c >= '3';
         (void)snprintf(signature, sizeof signature, "%s.minisig", hex_of(c));
         if (release_exists(place->store, hex_of(c), NULL) != stays ||
             (access(at(place, signature), F_OK) == 0) != stays)
