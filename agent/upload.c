@@ -25,7 +25,7 @@ struct upload {
 
 static enum code take_signature(struct upload *up, const char *header, struct err *err)
 {
-    if (header == NULL || base64_read(header, strlen(header), up->signature, sizeof up->signature, &up->signature_size))
+    if (base64_read(header, strlen(header), up->signature, sizeof up->signature, &up->signature_size))
         return CODE_JOB_OK;
     err_set(err, WIRE_SIGNATURE_HEADER " is not the base64 of a signature file of at most %d bytes", MINISIGN_FILE_MAX);
     return CODE_BAD_SIGNATURE;

@@ -12,7 +12,7 @@
 struct service;
 struct upload;
 
-/* length: of the body, 0 where it is not told. signature: the header Rollout-Signature, NULL where there is none.
+/* length: of the body, 0 where it is not told. signature: the header Rollout-Signature, "" where there is none.
  * JOB_OK and *upload; else the code and the sentence of the refusal. */
 enum code upload_begin(struct service *service, const char *hex, uint64_t length, const char *signature,
                        struct upload **upload, struct err *err);
