@@ -217,6 +217,20 @@ static void link_old(const struct place *place)
         return;
 }
 
+static bool old_back(const struct place *place, const char *hex)
+{
+    int fd = beneath_open(place->folder, place->old, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+    struct exe_look look;
+    struct stat judged;
+    bool swapped = false, ok;
+
+    ok = fd >= 0 && fstat(fd, &judged) == 0 && S_ISREG(judged.st_mode) && hash_is(fd, hex, NULL, &look, NULL) &&
+         rename_over(place, place->old, &judged, &swapped, NULL);
+    if (fd >= 0)
+        (void)close(fd);
+    return ok;
+}
+
 static bool put(const struct place *place, const struct install *what, bool *swapped, struct err *err)
 {
     int fd = write_aside(place, what, err);
@@ -226,6 +240,8 @@ static bool put(const struct place *place, const struct install *what, bool *swa
     if (fd >= 0 && fstat(fd, &judged) == 0 && is_good(fd, what, err)) {
         link_old(place);
         ok = rename_over(place, place->new, &judged, swapped, err);
+        if (*swapped && !ok && what->before != NULL && old_back(place, what->before))
+            *swapped = false; /* in the very folder: the path may lead elsewhere by now */
     }
     if (fd >= 0)
         (void)close(fd);
@@ -246,20 +262,6 @@ bool install_put(const struct install *what, bool *swapped, struct err *err)
         return false;
     ok = put(&place, what, swapped, err) || err_context(err, "cannot install %s", place.path);
     close_place(&place);
-    return ok;
-}
-
-static bool old_back(const struct place *place, const char *hex)
-{
-    int fd = beneath_open(place->folder, place->old, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
-    struct exe_look look;
-    struct stat judged;
-    bool swapped = false, ok;
-
-    ok = fd >= 0 && fstat(fd, &judged) == 0 && S_ISREG(judged.st_mode) && hash_is(fd, hex, NULL, &look, NULL) &&
-         rename_over(place, place->old, &judged, &swapped, NULL);
-    if (fd >= 0)
-        (void)close(fd);
     return ok;
 }
 

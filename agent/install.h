@@ -23,13 +23,14 @@ struct install {
     const char *executable; /* A link there is followed: the file that it leads to is replaced. Behind it none is. */
     int store;              /* open folder of release.h */
     const char *hex;        /* the release there */
-    bool any_kind;          /* what ran before may run again, whatever it is */
+    const char *before; /* what is in place now: back at once where the swap goes wrong; NULL: that is the caller's */
+    bool any_kind;      /* what ran before may run again, whatever it is */
     enum kind kind;
     struct sign_check **sign; /* a check under way, ended by this; NULL: none is wanted */
 };
 
-/* False: the old file is still in place, unless *swapped says otherwise (the rename was done, but could not be made
- * durable, or something else than what was judged is there now). */
+/* False: the old file is in place, unless *swapped says otherwise (the rename was done, but could not be made durable,
+ * or something else than what was judged is there now, and the old one could not be brought back). */
 bool install_put(const struct install *what, bool *swapped, struct err *err);
 
 /* The old file back: by its second name where that is still `hex`, else from the store. */

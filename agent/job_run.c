@@ -293,6 +293,7 @@ static bool put(struct service *service, struct err *err)
     struct install what = {.executable = service->config->executable,
                            .store = service->store,
                            .hex = job->release,
+                           .before = job->previous,
                            .any_kind = job->action == JOB_ROLLBACK,
                            .kind = service->config->kind,
                            .sign = &check};

@@ -19,7 +19,9 @@ static const struct arch {
 
 static uint16_t half_at(const uint8_t *bytes, bool big)
 {
-    return big ? (uint16_t)(bytes[0] << 8 | bytes[1]) : (uint16_t)(bytes[1] << 8 | bytes[0]);
+    uint16_t high = bytes[big ? 0 : 1], low = bytes[big ? 1 : 0];
+
+    return (uint16_t)((unsigned)high << 8 | low);
 }
 
 static bool is_zero(const uint8_t *bytes, size_t size)
