@@ -188,11 +188,12 @@ check-valgrind: deps-lint
 prove-tests: deps
 	@tests/prove/run
 # `make test` does the same where the packages of the set `client` (Go: 300 MB) are there already
+GO_CASES := $(patsubst %,$(B)/tests/cases/%_case,module_client agent_any rollout_any)
 .PHONY: check-client
 check-client: deps
 	@deploy/packaging/deps client
-	@$(SUBMAKE) -s all test-parts $(B)/tests/cases/module_client_case
-	@tests/run $(B) $(B)/tests/cases/module_client_case
+	@$(SUBMAKE) -s all test-parts $(GO_CASES)
+	@tests/run $(B) $(GO_CASES)
 
 # ---- the module for longer than a test may take. SOAK_SECONDS is tests/soak's
 .PHONY: soak-module
@@ -340,7 +341,7 @@ help:
 	@echo 'make lint         layout, shell scripts, cppcheck, clang-tidy; ends with N passed, N failed'
 	@echo 'make check-asan   make test with ASan and UBSan;  make check-valgrind: the unit tests below valgrind'
 	@echo 'make prove-tests  breaks each promise in a copy; the test that it names must fail'
-	@echo 'make check-client the official Go client of the NGINX Plus API against the nginx module; installs it and Go'
+	@echo 'make check-client the official Go client of the NGINX Plus API, and a service on gracehttp; installs both and Go'
 	@echo 'make bench-handover  the demo server beside gracehttp and nginx: speed, failures under restarts, memory'
 	@echo 'make soak-module  races, kills, reloads and random requests for the nginx module, 5 minutes of each and more'
 	@echo 'make sweep        a rollout killed, or failed, at each of its calls, and resumed'
