@@ -31,6 +31,9 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
 {
     const struct node *n = state_node(r, id);
     struct run_extra *x = state_extra(r, id);
+    struct action act = m->action;
+    struct answer instead;
+    bool withheld = false;
 
     if (m->moved && n->step == STEP_BAKE)
         gate_begin(r, p, id);
@@ -54,8 +57,10 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
             look_begin(r, id);
         } else if ((ask == ASK_CLAIM || ask == ASK_UNCLAIM) && x->renewing) {
             x->deferred = true; /* a renewal that overtakes an unclaim would bring the claim back */
+        } else if (lock_lets(r, p, &act, &instead)) {
+            *turn_action(t, ACT_ASK) = act;
         } else {
-            *turn_action(t, ACT_ASK) = m->action;
+            withheld = true;
         }
         if (ask == ASK_CLAIM)
             x->claim_ms = 0;
@@ -68,6 +73,11 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
     }
     if (m->moved && n->step == STEP_DONE)
         gate_end(r, p, n, t);
+    if (withheld) {
+        struct move next = node_answer(state_node(r, id), p, &instead);
+
+        state_move(r, p, id, &next, t);
+    }
 }
 
 /* Claims of nodes in motion are put again after a third of their ttl. UINT32_MAX: not as things are. */
@@ -260,6 +270,9 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
     case IN_HOLD:
         drift_held(r, p, in);
         break;
+    case IN_LOCK:
+        lock_answer(r, p, in, t);
+        break;
     case IN_STOP:
         run_stop(r, p, RUN_STOP_PERSON, in->answer.text, t);
         break;
@@ -409,6 +422,7 @@ int run_exit_code(const struct run *r, int signal)
     case RUN_STOP_HELD:
         return 6;
     case RUN_STOP_DRIFT:
+    case RUN_STOP_UNSURE:
         return 1;
     case RUN_STOP_PAUSE:
         return 7;
