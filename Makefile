@@ -276,7 +276,7 @@ SERVICES   := $(notdir $(wildcard deploy/systemd/*.service))
 MODCONFS   := $(notdir $(wildcard deploy/nginx/mod-*.conf))
 EXAMPLES   := deploy/packaging/rollout-agent.conf deploy/nginx/nginx.conf deploy/nginx/upstream_api_state.conf
 man_section = $(patsubst .%,%,$(suffix $(1)))
-INSTALLED   = $(PREFIX)/bin/rollout $(PREFIX)/sbin/rollout-agent $(PREFIX)/bin/demo-server \
+INSTALLED   = $(PREFIX)/bin/rollout $(PREFIX)/bin/rollout-pki $(PREFIX)/sbin/rollout-agent $(PREFIX)/bin/demo-server \
               $(addprefix $(MODULES_DIR)/,$(notdir $(MODULES))) $(addprefix $(DOC_DIR)/,$(notdir $(EXAMPLES))) $(addprefix $(SYSTEMD_DIR)/,$(SERVICES)) \
               $(addprefix $(MODCONF_DIR)/,$(MODCONFS)) \
               $(foreach m,$(notdir $(MAN)),$(MAN_DIR)/man$(call man_section,$(m))/$(m))
@@ -285,6 +285,7 @@ install: all man
 	install -D -m 755 $(B)/rollout $(DESTDIR)$(PREFIX)/bin/rollout
 	install -D -m 755 $(B)/rollout-agent $(DESTDIR)$(PREFIX)/sbin/rollout-agent
 	install -D -m 755 $(B)/demo-server $(DESTDIR)$(PREFIX)/bin/demo-server
+	install -m 755 deploy/pki/rollout-pki $(DESTDIR)$(PREFIX)/bin/rollout-pki
 	install -d $(DESTDIR)$(MODULES_DIR)
 	install -m 644 $(MODULES) $(DESTDIR)$(MODULES_DIR)
 	install -d $(DESTDIR)$(MODCONF_DIR) $(DESTDIR)$(DOC_DIR)

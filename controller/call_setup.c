@@ -246,6 +246,7 @@ struct call *call_new(struct handles *h, const struct call_request *q, const str
     SET(c, CURLOPT_URL, q->url);
     SET(c, CURLOPT_FRESH_CONNECT, q->fresh ? 1L : 0L);
     SET(c, CURLOPT_FORBID_REUSE, q->fresh ? 1L : 0L);
+    SET(c, CURLOPT_CERTINFO, q->show_cert ? 1L : 0L);
     *good = set_body(c, q);
     return c;
 }

@@ -65,6 +65,9 @@ bool options_parse(int argc, char **argv, char **env, struct options *o, struct 
 bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uint32_t *nodes, size_t n_nodes,
                          struct err *err);
 
+/* In options_merge.c too. Only what is one for all hosts, such as the limits of calls. */
+bool options_merge_common(struct options *o, const struct fleet *fleet, struct err *err);
+
 /* In options_merge.c too. What --health-url is for one node: {host} and {address} filled in; the caller frees it. NULL:
  * its agent checks its health. Only after a merge that went well. */
 char *options_health_url(const struct options *o, const struct fleet *fleet, uint32_t host);
