@@ -25,7 +25,7 @@ void route_lock_refuse(struct request *rq, enum code code)
 
 static void answer_lock(struct request *rq)
 {
-    request_answer(rq, MHD_HTTP_OK,
+    request_answer(rq, HTTP_OK,
                    json_pack("{s:o}", "lock", lock_to_json(&rq->service->claim.lock, claim_store_now_ms())));
 }
 

@@ -27,6 +27,13 @@ static void book_end(struct run *r, const struct node *n)
         forget_begun(r, n->id);
 }
 
+static void state_answer(struct run *r, const struct plan *p, uint16_t id, const struct answer *a, struct turn *t)
+{
+    struct move next = node_answer(state_node(r, id), p, a);
+
+    state_move(r, p, id, &next, t);
+}
+
 void state_move(struct run *r, const struct plan *p, uint16_t id, const struct move *m, struct turn *t)
 {
     const struct node *n = state_node(r, id);
@@ -57,6 +64,8 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
             look_begin(r, id);
         } else if ((ask == ASK_CLAIM || ask == ASK_UNCLAIM) && x->renewing) {
             x->deferred = true; /* a renewal that overtakes an unclaim would bring the claim back */
+        } else if (ask == ASK_BACK && x->holding) {
+            x->back_waits = true;
         } else if (lock_lets(r, p, &act, &instead)) {
             *turn_action(t, ACT_ASK) = act;
         } else {
@@ -73,11 +82,19 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
     }
     if (m->moved && n->step == STEP_DONE)
         gate_end(r, p, n, t);
-    if (withheld) {
-        struct move next = node_answer(state_node(r, id), p, &instead);
+    if (withheld)
+        state_answer(r, p, id, &instead, t);
+}
 
-        state_move(r, p, id, &next, t);
-    }
+void state_ask(struct run *r, const struct plan *p, uint16_t id, struct turn *t)
+{
+    struct action act = node_action(run_node(r, id), p);
+    struct answer instead;
+
+    if (lock_lets(r, p, &act, &instead))
+        *turn_action(t, ACT_ASK) = act;
+    else
+        state_answer(r, p, id, &instead, t);
 }
 
 /* Claims of nodes in motion are put again after a third of their ttl. UINT32_MAX: not as things are. */
@@ -147,6 +164,7 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
         claim_is_anothers(r, p, in->node, in->answer.text, t);
     if (in->answer.kind == ANS_OK && x->anew) {
         x->anew = false;
+        node_hurry(state_node(r, in->node));
         turn_note(r, p, in->node, "its agent had lost our claim, and has it again", t);
     }
     drift_claimed(r, p, in->node, in->answer.kind == ANS_OK, t);
@@ -268,7 +286,7 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
         wish_input(r, p, in, t);
         break;
     case IN_HOLD:
-        drift_held(r, p, in);
+        drift_held(r, p, in, t);
         break;
     case IN_LOCK:
         lock_answer(r, p, in, t);

@@ -26,6 +26,9 @@ struct action *turn_action(struct turn *, enum action_kind);
 /* Take what node_*() said into events, actions and the run's books. */
 void state_move(struct run *, const struct plan *, uint16_t id, const struct move *, struct turn *);
 
+/* What its step asks for is started; or answered at once, where the lock does not let it leave. */
+void state_ask(struct run *, const struct plan *, uint16_t id, struct turn *);
+
 /* run_reverse.c: the second half. */
 void reverse_begin(struct run *, const struct plan *, const char *text, struct turn *);
 /* Begin nodes as far as the pace lets, beside so many in motion; how many are then. */
@@ -104,8 +107,8 @@ void drift_taken(struct run *, const struct plan *, uint16_t node, uint64_t mask
 void drift_input(struct run *, const struct plan *, uint16_t lb, struct turn *);   /* a list of `lb` has come */
 void drift_look(struct run *, const struct plan *, uint16_t node); /* its peers were looked at one by one */
 void drift_claimed(struct run *, const struct plan *, uint16_t node, bool ours,
-                   struct turn *);                                        /* a renewal has ended */
-void drift_held(struct run *, const struct plan *, const struct input *); /* IN_HOLD */
+                   struct turn *);                                                       /* a renewal has ended */
+void drift_held(struct run *, const struct plan *, const struct input *, struct turn *); /* IN_HOLD */
 bool drift_watches(const struct run *, const struct plan *, uint32_t lb);
 
 /* run_look.c */
