@@ -215,7 +215,7 @@ FUZZ_PROGS := $(foreach f,$(FUZZES),$(B)/tests/fuzz/$(f) $(B)/tests/fuzz/$(f)-re
 FUZZ_FLAGS  = -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -Wno-format-nonliteral \
               -D_GNU_SOURCE \
               -DROLLOUT_VERSION='"$(VERSION)"' -I. $(call pkg,--cflags,$(PKG))
-FUZZ_LIBS   = $(call pkg,--libs,jansson gnutls libmicrohttpd libsodium)
+FUZZ_LIBS   = $(call pkg,--libs,jansson gnutls libsodium)
 FO         := $(O)/fuzz
 fuzz_objs   = $(patsubst %.c,$(FO)/$(1)/%.o,$(2))
 FUZZ_CC_fuzzer = $(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined
@@ -231,7 +231,9 @@ $(FO)/$(1)/agent.a $(FO)/$(1)/common.a:
 	ar rcs $$@ $$^
 endef
 $(foreach f,fuzzer replay,$(eval $(call fuzz_rules,$(f))))
-fuzz_parts  = $(call fuzz_objs,$(1),$(MODULE_PURE_SRCS)) $(FO)/$(1)/agent.a $(FO)/$(1)/common.a
+# of the controller, what reads the agent's answers
+FUZZ_CONTROLLER := controller/agent_read.c controller/pool.c
+fuzz_parts  = $(call fuzz_objs,$(1),$(MODULE_PURE_SRCS) $(FUZZ_CONTROLLER)) $(FO)/$(1)/agent.a $(FO)/$(1)/common.a
 $(B)/tests/fuzz/%-replay: $(FO)/replay/tests/fuzz/%_fuzz.o $(FO)/replay/tests/fuzz/replay.o $(call fuzz_parts,replay)
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=address,undefined -o $@ $^ $(FUZZ_LIBS)
