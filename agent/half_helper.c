@@ -53,6 +53,15 @@ static bool open_services(struct agent *agent, struct err *err)
     return true;
 }
 
+static bool starts_programs(const struct config *config)
+{
+    for (unsigned i = 0; i < config->service_count; i++) {
+        if (config->services[i].restart != RESTART_SIGNAL)
+            return true;
+    }
+    return false;
+}
+
 bool half_run_helper(struct agent *agent, int fd, struct err *err)
 {
     struct half_signals signals = {.slot.fd = -1};
@@ -63,8 +72,8 @@ bool half_run_helper(struct agent *agent, int fd, struct err *err)
     if (agent->loop == NULL)
         return err_set(err, "cannot make an epoll: %s", strerror(errno));
     if (ident_boot_id(agent->boot_id, err) && half_watch_signals(&signals, agent, fd >= 0, err) &&
-        lock_state(agent, err) && open_services(agent, err) && sandbox_helper(err) &&
-        (helper = helper_start(agent, fd, err)) != NULL) {
+        lock_state(agent, err) && open_services(agent, err) && (helper = helper_start(agent, fd, err)) != NULL &&
+        sandbox_helper(starts_programs(&agent->config), err)) {
         loop_run(agent->loop);
         ok = true;
     }
