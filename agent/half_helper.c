@@ -12,6 +12,7 @@
 #include "half.h"
 #include "helper.h"
 #include "log.h"
+#include "reload.h"
 #include "sandbox.h"
 #include "service.h"
 
@@ -53,13 +54,9 @@ static bool open_services(struct agent *agent, struct err *err)
     return true;
 }
 
-static bool starts_programs(const struct config *config)
+static void on_reload(void *ctx)
 {
-    for (unsigned i = 0; i < config->service_count; i++) {
-        if (config->services[i].restart != RESTART_SIGNAL)
-            return true;
-    }
-    return false;
+    reload_helper(ctx);
 }
 
 bool half_run_helper(struct agent *agent, int fd, struct err *err)
@@ -73,10 +70,13 @@ bool half_run_helper(struct agent *agent, int fd, struct err *err)
         return err_set(err, "cannot make an epoll: %s", strerror(errno));
     if (ident_boot_id(agent->boot_id, err) && half_watch_signals(&signals, agent, fd >= 0, err) &&
         lock_state(agent, err) && open_services(agent, err) && (helper = helper_start(agent, fd, err)) != NULL &&
-        sandbox_helper(starts_programs(&agent->config), err)) {
+        sandbox_helper(config_starts_programs(&agent->config), err)) {
+        signals.reload = on_reload;
+        signals.reload_ctx = agent;
         loop_run(agent->loop);
         ok = true;
     }
+    loop_timer_stop(agent->loop, &agent->reload_timer);
     helper_stop(&helper);
     for (unsigned i = 0; agent->services != NULL && i < agent->config.service_count; i++)
         service_close(&agent->services[i]);

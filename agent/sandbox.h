@@ -2,7 +2,8 @@
  *
  * Both gain nothing by a new program (no_new_privs), and the kernel (seccomp) answers EPERM to every system call that is
  * not in calls.def, or not with these arguments. EPERM rather than the end: another C library may try a call that we do
- * not know, and a node whose agent is dead cannot be repaired.
+ * not know, and a node whose agent is dead cannot be repaired. Both still open and read files: at SIGHUP the config, the
+ * certificate and its key are read again (reload.h).
  *
  *   network   no file for writing, no socket but one to the helper half, no new process or program, no signal but to
  *             itself, no code that was not there; and no debugger may look at it, where the TLS key is
