@@ -362,4 +362,4 @@ help:
 clean:
 	rm -rf build
 .SECONDARY:
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f 2>/dev/null)

@@ -1,5 +1,6 @@
 /* install_case.c - make install puts each file where Debian's programs look for it, and make uninstall takes it away.
  */
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,7 +122,7 @@ static int try_unlink(void)
 
 static int try_chmod(void)
 {
-    return fchmod(STDERR_FILENO, 0777);
+    return chmod("/nowhere/a", 0600) == 0 || errno == ENOENT ? 0 : -1;
 }
 
 static int try_unshare(void)
@@ -156,6 +157,7 @@ static const struct {
     {"openat2", try_openat2, {CANNOT, CAN, CAN}},
     {"rename", try_rename, {CANNOT, CAN, CAN}},
     {"unlink", try_unlink, {CANNOT, CAN, CAN}},
+    {"chmod by path", try_chmod, {CANNOT, CANNOT, CAN}},
     {"a TCP socket", try_tcp, {CANNOT, CAN, CAN}},
     {"netlink", try_netlink, {CANNOT, CAN, CAN}},
     {"a signal by pidfd", try_pidfd, {CANNOT, CAN, CAN}},
