@@ -99,18 +99,12 @@ static struct service *find_service(struct agent *agent, const char *name)
 
 static void begin_upload(struct request *rq)
 {
-    uint64_t max_bytes = rq->agent->config.max_release_bytes;
+    uint64_t length = rq->head.length != UINT64_MAX ? rq->head.length : 0;
     struct err err = {""};
+    enum code code = upload_begin(rq->service, rq->id, length, rq->head.signature, &rq->upload, &err);
 
-    if (rq->head.length != UINT64_MAX && rq->head.length > max_bytes) {
-        request_refuse(rq, CODE_TOO_LARGE, "the release is larger than max-release, %" PRIu64 " bytes", max_bytes);
-        return;
-    }
-    if (release_is_whole(rq->service->releases, rq->id, &rq->service->hashes))
-        return; /* the bytes are let through; the answer is 200 */
-    rq->upload = release_begin(rq->service->releases, rq->id, max_bytes, &err);
-    if (rq->upload == NULL)
-        request_refuse(rq, CODE_INTERNAL, "%s", err.text);
+    if (code != CODE_JOB_OK)
+        request_refuse(rq, code, "%s", err.text);
 }
 
 /* The network half has looked at the path as well; what it found is not believed. */
@@ -161,9 +155,9 @@ void request_take(struct request *rq, const void *bytes, size_t size)
         take_json(rq, bytes, size);
         return;
     }
-    code = rq->upload != NULL ? release_add(rq->upload, bytes, size, &err) : CODE_JOB_OK;
+    code = rq->upload != NULL ? upload_add(rq->upload, bytes, size, &err) : CODE_JOB_OK;
     if (code != CODE_JOB_OK) {
-        release_abandon(&rq->upload);
+        upload_abandon(&rq->upload);
         request_refuse(rq, code, "%s", err.text);
     }
 }
@@ -179,7 +173,7 @@ void request_clear(struct request *rq)
     if (rq->suspended)
         rq->cancel(rq);
     rq->suspended = false;
-    release_abandon(&rq->upload);
+    upload_abandon(&rq->upload);
     free(rq->body);
     free(rq->head_bytes);
     rq->body = NULL;

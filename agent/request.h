@@ -11,9 +11,9 @@
 #include "common/err.h"
 #include "frame.h"
 #include "http_status.h"
-#include "release.h"
 #include "routes.h"
 #include "service.h"
+#include "upload.h"
 
 struct request {
     struct agent *agent;
@@ -24,7 +24,7 @@ struct request {
 
     char *body; /* JSON routes: the whole body, NUL-terminated; owned */
     size_t body_size, body_capacity;
-    struct release_upload *upload; /* the release route, while it is written */
+    struct upload *upload; /* the release route, while it is written */
 
     bool answered;
 

@@ -21,10 +21,10 @@ struct status_wait {
 void route_about(struct request *rq)
 {
     request_answer(rq, HTTP_OK,
-                   json_pack("{s:i, s:s, s:s, s:[s,s,s,s,s,s,s,s,s]}", "version", WIRE_VERSION, "agent",
+                   json_pack("{s:i, s:s, s:s, s:[s,s,s,s,s,s,s,s,s,s]}", "version", WIRE_VERSION, "agent",
                              "rollout-agent/" ROLLOUT_VERSION, "node", rq->agent->config.node, "features", "claim",
-                             "restart", "upgrade", "rollback", "health", "release", "previous", "wish",
-                             "health-match"));
+                             "restart", "upgrade", "rollback", "health", "release", "previous", "wish", "health-match",
+                             "signature"));
 }
 
 static json_t *build(struct request *rq)

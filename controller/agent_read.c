@@ -182,6 +182,8 @@ static bool read_status(const json_t *o, struct agent_status *s, struct err *err
         !read_claim(json_opt_object(o, "claim"), &s->claim, err))
         return false;
     s->version = json_opt_string(o, "version");
+    s->signing_required = json_is_true(json_object_get(json_opt_object(o, "signing"), "required"));
+    s->sequence = json_opt_uint(json_opt_object(o, "signing"), "sequence", 0);
     s->connections = clip(connections);
     return job == NULL || agent_read_job(job, &s->job, err);
 }

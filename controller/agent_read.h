@@ -47,6 +47,8 @@ struct agent_status {
     uint8_t installed[32];
     uint32_t connections;
     uint64_t fence; /* highest seen */
+    bool signing_required;
+    uint64_t sequence; /* the highest of a signed release that was installed there; 0: none, or not told */
     uint32_t n_listening, n_releases;
     const char **listening;  /* ADDR:PORT */
     uint8_t (*releases)[32]; /* sha256 of what is staged there */

@@ -342,6 +342,7 @@ struct plan *plan_make(const struct fleet *f, const struct options *o, const str
     check_lbs(f, s, c);
     check_nodes(f, s, q, c);
     plan_check_health(f, o, s, c);
+    plan_check_signature(f, o, s, q, c);
     if (c->exit_code != 0)
         return NULL;
     m.p = plan_begin(f, o, s, q);

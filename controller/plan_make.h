@@ -6,6 +6,7 @@
 #include "fleet.h"
 #include "options.h"
 #include "plan.h"
+#include "release_signature.h"
 #include "survey.h"
 
 /* What the caller has found out about itself and its release. */
@@ -18,6 +19,7 @@ struct plan_request {
     bool has_release;
     uint8_t release_sha256[32];
     uint64_t release_size;
+    struct release_signature signature;
 };
 
 /* NULL when the complaints have an exit code. The rules: DESIGN 4.1 (whose peer), 4.3 (leases, claims), I1 (a plan that
@@ -34,6 +36,10 @@ struct plan *plan_make_repair(const struct fleet *, const struct options *, cons
 void plan_aim_back(struct plan_node *, const struct agent_status *, const struct plan_request *, struct complaints *);
 /* The node is claimed by an earlier run of it: complains where that was no rollback. */
 void plan_check_back(const char *name, const struct survey_node *, const struct plan_request *, struct complaints *);
+
+/* Of an upgrade: in plan_signature.c. */
+void plan_check_signature(const struct fleet *, const struct options *, const struct survey *,
+                          const struct plan_request *, struct complaints *);
 
 /* --in-place, the one exception to I2: nodes that are alone in an upstream are handed over without being taken out; in
  * plan_in_place.c. */

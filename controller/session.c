@@ -59,7 +59,7 @@ static bool read_release(struct session *s, struct err *err)
         return err_context(err, "--release");
     if (q->release_size == 0)
         return err_set(err, "--release %s: the file is empty", file);
-    return true;
+    return release_signature_read(file, &q->signature, err);
 }
 
 static bool read_services(const struct session *s, struct err *err)

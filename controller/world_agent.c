@@ -9,6 +9,7 @@
 #include "agent_read.h"
 #include "common/mem.h"
 #include "health.h"
+#include "release_signature.h"
 #include "world_work.h"
 
 static void call_agent(struct world_net *w, struct part *part, const char *method, char *url, char *body,
@@ -30,15 +31,22 @@ static void call_agent(struct world_net *w, struct part *part, const char *metho
     free(body);
 }
 
-static void upload(struct world_net *w, struct part *part)
+/* `whole`: with the bytes; else the release is there, and only its signature goes, which may be a new one. */
+static void upload(struct world_net *w, struct part *part, bool whole)
 {
     const struct plan_node *n = &w->plan->nodes[part->work->action.node];
-    char *url, text[ANSWER_TEXT_MAX];
+    char *url, *header, text[ANSWER_TEXT_MAX];
+    struct err err = {""};
 
-    if (access(w->plan->release_file, R_OK) != 0) { /* asking again brings no file back */
+    if (whole && access(w->plan->release_file, R_OK) != 0) { /* asking again brings no file back */
         (void)snprintf(text, sizeof text, "cannot read the release: %.200s: %s", w->plan->release_file,
                        strerror(errno));
         part_end(w, part, ANS_REFUSED, text);
+        return;
+    }
+    header = release_signature_header(w->plan->release_file, &err);
+    if (err.text[0] != '\0' || (header == NULL && !whole)) {
+        part_end(w, part, err.text[0] != '\0' ? ANS_REFUSED : ANS_OK, err.text);
         return;
     }
     url = agent_api_url_release(w->plan, part->work->action.node);
@@ -46,12 +54,15 @@ static void upload(struct world_net *w, struct part *part)
                              .peer = plan_node_host(w->plan, part->work->action.node),
                              .url = url,
                              .connect_to = n->address,
-                             .body_file = w->plan->release_file,
+                             .headers = (const char *const *)&header,
+                             .n_headers = header != NULL,
+                             .body_file = whole ? w->plan->release_file : NULL,
                              .limit_ms = w->plan->wait_ms[WAIT_STAGE],
                              .cap_bytes = WIRE_BODY_MAX};
 
     part_call(w, part, &q);
     free(url);
+    free(header);
 }
 
 /* A long poll: answers when the job ends, at the latest after this. */
@@ -219,8 +230,8 @@ static void staged_came(struct world_net *w, struct part *part, const struct cal
     if (a.kind == ANS_OK && !there && act->reverse) {
         a.kind = ANS_REFUSED;
         (void)snprintf(a.text, sizeof a.text, "its agent has not kept the release before");
-    } else if (a.kind == ANS_OK && !there)
-        upload(w, work_part(part->work, PART_AGENT, 0));
+    } else if (a.kind == ANS_OK && !act->reverse)
+        upload(w, work_part(part->work, PART_AGENT, 0), !there);
     part_end(w, part, a.kind, a.text);
 }
 
