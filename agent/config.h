@@ -95,6 +95,7 @@ void config_free(struct config *config);
 bool config_uses_tls(const struct config *config);
 /* The agent knows how to start this service: by its unit, or by exec-args. */
 bool config_can_start(const struct service_config *service);
+bool config_starts_programs(const struct config *config); /* for any of the services */
 
 /* Which half of the agent is meant (agent.h); a set of them. */
 enum half { HALF_NETWORK = 1, HALF_HELPER = 2 };
