@@ -57,11 +57,13 @@ static struct sim_due take_due(struct sim *s)
 
 /* ---- */
 
-void sim_sent(struct sim *s, uint8_t target)
+void sim_sent(struct sim *s, uint8_t target, uint8_t node)
 {
+    s->faulty = s->faulty || s->story->call_after == target;
     for (uint32_t i = 0; i < s->story->n_events && s->waiting != 0; i++)
         if (s->waiting >> i & 1 && s->story->events[i].after == target && !s->calm) {
             s->waiting &= ~(1u << i);
+            s->aimed[i] = node;
             sim_due(s, s->truth.now_ms + s->story->events[i].at_ms, DUE_EVENT, (uint8_t)i, 0);
         }
 }
@@ -141,6 +143,7 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     s->dice = (struct dice){story->seed ^ UINT64_C(0x5851f42d4c957f2d)};
     s->n_dues = s->next_order = s->n_seats = s->next_process = 0;
     s->calm = false;
+    s->faulty = story->call_after == 0;
     s->journal = NULL;
     memset(s->fired, 0, sizeof s->fired);
     for (uint32_t i = 0; i < SIM_CALLS; i++)
@@ -149,6 +152,7 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     set_up(s);
     judge_begin(&s->judge, &s->truth, &rules);
     s->waiting = 0;
+    memset(s->aimed, SIM_NOBODY, sizeof s->aimed);
     for (uint32_t i = 0; i < story->n_events; i++)
         if (story->events[i].after != 0)
             s->waiting |= 1u << i;

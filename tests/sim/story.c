@@ -118,15 +118,18 @@ static void draw_events(struct story *s, struct dice *d)
                                     SIM_PEER_FAILS,    SIM_PEER_FAILS,   SIM_OPERATOR_SHUTS, SIM_OPERATOR_DRAINS,
                                     SIM_OPERATOR_OPENS};
     uint32_t length_ms = 2000 + 3000u * s->nodes;
+    uint8_t few[2] = {kinds[dice_below(d, sizeof kinds)], kinds[dice_below(d, sizeof kinds)]};
+    bool swarm = dice_one_in(d, 3); /* the same again and again, instead of a little of all */
 
     s->n_events = dice_one_in(d, 2) ? 0 : dice_in(d, 1, STORY_EVENTS / 2) * dice_in(d, 1, 2);
     for (uint32_t i = 0; i < s->n_events; i++) {
         s->events[i] = (struct story_event){.at_ms = dice_below(d, length_ms),
                                             .for_ms = dice_one_in(d, 3) ? 60000 : dice_in(d, 100, 9000),
-                                            .fault = kinds[dice_below(d, sizeof kinds)],
+                                            .fault = swarm ? few[i % 2] : kinds[dice_below(d, sizeof kinds)],
                                             .what = (uint8_t)dice_below(d, 256)};
         if (dice_one_in(d, 2)) {
             s->events[i].after = draw_target(d);
+            s->events[i].there = dice_one_in(d, 2);
             s->events[i].at_ms = dice_below(d, 2500);
         }
     }
@@ -182,21 +185,37 @@ static void draw_processes(struct story *s, struct dice *d)
     }
 }
 
+/* One controller that nobody kills, and jobs that do as they are told. */
+static void make_smooth(struct story *s)
+{
+    s->n_processes = 1;
+    s->processes[0] = (struct story_process){.rollout = 1};
+    s->pause_after = 0;
+    s->frail_in = 0;
+    memset(s->fate, 0, sizeof s->fate);
+    memset(s->undo_fate, 0, sizeof s->undo_fate);
+    memset(s->flap_ms, 0, sizeof s->flap_ms);
+}
+
 /* Two things that do little alone. */
 static void draw_pair(struct story *s, struct dice *d)
 {
     static const struct {
         uint8_t target, fault, after, event;
-        uint16_t within_ms;
+        uint16_t from_ms, to_ms;
+        uint8_t also; /* at the same time */
     } pairs[] = {
-        {ASK_DRAIN, SIM_HUNG_REQUEST, ASK_DRAIN, SIM_OPERATOR_SHUTS, 800},
-        {ASK_DRAIN, SIM_HUNG_REQUEST, ASK_DRAIN, SIM_PEER_FAILS, 800},
-        {ASK_JOB, SIM_HUNG_REQUEST, ASK_JOB, SIM_OPERATOR_OPENS, 800},
-        {ASK_JOB, SIM_HUNG_REQUEST, ASK_JOB, SIM_LB_FORGETS, 800},
-        {ASK_HEALTH, SIM_LATE, ASK_DOWN, SIM_LB_FORGETS, 60},
-        {ASK_HEALTH, SIM_LATE, ASK_DOWN, SIM_OPERATOR_OPENS, 60},
-        {64 + ACT_RENEW, SIM_LATE, ASK_BACK, SIM_LB_RELOADS, 60},
-        {ASK_HEALTH, SIM_LATE, ASK_DRAIN, SIM_LB_RELOADS, 400},
+        {ASK_DRAIN, SIM_HUNG_REQUEST, ASK_DRAIN, SIM_OPERATOR_SHUTS, 0, 800, 0},
+        {ASK_DRAIN, SIM_HUNG_REQUEST, ASK_DRAIN, SIM_PEER_FAILS, 0, 800, 0},
+        {ASK_JOB, SIM_HUNG_REQUEST, ASK_JOB, SIM_OPERATOR_OPENS, 0, 800, 0},
+        {ASK_JOB, SIM_HUNG_REQUEST, ASK_JOB, SIM_LB_FORGETS, 0, 800, 0},
+        {ASK_HEALTH, SIM_LATE, ASK_DOWN, SIM_LB_FORGETS, 0, 60, 0},
+        {ASK_HEALTH, SIM_LATE, ASK_DOWN, SIM_OPERATOR_OPENS, 0, 60, 0},
+        {64 + ACT_RENEW, SIM_LATE, ASK_BACK, SIM_LB_RELOADS, 0, 60, 0},
+        {ASK_HEALTH, SIM_LATE, ASK_DRAIN, SIM_LB_RELOADS, 0, 400, 0},
+        {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_DRAINS, 20, 400, 0},
+        {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_OPENS, 1000, 1600, SIM_LB_DIES},
+        {64 + ACT_HOLD, SIM_LATE, ASK_JOB_END, SIM_LB_FORGETS, 0, 100, 0},
     };
     uint32_t i = dice_below(d, sizeof pairs / sizeof pairs[0]);
 
@@ -205,16 +224,30 @@ static void draw_pair(struct story *s, struct dice *d)
         s->hold_ms = 3000;
         s->drain_ms = 8000;
     }
-
+    if (pairs[i].also != 0) {
+        s->lbs = 2;
+        s->ports = 1;
+        s->request_ms = 3000; /* its answer comes when the other's is old */
+    }
     s->call_target = pairs[i].target;
     s->call_faults = (uint8_t)(1u << pairs[i].fault);
     s->call_fault_in = (uint16_t)dice_in(d, 1, 3);
+    s->call_after = pairs[i].target == ASK_STATUS ? pairs[i].after : 0;
     s->n_events = 1;
     s->events[0] = (struct story_event){.after = pairs[i].after,
-                                        .at_ms = dice_below(d, pairs[i].within_ms),
+                                        .at_ms = dice_in(d, pairs[i].from_ms, pairs[i].to_ms),
                                         .for_ms = 60000,
                                         .fault = pairs[i].event,
-                                        .what = (uint8_t)dice_below(d, 4)};
+                                        .what = (uint8_t)dice_below(d, 4),
+                                        .there = true};
+    if (pairs[i].also != 0) {
+        s->events[0].what = 1;
+        s->events[s->n_events] = s->events[0];
+        s->events[s->n_events].at_ms++;
+        s->events[s->n_events++].fault = pairs[i].also;
+    }
+    if (dice_one_in(d, 2)) /* and nothing beside it */
+        make_smooth(s);
 }
 
 /* An operator was there before: a peer is closed from the first. */
@@ -262,7 +295,7 @@ void story_draw(struct story *s, uint64_t seed)
     draw_fates(s, &d);
     draw_events(s, &d);
     draw_processes(s, &d);
-    if (dice_one_in(&d, 10))
+    if (dice_one_in(&d, 6))
         draw_pair(s, &d);
     if (dice_one_in(&d, 10))
         draw_before(s, &d);
@@ -307,8 +340,9 @@ void story_print(const struct story *s, FILE *f)
         (void)fprintf(f, " %u/%u", s->fate[i], s->undo_fate[i]);
     (void)fputc('\n', f);
     for (uint32_t i = 0; i < s->n_events; i++)
-        (void)fprintf(f, "event at %u ms after %u for %u ms of %u: %s\n", s->events[i].at_ms, s->events[i].after,
-                      s->events[i].for_ms, s->events[i].what, sim_fault_words[s->events[i].fault]);
+        (void)fprintf(f, "event at %u ms after %u%s for %u ms of %u: %s\n", s->events[i].at_ms, s->events[i].after,
+                      s->events[i].there ? " (there)" : "", s->events[i].for_ms, s->events[i].what,
+                      sim_fault_words[s->events[i].fault]);
     for (uint32_t i = 0; i < s->n_processes; i++) {
         const struct story_process *p = &s->processes[i];
 
