@@ -302,13 +302,16 @@ void judge_always(struct judge *j, const struct sim_truth *t)
 
 /* ---- I2, I5, I6 */
 
-/* An nginx that forgets at a reload was reloaded before the rollout came, while somebody else had the peer down: what
- * its old workers still hold cannot be known any more. */
+/* An nginx whose `active` says nothing of old workers was reloaded before the rollout came, while somebody else had the
+ * peer out: what they still hold, no load balancer tells. That the agent sees no connection at all would tell, but it
+ * would wait for the idle ones that an nginx keeps to each node, so it is asked only where a reload was noticed. */
 static bool reloaded_before(const struct judge *j, const struct sim_truth *t, uint8_t peer)
 {
     const struct sim_lb *lb = &t->lbs[t->upstreams[t->peers[peer].upstream].lb];
+    const struct judge_peer *p = &j->peers[peer];
+    int64_t came_ms = owned(p) ? p->had_ms : j->nodes[t->peers[peer].node].claimed_ms;
 
-    return !lb->exact && !owned(&j->peers[peer]) && lb->reload_ms < j->nodes[t->peers[peer].node].claimed_ms;
+    return !lb->exact && t->peers[peer].closed_ms <= lb->reload_ms && lb->reload_ms < came_ms;
 }
 
 void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_job *job, int64_t turn_ms)

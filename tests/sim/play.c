@@ -144,6 +144,7 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     s->n_dues = s->next_order = s->n_seats = s->next_process = 0;
     s->calm = false;
     s->faulty = story->call_after == 0;
+    s->at_peace = story_is_calm(story);
     s->journal = NULL;
     memset(s->fired, 0, sizeof s->fired);
     for (uint32_t i = 0; i < SIM_CALLS; i++)
@@ -229,6 +230,14 @@ static void start(struct sim *s, uint8_t process)
     (void)seat_start(s, &s->story->processes[process]);
 }
 
+/* Whoever looks would take its controller for dead. */
+static void check_claims(struct sim *s)
+{
+    for (uint8_t i = 0; i < s->truth.n_nodes; i++)
+        if (s->truth.agents[i].claim.there && s->truth.agents[i].claim.until_ms < s->truth.now_ms)
+            judge_breach(&s->judge, "goal", "nothing was wrong, and the claim of node %u has run out", i);
+}
+
 static void happen(struct sim *s, const struct sim_due *due)
 {
     switch ((enum sim_due_kind)due->kind) {
@@ -262,6 +271,8 @@ static void happen(struct sim *s, const struct sim_due *due)
         break;
     }
     judge_always(&s->judge, &s->truth);
+    if (s->at_peace)
+        check_claims(s);
     if (s->seen != NULL)
         s->seen(s);
 }
@@ -334,9 +345,9 @@ static void end_goal(struct sim *s)
 {
     int code = s->seats[0].code;
 
-    if (s->judge.breach[0] == '\0' && story_is_calm(s->story) && code != 0 && !(code == 5 && s->refused_rightly))
+    if (s->judge.breach[0] == '\0' && s->at_peace && code != 0 && !(code == 5 && s->refused_rightly))
         judge_breach(&s->judge, "goal", "nothing was wrong, and the exit code is %d", code);
-    for (uint8_t i = 0; i < s->truth.n_nodes && story_is_calm(s->story); i++)
+    for (uint8_t i = 0; i < s->truth.n_nodes && s->at_peace; i++)
         if (s->truth.agents[i].claim.there)
             judge_breach(&s->judge, "goal", "nothing was wrong, and the claim of node %u is still there", i);
 }

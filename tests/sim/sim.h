@@ -55,7 +55,7 @@ struct sim_told {
     enum job_state job;
     uint32_t connections;
     uint8_t attempt;
-    bool healthy, touched, claim_ours, claim_live;
+    bool healthy, touched, claim_ours, claim_live, claim_gone;
     uint64_t fence;
     struct sim_wish wish;
     enum ask job_of;
@@ -123,6 +123,7 @@ struct sim {
     uint32_t waiting;            /* bits of the story's events that wait for a request */
     uint8_t aimed[STORY_EVENTS]; /* the node that such a request was for; SIM_NOBODY = no one node's */
     bool faulty;                 /* calls meet faults */
+    bool at_peace;               /* nothing in the story could keep a rollout from its goal */
     bool calm;                   /* the storm is over: no more faults */
     bool refused_rightly;        /* a plan was not possible from the first */
     struct store *journal;       /* of the machine that controllers run on */

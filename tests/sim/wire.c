@@ -451,6 +451,7 @@ static enum sim_reply post_job(struct sim *s, struct sim_call *c)
 
     if (reply == SIM_OK)
         tell_job(&c->told, job);
+    c->told.claim_gone = reply == SIM_FENCED && (!a->claim.there || a->claim.until_ms <= s->truth.now_ms);
     if (new_job) {
         enum sim_fate fate = sim_job_fate(a, &asked);
 
@@ -707,6 +708,7 @@ static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in
     memset(a, 0, offsetof(struct answer, text));
     a->kind = told->kind;
     a->ok_mask = told->ok_mask;
+    a->claim_gone = told->claim_gone;
     memcpy(a->text, text, strlen(text) + 1);
     if (told->kind != ANS_OK)
         return;
