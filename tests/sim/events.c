@@ -68,7 +68,7 @@ static void lb_forgets(struct sim *s, uint8_t lb)
             judge_nginx_forgets(&s->judge, &s->truth, i);
     for (uint8_t i = 0; i < s->truth.n_upstreams; i++)
         if (s->truth.upstreams[i].lb == lb)
-            s->judge.highest[i] = (struct sim_who){0};
+            judge_fences_lost(&s->judge, &s->truth, i);
     sim_lb_forget(&s->truth, lb);
 }
 
