@@ -272,8 +272,11 @@ static void draw_drained_and_killed(struct story *s, struct dice *d)
     make_smooth(s);
     s->call_fault_in = 0;
     s->n_events = 1;
+    s->at_target = 0;
     s->events[0].fault = SIM_OPERATOR_DRAINS;
-    s->processes[0].crash_at = dice_in(d, 20, 120);
+    s->events[0].what = 0; /* the first node's */
+    s->processes[0].start_ms = 1500;
+    s->processes[0].crash_at = dice_in(d, 20, 90);
     s->n_processes = 2;
     s->processes[1] = (struct story_process){.act = dice_one_in(d, 2) ? STORY_REPAIR : STORY_ROLL,
                                              .start_ms = dice_below(d, 3000),
