@@ -337,6 +337,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
     renew_claims(r, p, t);
     wish_drive(r, p, t);
     look_drive(r, p, t);
+    sleep_hold_back(r, p, elapsed_ms, t);
 }
 
 void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char *text, struct turn *t)

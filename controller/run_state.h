@@ -111,6 +111,9 @@ void drift_claimed(struct run *, const struct plan *, uint16_t node, bool ours,
 void drift_held(struct run *, const struct plan *, const struct input *, struct turn *); /* IN_HOLD */
 bool drift_watches(const struct run *, const struct plan *, uint32_t lb);
 
+/* run_sleep.c: so long has passed since the turn before; behind all that this one yields. */
+void sleep_hold_back(struct run *, const struct plan *, uint32_t elapsed_ms, struct turn *);
+
 /* run_look.c */
 void look_begin(struct run *, uint16_t node); /* it asks to see its peers */
 void look_end(struct run *, uint16_t node);   /* its step changed: what it asked for is of no use any more */
