@@ -20,6 +20,7 @@
 
 #define WATCH_EVERY_MS 20
 #define REASON_MAX     200 /* bytes of a service's sentence in a job's text */
+#define BUSY_LIMIT_MS  3000
 
 static void watch(void *ctx);
 
@@ -316,13 +317,31 @@ static bool swap(struct service *service, struct err *err)
     return false;
 }
 
+/* It says that a new process of its own is on its way, maybe one that was ended just now: until it has seen to that it
+ * refuses a signal, and what it says of it would be taken for ours. Whoever says so for ever is signalled all the same.
+ */
+static bool is_busy(const struct service *service)
+{
+    char pid[REASON_MAX];
+    struct note note;
+
+    note_read(service->config->pidfile, &note);
+    return upgrade_note_parse(note.bytes, note.count, pid, sizeof pid) == UPGRADE_RUNNING &&
+           job_run_elapsed_ms(service) < BUSY_LIMIT_MS;
+}
+
 static void begin(void *ctx)
 {
     struct service *service = ctx;
     struct job_run *run = &service->run;
     struct err err = {""};
-    enum code code = open_process(service, &err);
+    enum code code;
 
+    if (is_busy(service)) {
+        loop_timer_start(service->agent->loop, &run->timer, WATCH_EVERY_MS, begin, service);
+        return;
+    }
+    code = open_process(service, &err);
     if (code == CODE_JOB_OK)
         code = keep_what_runs(service, &err);
     if (code == CODE_JOB_OK && !swap(service, &err))

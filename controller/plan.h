@@ -79,6 +79,8 @@ struct plan_node {
     const char *address; /* what to connect to */
     const char *zone;    /* "" = none */
     const char *health;  /* URL that the controller checks itself; "" = the agent checks */
+    const char *listens; /* ADDR:PORT,ADDR:PORT: where its service listens, each a server of nginx that is this node;
+                            NULL or "" where that is not how it is known (rollout_peer, a repair) */
     uint32_t first_peer; /* its peers are peers[first_peer .. first_peer + n_peers) */
     uint32_t n_peers;
     bool at_target;        /* surveyed as running it already: skipped, and said so */

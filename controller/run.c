@@ -139,6 +139,7 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
         claim_is_anothers(r, p, in->node, in->answer.text, t);
     if (in->answer.kind == ANS_OK && x->anew) {
         x->anew = false;
+        node_hurry(state_node(r, in->node));
         turn_note(r, p, in->node, "its agent had lost our claim, and has it again", t);
     }
     drift_claimed(r, p, in->node, in->answer.kind == ANS_OK, t);

@@ -133,6 +133,25 @@ static void a_good_fleet_becomes_a_plan(void **state)
     tear_down(&s);
 }
 
+/* By which what an nginx lists later is known to be the node; not where the hosts file names its peers. */
+static void the_plan_knows_where_the_services_listen(void **state)
+{
+    struct fleet_host *named;
+    struct scene s;
+
+    (void)state;
+    set_up(&s, NULL);
+    named = (struct fleet_host *)(uintptr_t)&s.fleet->hosts[s.nodes[1].host];
+    s.listening[0][1] = "[::1]:81";
+    s.nodes[0].status.n_listening = 2;
+    named->peer = "10.0.0.2:80";
+    make(&s);
+    assert_non_null(s.plan);
+    assert_string_equal(s.plan->nodes[0].listens, "10.0.0.1:80,[::1]:81");
+    assert_string_equal(s.plan->nodes[1].listens, "");
+    tear_down(&s);
+}
+
 /* ---- what is refused */
 
 static void lb_unreachable(struct scene *s)
@@ -773,6 +792,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_fleet_becomes_a_plan),
+        cmocka_unit_test(the_plan_knows_where_the_services_listen),
         cmocka_unit_test(what_is_refused_and_why),
         cmocka_unit_test(all_reasons_come_at_once_and_the_worst_counts),
         cmocka_unit_test(what_runs_the_release_already_is_not_rolled_and_needs_no_floor),
