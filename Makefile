@@ -166,7 +166,7 @@ deps:
 deps-lint:
 	@deploy/packaging/deps build test lint
 test-parts: $(TEST_PARTS)
-test-build: all $(TEST_PARTS) $(UNITS) $(CASES)
+test-build: all completion $(TEST_PARTS) $(UNITS) $(CASES)
 test: deps
 	@$(SUBMAKE) -s test-build
 	@tests/run $(B) $(CASES) $(UNITS)
@@ -266,12 +266,26 @@ $(MAN): $(B)/man/%: deploy/man/%.in $(B)/man/page
 	$(B)/man/page <$< >$@.new
 	@mv $@.new $@
 
+# ---- completion for the shells, from the same table
+COMPLETIONS := $(addprefix $(B)/completion/rollout.,bash zsh fish)
+.PHONY: completion
+completion: $(COMPLETIONS)
+$(B)/completion/complete: $(O)/deploy/completion/complete.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+$(COMPLETIONS): $(B)/completion/rollout.%: $(B)/completion/complete
+	$(B)/completion/complete $* >$@.new
+	@mv $@.new $@
+
 # ---- install: PREFIX also goes into the systemd units and into what loads the modules
 SYSTEMD_DIR = $(PREFIX)/lib/systemd/system
 MODULES_DIR = $(PREFIX)/lib/nginx/modules
 MAN_DIR     = $(PREFIX)/share/man
 MODCONF_DIR = $(PREFIX)/share/nginx/modules-available
 DOC_DIR     = $(PREFIX)/share/doc/rollout
+BASH_DIR    = $(PREFIX)/share/bash-completion/completions
+ZSH_DIR     = $(PREFIX)/share/zsh/vendor-completions
+FISH_DIR    = $(PREFIX)/share/fish/vendor_completions.d
 SERVICES   := $(notdir $(wildcard deploy/systemd/*.service))
 MODCONFS   := $(notdir $(wildcard deploy/nginx/mod-*.conf))
 EXAMPLES   := deploy/packaging/rollout-agent.conf deploy/nginx/nginx.conf deploy/nginx/upstream_api_state.conf
@@ -279,9 +293,10 @@ man_section = $(patsubst .%,%,$(suffix $(1)))
 INSTALLED   = $(PREFIX)/bin/rollout $(PREFIX)/bin/rollout-pki $(PREFIX)/sbin/rollout-agent $(PREFIX)/bin/demo-server \
               $(addprefix $(MODULES_DIR)/,$(notdir $(MODULES))) $(addprefix $(DOC_DIR)/,$(notdir $(EXAMPLES))) $(addprefix $(SYSTEMD_DIR)/,$(SERVICES)) \
               $(addprefix $(MODCONF_DIR)/,$(MODCONFS)) \
+              $(BASH_DIR)/rollout $(ZSH_DIR)/_rollout $(FISH_DIR)/rollout.fish \
               $(foreach m,$(notdir $(MAN)),$(MAN_DIR)/man$(call man_section,$(m))/$(m))
 .PHONY: install uninstall
-install: all man
+install: all man completion
 	install -D -m 755 $(B)/rollout $(DESTDIR)$(PREFIX)/bin/rollout
 	install -D -m 755 $(B)/rollout-agent $(DESTDIR)$(PREFIX)/sbin/rollout-agent
 	install -D -m 755 $(B)/demo-server $(DESTDIR)$(PREFIX)/bin/demo-server
@@ -293,6 +308,9 @@ install: all man
 	    chmod 644 $(DESTDIR)$(MODCONF_DIR)/$$c || exit 1; done
 	install -m 644 $(EXAMPLES) $(DESTDIR)$(DOC_DIR)
 	$(foreach m,$(notdir $(MAN)),install -D -m 644 $(B)/man/$(m) $(DESTDIR)$(MAN_DIR)/man$(call man_section,$(m))/$(m) &&) :
+	install -D -m 644 $(B)/completion/rollout.bash $(DESTDIR)$(BASH_DIR)/rollout
+	install -D -m 644 $(B)/completion/rollout.zsh $(DESTDIR)$(ZSH_DIR)/_rollout
+	install -D -m 644 $(B)/completion/rollout.fish $(DESTDIR)$(FISH_DIR)/rollout.fish
 	install -d $(DESTDIR)$(SYSTEMD_DIR)
 	for s in $(SERVICES); do sed 's,=/usr/\(s\?bin\)/,=$(PREFIX)/\1/,' deploy/systemd/$$s >$(DESTDIR)$(SYSTEMD_DIR)/$$s && \
 	    chmod 644 $(DESTDIR)$(SYSTEMD_DIR)/$$s || exit 1; done
