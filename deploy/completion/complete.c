@@ -24,9 +24,9 @@ static const struct option_of OPTIONS[] = {
 #define N_OPTIONS (sizeof OPTIONS / sizeof *OPTIONS)
 
 static const struct {
-    const char *word, *argument, *help;
+    const char *word, *help;
 } COMMANDS[] = {
-#define COMMAND(id, word, argument, help) {word, argument, help},
+#define COMMAND(id, word, argument, help) {word, help},
 #include "controller/options.def"
 };
 #define N_COMMANDS (sizeof COMMANDS / sizeof *COMMANDS)
