@@ -166,6 +166,8 @@ static bool check_listen(const struct config *config, struct err *err)
         return err_set(err, "[agent]: TLS on a unix socket is not offered; leave the tls- keys out");
     if (!cert && config->allow_count > 0)
         return err_set(err, "[agent]: allow needs TLS: give tls-cert, tls-key and tls-ca");
+    if (config->network_user[0] != '\0' && config->helper_socket[0] == '\0')
+        return err_set(err, "[agent]: network-user needs helper-socket, where that user's half comes in");
     if (!cert && !config->listen.local)
         return err_set(err,
                        "[agent]: listen = %s is no loopback address, and plain HTTP there would let anybody in: give "
@@ -218,12 +220,8 @@ static bool check_readable(const char *path, const char *key, int mode, struct e
     return access(path, mode) == 0 || err_set(err, "%s: cannot use %s: %s", key, path, strerror(errno));
 }
 
-bool config_check_world(const struct config *config, struct err *err)
+static bool check_helper(const struct config *config, struct err *err)
 {
-    if (config_uses_tls(config) && (!check_readable(config->tls_cert, "tls-cert", R_OK, err) ||
-                                    !check_readable(config->tls_key, "tls-key", R_OK, err) ||
-                                    !check_readable(config->tls_ca, "tls-ca", R_OK, err)))
-        return false;
     if (access(config->state, F_OK) == 0 && !check_readable(config->state, "state", R_OK | W_OK | X_OK, err))
         return false;
     for (unsigned i = 0; i < config->service_count; i++) {
@@ -234,10 +232,26 @@ bool config_check_world(const struct config *config, struct err *err)
     return true;
 }
 
+static bool check_network(const struct config *config, struct err *err)
+{
+    return !config_uses_tls(config) || (check_readable(config->tls_cert, "tls-cert", R_OK, err) &&
+                                        check_readable(config->tls_key, "tls-key", R_OK, err) &&
+                                        check_readable(config->tls_ca, "tls-ca", R_OK, err));
+}
+
+bool config_check_world(const struct config *config, unsigned halves, struct err *err)
+{
+    return ((halves & HALF_NETWORK) == 0 || check_network(config, err)) &&
+           ((halves & HALF_HELPER) == 0 || check_helper(config, err));
+}
+
 void config_print_summary(const struct config *config, FILE *to)
 {
     (void)fprintf(to, "node %s, listens on %s, %s, state in %s\n", config->node, config->listen.text,
                   config_uses_tls(config) ? "mutual TLS" : "plain HTTP (local only)", config->state);
+    if (config->helper_socket[0] != '\0')
+        (void)fprintf(to, "two halves, joined at %s; the network half is user %s\n", config->helper_socket,
+                      config->network_user[0] != '\0' ? config->network_user : "of the helper half");
     for (unsigned i = 0; i < config->allow_count; i++)
         (void)fprintf(to, "allows the controller %s\n", config->allow[i]);
     for (unsigned i = 0; i < config->service_count; i++) {

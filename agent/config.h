@@ -18,6 +18,8 @@
 #define CONFIG_SERVICES_MAX 64
 #define CONFIG_ALLOW_MAX    32
 #define CONFIG_ALLOW_TEXT   256
+#define CONFIG_SOCKET_TEXT  108 /* of sun_path, unix(7) */
+#define CONFIG_USER_TEXT    33
 
 struct url { /* http only, a numeric address: a name would have to be looked up */
     struct sockaddr_storage addr;
@@ -51,6 +53,10 @@ struct config {
     char tls_cert[PATH_MAX], tls_key[PATH_MAX], tls_ca[PATH_MAX]; /* all "" or none */
     char allow[CONFIG_ALLOW_MAX][CONFIG_ALLOW_TEXT];
     unsigned allow_count;
+    char helper_socket[CONFIG_SOCKET_TEXT];   /* "": one start, both halves */
+    char network_user[CONFIG_USER_TEXT];      /* "": the helper's own */
+    struct listen_address metrics_listen;     /* addr_size 0: none */
+    uint32_t peer_connections, peer_requests; /* of one controller; requests a second */
     char state[PATH_MAX];
     uint64_t max_release_bytes;
     struct service_config *services; /* owned */
@@ -65,8 +71,12 @@ void config_free(struct config *config);
 
 bool config_uses_tls(const struct config *config);
 
-/* Files readable, executables there, the state folder usable, as --check promises. Touches nothing. */
-bool config_check_world(const struct config *config, struct err *err);
+/* Which half of the agent is meant (agent.h); a set of them. */
+enum half { HALF_NETWORK = 1, HALF_HELPER = 2 };
+
+/* Files readable, executables there, the state folder usable, each for the half that uses it, as --check promises.
+ * Touches nothing. */
+bool config_check_world(const struct config *config, unsigned halves, struct err *err);
 
 void config_print_summary(const struct config *config, FILE *to);
 void config_print_help(FILE *to); /* every key with its default */

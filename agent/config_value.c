@@ -11,6 +11,7 @@
 #include "common/duration.h"
 #include "config.h"
 
+#define COUNT_MAX       100000
 #define DURATION_MAX_MS (3600 * 1000)
 
 bool value_name_ok(const char *name, size_t max)
@@ -135,6 +136,15 @@ static bool set_signal(const char *text, int *to, struct err *err)
     return err_set(err, "\"%s\" is none of SIGUSR2, SIGUSR1, SIGHUP, SIGWINCH", text);
 }
 
+static bool set_count(const char *text, uint32_t *to, struct err *err)
+{
+    size_t digits = strspn(text, "0123456789");
+    unsigned long value = digits > 0 && digits <= 6 && text[digits] == '\0' ? strtoul(text, NULL, 10) : 0;
+
+    *to = (uint32_t)value;
+    return (value > 0 && value <= COUNT_MAX) || err_set(err, "\"%s\" is not 1 to %d", text, COUNT_MAX);
+}
+
 static bool set_duration(const char *text, uint32_t *to, struct err *err)
 {
     if (!duration_parse_ms(text, to, err))
@@ -146,16 +156,26 @@ bool value_set(enum value_type type, const char *text, void *to, struct err *err
 {
     switch (type) {
     case VALUE_NODE:
-        return value_name_ok(text, WIRE_NODE_MAX)
-                   ? value_set_text(text, to, WIRE_NODE_MAX + 1, err)
-                   : err_set(err, "\"%.64s\" is not 1 to %d letters, digits, '.', '_' or '-'", text, WIRE_NODE_MAX);
+        return value_name_ok(text, WIRE_NODE_MAX) ? value_set_text(text, to, WIRE_NODE_MAX + 1, err)
+                                                  : err_set(err,
+                                                            "\"%.64s\" is not 1 to %d letters, digits, '.', '_' "
+                                                            "or '-'",
+                                                            text, WIRE_NODE_MAX);
     case VALUE_LISTEN:
         return set_listen(text, to, err);
     case VALUE_PATH:
         return text[0] == '/' ? value_set_text(text, to, PATH_MAX, err)
                               : err_set(err, "\"%s\" is no absolute path", text);
+    case VALUE_SOCKET:
+        return text[0] == '/' ? value_set_text(text, to, CONFIG_SOCKET_TEXT, err)
+                              : err_set(err, "\"%s\" is no absolute path", text);
+    case VALUE_USER:
+        return value_name_ok(text, CONFIG_USER_TEXT - 1) ? value_set_text(text, to, CONFIG_USER_TEXT, err)
+                                                         : err_set(err, "\"%.64s\" is no user", text);
     case VALUE_BYTES:
         return set_bytes(text, to, err);
+    case VALUE_COUNT:
+        return set_count(text, to, err);
     case VALUE_URL:
         return set_url(text, to, err);
     case VALUE_DURATION:
@@ -168,7 +188,8 @@ bool value_set(enum value_type type, const char *text, void *to, struct err *err
     case VALUE_ALLOW:
         break;
     }
-    abort(); /* a row of settings.def with a type that config.c keeps for itself */
+    abort(); /* a row of settings.def with a type that config.c keeps for itself
+              */
 }
 
 /* Levenshtein's distance, one row at a time. */

@@ -12,6 +12,9 @@ enum value_type {
     VALUE_LISTEN,   /* struct listen_address */
     VALUE_PATH,     /* char[PATH_MAX], absolute */
     VALUE_ALLOW,    /* one more of config.allow; config.c's */
+    VALUE_COUNT,    /* uint32_t, 1 to 100,000 */
+    VALUE_SOCKET,   /* char[CONFIG_SOCKET_TEXT], an absolute path that a unix socket can have */
+    VALUE_USER,     /* char[CONFIG_USER_TEXT], a name or a number */
     VALUE_BYTES,    /* uint64_t; 4096, 16k, 256m, 1g */
     VALUE_URL,      /* struct url */
     VALUE_DURATION, /* uint32_t milliseconds, 1 ms to 1 h */

@@ -100,10 +100,13 @@
     X(BUSY, 409, "busy")                                                                                               \
     X(NO_RELEASE, 409, "no_release")                                                                                   \
     X(FENCE_STALE, 412, "fence_stale")                                                                                 \
+    X(TIMEOUT, 408, "timeout")                                                                                         \
+    X(HEAD_TOO_LARGE, 431, "head_too_large")                                                                           \
     X(TOO_LARGE, 413, "too_large")                                                                                     \
     X(HASH_MISMATCH, 422, "hash_mismatch")                                                                             \
     X(INTERNAL, 500, "internal")                                                                                       \
     X(NO_SPACE, 507, "no_space")                                                                                       \
+    X(UNAVAILABLE, 503, "unavailable") /* the half of the agent that works is not there; ask again */                  \
     X(JOB_OK, 0, "ok")                                                                                                 \
     X(JOB_NOT_RUNNING, 0, "not_running")           /* there is no process to restart */                                \
     X(JOB_NO_SUCCESSOR, 0, "no_successor")         /* the old process goes on, no new one came in time or will come */ \

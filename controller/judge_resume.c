@@ -37,7 +37,9 @@ static struct verdict judge_review(struct node *n, const struct plan *p, const s
         return again();
     there = (~drained & a->seen & ~a->down & ~a->drain) | (drained & a->drain);
     n->out_mask = n->peers_mask & ~there;
-    n->loose = !p->nodes[n->id].in_place && ((n->peers_mask & ~a->down) != 0 || (a->active != 0 && !p->drain_proceed));
+    /* Each of its peers counts, also one that was not the dead rollout's to take out: it may be in use by now. */
+    n->loose = !p->nodes[n->id].in_place &&
+               (p->nodes[n->id].partial || a->down != all_peers(n, p) || (a->active != 0 && !p->drain_proceed));
     n->generation = a->generation;
     return good();
 }

@@ -14,7 +14,8 @@ enum { ORDER_INVENTORY, ORDER_ZONE };                                           
 enum { FAILURE_ACTION_STOP, FAILURE_ACTION_CONTINUE, FAILURE_ACTION_ROLLBACK }; /* failure_action */
 enum { HEALTH_FROM_AGENT, HEALTH_FROM_CONTROLLER };                             /* health_from */
 enum { ON_INCONCLUSIVE_CONTINUE, ON_INCONCLUSIVE_PAUSE };                       /* on_inconclusive */
-enum { OUTPUT_TEXT, OUTPUT_JSON };                                              /* output */
+enum { LOG_FORMAT_AUTO, LOG_FORMAT_PLAIN, LOG_FORMAT_GITHUB, LOG_FORMAT_GITLAB, LOG_FORMAT_JSON }; /* log_format */
+enum { OUTPUT_TEXT, OUTPUT_JSON };                                                                 /* output */
 
 enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 

@@ -266,6 +266,7 @@ static void add_nodes(struct making *m)
         check_peers(m, (uint16_t)i, n);
         if (plan_resume_holds(&m->s->nodes[i], m->q))
             plan_resume_node(p, n, &st->claim, m->c);
+        n->partial = n->resumed && st->n_listening == 0 && m->f->hosts[m->s->nodes[i].host].peer == NULL;
     }
 }
 

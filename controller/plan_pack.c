@@ -129,6 +129,7 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     put_bool(o, "brought", n->brought);
     put_bool(o, "in_place", n->in_place);
     put_bool(o, "resumed", n->resumed);
+    put_bool(o, "partial", n->partial);
     put(o, "surveyed", pack_ident(&n->surveyed));
     put_u64(o, "out", n->out_mask);
     put_u64(o, "prior_drain", n->prior_drain_mask);
@@ -369,6 +370,7 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     n->brought = json_opt_bool(o, "brought", false);
     n->in_place = json_opt_bool(o, "in_place", false);
     n->resumed = json_opt_bool(o, "resumed", false);
+    n->partial = json_opt_bool(o, "partial", false);
     n->surveyed = unpack_ident(o, "surveyed");
     n->out_mask = get_u64(o, "out");
     n->prior_drain_mask = get_u64(o, "prior_drain");

@@ -56,6 +56,20 @@ static void a_node_that_is_put_back_behind_its_job_is_the_last(void **state)
     story_end(&s);
 }
 
+/* It was draining before us; whoever puts it back has ended that. */
+static void a_drain_that_its_operator_ends_meanwhile_is_not_given_back(void **state)
+{
+    struct story s = story_begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    s.fleet->peers[0].gate = GATE_DRAIN;
+    fake_when(s.fleet, "a job r1", 50, fake_peer_opened, 0);
+    story_roll(&s);
+    assert_int_equal(s.code, 1);
+    assert_int_equal(s.fleet->peers[0].gate, GATE_OPEN);
+    story_end(&s);
+}
+
 /* What is not ours, too, but a list that was begun before the drain tells nothing of it. */
 static void a_list_from_before_is_no_drift(void **state)
 {
@@ -122,6 +136,24 @@ static void a_node_that_is_not_vouched_for_is_taken_out_again(void **state)
     assert_int_equal(story_logged(&s, "a at lb1/app: down"), 2);
     assert_int_equal(story_logged(&s, "a at lb1/app: open"), 1);
     story_before(&s, "lb1 forgets", "a at lb1/app: down");
+    story_end(&s);
+}
+
+/* A request to take it down again that is overtaken by the one that puts it back would leave it out for good. */
+static void it_goes_back_only_behind_that(void **state)
+{
+    struct story s = story_begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    s.fleet->agents[0].gets_healthy_ms = 1500;
+    fake_when(s.fleet, "a job ends", 100, fake_lb_forgets, 0);
+    fake_world_rule(s.world,
+                    (struct fake_rule){.kind = ACT_HOLD, .node = -1, .place = -1, .fault = FAULT_LATE, .ms = 1500});
+    story_roll(&s);
+    story_ends(&s, 0, "BB", -1);
+    assert_int_equal(story_logged(&s, "a at lb1/app: down"), 2);
+    assert_int_equal(story_logged(&s, "a at lb1/app: open"), 1);
+    assert_true(story_when(&s, "a at lb1/app: open") > story_when(&s, "a job ends") + 3000);
     story_end(&s);
 }
 
@@ -438,10 +470,12 @@ int main(void)
         cmocka_unit_test(a_draining_node_that_somebody_puts_back_is_left_in_use),
         cmocka_unit_test(on_proceed_it_is_left_in_use_as_well),
         cmocka_unit_test(a_node_that_is_put_back_behind_its_job_is_the_last),
+        cmocka_unit_test(a_drain_that_its_operator_ends_meanwhile_is_not_given_back),
         cmocka_unit_test(a_list_from_before_is_no_drift),
         cmocka_unit_test(a_node_that_somebody_takes_out_counts),
         cmocka_unit_test(a_node_that_drains_is_taken_down_again),
         cmocka_unit_test(a_node_that_is_not_vouched_for_is_taken_out_again),
+        cmocka_unit_test(it_goes_back_only_behind_that),
         cmocka_unit_test(it_is_not_taken_out_again_below_the_floor),
         cmocka_unit_test(an_nginx_that_always_forgets_is_given_up),
         cmocka_unit_test(a_forgotten_lease_is_taken_again_at_once),
