@@ -151,6 +151,8 @@ MODULE_PURE := $(patsubst %.c,$(O)/%.o,$(MODULE_PURE_SRCS))
 $(B)/tests/unit/nginx-module/%_test: $(O)/tests/unit/nginx-module/%_test.o $(MODULE_PURE) $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+# speaks as the agent's network half
+$(B)/tests/cases/agent_halves_case: $(O)/agent/frame.o
 $(B)/tests/cases/%_case: $(O)/tests/cases/%_case.o $(O)/tests/stage.a $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
@@ -196,19 +198,37 @@ sweep: deps
 	@$(SUBMAKE) -s all test-parts $(B)/tests/cases/rollout_sweep_case
 	@tests/sweep/run $(B)
 
-# ---- fuzzing: tests/fuzz/x_fuzz.c is a target, linked with the module's pure parts. FUZZ_SECONDS is tests/fuzz/run's
+# ---- fuzzing: tests/fuzz/x_fuzz.c is a target, linked with the module's pure parts, the agent and common, all with the
+# sanitizers; once for libFuzzer, once (replay) for what it found. FUZZ_SECONDS is tests/fuzz/run's
 FUZZ_CC    ?= clang
 FUZZES     := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_PROGS := $(foreach f,$(FUZZES),$(B)/tests/fuzz/$(f) $(B)/tests/fuzz/$(f)-replay)
-FUZZ_NEEDS := Makefile tests/fuzz/fuzz.h $(MODULE_PURE_SRCS) $(wildcard deploy/nginx-module/*.h deploy/nginx-module/*.def)
-FUZZ_FLAGS  = -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -D_GNU_SOURCE -I.
-FUZZ_MAKE   = $(FUZZ_FLAGS) -o $@ $(filter %.c,$^) $(call pkg,--cflags --libs,jansson)
-$(B)/tests/fuzz/%-replay: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(FUZZ_NEEDS)
+FUZZ_FLAGS  = -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -Wno-format-nonliteral \
+              -D_GNU_SOURCE \
+              -DROLLOUT_VERSION='"$(VERSION)"' -I. $(call pkg,--cflags,$(PKG))
+FUZZ_LIBS   = $(call pkg,--libs,jansson gnutls libmicrohttpd)
+FO         := $(O)/fuzz
+fuzz_objs   = $(patsubst %.c,$(FO)/$(1)/%.o,$(2))
+FUZZ_CC_fuzzer = $(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined
+FUZZ_CC_replay = $(CC) -fsanitize=address,undefined
+define fuzz_rules
+$(FO)/$(1)/%.o: %.c Makefile
+	@mkdir -p $$(@D)
+	$$(FUZZ_CC_$(1)) $$(FUZZ_FLAGS) -MMD -MP -c -o $$@ $$<
+$(FO)/$(1)/agent.a: $(call fuzz_objs,$(1),$(call lib_srcs,agent))
+$(FO)/$(1)/common.a: $(call fuzz_objs,$(1),$(call lib_srcs,common))
+$(FO)/$(1)/agent.a $(FO)/$(1)/common.a:
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach f,fuzzer replay,$(eval $(call fuzz_rules,$(f))))
+fuzz_parts  = $(call fuzz_objs,$(1),$(MODULE_PURE_SRCS)) $(FO)/$(1)/agent.a $(FO)/$(1)/common.a
+$(B)/tests/fuzz/%-replay: $(FO)/replay/tests/fuzz/%_fuzz.o $(FO)/replay/tests/fuzz/replay.o $(call fuzz_parts,replay)
 	@mkdir -p $(@D)
-	$(CC) -fsanitize=address,undefined $(FUZZ_MAKE)
-$(B)/tests/fuzz/%: tests/fuzz/%_fuzz.c $(FUZZ_NEEDS)
+	$(CC) -fsanitize=address,undefined -o $@ $^ $(FUZZ_LIBS)
+$(B)/tests/fuzz/%: $(FO)/fuzzer/tests/fuzz/%_fuzz.o $(call fuzz_parts,fuzzer)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $(FUZZ_MAKE)
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(FUZZ_LIBS)
 .PHONY: fuzz fuzz-build fuzz-live
 fuzz-build: $(FUZZ_PROGS)
 fuzz: deps
