@@ -121,6 +121,14 @@ $(B)/tests/client/plus: tests/client/plus.go
 	@mkdir -p $(@D)
 	GO111MODULE=off GOPATH=$(GO_PATH) GOCACHE=$(abspath $(B))/tests/client/cache go build -o $@ $<
 
+# ---- the seed's program, where Go and the library it uses are installed: two releases, which differ in a build's name
+ifneq ($(and $(shell command -v go),$(wildcard $(GO_PATH)/src/github.com/facebookgo/grace)),)
+GRACE := $(B)/tests/client/grace-1 $(B)/tests/client/grace-2
+endif
+$(B)/tests/client/grace-%: tests/client/grace.go
+	@mkdir -p $(@D)
+	GO111MODULE=off GOPATH=$(GO_PATH) GOCACHE=$(abspath $(B))/tests/client/cache go build -ldflags=-buildid=$* -o $@ $<
+
 # ---- the nginx modules, built against the installed nginx-dev as Debian builds its own
 MODULE_FILES := $(foreach d,deploy/nginx-module deploy/nginx-module/stream,$(wildcard $(d)/*.c $(d)/*.h $(d)/*.def) $(d)/config $(d)/exports.map)
 $(MODULES) &: $(MODULE_FILES) deploy/nginx-module/build
@@ -160,7 +168,7 @@ $(B)/tests/cases/%_case: $(O)/tests/cases/%_case.o $(O)/tests/stage.a $(O)/commo
 JOBS      ?= $(shell nproc)
 # A make of its own, so that what make deps has just installed is seen by pkg-config.
 SUBMAKE    = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
-TEST_PARTS := $(VARIANTS) $(B)/tests/load/load $(B)/tests/sweep/fault.so $(PLUS_CLIENT)
+TEST_PARTS := $(VARIANTS) $(B)/tests/load/load $(B)/tests/sweep/fault.so $(PLUS_CLIENT) $(GRACE)
 
 .PHONY: deps deps-lint test-parts test-build test check-asan check-valgrind prove-tests
 deps:

@@ -17,12 +17,14 @@ struct service;
 
 struct agent {
     struct config config;
+    const char *config_path; /* borrowed */
     struct loop *loop;
 
     /* the helper half's */
     char boot_id[BOOT_ID_TEXT];
-    struct service *services; /* config.service_count of them, in the file's order; owned */
-    int state_lock_fd;        /* -1: not taken */
+    struct service *services;       /* config.service_count of them, in the file's order; owned */
+    struct loop_timer reload_timer; /* a reload waits for a job's end */
+    int state_lock_fd;              /* -1: not taken */
 };
 
 #endif

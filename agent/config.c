@@ -176,6 +176,32 @@ static bool check_listen(const struct config *config, struct err *err)
     return true;
 }
 
+bool config_can_start(const struct service_config *service)
+{
+    return service->restart != RESTART_SIGNAL || service->exec_args[0] != '\0';
+}
+
+/* Exactly one way leads to the process, and what the restart needs is there. */
+static bool check_service(const struct service_config *s, struct err *err)
+{
+    bool pidfile = s->pidfile[0] != '\0', listen_on = s->listen_on.port != 0, unit = s->unit[0] != '\0';
+
+    if (pidfile && listen_on)
+        return err_set(err, "pidfile and listen-on are two ways to find the process, which may disagree: give one");
+    if (!pidfile && !listen_on && !unit)
+        return err_set(err, "how is its process found? Give one of pidfile, listen-on and unit");
+    if (s->restart == RESTART_SYSTEMD && !unit)
+        return err_set(err, "restart = systemd needs unit, the unit that systemctl restarts");
+    if (s->restart == RESTART_EXEC && unit)
+        return err_set(err, "restart = exec and unit: who starts it, the agent or systemd? Leave unit out, or take "
+                            "restart = systemd");
+    if (s->restart != RESTART_SIGNAL && s->retire != 0)
+        return err_set(err, "retire belongs to restart = signal");
+    if (unit && s->exec_args[0] != '\0')
+        return err_set(err, "exec-args and unit: who starts it, the agent or systemd? Leave one out");
+    return true;
+}
+
 static bool finish(struct config *config, const char *name, struct err *err)
 {
     struct reader r = {.config = config, .section = SECTION_AGENT};
@@ -186,7 +212,8 @@ static bool finish(struct config *config, const char *name, struct err *err)
         char title[CONFIG_NAME_MAX + 16];
         r.service = &config->services[i];
         (void)snprintf(title, sizeof title, "[service %s]", r.service->name);
-        ok = fill_section(&r, r.service->given, title, err);
+        ok = fill_section(&r, r.service->given, title, err) &&
+             (check_service(r.service, err) || err_context(err, "%s", title));
     }
     if (ok && config->service_count == 0)
         ok = err_set(err, "there is no [service NAME] section");
@@ -245,6 +272,27 @@ bool config_check_world(const struct config *config, unsigned halves, struct err
            ((halves & HALF_HELPER) == 0 || check_helper(config, err));
 }
 
+static void print_service(const struct service_config *s, FILE *to)
+{
+    char addr[TCP_ADDR_TEXT];
+
+    (void)fprintf(to, "service %s: %s, ", s->name, s->executable);
+    if (s->pidfile[0] != '\0')
+        (void)fprintf(to, "pid file %s", s->pidfile);
+    else if (s->listen_on.port != 0)
+        (void)fprintf(to, "found by who listens on %s", tcp_addr_format(&s->listen_on, addr));
+    else
+        (void)fprintf(to, "found in %s", s->unit);
+    (void)fprintf(to, ", health http://%s%s, restart by ", s->health.host, s->health.path);
+    if (s->restart == RESTART_SIGNAL)
+        (void)fprintf(to, "SIG%s", sigabbrev_np(s->signal));
+    else if (s->restart == RESTART_SYSTEMD)
+        (void)fprintf(to, "systemctl restart %s", s->unit);
+    else
+        (void)fprintf(to, "SIGTERM and a start");
+    (void)fprintf(to, " within %u ms\n", s->ready_timeout_ms);
+}
+
 void config_print_summary(const struct config *config, FILE *to)
 {
     (void)fprintf(to, "node %s, listens on %s, %s, state in %s\n", config->node, config->listen.text,
@@ -254,12 +302,8 @@ void config_print_summary(const struct config *config, FILE *to)
                       config->network_user[0] != '\0' ? config->network_user : "of the helper half");
     for (unsigned i = 0; i < config->allow_count; i++)
         (void)fprintf(to, "allows the controller %s\n", config->allow[i]);
-    for (unsigned i = 0; i < config->service_count; i++) {
-        const struct service_config *s = &config->services[i];
-        (void)fprintf(to, "service %s: %s, pid file %s, health http://%s%s, restart by SIG%s within %u ms\n", s->name,
-                      s->executable, s->pidfile, s->health.host, s->health.path, sigabbrev_np(s->signal),
-                      s->ready_timeout_ms);
-    }
+    for (unsigned i = 0; i < config->service_count; i++)
+        print_service(&config->services[i], to);
 }
 
 void config_print_help(FILE *to)

@@ -19,7 +19,11 @@ enum value_type {
     VALUE_URL,      /* struct url */
     VALUE_DURATION, /* uint32_t milliseconds, 1 ms to 1 h */
     VALUE_RESTART,  /* enum restart */
-    VALUE_SIGNAL,   /* int; SIGUSR2 or USR2 */
+    VALUE_SIGNAL,   /* int; SIGUSR2 or USR2: one that asks for a handover */
+    VALUE_RETIRE,   /* int; SIGQUIT or QUIT: one that ends a process in its own time */
+    VALUE_TCP,      /* struct tcp_addr; a numeric ADDR:PORT, or :PORT for any address */
+    VALUE_UNIT,     /* char[CONFIG_UNIT_MAX + 1]; "app" becomes "app.service" */
+    VALUE_WORDS,    /* char[CONFIG_WORDS_TEXT], as words.h splits them */
 };
 
 bool value_set(enum value_type type, const char *text, void *to, struct err *err);

@@ -209,8 +209,7 @@ static enum step step_answers(struct conn *conn)
     return STEP_ON;
 }
 
-/* What still comes is read and forgotten: closed with bytes unread, a socket
- * would take the answer back (RST). */
+/* What still comes is read and forgotten: closed with bytes unread, a socket would take the answer back (RST). */
 static enum step step_lingers(struct conn *conn)
 {
     char waste[4096];
@@ -402,8 +401,8 @@ static enum step take_piece(struct conn *conn, bool *ended)
     return STEP_ON;
 }
 
-/* Refused meanwhile: a short rest is read, so that the connection stays good;
- * of a long one nobody waits for the end. */
+/* Refused meanwhile: a short rest is read, so that the connection stays good; of a long one nobody waits for the
+ * end. */
 static bool answers_early(const struct conn *conn)
 {
     return conn->ex->status != 0 &&
@@ -449,8 +448,7 @@ static enum step step_waits(struct conn *conn)
 
 /* ---- going on */
 
-/* A connection that waits for its answer is not read, but its end is noticed:
- * nobody would read the answer. */
+/* A connection that waits for its answer is not read, but its end is noticed: nobody would read the answer. */
 static void watch(struct conn *conn)
 {
     bool reads = conn->state == CONN_SHAKES || (conn->state == CONN_HEAD && !conn->queues) ||

@@ -1,14 +1,11 @@
 /* conn.h - one connection, from its acceptance to its end.
  *
- *   SHAKES -> HEAD -> BODY -> WAITS -> ANSWERS -> HEAD ...        or after the
- * last answer
- *                                             -> LINGERS          until the
- * other side has read it
+ *   SHAKES -> HEAD -> BODY -> WAITS -> ANSWERS -> HEAD ...   or after the last answer -> LINGERS, until it has been
+ * read
  *
- * Each state has an absolute deadline; nothing that trickles in moves it. A
- * peer is known once its certificate has been judged good; without TLS (a
- * loopback address, a unix socket) at once. Who is not known gets no more than
- * one refusal, and gives way to whoever comes later. */
+ * Each state has an absolute deadline; nothing that trickles in moves it. A peer is known once its certificate has been
+ * judged good; without TLS (a loopback address, a unix socket) at once. Who is not known gets no more than one refusal,
+ * and gives way to whoever comes later. */
 #ifndef AGENT_CONN_H
 #define AGENT_CONN_H
 
@@ -17,24 +14,15 @@
 #include "server_internal.h"
 #include "stream.h"
 
-#define CONN_SHAKE_MS                                                                                                  \
-    5000 /* from accept to a known peer; also to the refusal of one that is not                                        \
-          */
-#define CONN_HEAD_MS                                                                                                   \
-    10000 /* from a head's first byte, or from a connection without any, to the                                        \
-             head's end */
-#define CONN_BODY_MS                                                                                                   \
-    30000                    /* from the head to the end of a JSON body; from the answer's start to                    \
-                                its end */
+#define CONN_SHAKE_MS  5000  /* from accept to a known peer; also to the refusal of one that is not */
+#define CONN_HEAD_MS   10000 /* from a head's first byte, or from a connection without any, to the head's end */
+#define CONN_BODY_MS   10000 /* from the head to the end of a JSON body; from the answer's start to its end */
 #define CONN_IDLE_MS   75000 /* from one answer to the first byte of the next head */
 #define CONN_UPLOAD_MS 60000 /* a release: so long, and a second more for each MiB */
 #define CONN_LINGER_MS 3000  /* for the other side to take the last answer */
+#define CONN_LOOK_MS   250   /* deadlines are looked at so often */
 
-#define CONN_LOOK_MS 250 /* deadlines are looked at so often */
-
-#define CONN_UNKNOWN_MAX                                                                                               \
-    64 /* connections of peers that are not known; one more, and the oldest goes                                       \
-        */
+#define CONN_UNKNOWN_MAX 64 /* connections of peers that are not known; one more, and the oldest goes */
 
 enum conn_state { CONN_SHAKES, CONN_HEAD, CONN_BODY, CONN_WAITS, CONN_ANSWERS, CONN_LINGERS, CONN_OVER };
 

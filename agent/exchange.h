@@ -1,5 +1,5 @@
-/* exchange.h - one request in the network half: from its connection, through
- * its checks, to the helper half and back. */
+/* exchange.h - one request in the network half: from its connection, through its checks, to the helper half and
+ * back. */
 #ifndef AGENT_EXCHANGE_H
 #define AGENT_EXCHANGE_H
 

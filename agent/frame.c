@@ -37,15 +37,16 @@ bool frame_get_header(const uint8_t from[FRAME_HEADER], struct frame *frame)
         [FRAME_END] = {0, 0},
         [FRAME_CANCEL] = {0, 0},
         [FRAME_ANSWER] = {FRAME_ANSWER_HEAD, FRAME_ANSWER_HEAD + FRAME_ANSWER_MAX},
+        [FRAME_RELOAD] = {0, 0},
     };
     unsigned kind = from[8];
     size_t size = get(from, 4);
 
-    if (kind < FRAME_HELLO || kind > FRAME_ANSWER || get(from + 9, 3) != 0 || size < sizes[kind].least ||
+    if (kind < FRAME_HELLO || kind > FRAME_RELOAD || get(from + 9, 3) != 0 || size < sizes[kind].least ||
         size > sizes[kind].most)
         return false;
     *frame = (struct frame){.kind = (enum frame_kind)kind, .id = (uint32_t)get(from + 4, 4), .size = size};
-    return (frame->id == 0) == (frame->kind == FRAME_HELLO);
+    return (frame->id == 0) == (frame->kind == FRAME_HELLO || frame->kind == FRAME_RELOAD);
 }
 
 /* ---- HEAD */

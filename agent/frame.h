@@ -6,12 +6,18 @@
  *
  *   kind    said by   id                payload
  *   HELLO   both      0                 FRAME_MAGIC and u16 FRAME_VERSION: the first frame each way, and only that
- *   HEAD    network   a higher one      u64 length of the body (UINT64_MAX: not told) | u8 number of arguments, then
- *                                       texts with a NUL each: method, path, peer, signature, and per argument key,
- * value BODY    network   of a HEAD         1 to FRAME_PIECE_MAX bytes of the body END     network   of a HEAD none:
- * the body has come, the helper may act CANCEL  network   of a HEAD         none: nobody waits any more; also when the
- * answer came before the body's end ANSWER  helper    of a HEAD         u16 HTTP status | u8 frame_type | u8 0 | the
- * answer's bytes
+ *   HEAD    network   a higher one      u64 length of the body (UINT64_MAX: not told), u8 number of arguments, texts
+ *                                       with a NUL each: method, path, peer, signature, and key, value an argument
+ *
+ *   BODY    network   of a HEAD         1 to FRAME_PIECE_MAX bytes of the body
+ *
+ *   END     network   of a HEAD         none: the body has come, the helper may act
+ *
+ *   CANCEL  network   of a HEAD         none: nobody waits any more; also when the answer came before the body's end
+ *
+ *   ANSWER  helper    of a HEAD         u16 HTTP status, u8 frame_type, u8 0, the answer's bytes
+ *
+ *   RELOAD  network   0                 none: read the config again; only where the halves are one start
  *
  * A HEAD is followed by any number of BODY, then END or CANCEL; after END a CANCEL may still come. It gets one ANSWER,
  * at any time after the HEAD, unless it was cancelled first; a CANCEL and an ANSWER may cross. Whatever does not fit
@@ -31,7 +37,7 @@
 #define FRAME_ANSWER_MAX ((size_t)4 * 1024 * 1024)
 #define FRAME_ARGS_MAX   16
 
-enum frame_kind { FRAME_HELLO = 1, FRAME_HEAD, FRAME_BODY, FRAME_END, FRAME_CANCEL, FRAME_ANSWER };
+enum frame_kind { FRAME_HELLO = 1, FRAME_HEAD, FRAME_BODY, FRAME_END, FRAME_CANCEL, FRAME_ANSWER, FRAME_RELOAD };
 enum frame_type { FRAME_JSON, FRAME_TEXT }; /* what an answer is */
 
 struct frame {

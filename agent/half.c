@@ -19,6 +19,11 @@ static void on_signal(void *ctx)
 
     if (read(signals->slot.fd, &info, sizeof info) != (ssize_t)sizeof info || signals->deaf)
         return;
+    if (info.ssi_signo == SIGHUP) {
+        if (signals->reload != NULL) /* at the very start there is nothing that could be read again */
+            signals->reload(signals->reload_ctx);
+        return;
+    }
     log_event("stopping", "signal=%u", info.ssi_signo);
     signals->came = true;
     loop_stop(signals->agent->loop);
@@ -33,6 +38,7 @@ bool half_watch_signals(struct half_signals *signals, struct agent *agent, bool 
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     signals->slot = (struct loop_slot){.fn = on_signal, .ctx = signals};
     signals->slot.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

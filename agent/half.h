@@ -14,11 +14,13 @@ bool half_run_helper(struct agent *agent, int fd, struct err *err);
 /* Both in one start: the helper half becomes a child, which the kernel ends when this process ends. */
 bool half_run_both(struct agent *agent, struct err *err);
 
-/* SIGTERM and SIGINT stop the loop; a deaf half only takes note of them. */
+/* SIGTERM and SIGINT stop the loop, SIGHUP calls `reload`; a deaf half listens to neither: its parent tells it. */
 struct half_signals {
     struct agent *agent;
     struct loop_slot slot;
     bool deaf, came;
+    loop_fn *reload;
+    void *reload_ctx;
 };
 bool half_watch_signals(struct half_signals *signals, struct agent *agent, bool deaf, struct err *err);
 void half_forget_signals(struct half_signals *signals);

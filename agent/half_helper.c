@@ -12,6 +12,7 @@
 #include "half.h"
 #include "helper.h"
 #include "log.h"
+#include "reload.h"
 #include "sandbox.h"
 #include "service.h"
 
@@ -53,6 +54,11 @@ static bool open_services(struct agent *agent, struct err *err)
     return true;
 }
 
+static void on_reload(void *ctx)
+{
+    reload_helper(ctx);
+}
+
 bool half_run_helper(struct agent *agent, int fd, struct err *err)
 {
     struct half_signals signals = {.slot.fd = -1};
@@ -65,9 +71,12 @@ bool half_run_helper(struct agent *agent, int fd, struct err *err)
     if (ident_boot_id(agent->boot_id, err) && half_watch_signals(&signals, agent, fd >= 0, err) &&
         lock_state(agent, err) && open_services(agent, err) && sandbox_helper(err) &&
         (helper = helper_start(agent, fd, err)) != NULL) {
+        signals.reload = on_reload;
+        signals.reload_ctx = agent;
         loop_run(agent->loop);
         ok = true;
     }
+    loop_timer_stop(agent->loop, &agent->reload_timer);
     helper_stop(&helper);
     for (unsigned i = 0; agent->services != NULL && i < agent->config.service_count; i++)
         service_close(&agent->services[i]);

@@ -42,14 +42,23 @@ static bool await_start(struct agent *agent, const struct link *link, const stru
     return err_set(err, "the helper half is not ready after %d s", HELPER_START_MS / 1000);
 }
 
-static bool serve(struct agent *agent, int fd, const struct half_signals *signals, struct err *err)
+static void on_reload(void *ctx)
+{
+    server_reload(ctx);
+}
+
+static bool serve(struct agent *agent, int fd, struct half_signals *signals, struct err *err)
 {
     struct link *link = link_open(agent, fd);
     struct server *server = NULL;
     bool ok = fd < 0 || await_start(agent, link, signals, err);
 
-    if (ok && (ok = (server = server_start(agent, link, err)) != NULL) && (ok = sandbox_network(err)))
+    if (ok && (ok = (server = server_start(agent, link, err)) != NULL) && (ok = sandbox_network(err))) {
+        signals->reload = on_reload;
+        signals->reload_ctx = server;
         loop_run(agent->loop);
+        signals->reload = NULL;
+    }
     ok = ok || signals->came;
     server_stop(&server);
     ok = ok && !link_is_lost(link);

@@ -11,6 +11,7 @@
 #include "listener.h"
 #include "log.h"
 #include "peer.h"
+#include "reload.h"
 #include "request.h"
 
 #define LINKS_MAX    4
@@ -165,7 +166,12 @@ static bool on_frame(void *ctx, const struct frame *frame, const char **why)
         return link->greeted = frame_get_hello(frame);
     if (frame->kind == FRAME_HEAD)
         return take_head(link, frame, why);
-    return frame->kind != FRAME_HELLO && frame->kind != FRAME_ANSWER && take_rest(link, frame, why);
+    if (frame->kind == FRAME_RELOAD && link->helper->alone) {
+        reload_helper(link->helper->agent);
+        return true;
+    }
+    return frame->kind != FRAME_RELOAD && frame->kind != FRAME_HELLO && frame->kind != FRAME_ANSWER &&
+           take_rest(link, frame, why);
 }
 
 /* ---- links */

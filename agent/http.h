@@ -1,11 +1,9 @@
-/* http.h - HTTP/1.1 as the agent takes it: a head, a body's framing, the head
- * of an answer. Pure.
+/* http.h - HTTP/1.1 as the agent takes it: a head, a body's framing, the head of an answer. Pure.
  *
- * Whatever a parser in front could read differently is refused (RFC 9112, 2.2,
- * 3, 5, 6, 7.1): a line that does not end in CRLF, a CR or another control byte
- * within a line, a folded line, blanks in front of a colon, not exactly one
- * Host, more than one length, a length beside a transfer coding, a coding but
- * chunked, a target that is no path, chunk extensions, trailers. */
+ * Whatever a parser in front could read differently is refused (RFC 9112, 2.2, 3, 5, 6, 7.1): a line that does not
+ * end in CRLF, a CR or another control byte within a line, a folded line, blanks in front of a colon, not exactly
+ * one Host, more than one length, a length beside a transfer coding, a coding but chunked, a target that is no path,
+ * chunk extensions, trailers. */
 #ifndef AGENT_HTTP_H
 #define AGENT_HTTP_H
 
@@ -26,8 +24,8 @@ struct http_scan {
     char last; /* the one before */
     bool line; /* there is something on the line */
 };
-/* More bytes of the same head have come: `size` in all. WHOLE: *used are the
- * head's. BAD: at the first byte that may not be there; *why says what. */
+/* More bytes of the same head have come: `size` in all. WHOLE: *used are the head's. BAD: at the first byte that may
+ * not be there; *why says what. */
 enum http_verdict http_scan(struct http_scan *scan, const char *bytes, size_t size, size_t *used, const char **why);
 
 struct http_pair {
@@ -43,8 +41,7 @@ struct http_head {
     bool expects; /* 100-continue */
     bool closes;  /* Connection: close */
 };
-/* A whole head of `size` bytes, which is changed; all texts point into it.
- * False: *status (4xx or 5xx) and *why. */
+/* A whole head of `size` bytes, which is changed; all texts point into it. False: *status (4xx or 5xx) and *why. */
 bool http_head_read(char *bytes, size_t size, struct http_head *head, unsigned *status, const char **why);
 /* The value of the first header of that name, any case; NULL: there is none. */
 const char *http_header(const struct http_head *head, const char *name);
@@ -55,9 +52,8 @@ struct http_chunks {
     unsigned digits;
     uint64_t left;
 };
-/* Looks at bytes until there is a piece of the body, the body's end, or nothing
- * left. *used are done with; the piece, which may be empty, points into them.
- * WHOLE: the body has ended. */
+/* Looks at bytes until there is a piece of the body, the body's end, or nothing left. *used are done with; the
+ * piece, which may be empty, points into them. WHOLE: the body has ended. */
 enum http_verdict http_chunks_read(struct http_chunks *chunks, const char *bytes, size_t size, size_t *used,
                                    const char **piece, size_t *piece_size);
 

@@ -99,6 +99,12 @@ void link_cancel(struct link *link, struct exchange *ex)
     channel_send(&link->channel, FRAME_CANCEL, id, NULL, 0, NULL, 0);
 }
 
+void link_reload(struct link *link)
+{
+    if (link->alone && link->ready)
+        channel_send(&link->channel, FRAME_RELOAD, 0, NULL, 0, NULL, 0);
+}
+
 bool link_is_full(const struct link *link)
 {
     return channel_queued(&link->channel) >= CHANNEL_LONG;

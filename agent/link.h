@@ -27,6 +27,9 @@ void link_cancel(struct link *link, struct exchange *exchange); /* no answer is 
 /* Bodies are to wait: exchange_on_room tells when no more. */
 bool link_is_full(const struct link *link);
 
+/* The helper half of the same start is to read the config again; one with its own start has its own SIGHUP. */
+void link_reload(struct link *link);
+
 /* An exchange's place here; zeroed at first. */
 struct link_place {
     uint32_t id; /* 0: it has no answer to wait for */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "check.h"
 #include "half.h"
 #include "tls.h"
 
@@ -16,7 +17,8 @@ static void print_help(FILE *to)
                       "\n"
                       "  --config FILE  what to read (default " CONFIG_PATH ")\n"
                       "  --helper       be the half behind helper-socket, which works on the services\n"
-                      "  --check        read and check everything, print a summary, touch nothing\n"
+                      "  --check        read and check everything, the units of the services too, print a\n"
+                      "                 summary, touch nothing; what mends a unit goes to stdout\n"
                       "  --version      print the version\n"
                       "  --help         print this\n"
                       "\n"
@@ -95,13 +97,15 @@ static bool run(struct agent *agent, unsigned halves, struct err *err)
 int main(int argc, char **argv)
 {
     struct options options = read_options(argc, argv);
-    struct agent agent = {.state_lock_fd = -1};
+    struct agent agent = {.state_lock_fd = -1, .config_path = options.config_path};
     struct err err = {""};
     unsigned halves;
     int rc = 0;
 
     if (!config_read(options.config_path, &agent.config, &err) ||
         !check_world(&agent.config, halves = halves_meant(&options, &agent.config), &err)) {
+        rc = EXIT_CONFIG;
+    } else if (options.check && (halves & HALF_HELPER) != 0 && !check_units(&agent.config, stdout, &err)) {
         rc = EXIT_CONFIG;
     } else if (options.check) {
         config_print_summary(&agent.config, stdout);

@@ -12,10 +12,10 @@
 
 /* ---- the handlers' side */
 
-void request_answer(struct request *rq, unsigned status, json_t *json)
+static void answer_bytes(struct request *rq, unsigned status, enum frame_type type, char *text)
 {
-    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
-    struct frame_answer answer = {.status = status, .bytes = text, .size = text != NULL ? strlen(text) : 0};
+    struct frame_answer answer = {
+        .status = status, .type = type, .bytes = text, .size = text != NULL ? strlen(text) : 0};
 
     if (text == NULL || answer.size > FRAME_ANSWER_MAX)
         answer = (struct frame_answer){
@@ -24,7 +24,17 @@ void request_answer(struct request *rq, unsigned status, json_t *json)
     rq->suspended = false;
     helper_answer(rq, &answer);
     free(text);
+}
+
+void request_answer(struct request *rq, unsigned status, json_t *json)
+{
+    answer_bytes(rq, status, FRAME_JSON, json != NULL ? json_dumps(json, JSON_COMPACT) : NULL);
     json_decref(json);
+}
+
+void request_answer_text(struct request *rq, unsigned status, char *text)
+{
+    answer_bytes(rq, status, FRAME_TEXT, text);
 }
 
 void request_refuse(struct request *rq, enum code code, const char *format, ...)

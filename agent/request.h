@@ -43,6 +43,8 @@ struct request {
 
 /* `answer` is taken over. */
 void request_answer(struct request *rq, unsigned status, json_t *answer);
+/* A text that is no JSON, to be freed: /metrics. */
+void request_answer_text(struct request *rq, unsigned status, char *text);
 void request_refuse(struct request *rq, enum code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void request_suspend(struct request *rq, void (*cancel)(struct request *), void *wait);
 

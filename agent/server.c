@@ -14,6 +14,7 @@
 #include "exchange.h"
 #include "listener.h"
 #include "log.h"
+#include "reload.h"
 #include "server_internal.h"
 #include "tls.h"
 
@@ -80,8 +81,7 @@ static unsigned from_same(const struct server *server, const struct conn *conn)
     return count;
 }
 
-/* Of the address that has the most places of the unknown the oldest: a flood
- * from one does not push out another. */
+/* Of the address that has the most places of the unknown the oldest: a flood from one does not push out another. */
 static void make_room(struct server *server)
 {
     struct conn *victim = NULL;
@@ -210,6 +210,59 @@ struct server *server_start(struct agent *agent, struct link *link, struct err *
     }
     server_stop(&server);
     return NULL;
+}
+
+/* ---- another config */
+
+static bool still_allowed(const struct config *config, const struct conn *conn)
+{
+    for (unsigned i = 0; i < config->allow_count; i++) {
+        if (strcmp(config->allow[i], conn->name) == 0)
+            return true;
+    }
+    return !conn->known || conn->stream.session == NULL;
+}
+
+static void take_config(struct server *server, struct config *next)
+{
+    struct config *now = &server->agent->config;
+
+    config_free(now);
+    *now = *next;
+    server->answer_limit_ms = answer_limit_ms(now);
+    memset(server->rates, 0, sizeof server->rates);
+    for (struct conn *conn = server->conns; conn != NULL; conn = conn->next) {
+        if (still_allowed(now, conn))
+            continue;
+        conn->closes = true;
+        if (conn_is_idle(conn))
+            conn_drop(conn);
+    }
+}
+
+void server_reload(struct server *server)
+{
+    struct agent *agent = server->agent;
+    bool both = agent->config.helper_socket[0] == '\0'; /* then the two are not to come to different conclusions */
+    struct tls *tls = NULL;
+    struct config next;
+    struct err err = {""};
+
+    if (!reload_read(agent, HALF_NETWORK | (both ? HALF_HELPER : 0), &next, &err)) {
+        reload_log(&err);
+        return;
+    }
+    if (config_uses_tls(&next) && (tls = tls_load(&next, &err)) == NULL) {
+        config_free(&next);
+        reload_log(&err);
+        return;
+    }
+    take_config(server, &next);
+    tls_unref(&server->tls);
+    server->tls = tls;
+    server->tally.cert_ends_s = tls != NULL ? tls_ends_s(tls) : 0;
+    reload_log(NULL);
+    link_reload(server->link);
 }
 
 static bool has_unsent(const struct server *server)

@@ -41,9 +41,9 @@ static const char *tls_lines(struct stage_agent *a)
                       tls->ca);
 }
 
-/* Its names, folder and config; nothing is started. */
-static struct stage_agent *prepare(struct stage *s, const char *node, struct stage_server *server, bool plain,
-                                   const char *agent_keys, const char *extra)
+/* Its names, folder and config; nothing is started. service: all that stands in [service app]. */
+static struct stage_agent *prepare(struct stage *s, const char *node, bool plain, const char *agent_keys,
+                                   const char *service)
 {
     struct stage_agent *a = stage_alloc(s, sizeof *a);
 
@@ -53,20 +53,22 @@ static struct stage_agent *prepare(struct stage *s, const char *node, struct sta
     a->plain = plain;
     a->base = plain ? stage_text(s, "http://127.0.0.1:%u", a->port) : stage_text(s, "https://%s:%u", node, a->port);
     a->state_dir = stage_mkdir(s, stage_text(s, "agent-%s-state", node));
-    a->conf_path = stage_write(
-        s, stage_text(s, "agent-%s.conf", node),
-        stage_text(s,
-                   "[agent]\nnode = %s\nlisten = 127.0.0.1:%u\nstate = %s\n%s%s\n[service app]\nexecutable = %s\n"
-                   "pidfile = %s\nhealth = %s/healthz\nversion-url = %s/version\n%s",
-                   node, a->port, a->state_dir, tls_lines(a), agent_keys, server->exe, server->pidfile, server->url,
-                   server->url, extra != NULL ? extra : ""));
+    a->conf_path =
+        stage_write(s, stage_text(s, "agent-%s.conf", node),
+                    stage_text(s, "[agent]\nnode = %s\nlisten = 127.0.0.1:%u\nstate = %s\n%s%s\n[service app]\n%s",
+                               node, a->port, a->state_dir, tls_lines(a), agent_keys, service));
     return a;
 }
 
-struct stage_agent *stage_agent_start(struct stage *s, const char *node, struct stage_server *server, bool plain,
-                                      const char *extra)
+static const char *service_lines(struct stage *s, const struct stage_server *server, const char *extra)
 {
-    struct stage_agent *a = prepare(s, node, server, plain, "", extra);
+    return stage_text(s, "executable = %s\npidfile = %s\nhealth = %s/healthz\nversion-url = %s/version\n%s",
+                      server->exe, server->pidfile, server->url, server->url, extra != NULL ? extra : "");
+}
+
+struct stage_agent *stage_agent_start_for(struct stage *s, const char *node, bool plain, const char *service)
+{
+    struct stage_agent *a = prepare(s, node, plain, "", service);
 
     stage_agent_again(a);
     return a;
@@ -105,8 +107,8 @@ struct stage_agent *stage_agent_prepare_halves(struct stage *s, const char *node
                                                const char *agent_keys, const char *extra)
 {
     const char *path = socket_path(s);
-    struct stage_agent *a =
-        prepare(s, node, server, true, stage_text(s, "helper-socket = %s\n%s", path, agent_keys), extra);
+    struct stage_agent *a = prepare(s, node, true, stage_text(s, "helper-socket = %s\n%s", path, agent_keys),
+                                    service_lines(s, server, extra));
 
     a->socket = path;
     return a;
@@ -132,6 +134,12 @@ static bool helper_listens(void *ctx)
 void stage_agent_await_helper(struct stage_agent *a)
 {
     stage_wait_until(a->stage, helper_listens, a, AGENT_READY_MS, "the helper half to listen");
+}
+
+struct stage_agent *stage_agent_start(struct stage *s, const char *node, struct stage_server *server, bool plain,
+                                      const char *extra)
+{
+    return stage_agent_start_for(s, node, plain, service_lines(s, server, extra));
 }
 
 void stage_agent_stop(struct stage_agent *a, int signal)

@@ -1,4 +1,5 @@
-/* agent.h - a rollout-agent on a stage, over mutual TLS, for one demo-server as its service `app`. */
+/* agent.h - a rollout-agent on a stage, over mutual TLS, for one demo-server, or another program, as its service `app`.
+ */
 #ifndef STAGE_AGENT_H
 #define STAGE_AGENT_H
 
@@ -29,6 +30,8 @@ struct stage_agent *stage_agent_prepare_halves(struct stage *s, const char *node
                                                const char *agent_keys, const char *extra);
 void stage_agent_helper_again(struct stage_agent *a); /* start the helper half (again), and nothing else */
 void stage_agent_await_helper(struct stage_agent *a); /* until its socket is there */
+/* The same for any other service: `service` is all that stands in [service app]. */
+struct stage_agent *stage_agent_start_for(struct stage *s, const char *node, bool plain, const char *service);
 void stage_agent_stop(struct stage_agent *a, int signal);
 void stage_agent_again(struct stage_agent *a); /* start it again: same config, port and state folder */
 
