@@ -8,7 +8,7 @@ O       := $(B)/obj
 VERSION := 0.1.0
 
 comma    := ,
-PKG      := libmicrohttpd jansson libcurl sqlite3 gnutls
+PKG      := libmicrohttpd jansson libcurl sqlite3 gnutls libsodium
 pkg       = $(shell pkg-config $(1) $(2) 2>/dev/null)
 
 WARN     := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror
@@ -53,7 +53,7 @@ $(O)/%.o: %.c Makefile
 $(B)/rollout: $(O)/controller/main.o $(O)/controller.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libcurl jansson sqlite3 gnutls)
 $(B)/rollout-agent: $(O)/agent/main.o $(O)/agent.a $(O)/common.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,jansson gnutls)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,jansson gnutls libsodium)
 $(B)/demo-server: $(O)/demo-server/main.o $(O)/demo-server.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd)
 
@@ -188,11 +188,12 @@ check-valgrind: deps-lint
 prove-tests: deps
 	@tests/prove/run
 # `make test` does the same where the packages of the set `client` (Go: 300 MB) are there already
+GO_CASES := $(patsubst %,$(B)/tests/cases/%_case,module_client agent_any rollout_any)
 .PHONY: check-client
 check-client: deps
 	@deploy/packaging/deps client
-	@$(SUBMAKE) -s all test-parts $(B)/tests/cases/module_client_case
-	@tests/run $(B) $(B)/tests/cases/module_client_case
+	@$(SUBMAKE) -s all test-parts $(GO_CASES)
+	@tests/run $(B) $(GO_CASES)
 
 # ---- the module for longer than a test may take. SOAK_SECONDS is tests/soak's
 .PHONY: soak-module
@@ -214,7 +215,7 @@ FUZZ_PROGS := $(foreach f,$(FUZZES),$(B)/tests/fuzz/$(f) $(B)/tests/fuzz/$(f)-re
 FUZZ_FLAGS  = -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -Wno-format-nonliteral \
               -D_GNU_SOURCE \
               -DROLLOUT_VERSION='"$(VERSION)"' -I. $(call pkg,--cflags,$(PKG))
-FUZZ_LIBS   = $(call pkg,--libs,jansson gnutls libmicrohttpd)
+FUZZ_LIBS   = $(call pkg,--libs,jansson gnutls libmicrohttpd libsodium)
 FO         := $(O)/fuzz
 fuzz_objs   = $(patsubst %.c,$(FO)/$(1)/%.o,$(2))
 FUZZ_CC_fuzzer = $(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined
@@ -340,7 +341,7 @@ help:
 	@echo 'make lint         layout, shell scripts, cppcheck, clang-tidy; ends with N passed, N failed'
 	@echo 'make check-asan   make test with ASan and UBSan;  make check-valgrind: the unit tests below valgrind'
 	@echo 'make prove-tests  breaks each promise in a copy; the test that it names must fail'
-	@echo 'make check-client the official Go client of the NGINX Plus API against the nginx module; installs it and Go'
+	@echo 'make check-client the official Go client of the NGINX Plus API, and a service on gracehttp; installs both and Go'
 	@echo 'make bench-handover  the demo server beside gracehttp and nginx: speed, failures under restarts, memory'
 	@echo 'make soak-module  races, kills, reloads and random requests for the nginx module, 5 minutes of each and more'
 	@echo 'make sweep        a rollout killed, or failed, at each of its calls, and resumed'

@@ -31,7 +31,7 @@ static void start_node(struct pair *f, unsigned i)
         s, name, f->server[i][0], false,
         stage_text(s,
                    "ready-timeout = 15s\n\n[service jobs]\nexecutable = %s\npidfile = %s\nhealth = %s/healthz\n"
-                   "version-url = %s/version\nready-timeout = 15s\n",
+                   "version-url = %s/version\nready-timeout = 15s\nrequire-signature = off\n",
                    jobs->exe, jobs->pidfile, jobs->url, jobs->url));
 }
 
