@@ -251,7 +251,7 @@ static void add_nodes(struct making *m)
         struct plan_node *n = &p->nodes[p->n_nodes++];
 
         plan_name_node(p, n, m->f, &m->s->nodes[i]);
-        n->health = plan_health_url(p, m->f, m->o, m->s->nodes[i].host);
+        n->health = plan_health_url(p, m->f, m->o, &m->s->nodes[i]);
         n->listens = listens(m, &m->s->nodes[i]);
         n->surveyed = n->before = st->ident;
         n->claim_fence = st->claim.there ? st->claim.fence : 0;

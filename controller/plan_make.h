@@ -61,7 +61,7 @@ struct plan *plan_begin(const struct fleet *, const struct options *, const stru
  */
 void plan_check_health(const struct fleet *, const struct options *, const struct survey *, struct complaints *);
 /* What checks this node's health: plan_node.health. */
-const char *plan_health_url(struct plan *, const struct fleet *, const struct options *, uint32_t host);
+const char *plan_health_url(struct plan *, const struct fleet *, const struct options *, const struct survey_node *);
 /* Name, host, service, agent, address and zone of a node. */
 void plan_name_node(struct plan *, struct plan_node *, const struct fleet *, const struct survey_node *);
 /* 1 + the highest fence that any load balancer or agent reports. */

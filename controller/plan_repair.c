@@ -67,7 +67,7 @@ static void add_node(struct plan *p, const struct fleet *f, const struct options
     struct plan_node *n = &p->nodes[p->n_nodes++];
 
     plan_name_node(p, n, f, sn);
-    n->health = plan_health_url(p, f, o, sn->host);
+    n->health = plan_health_url(p, f, o, sn);
     n->surveyed = sn->status.ident;
     n->before = claim->before;
     n->claim_fence = claim->fence;
