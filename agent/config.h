@@ -78,6 +78,7 @@ struct config {
     char network_user[CONFIG_USER_TEXT];      /* "": the helper's own */
     struct listen_address metrics_listen;     /* addr_size 0: none */
     uint32_t peer_connections, peer_requests; /* of one controller; requests a second */
+    uint32_t out_interval_ms;
     char state[PATH_MAX];
     uint64_t max_release_bytes, reserve_bytes;
     char systemctl[PATH_MAX];
