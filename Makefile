@@ -53,7 +53,7 @@ $(O)/%.o: %.c Makefile
 $(B)/rollout: $(O)/controller/main.o $(O)/controller.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libcurl jansson sqlite3 gnutls)
 $(B)/rollout-agent: $(O)/agent/main.o $(O)/agent.a $(O)/common.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd jansson gnutls)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,jansson gnutls)
 $(B)/demo-server: $(O)/demo-server/main.o $(O)/demo-server.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd)
 
@@ -121,6 +121,14 @@ $(B)/tests/client/plus: tests/client/plus.go
 	@mkdir -p $(@D)
 	GO111MODULE=off GOPATH=$(GO_PATH) GOCACHE=$(abspath $(B))/tests/client/cache go build -o $@ $<
 
+# ---- the seed's program, where Go and the library it uses are installed: two releases, which differ in a build's name
+ifneq ($(and $(shell command -v go),$(wildcard $(GO_PATH)/src/github.com/facebookgo/grace)),)
+GRACE := $(B)/tests/client/grace-1 $(B)/tests/client/grace-2
+endif
+$(B)/tests/client/grace-%: tests/client/grace.go
+	@mkdir -p $(@D)
+	GO111MODULE=off GOPATH=$(GO_PATH) GOCACHE=$(abspath $(B))/tests/client/cache go build -ldflags=-buildid=$* -o $@ $<
+
 # ---- the nginx modules, built against the installed nginx-dev as Debian builds its own
 MODULE_FILES := $(foreach d,deploy/nginx-module deploy/nginx-module/stream,$(wildcard $(d)/*.c $(d)/*.h $(d)/*.def) $(d)/config $(d)/exports.map)
 $(MODULES) &: $(MODULE_FILES) deploy/nginx-module/build
@@ -151,6 +159,8 @@ MODULE_PURE := $(patsubst %.c,$(O)/%.o,$(MODULE_PURE_SRCS))
 $(B)/tests/unit/nginx-module/%_test: $(O)/tests/unit/nginx-module/%_test.o $(MODULE_PURE) $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+# speaks as the agent's network half
+$(B)/tests/cases/agent_halves_case: $(O)/agent/frame.o
 $(B)/tests/cases/%_case: $(O)/tests/cases/%_case.o $(O)/tests/stage.a $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
@@ -158,7 +168,7 @@ $(B)/tests/cases/%_case: $(O)/tests/cases/%_case.o $(O)/tests/stage.a $(O)/commo
 JOBS      ?= $(shell nproc)
 # A make of its own, so that what make deps has just installed is seen by pkg-config.
 SUBMAKE    = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
-TEST_PARTS := $(VARIANTS) $(B)/tests/load/load $(B)/tests/sweep/fault.so $(PLUS_CLIENT)
+TEST_PARTS := $(VARIANTS) $(B)/tests/load/load $(B)/tests/sweep/fault.so $(PLUS_CLIENT) $(GRACE)
 
 .PHONY: deps deps-lint test-parts test-build test check-asan check-valgrind prove-tests
 deps:
@@ -196,19 +206,37 @@ sweep: deps
 	@$(SUBMAKE) -s all test-parts $(B)/tests/cases/rollout_sweep_case
 	@tests/sweep/run $(B)
 
-# ---- fuzzing: tests/fuzz/x_fuzz.c is a target, linked with the module's pure parts. FUZZ_SECONDS is tests/fuzz/run's
+# ---- fuzzing: tests/fuzz/x_fuzz.c is a target, linked with the module's pure parts, the agent and common, all with the
+# sanitizers; once for libFuzzer, once (replay) for what it found. FUZZ_SECONDS is tests/fuzz/run's
 FUZZ_CC    ?= clang
 FUZZES     := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_PROGS := $(foreach f,$(FUZZES),$(B)/tests/fuzz/$(f) $(B)/tests/fuzz/$(f)-replay)
-FUZZ_NEEDS := Makefile tests/fuzz/fuzz.h $(MODULE_PURE_SRCS) $(wildcard deploy/nginx-module/*.h deploy/nginx-module/*.def)
-FUZZ_FLAGS  = -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -D_GNU_SOURCE -I.
-FUZZ_MAKE   = $(FUZZ_FLAGS) -o $@ $(filter %.c,$^) $(call pkg,--cflags --libs,jansson)
-$(B)/tests/fuzz/%-replay: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(FUZZ_NEEDS)
+FUZZ_FLAGS  = -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -Wno-format-nonliteral \
+              -D_GNU_SOURCE \
+              -DROLLOUT_VERSION='"$(VERSION)"' -I. $(call pkg,--cflags,$(PKG))
+FUZZ_LIBS   = $(call pkg,--libs,jansson gnutls libmicrohttpd)
+FO         := $(O)/fuzz
+fuzz_objs   = $(patsubst %.c,$(FO)/$(1)/%.o,$(2))
+FUZZ_CC_fuzzer = $(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined
+FUZZ_CC_replay = $(CC) -fsanitize=address,undefined
+define fuzz_rules
+$(FO)/$(1)/%.o: %.c Makefile
+	@mkdir -p $$(@D)
+	$$(FUZZ_CC_$(1)) $$(FUZZ_FLAGS) -MMD -MP -c -o $$@ $$<
+$(FO)/$(1)/agent.a: $(call fuzz_objs,$(1),$(call lib_srcs,agent))
+$(FO)/$(1)/common.a: $(call fuzz_objs,$(1),$(call lib_srcs,common))
+$(FO)/$(1)/agent.a $(FO)/$(1)/common.a:
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach f,fuzzer replay,$(eval $(call fuzz_rules,$(f))))
+fuzz_parts  = $(call fuzz_objs,$(1),$(MODULE_PURE_SRCS)) $(FO)/$(1)/agent.a $(FO)/$(1)/common.a
+$(B)/tests/fuzz/%-replay: $(FO)/replay/tests/fuzz/%_fuzz.o $(FO)/replay/tests/fuzz/replay.o $(call fuzz_parts,replay)
 	@mkdir -p $(@D)
-	$(CC) -fsanitize=address,undefined $(FUZZ_MAKE)
-$(B)/tests/fuzz/%: tests/fuzz/%_fuzz.c $(FUZZ_NEEDS)
+	$(CC) -fsanitize=address,undefined -o $@ $^ $(FUZZ_LIBS)
+$(B)/tests/fuzz/%: $(FO)/fuzzer/tests/fuzz/%_fuzz.o $(call fuzz_parts,fuzzer)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $(FUZZ_MAKE)
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(FUZZ_LIBS)
 .PHONY: fuzz fuzz-build fuzz-live
 fuzz-build: $(FUZZ_PROGS)
 fuzz: deps
@@ -276,7 +304,7 @@ SERVICES   := $(notdir $(wildcard deploy/systemd/*.service))
 MODCONFS   := $(notdir $(wildcard deploy/nginx/mod-*.conf))
 EXAMPLES   := deploy/packaging/rollout-agent.conf deploy/nginx/nginx.conf deploy/nginx/upstream_api_state.conf
 man_section = $(patsubst .%,%,$(suffix $(1)))
-INSTALLED   = $(PREFIX)/bin/rollout $(PREFIX)/sbin/rollout-agent $(PREFIX)/bin/demo-server \
+INSTALLED   = $(PREFIX)/bin/rollout $(PREFIX)/bin/rollout-pki $(PREFIX)/sbin/rollout-agent $(PREFIX)/bin/demo-server \
               $(addprefix $(MODULES_DIR)/,$(notdir $(MODULES))) $(addprefix $(DOC_DIR)/,$(notdir $(EXAMPLES))) $(addprefix $(SYSTEMD_DIR)/,$(SERVICES)) \
               $(addprefix $(MODCONF_DIR)/,$(MODCONFS)) \
               $(foreach m,$(notdir $(MAN)),$(MAN_DIR)/man$(call man_section,$(m))/$(m))
@@ -285,6 +313,7 @@ install: all man
 	install -D -m 755 $(B)/rollout $(DESTDIR)$(PREFIX)/bin/rollout
 	install -D -m 755 $(B)/rollout-agent $(DESTDIR)$(PREFIX)/sbin/rollout-agent
 	install -D -m 755 $(B)/demo-server $(DESTDIR)$(PREFIX)/bin/demo-server
+	install -m 755 deploy/pki/rollout-pki $(DESTDIR)$(PREFIX)/bin/rollout-pki
 	install -d $(DESTDIR)$(MODULES_DIR)
 	install -m 644 $(MODULES) $(DESTDIR)$(MODULES_DIR)
 	install -d $(DESTDIR)$(MODCONF_DIR) $(DESTDIR)$(DOC_DIR)

@@ -15,13 +15,15 @@ enum code claim_may_put(const struct claim_state *state, const struct claim *wan
 {
     const struct claim *there = &state->claim;
     uint64_t seen = there->held ? there->fence : 0;
+    bool equal = there->held && there->fence == wanted->fence;
+    bool twin = equal && strcmp(there->holder, wanted->holder) != 0; /* a second run of it, that found the same fence */
 
-    if (claim_left_ms(there, now_ms) > 0 && strcmp(there->rollout, wanted->rollout) != 0)
+    if (claim_left_ms(there, now_ms) > 0 && (twin || strcmp(there->rollout, wanted->rollout) != 0))
         return CODE_CLAIM_HELD;
-    if (wanted->fence < state->fence ||
+    if (wanted->fence < state->fence || twin ||
         (wanted->fence == state->fence && strcmp(state->fence_rollout, wanted->rollout) != 0))
         return CODE_FENCE_STALE;
-    if (there->held && there->fence == wanted->fence)
+    if (equal)
         return CODE_JOB_OK; /* the caller's own: a renewal, or a PUT whose answer got lost */
     return seen == expect ? CODE_JOB_OK : CODE_CLAIM_CHANGED;
 }

@@ -23,10 +23,11 @@ uint64_t claim_store_now_ms(void)
 bool claim_store_save(const char *path, const char *boot_id, const struct claim_state *state, struct err *err)
 {
     uint64_t now_ms = claim_store_now_ms(), left_ms = claim_left_ms(&state->claim, now_ms);
-    json_t *root = json_pack(
-        "{s:I, s:s, s:s, s:I, s:I, s:o}", "fence", (json_int_t)state->fence, "fence_rollout", state->fence_rollout,
-        "boot_id", boot_id, "due_boottime_ms", (json_int_t)state->claim.due_ms, "due_unix_ms",
-        (json_int_t)(clock_ms(CLOCK_REALTIME) + left_ms), "claim", claim_to_json(&state->claim, now_ms));
+    json_t *root =
+        json_pack("{s:I, s:s, s:s, s:I, s:I, s:I, s:o}", "fence", (json_int_t)state->fence, "fence_rollout",
+                  state->fence_rollout, "boot_id", boot_id, "due_boottime_ms", (json_int_t)state->claim.due_ms,
+                  "due_unix_ms", (json_int_t)(clock_ms(CLOCK_REALTIME) + left_ms), "out_since_unix_ms",
+                  (json_int_t)state->claim.out_since_ms, "claim", claim_to_json(&state->claim, now_ms));
     bool ok = root != NULL ? file_write_json(path, root, err) : err_set(err, "cannot write %s: out of memory", path);
 
     json_decref(root);
@@ -63,6 +64,7 @@ static bool take_state(json_t *root, const char *boot_id, struct claim_state *st
     (void)json_object_set_new(claim, "expect", json_integer(0)); /* the form of a body of PUT */
     if (!claim_from_json(claim, &state->claim, &expect, err))
         return err_context(err, "\"claim\"");
+    state->claim.out_since_ms = json_opt_uint(root, "out_since_unix_ms", 0);
     state->claim.due_ms = due_ms_of(root, boot_id, state->claim.ttl_s);
     return true;
 }

@@ -166,11 +166,39 @@ static bool check_listen(const struct config *config, struct err *err)
         return err_set(err, "[agent]: TLS on a unix socket is not offered; leave the tls- keys out");
     if (!cert && config->allow_count > 0)
         return err_set(err, "[agent]: allow needs TLS: give tls-cert, tls-key and tls-ca");
+    if (config->network_user[0] != '\0' && config->helper_socket[0] == '\0')
+        return err_set(err, "[agent]: network-user needs helper-socket, where that user's half comes in");
     if (!cert && !config->listen.local)
         return err_set(err,
                        "[agent]: listen = %s is no loopback address, and plain HTTP there would let anybody in: give "
                        "tls-cert, tls-key, tls-ca and allow",
                        config->listen.text);
+    return true;
+}
+
+bool config_can_start(const struct service_config *service)
+{
+    return service->restart != RESTART_SIGNAL || service->exec_args[0] != '\0';
+}
+
+/* Exactly one way leads to the process, and what the restart needs is there. */
+static bool check_service(const struct service_config *s, struct err *err)
+{
+    bool pidfile = s->pidfile[0] != '\0', listen_on = s->listen_on.port != 0, unit = s->unit[0] != '\0';
+
+    if (pidfile && listen_on)
+        return err_set(err, "pidfile and listen-on are two ways to find the process, which may disagree: give one");
+    if (!pidfile && !listen_on && !unit)
+        return err_set(err, "how is its process found? Give one of pidfile, listen-on and unit");
+    if (s->restart == RESTART_SYSTEMD && !unit)
+        return err_set(err, "restart = systemd needs unit, the unit that systemctl restarts");
+    if (s->restart == RESTART_EXEC && unit)
+        return err_set(err, "restart = exec and unit: who starts it, the agent or systemd? Leave unit out, or take "
+                            "restart = systemd");
+    if (s->restart != RESTART_SIGNAL && s->retire != 0)
+        return err_set(err, "retire belongs to restart = signal");
+    if (unit && s->exec_args[0] != '\0')
+        return err_set(err, "exec-args and unit: who starts it, the agent or systemd? Leave one out");
     return true;
 }
 
@@ -184,7 +212,8 @@ static bool finish(struct config *config, const char *name, struct err *err)
         char title[CONFIG_NAME_MAX + 16];
         r.service = &config->services[i];
         (void)snprintf(title, sizeof title, "[service %s]", r.service->name);
-        ok = fill_section(&r, r.service->given, title, err);
+        ok = fill_section(&r, r.service->given, title, err) &&
+             (check_service(r.service, err) || err_context(err, "%s", title));
     }
     if (ok && config->service_count == 0)
         ok = err_set(err, "there is no [service NAME] section");
@@ -218,12 +247,8 @@ static bool check_readable(const char *path, const char *key, int mode, struct e
     return access(path, mode) == 0 || err_set(err, "%s: cannot use %s: %s", key, path, strerror(errno));
 }
 
-bool config_check_world(const struct config *config, struct err *err)
+static bool check_helper(const struct config *config, struct err *err)
 {
-    if (config_uses_tls(config) && (!check_readable(config->tls_cert, "tls-cert", R_OK, err) ||
-                                    !check_readable(config->tls_key, "tls-key", R_OK, err) ||
-                                    !check_readable(config->tls_ca, "tls-ca", R_OK, err)))
-        return false;
     if (access(config->state, F_OK) == 0 && !check_readable(config->state, "state", R_OK | W_OK | X_OK, err))
         return false;
     for (unsigned i = 0; i < config->service_count; i++) {
@@ -234,18 +259,51 @@ bool config_check_world(const struct config *config, struct err *err)
     return true;
 }
 
+static bool check_network(const struct config *config, struct err *err)
+{
+    return !config_uses_tls(config) || (check_readable(config->tls_cert, "tls-cert", R_OK, err) &&
+                                        check_readable(config->tls_key, "tls-key", R_OK, err) &&
+                                        check_readable(config->tls_ca, "tls-ca", R_OK, err));
+}
+
+bool config_check_world(const struct config *config, unsigned halves, struct err *err)
+{
+    return ((halves & HALF_NETWORK) == 0 || check_network(config, err)) &&
+           ((halves & HALF_HELPER) == 0 || check_helper(config, err));
+}
+
+static void print_service(const struct service_config *s, FILE *to)
+{
+    char addr[TCP_ADDR_TEXT];
+
+    (void)fprintf(to, "service %s: %s, ", s->name, s->executable);
+    if (s->pidfile[0] != '\0')
+        (void)fprintf(to, "pid file %s", s->pidfile);
+    else if (s->listen_on.port != 0)
+        (void)fprintf(to, "found by who listens on %s", tcp_addr_format(&s->listen_on, addr));
+    else
+        (void)fprintf(to, "found in %s", s->unit);
+    (void)fprintf(to, ", health http://%s%s, restart by ", s->health.host, s->health.path);
+    if (s->restart == RESTART_SIGNAL)
+        (void)fprintf(to, "SIG%s", sigabbrev_np(s->signal));
+    else if (s->restart == RESTART_SYSTEMD)
+        (void)fprintf(to, "systemctl restart %s", s->unit);
+    else
+        (void)fprintf(to, "SIGTERM and a start");
+    (void)fprintf(to, " within %u ms\n", s->ready_timeout_ms);
+}
+
 void config_print_summary(const struct config *config, FILE *to)
 {
     (void)fprintf(to, "node %s, listens on %s, %s, state in %s\n", config->node, config->listen.text,
                   config_uses_tls(config) ? "mutual TLS" : "plain HTTP (local only)", config->state);
+    if (config->helper_socket[0] != '\0')
+        (void)fprintf(to, "two halves, joined at %s; the network half is user %s\n", config->helper_socket,
+                      config->network_user[0] != '\0' ? config->network_user : "of the helper half");
     for (unsigned i = 0; i < config->allow_count; i++)
         (void)fprintf(to, "allows the controller %s\n", config->allow[i]);
-    for (unsigned i = 0; i < config->service_count; i++) {
-        const struct service_config *s = &config->services[i];
-        (void)fprintf(to, "service %s: %s, pid file %s, health http://%s%s, restart by SIG%s within %u ms\n", s->name,
-                      s->executable, s->pidfile, s->health.host, s->health.path, sigabbrev_np(s->signal),
-                      s->ready_timeout_ms);
-    }
+    for (unsigned i = 0; i < config->service_count; i++)
+        print_service(&config->services[i], to);
 }
 
 void config_print_help(FILE *to)

@@ -10,7 +10,9 @@
 #include "common/addr.h"
 #include "common/duration.h"
 #include "config.h"
+#include "words.h"
 
+#define COUNT_MAX       100000
 #define DURATION_MAX_MS (3600 * 1000)
 
 bool value_name_ok(const char *name, size_t max)
@@ -119,20 +121,91 @@ static bool set_bytes(const char *text, uint64_t *to, struct err *err)
     return true;
 }
 
-static bool set_signal(const char *text, int *to, struct err *err)
-{
-    static const struct {
-        const char *name;
-        int number;
-    } names[] = {{"USR2", SIGUSR2}, {"USR1", SIGUSR1}, {"HUP", SIGHUP}, {"WINCH", SIGWINCH}};
+struct signal_name {
+    const char *name;
+    int number;
+};
+static const struct signal_name handovers[] = {
+    {"USR2", SIGUSR2}, {"USR1", SIGUSR1}, {"HUP", SIGHUP}, {"WINCH", SIGWINCH}, {NULL, 0}};
+static const struct signal_name ends[] = {
+    {"QUIT", SIGQUIT}, {"TERM", SIGTERM}, {"INT", SIGINT}, {"WINCH", SIGWINCH}, {NULL, 0}};
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+static bool set_signal(const struct signal_name *names, const char *text, int *to, struct err *err)
+{
+    for (size_t i = 0; names[i].name != NULL; i++) {
         if (strcmp(strncmp(text, "SIG", 3) == 0 ? text + 3 : text, names[i].name) == 0) {
             *to = names[i].number;
             return true;
         }
     }
-    return err_set(err, "\"%s\" is none of SIGUSR2, SIGUSR1, SIGHUP, SIGWINCH", text);
+    return err_set(err, "\"%s\" is none of SIG%s, SIG%s, SIG%s, SIG%s", text, names[0].name, names[1].name,
+                   names[2].name, names[3].name);
+}
+
+static bool set_restart(const char *text, enum restart *to, struct err *err)
+{
+    static const char *const words[] = {
+        [RESTART_SIGNAL] = "signal", [RESTART_SYSTEMD] = "systemd", [RESTART_EXEC] = "exec"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *to = (enum restart)i;
+            return true;
+        }
+    }
+    return err_set(err, "\"%s\" is none of signal, systemd, exec", text);
+}
+
+static bool set_tcp(const char *text, struct tcp_addr *to, struct err *err)
+{
+    struct sockaddr_storage storage;
+    struct addr addr;
+    socklen_t size;
+    bool loopback;
+
+    if (!addr_parse(text, &addr, err))
+        return false;
+    if (addr.host[0] == '\0')
+        (void)strcpy(addr.host, "0.0.0.0");
+    if (addr.port == 0 || !resolve(&addr, &storage, &size, &loopback))
+        return err_set(err, "\"%s\" is no numeric ADDR:PORT", text);
+    if (storage.ss_family == AF_INET6)
+        tcp_addr_set(to, true, &((const struct sockaddr_in6 *)(const void *)&storage)->sin6_addr, addr.port);
+    else
+        tcp_addr_set(to, false, &((const struct sockaddr_in *)(const void *)&storage)->sin_addr, addr.port);
+    return true;
+}
+
+/* systemd.unit(5). A name that could lead out of a folder of units is none. */
+static bool set_unit(const char *text, char *to, struct err *err)
+{
+    static const char suffix[] = ".service";
+    size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.\\@-");
+    bool has_suffix = length >= sizeof suffix && strcmp(text + length - (sizeof suffix - 1), suffix) == 0;
+
+    if (length == 0 || text[length] != '\0' || text[0] == '.' || length + sizeof suffix > CONFIG_UNIT_MAX)
+        return err_set(err, "\"%.64s\" is no name of a systemd unit", text);
+    (void)snprintf(to, CONFIG_UNIT_MAX + 1, "%s%s", text, has_suffix ? "" : suffix);
+    return true;
+}
+
+static bool set_words(const char *text, char *to, struct err *err)
+{
+    struct words words;
+
+    if (!value_set_text(text, to, CONFIG_WORDS_TEXT, err) || !words_split(text, &words, err))
+        return false;
+    words_free(&words);
+    return true;
+}
+
+static bool set_count(const char *text, uint32_t *to, struct err *err)
+{
+    size_t digits = strspn(text, "0123456789");
+    unsigned long value = digits > 0 && digits <= 6 && text[digits] == '\0' ? strtoul(text, NULL, 10) : 0;
+
+    *to = (uint32_t)value;
+    return (value > 0 && value <= COUNT_MAX) || err_set(err, "\"%s\" is not 1 to %d", text, COUNT_MAX);
 }
 
 static bool set_duration(const char *text, uint32_t *to, struct err *err)
@@ -146,29 +219,47 @@ bool value_set(enum value_type type, const char *text, void *to, struct err *err
 {
     switch (type) {
     case VALUE_NODE:
-        return value_name_ok(text, WIRE_NODE_MAX)
-                   ? value_set_text(text, to, WIRE_NODE_MAX + 1, err)
-                   : err_set(err, "\"%.64s\" is not 1 to %d letters, digits, '.', '_' or '-'", text, WIRE_NODE_MAX);
+        return value_name_ok(text, WIRE_NODE_MAX) ? value_set_text(text, to, WIRE_NODE_MAX + 1, err)
+                                                  : err_set(err,
+                                                            "\"%.64s\" is not 1 to %d letters, digits, '.', '_' "
+                                                            "or '-'",
+                                                            text, WIRE_NODE_MAX);
     case VALUE_LISTEN:
         return set_listen(text, to, err);
     case VALUE_PATH:
         return text[0] == '/' ? value_set_text(text, to, PATH_MAX, err)
                               : err_set(err, "\"%s\" is no absolute path", text);
+    case VALUE_SOCKET:
+        return text[0] == '/' ? value_set_text(text, to, CONFIG_SOCKET_TEXT, err)
+                              : err_set(err, "\"%s\" is no absolute path", text);
+    case VALUE_USER:
+        return value_name_ok(text, CONFIG_USER_TEXT - 1) ? value_set_text(text, to, CONFIG_USER_TEXT, err)
+                                                         : err_set(err, "\"%.64s\" is no user", text);
     case VALUE_BYTES:
         return set_bytes(text, to, err);
+    case VALUE_COUNT:
+        return set_count(text, to, err);
     case VALUE_URL:
         return set_url(text, to, err);
     case VALUE_DURATION:
         return set_duration(text, to, err);
     case VALUE_RESTART:
-        *(enum restart *)to = RESTART_SIGNAL;
-        return strcmp(text, "signal") == 0 || err_set(err, "\"%s\" is not \"signal\"", text);
+        return set_restart(text, to, err);
     case VALUE_SIGNAL:
-        return set_signal(text, to, err);
+        return set_signal(handovers, text, to, err);
+    case VALUE_RETIRE:
+        return set_signal(ends, text, to, err);
+    case VALUE_TCP:
+        return set_tcp(text, to, err);
+    case VALUE_UNIT:
+        return set_unit(text, to, err);
+    case VALUE_WORDS:
+        return set_words(text, to, err);
     case VALUE_ALLOW:
         break;
     }
-    abort(); /* a row of settings.def with a type that config.c keeps for itself */
+    abort(); /* a row of settings.def with a type that config.c keeps for itself
+              */
 }
 
 /* Levenshtein's distance, one row at a time. */

@@ -44,7 +44,7 @@ static void conclude(struct health_wait *wait, bool healthy, unsigned status, co
     answer = json_pack("{s:b, s:i, s:o, s:o, s:I}", "healthy", healthy, "status", (int)status, "text", json_text(text),
                        "ident", ident_to_json(&wait->before), "elapsed_ms", (json_int_t)(now_ms - wait->started_ms));
     cancel(rq);
-    request_answer(rq, MHD_HTTP_OK, answer);
+    request_answer(rq, HTTP_OK, answer);
 }
 
 /* NULL: the answer is the one that is wanted. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/json.h"
@@ -94,29 +95,56 @@ static void cut_deleted(char *exe)
         exe[length - tail] = '\0';
 }
 
-bool ident_read(uint32_t pid, struct hash_cache *cache, struct ident *ident, char exe[PATH_MAX], struct err *err)
+bool ident_exe(uint32_t pid, char exe[PATH_MAX], struct err *err)
 {
     char path[64];
-    uint64_t again;
     ssize_t length;
 
-    *ident = (struct ident){0};
-    if (!ident_boot_id(ident->boot_id, err))
-        return false;
-    if (!ident_start(pid, &ident->start_ticks))
-        return err_set(err, "process %u does not exist", pid);
     (void)snprintf(path, sizeof path, "/proc/%u/exe", pid);
     length = readlink(path, exe, PATH_MAX - 1);
     if (length < 0)
         return err_set(err, "cannot see what process %u runs: %s", pid, strerror(errno));
     exe[length] = '\0';
     cut_deleted(exe);
+    return true;
+}
+
+bool ident_read(uint32_t pid, struct hash_cache *cache, struct ident *ident, char exe[PATH_MAX], struct err *err)
+{
+    char path[64];
+    uint64_t again;
+
+    *ident = (struct ident){0};
+    if (!ident_boot_id(ident->boot_id, err))
+        return false;
+    if (!ident_start(pid, &ident->start_ticks))
+        return err_set(err, "process %u does not exist", pid);
+    if (!ident_exe(pid, exe, err))
+        return false;
+    (void)snprintf(path, sizeof path, "/proc/%u/exe", pid);
     if (!hash_cached(cache, path, ident->sha256, err))
         return false;
     if (!ident_start(pid, &again) || again != ident->start_ticks)
         return err_set(err, "process %u ended while we looked at it", pid);
     ident->pid = pid;
     return true;
+}
+
+int ident_open(const struct ident *ident, struct err *err)
+{
+    int fd = (int)syscall(SYS_pidfd_open, ident->pid, 0);
+    uint64_t start_ticks;
+
+    if (fd < 0) {
+        (void)err_set(err, "process %u cannot be opened: %s", ident->pid, strerror(errno));
+        return -1;
+    }
+    if (ident_start(ident->pid, &start_ticks) && start_ticks == ident->start_ticks)
+        return fd;
+    (void)close(fd);
+    errno = ESRCH;
+    (void)err_set(err, "process %u ended just now", ident->pid);
+    return -1;
 }
 
 bool ident_same_process(const struct ident *a, const struct ident *b)

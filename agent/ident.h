@@ -37,9 +37,16 @@ bool ident_boot_id(char boot_id[BOOT_ID_TEXT], struct err *err);
 /* The start time of a live process; false when there is none (a zombie counts as none). */
 bool ident_start(uint32_t pid, uint64_t *start_ticks);
 
+/* What /proc/PID/exe points at, " (deleted)" cut off. */
+bool ident_exe(uint32_t pid, char exe[PATH_MAX], struct err *err);
+
 /* The ident of a live process, and what /proc/PID/exe points at (" (deleted)" cut off). The start time is read before
  * and after, so that a reused pid cannot mix two processes. */
 bool ident_read(uint32_t pid, struct hash_cache *cache, struct ident *ident, char exe[PATH_MAX], struct err *err);
+
+/* A pidfd of that very process, checked again with the pidfd in hand: from here on the pid cannot come to mean another.
+ * -1: it is gone, or (errno) it cannot be opened. */
+int ident_open(const struct ident *ident, struct err *err);
 
 /* The same process, whatever it runs. */
 bool ident_same_process(const struct ident *a, const struct ident *b);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,17 +10,19 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "install.h"
-#include "judge.h"
+#include "claim_store.h"
 #include "log.h"
-#include "release.h"
 #include "service.h"
+#include "start.h"
 #include "stray.h"
+#include "swap.h"
 
 #define WATCH_EVERY_MS 20
 #define REASON_MAX     200 /* bytes of a service's sentence in a job's text */
+#define BUSY_LIMIT_MS  3000
 
 static void watch(void *ctx);
+static void mend(struct service *service);
 
 uint64_t job_run_elapsed_ms(const struct service *service)
 {
@@ -43,27 +44,6 @@ static bool save(struct service *service, struct err *err)
 
 /* ---- the end */
 
-/* The file from before the swap back in its place. */
-static void restore(struct service *service, struct job *job)
-{
-    char from[PATH_MAX];
-    uint8_t sha256[SHA256_BYTES];
-    struct err err = {""};
-    struct log_quoted quoted;
-    bool swapped;
-
-    if (job->previous[0] == '\0' || !sha256_parse(job->previous, sha256))
-        return;
-    release_path(service->releases, job->previous, from);
-    job->restored = install_put(service->config->executable, from, sha256, &swapped, &err);
-    if (job->restored)
-        return;
-    log_event("restore_failed", "service=%s job=%s text=%s", service->config->name, job->id,
-              log_quote(&quoted, err.text));
-    size_t used = strlen(job->text);
-    (void)snprintf(job->text + used, sizeof job->text - used, "; THE OLD FILE COULD NOT BE PUT BACK: %s", err.text);
-}
-
 static void end_job(struct service *service, enum code code)
 {
     struct job_run *run = &service->run;
@@ -71,14 +51,13 @@ static void end_job(struct service *service, enum code code)
     struct log_quoted quoted;
     struct err err = {""};
 
-    if (run->pidfd >= 0)
-        (void)close(run->pidfd);
-    run->pidfd = -1;
+    watch_close(&run->watch);
     job->code = code;
     job->state = code == CODE_JOB_OK ? JOB_DONE : JOB_FAILED;
+    service->job_ends[code]++;
     if (job->state == JOB_FAILED) {
-        restore(service, job);
-        stray_end(service, &job->before, run->wanted);
+        swap_back(service, job);
+        stray_end(service, &job->before, run->watch.wanted);
     }
     (void)service_ident(service, &job->after, NULL);
     if (job->state == JOB_DONE)
@@ -96,110 +75,219 @@ static void end_job(struct service *service, enum code code)
     waiter_wake(&run->waiters);
 }
 
-static void fail_job(struct service *service, enum code code, const struct err *err)
+static void say(struct service *service, const struct err *err)
 {
     (void)snprintf(service->run.job->text, sizeof service->run.job->text, "%s", err->text);
+}
+
+static void end_saying(struct service *service, enum code code, const struct err *err)
+{
+    say(service, err);
     end_job(service, code);
+}
+
+/* The process before is gone, and we know how to start the one that was there. A successor by handover that is no good
+ * is not ended for it, which could cost requests: it can hand over once more. */
+static bool can_mend(const struct service *service)
+{
+    const struct watch *watch = &service->run.watch;
+
+    return config_can_start(service->config) && watch_old_is_gone(watch) &&
+           (service->config->restart != RESTART_SIGNAL || watch->seen.pid == 0);
+}
+
+/* The failure is known; what can be done about it is done before it is told. */
+static void conclude(struct service *service, enum code code, const struct err *err)
+{
+    service->run.code = code;
+    say(service, err);
+    if (can_mend(service))
+        mend(service);
+    else
+        end_job(service, code);
+}
+
+/* ---- mend: the release before is brought back */
+
+static void mend_failed(struct service *service, const char *why)
+{
+    struct job *job = service->run.job;
+    size_t used = strlen(job->text);
+
+    (void)snprintf(job->text + used, sizeof job->text - used, "; THE RELEASE BEFORE DID NOT COME BACK: %s", why);
+    end_job(service, service->run.code);
+}
+
+static void mended(struct service *service)
+{
+    struct job *job = service->run.job;
+    size_t used = strlen(job->text);
+
+    (void)snprintf(job->text + used, sizeof job->text - used, "; the release before was started, process %u",
+                   service->run.watch.seen.pid);
+    end_job(service, service->run.code);
+}
+
+static void start_service(struct service *service);
+
+static void on_leftover_stopped(void *ctx, bool gone)
+{
+    struct service *service = ctx;
+    struct job_run *run = &service->run;
+
+    (void)close(run->stop_fd);
+    run->stop_fd = -1;
+    if (gone)
+        start_service(service);
+    else
+        mend_failed(service, "the process that failed cannot be ended");
+}
+
+/* What was started and failed must be out of the way. systemctl does that itself. */
+static bool stop_leftover(struct service *service)
+{
+    struct job_run *run = &service->run;
+    struct ident left = run->watch.seen;
+    uint64_t start_ticks;
+
+    if (service->config->restart == RESTART_SYSTEMD)
+        return false;
+    if (left.pid == 0 && service->started != NULL && ident_start((uint32_t)child_pid(service->started), &start_ticks))
+        left = (struct ident){.pid = (uint32_t)child_pid(service->started), .start_ticks = start_ticks};
+    run->stop_fd = left.pid != 0 ? ident_open(&left, NULL) : -1;
+    if (run->stop_fd < 0)
+        return false;
+    stop_begin(&run->stop, service->agent->loop, run->stop_fd, service->config->drain_timeout_ms, on_leftover_stopped,
+               service);
+    return true;
+}
+
+static void mend(struct service *service)
+{
+    struct job_run *run = &service->run;
+
+    run->mending = true;
+    log_event("mending", "service=%s job=%s code=%s", service->config->name, run->job->id, code_text(run->code));
+    swap_back(service, run->job);
+    if (!stop_leftover(service))
+        start_service(service);
 }
 
 /* ---- watch */
 
-static bool has_ended(int pidfd)
-{
-    struct pollfd p = {.fd = pidfd, .events = POLLIN};
-
-    return poll(&p, 1, 0) == 1;
-}
-
-static void look_at_successor(struct service *service, const struct ident *now, uint64_t now_ms,
-                              struct judge_facts *facts)
-{
-    struct job_run *run = &service->run;
-    struct sockets sockets = {0};
-
-    facts->new_alive = now->pid != 0 && !ident_same_process(now, &run->job->before);
-    if (!facts->new_alive) {
-        run->seen = (struct ident){0};
-        return;
-    }
-    if (!ident_same_process(now, &run->seen))
-        run->seen_ms = now_ms;
-    run->seen = *now;
-    facts->new_ms = now_ms - run->seen_ms;
-    facts->new_wanted = memcmp(now->sha256, run->wanted, SHA256_BYTES) == 0;
-    facts->new_listens =
-        facts->new_wanted && sockets_read(now->pid, &sockets, NULL) && sockets_cover(&sockets, &run->before);
-}
-
-static void look_at_note(struct service *service, uint64_t now_ms, struct judge_facts *facts)
-{
-    struct job_run *run = &service->run;
-    char reason[REASON_MAX];
-    enum upgrade_note says;
-    struct note note;
-
-    note_read(service->config->pidfile, &note);
-    if (!note_same(&note, &run->note))
-        run->note_ms = now_ms;
-    run->note = note;
-    says = upgrade_note_parse(note.bytes, note.count, reason, sizeof reason);
-    facts->says_no = (says == UPGRADE_FAILED || says == UPGRADE_REFUSED) && !note_same(&note, &run->note_before);
-    facts->no_ms = now_ms - run->note_ms;
-}
-
-static void look(struct service *service, struct judge_facts *facts)
-{
-    struct job_run *run = &service->run;
-    uint64_t now_ms = loop_now_ms();
-    struct sockets sockets = {0};
-    struct ident now;
-
-    *facts = (struct judge_facts){.old_alive = !has_ended(run->pidfd), .late = now_ms >= run->limit_at_ms};
-    (void)service_ident(service, &now, NULL);
-    look_at_successor(service, &now, now_ms, facts);
-    if (facts->new_listens && facts->old_alive)
-        facts->old_listens = sockets_read(run->job->before.pid, &sockets, NULL) && sockets.count > 0;
-    if (facts->old_alive || facts->new_alive)
-        run->gone_ms = 0;
-    else if (run->gone_ms == 0)
-        run->gone_ms = now_ms;
-    facts->gone_ms = run->gone_ms != 0 ? now_ms - run->gone_ms : 0;
-    look_at_note(service, now_ms, facts);
-}
-
 /* The service's own reason. */
-static void tell_no(const struct job_run *run, struct err *err)
+static void tell_no(const struct watch *w, struct err *err)
 {
     char reason[REASON_MAX];
-    enum upgrade_note says = upgrade_note_parse(run->note.bytes, run->note.count, reason, sizeof reason);
+    enum upgrade_note says = upgrade_note_parse(w->note.bytes, w->note.count, reason, sizeof reason);
 
-    err_set(err, "process %u goes on; it says that the restart %s: %s", run->job->before.pid,
+    err_set(err, "process %u goes on; it says that the restart %s: %s", w->before.pid,
             says == UPGRADE_REFUSED ? "was refused" : "failed", reason);
 }
 
-static void tell_end(struct service *service, enum code code, const struct judge_facts *facts)
+static void tell_no_successor(const struct service *service, const struct judge_facts *facts, struct err *err)
 {
-    struct job_run *run = &service->run;
-    uint32_t old = run->job->before.pid, new = run->seen.pid, limit_ms = service->config->ready_timeout_ms;
-    struct err err = {""};
+    const struct watch *w = &service->run.watch;
+    uint32_t limit_ms = service->config->ready_timeout_ms;
+
+    if (facts->says_no)
+        tell_no(w, err);
+    else if (facts->new_alive)
+        err_set(err, "neither process %u nor %u listens where %u did after %u ms", w->before.pid, w->seen.pid,
+                w->before.pid, limit_ms);
+    else if (service->config->pidfile[0] != '\0')
+        err_set(err, "no new process wrote the pid file within %u ms; %u goes on", limit_ms, w->before.pid);
+    else
+        err_set(err, "no new process came within %u ms; %u goes on", limit_ms, w->before.pid);
+}
+
+static void tell_end(const struct service *service, enum code code, const struct judge_facts *facts, struct err *err)
+{
+    const struct watch *w = &service->run.watch;
+    uint32_t old = w->before.pid, new = w->seen.pid, limit_ms = service->config->ready_timeout_ms;
 
     if (code == CODE_JOB_OK)
-        err_set(&err, "process %u took over from %u", new, old);
+        err_set(err, "process %u took over from %u", new, old);
     else if (code == CODE_JOB_WRONG_EXECUTABLE)
-        err_set(&err, "process %u took over from %u, but does not run the wanted executable", new, old);
+        err_set(err, "process %u took over from %u, but does not run the wanted executable", new, old);
     else if (code == CODE_JOB_TWO_SERVERS)
-        err_set(&err, "process %u serves, but %u still accepts connections after %u ms", new, old, limit_ms);
-    else if (code == CODE_JOB_NO_SUCCESSOR && facts->new_alive)
-        err_set(&err, "process %u does not listen where %u does after %u ms; both are there", new, old, limit_ms);
-    else if (code == CODE_JOB_NO_SUCCESSOR && facts->says_no)
-        tell_no(run, &err);
+        err_set(err, "process %u serves, but %u still accepts connections after %u ms", new, old, limit_ms);
+    else if (code == CODE_JOB_OLD_STAYS)
+        err_set(err, "process %u does not listen where %u does after %u ms; both are there", new, old, limit_ms);
+    else if (code == CODE_JOB_NOT_HEALTHY)
+        err_set(err, "process %u took over from %u, but answers nothing at http://%s%s after %u ms", new, old,
+                service->config->health.host, service->config->health.path, limit_ms);
+    else if (code == CODE_JOB_DIED_LATER)
+        err_set(err, "a new process took over from %u, but ended before it answered", old);
     else if (code == CODE_JOB_NO_SUCCESSOR)
-        err_set(&err, "no new process wrote the pid file within %u ms; %u goes on", limit_ms, old);
+        tell_no_successor(service, facts, err);
     else if (facts->new_alive)
-        err_set(&err, "process %u is gone, and %u does not listen where it did", old, new);
+        err_set(err, "process %u is gone, and %u does not listen where it did", old, new);
+    else if (service->run.started)
+        err_set(err, "process %u was ended, and no new one is there after %u ms", old, limit_ms);
     else
-        err_set(&err, "process %u is gone, and no new one is there", old);
-    fail_job(service, code, &err);
+        err_set(err, "process %u is gone, and no new one is there", old);
+}
+
+static void on_deaf_stopped(void *ctx, bool gone)
+{
+    struct service *service = ctx;
+    struct job *job = service->run.job;
+    size_t used = strlen(job->text);
+
+    (void)snprintf(job->text + used, sizeof job->text - used, gone ? "; it was ended" : "; nor SIGKILL");
+    if (gone)
+        mend(service);
+    else
+        end_job(service, CODE_JOB_OLD_STAYS);
+}
+
+static bool node_is_out(const struct service *service)
+{
+    const struct claim *claim = &service->claim.claim;
+
+    return claim_left_ms(claim, claim_store_now_ms()) > 0 && json_array_size(claim->took_out) > 0;
+}
+
+/* A process that no signal of a handover reaches: on a node without requests it is ended, so that the release before
+ * can be started; where we could not start it, or requests may come, it goes on. */
+static void end_deaf(struct service *service)
+{
+    struct job_run *run = &service->run;
+    const char *name = sigabbrev_np(service->config->signal);
+    struct err err = {""};
+
+    run->code = CODE_JOB_SIGNAL_IGNORED;
+    if (!config_can_start(service->config) || !node_is_out(service)) {
+        err_set(&err, "process %u does not heed SIG%s and goes on: %s", run->watch.before.pid, name,
+                config_can_start(service->config) ? "the node may have requests, so it is not ended"
+                                                  : "without exec-args it is not ended, nobody could start it again");
+        end_saying(service, run->code, &err);
+        return;
+    }
+    err_set(&err, "process %u does not heed SIG%s", run->watch.before.pid, name);
+    say(service, &err);
+    stop_begin(&run->stop, service->agent->loop, run->watch.pidfd, service->config->drain_timeout_ms, on_deaf_stopped,
+               service);
+}
+
+static void decide(struct service *service, enum code code, const struct judge_facts *facts)
+{
+    struct job_run *run = &service->run;
+    struct err err = {""};
+
+    tell_end(service, code, facts, &err);
+    if (run->mending && code == CODE_JOB_OK)
+        mended(service);
+    else if (run->mending)
+        mend_failed(service, err.text);
+    else if (code == CODE_JOB_OK)
+        end_saying(service, code, &err);
+    else if (code == CODE_JOB_NO_SUCCESSOR && !facts->says_no && service->config->restart == RESTART_SIGNAL &&
+             watch_old_is_deaf(&run->watch, service->config->signal))
+        end_deaf(service);
+    else
+        conclude(service, code, &err);
 }
 
 static void watch(void *ctx)
@@ -208,138 +296,195 @@ static void watch(void *ctx)
     struct judge_facts facts;
     enum code code;
 
-    look(service, &facts);
+    watch_look(service, &facts);
+    facts.coming = service->run.started;
     code = judge_restart(&facts);
     if (code == JUDGE_WAIT)
         loop_timer_start(service->agent->loop, &service->run.timer, WATCH_EVERY_MS, watch, service);
     else
-        tell_end(service, code, &facts);
+        decide(service, code, &facts);
+}
+
+static void begin_watch(struct service *service, const uint8_t wanted[SHA256_BYTES])
+{
+    watch_begin(service, wanted, service->config->ready_timeout_ms);
+    loop_timer_start(service->agent->loop, &service->run.timer, WATCH_EVERY_MS, watch, service);
+}
+
+/* ---- starting: exec and systemd */
+
+static void not_started(struct service *service, const struct err *err)
+{
+    loop_timer_stop(service->agent->loop, &service->run.timer);
+    if (service->run.mending)
+        mend_failed(service, err->text);
+    else
+        conclude(service, CODE_JOB_NOT_STARTED, err);
+}
+
+/* One that ends well may have left its work to another process, a daemon; that one is watched for. */
+static void on_service_ended(void *ctx, int exit_code)
+{
+    struct service *service = ctx;
+    struct job_run *run = &service->run;
+    struct err err = {""};
+
+    service->started = NULL;
+    log_event("started_process_ended", "service=%s exit_code=%d", service->config->name, exit_code);
+    if (run->job == NULL || !run->started || run->stop.at_work || exit_code == 0 || run->watch.took_over)
+        return;
+    err_set(&err, "the new process ended with exit code %d before it served", exit_code);
+    not_started(service, &err);
+}
+
+static void on_systemctl_late(void *ctx)
+{
+    struct service *service = ctx;
+
+    child_signal(service->run.command, SIGKILL); /* its end is told */
+}
+
+static void on_systemctl_ended(void *ctx, int exit_code)
+{
+    struct service *service = ctx;
+    struct job_run *run = &service->run;
+    struct err err = {""};
+
+    run->command = NULL;
+    if (exit_code == 0) {
+        begin_watch(service, run->watch.wanted);
+        return;
+    }
+    err_set(&err, "systemctl restart %s ended with exit code %d", service->config->unit, exit_code);
+    not_started(service, &err);
+}
+
+static bool start_by_config(struct service *service, struct err *err)
+{
+    struct job_run *run = &service->run;
+
+    if (service->config->restart != RESTART_SYSTEMD) {
+        child_forget(&service->started);
+        service->started = start_executable(service, on_service_ended, service, err);
+        if (service->started != NULL)
+            begin_watch(service, run->watch.wanted);
+        return service->started != NULL;
+    }
+    run->command = start_systemctl(service, on_systemctl_ended, service, err);
+    if (run->command != NULL) /* it stops the one before and, of some units, waits until the new one is ready */
+        loop_timer_start(service->agent->loop, &run->timer,
+                         (uint64_t)service->config->drain_timeout_ms + service->config->ready_timeout_ms,
+                         on_systemctl_late, service);
+    return run->command != NULL;
+}
+
+/* What is installed now, after a swap or after the way back. */
+static void start_service(struct service *service)
+{
+    struct job_run *run = &service->run;
+    struct err err = {""};
+
+    run->started = true;
+    run->watch.seen = (struct ident){0};
+    run->watch.took_over = false;
+    if (!service_installed(service, run->watch.wanted, &err) || !start_by_config(service, &err))
+        not_started(service, &err);
+}
+
+static void on_old_stopped(void *ctx, bool gone)
+{
+    struct service *service = ctx;
+    struct err err = {""};
+
+    if (gone) {
+        start_service(service);
+        return;
+    }
+    err_set(&err, "process %u is still there, though it was sent SIGKILL", service->run.watch.before.pid);
+    end_saying(service, CODE_JOB_OLD_STAYS, &err);
 }
 
 /* ---- the effects */
 
-/* Before anything is touched: from here on the pid cannot come to mean another process. */
-static enum code open_process(struct service *service, struct err *err)
+static enum code signal_process(struct service *service, const uint8_t wanted[SHA256_BYTES], struct err *err)
 {
     struct job_run *run = &service->run;
-    struct job *job = run->job;
-    uint64_t start_ticks;
 
-    if (!service_ident(service, &job->before, err))
-        return CODE_JOB_NOT_RUNNING;
-    run->pidfd = (int)syscall(SYS_pidfd_open, job->before.pid, 0);
-    if (run->pidfd < 0) {
-        err_set(err, "process %u cannot be opened: %s", job->before.pid, strerror(errno));
-        return errno == ESRCH ? CODE_JOB_NOT_RUNNING : CODE_INTERNAL;
-    }
-    if (!ident_start(job->before.pid, &start_ticks) || start_ticks != job->before.start_ticks) {
-        err_set(err, "process %u ended just now", job->before.pid);
-        return CODE_JOB_NOT_RUNNING;
-    }
-    return sockets_read(job->before.pid, &run->before, err) ? CODE_JOB_OK : CODE_INTERNAL;
-}
-
-static enum code signal_process(struct service *service, struct err *err)
-{
-    struct job_run *run = &service->run;
-    struct job *job = run->job;
-
-    job->touched = true;
-    if (job->previous[0] == '\0' && !save(service, err)) /* a swap is on record already */
-        return CODE_INTERNAL;
-    note_read(service->config->pidfile, &run->note_before);
-    run->note = run->note_before;
-    if (syscall(SYS_pidfd_send_signal, run->pidfd, service->config->signal, NULL, 0) == 0)
+    begin_watch(service, wanted);
+    if (syscall(SYS_pidfd_send_signal, run->watch.pidfd, service->config->signal, NULL, 0) == 0)
         return CODE_JOB_OK;
-    err_set(err, "process %u cannot be signalled: %s", job->before.pid, strerror(errno));
+    loop_timer_stop(service->agent->loop, &run->timer);
+    err_set(err, "process %u cannot be signalled: %s", run->watch.before.pid, strerror(errno));
     return errno == ESRCH ? CODE_JOB_DIED : CODE_INTERNAL;
 }
 
-/* Where somebody replaced the file under the process, what runs is in no file: it is kept before an upgrade, so that
- * there is a way back, and a restart, which would change the release, is refused. */
-static enum code keep_what_runs(struct service *service, struct err *err)
-{
-    const struct job *job = service->run.job;
-    uint8_t installed[SHA256_BYTES];
-    char hex[SHA256_DIGITS + 1], from[32];
-
-    if (!service_installed(service, installed, err))
-        return CODE_JOB_SWAP_FAILED;
-    if (memcmp(installed, job->before.sha256, sizeof installed) == 0 || job->action == JOB_ROLLBACK)
-        return CODE_JOB_OK;
-    if (job->action == JOB_RESTART) {
-        err_set(err, "%s is not the executable that process %u runs; a restart would change the release",
-                service->config->executable, job->before.pid);
-        return CODE_JOB_WRONG_EXECUTABLE;
-    }
-    sha256_hex(job->before.sha256, hex);
-    (void)snprintf(from, sizeof from, "/proc/%u/exe", job->before.pid);
-    if (release_keep(service->releases, from, hex, &service->hashes, err))
-        return CODE_JOB_OK;
-    (void)err_context(err, "the running executable cannot be kept");
-    return CODE_JOB_SWAP_FAILED;
-}
-
-/* Where the wanted executable is there already nothing is swapped. */
-static bool swap(struct service *service, struct err *err)
+static enum code act(struct service *service, struct err *err)
 {
     struct job_run *run = &service->run;
     struct job *job = run->job;
-    uint8_t installed[SHA256_BYTES];
-    char hex[SHA256_DIGITS + 1], from[PATH_MAX];
-    bool swapped;
+    uint8_t wanted[SHA256_BYTES];
+    enum code code = watch_open(service, err);
 
-    if (!service_installed(service, installed, err))
-        return false;
-    memcpy(run->wanted, installed, sizeof installed);
-    if (job->action == JOB_RESTART)
-        return true;
-    (void)sha256_parse(job->release, run->wanted);
-    if (memcmp(run->wanted, installed, sizeof installed) == 0)
-        return true;
-    sha256_hex(installed, hex);
-    if (!release_keep(service->releases, service->config->executable, hex, &service->hashes, err))
-        return err_context(err, "the old executable cannot be kept");
-    (void)snprintf(job->previous, sizeof job->previous, "%s", hex);
-    if (!save(service, err)) {
-        job->previous[0] = '\0';
-        return false;
-    }
-    release_path(service->releases, job->release, from);
-    if (install_put(service->config->executable, from, run->wanted, &swapped, err)) {
-        job->touched = true;
-        return true;
-    }
-    job->touched = swapped;
-    if (!swapped)
-        job->previous[0] = '\0'; /* nothing to put back */
-    return false;
+    job->before = run->watch.before;
+    if (code == CODE_JOB_OK)
+        code = swap_keep(service, err);
+    if (code != CODE_JOB_OK)
+        return code;
+    if (!swap_in(service, wanted, err))
+        return CODE_JOB_SWAP_FAILED;
+    memcpy(run->watch.wanted, wanted, sizeof wanted);
+    job->touched = true;
+    /* A signal that was sent and forgotten does no harm, and a swap is on record already. */
+    if ((job->previous[0] == '\0' || service->config->restart != RESTART_SIGNAL) && !save(service, err))
+        return CODE_INTERNAL;
+    if (service->config->restart == RESTART_SIGNAL)
+        return signal_process(service, wanted, err);
+    if (service->config->restart == RESTART_SYSTEMD)
+        start_service(service);
+    else
+        stop_begin(&run->stop, service->agent->loop, run->watch.pidfd, service->config->drain_timeout_ms,
+                   on_old_stopped, service);
+    return CODE_JOB_OK;
+}
+
+/* It says that a new process of its own is on its way, maybe one that was ended just now: until it has seen to that it
+ * refuses a signal, and what it says of it would be taken for ours. Whoever says so for ever is signalled all the same.
+ */
+static bool is_busy(const struct service *service)
+{
+    char pid[REASON_MAX];
+    struct note note;
+
+    note_read(service->config->pidfile, &note);
+    return upgrade_note_parse(note.bytes, note.count, pid, sizeof pid) == UPGRADE_RUNNING &&
+           job_run_elapsed_ms(service) < BUSY_LIMIT_MS;
 }
 
 static void begin(void *ctx)
 {
     struct service *service = ctx;
-    struct job_run *run = &service->run;
     struct err err = {""};
-    enum code code = open_process(service, &err);
+    enum code code;
 
-    if (code == CODE_JOB_OK)
-        code = keep_what_runs(service, &err);
-    if (code == CODE_JOB_OK && !swap(service, &err))
-        code = CODE_JOB_SWAP_FAILED;
-    if (code == CODE_JOB_OK)
-        code = signal_process(service, &err);
-    if (code != CODE_JOB_OK) {
-        fail_job(service, code, &err);
+    if (service->config->restart == RESTART_SIGNAL && is_busy(service)) {
+        loop_timer_start(service->agent->loop, &service->run.timer, WATCH_EVERY_MS, begin, service);
         return;
     }
-    run->limit_at_ms = loop_now_ms() + service->config->ready_timeout_ms;
-    loop_timer_start(service->agent->loop, &run->timer, WATCH_EVERY_MS, watch, service);
+    code = act(service, &err);
+    if (code != CODE_JOB_OK)
+        end_saying(service, code, &err);
+}
+
+static void make_run(struct service *service, struct job *job)
+{
+    struct job_run *run = &service->run;
+
+    *run = (struct job_run){
+        .job = job, .watch = {.pidfd = -1}, .stop_fd = -1, .started_ms = loop_now_ms(), .waiters = run->waiters};
 }
 
 bool job_run_start(struct service *service, const struct job *ask, struct err *err)
 {
-    struct job_run *run = &service->run;
     struct job *job = jobs_add(&service->jobs, ask);
 
     job->state = JOB_RUNNING;
@@ -348,48 +493,94 @@ bool job_run_start(struct service *service, const struct job *ask, struct err *e
         service->jobs.count--;
         return false;
     }
-    *run = (struct job_run){.job = job, .pidfd = -1, .started_ms = loop_now_ms(), .waiters = run->waiters};
+    make_run(service, job);
     log_event("job_started", "service=%s job=%s action=%s fence=%" PRIu64 " release=%s", service->config->name, job->id,
               job_action_text(job->action), job->fence, job->release[0] != '\0' ? job->release : "-");
-    loop_timer_start(service->agent->loop, &run->timer, 0, begin, service);
+    loop_timer_start(service->agent->loop, &service->run.timer, 0, begin, service);
     return true;
 }
 
-bool job_run_recover(struct service *service, struct err *err)
-{
-    struct job *job = jobs_last(&service->jobs);
-    uint8_t installed[SHA256_BYTES], wanted[SHA256_BYTES], previous[SHA256_BYTES];
-    struct ident now;
-    bool runs_wanted;
+/* ---- after the agent was stopped in the middle of a job */
 
-    if (job == NULL || job->state != JOB_RUNNING)
-        return true;
-    job->state = JOB_FAILED;
-    job->code = CODE_JOB_INTERRUPTED;
-    (void)snprintf(job->text, sizeof job->text, "the agent was stopped in the middle of this job; look at the status");
-    (void)service_ident(service, &now, NULL);
-    runs_wanted = now.pid != 0 && sha256_parse(job->release, wanted) && memcmp(now.sha256, wanted, sizeof wanted) == 0;
+static void resume_mending(void *ctx)
+{
+    struct service *service = ctx;
+    struct job_run *run = &service->run;
+
+    run->watch.before = run->job->before;
+    run->watch.pidfd = ident_open(&run->job->before, NULL); /* it may have been sent SIGTERM: it is not to stay */
+    if (run->watch.pidfd < 0 || service->config->restart == RESTART_SYSTEMD)
+        mend(service);
+    else
+        stop_begin(&run->stop, service->agent->loop, run->watch.pidfd, service->config->drain_timeout_ms,
+                   on_deaf_stopped, service);
+}
+
+/* A process that we ended, or were about to, is started again. What is of another boot, somebody else starts. */
+static bool must_mend(const struct service *service, const struct job *job, const struct ident *now)
+{
+    return service->config->restart != RESTART_SIGNAL && job->touched && job->before.pid != 0 &&
+           strcmp(job->before.boot_id, service->agent->boot_id) == 0 &&
+           (now->pid == 0 || ident_same_process(now, &job->before));
+}
+
+static void end_interrupted(struct service *service, struct job *job, const struct ident *now, bool runs_wanted)
+{
+    uint8_t installed[SHA256_BYTES], wanted[SHA256_BYTES], previous[SHA256_BYTES];
+
     if (sha256_parse(job->previous, previous) && service_installed(service, installed, NULL) &&
         memcmp(installed, previous, sizeof installed) != 0) {
         job->touched = true;
         if (!runs_wanted) {
-            restore(service, job);
+            swap_back(service, job);
             (void)sha256_parse(job->release, wanted);
             stray_end(service, &job->before, wanted);
         }
     }
-    job->after = now;
+    job->state = JOB_FAILED;
+    service->job_ends[job->code]++;
+    job->after = *now;
     if (runs_wanted)
         history_note(&service->jobs.history, job);
     job->elapsed_ms = (uint64_t)(unix_s() > job->started_unix_s ? (unix_s() - job->started_unix_s) * 1000 : 0);
     log_event("job_interrupted", "service=%s job=%s touched=%d restored=%d", service->config->name, job->id,
               job->touched, job->restored);
+}
+
+bool job_run_recover(struct service *service, struct err *err)
+{
+    struct job *job = jobs_last(&service->jobs);
+    uint8_t wanted[SHA256_BYTES];
+    struct ident now;
+    bool runs_wanted;
+
+    if (job == NULL || job->state != JOB_RUNNING)
+        return true;
+    job->code = CODE_JOB_INTERRUPTED;
+    (void)snprintf(job->text, sizeof job->text, "the agent was stopped in the middle of this job; look at the status");
+    (void)service_ident(service, &now, NULL);
+    runs_wanted = now.pid != 0 && sha256_parse(job->release, wanted) && memcmp(now.sha256, wanted, sizeof wanted) == 0;
+    if (must_mend(service, job, &now)) {
+        make_run(service, job);
+        service->run.code = CODE_JOB_INTERRUPTED;
+        loop_timer_start(service->agent->loop, &service->run.timer, 0, resume_mending, service);
+        return true;
+    }
+    end_interrupted(service, job, &now, runs_wanted);
     return save(service, err);
 }
 
 void job_run_close(struct service *service)
 {
-    loop_timer_stop(service->agent->loop, &service->run.timer);
-    if (service->run.job != NULL && service->run.pidfd >= 0)
-        (void)close(service->run.pidfd);
+    struct job_run *run = &service->run;
+
+    child_leave(&service->started);
+    if (run->job == NULL)
+        return;
+    loop_timer_stop(service->agent->loop, &run->timer);
+    stop_cancel(&run->stop);
+    child_leave(&run->command);
+    if (run->stop_fd >= 0)
+        (void)close(run->stop_fd);
+    watch_close(&run->watch);
 }

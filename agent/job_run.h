@@ -1,33 +1,39 @@
-/* job_run.h - a job at work: restart, upgrade, rollback. Advanced by the loop's timer, never waiting in place.
+/* job_run.h - a job at work: restart, upgrade, rollback. Advanced by the loop, never waiting in place.
  *
- *   open     pidfd_open, then the start time once more: a pid that was reused cannot be hit
- *   swap     (upgrade, rollback) keep the old executable in the store, put the wanted one in place
- *   signal   pidfd_send_signal
- *   watch    look every WATCH_EVERY_MS until judge.h decides, at most ready-timeout; a service that says itself that it
- *            failed (note.h) ends it at once, with its reason
- *   end      on failure after a swap the old file goes back first, and a successor that hangs is ended (stray.h); then
- *            the job is durable, then it is told */
+ *   open      who serves, with a pidfd; what runs is kept, the wanted executable is put in place (swap.h)
+ *   act       signal    the signal of a handover
+ *             exec      the process is ended (stop.h), the executable is started (child.h)
+ *             systemd   systemctl restart UNIT
+ *   watch     look every WATCH_EVERY_MS until judge.h decides, at most ready-timeout; a service that says itself that
+ * it failed (note.h) ends it at once, with its reason mend      (after a failure) where the process before is gone and
+ * the config says how to start one: the old file goes back, what was started is ended, and the release before is
+ * started. So also, on a node that its claim says is out, with a process that does not heed its signal: it is ended
+ * first end       on failure after a swap the old file goes back, and a successor that hangs is ended (stray.h); then
+ * the job is durable, then it is told
+ *
+ * An agent that is started again in the middle of an exec or a systemctl begins at mend. */
 #ifndef AGENT_JOB_RUN_H
 #define AGENT_JOB_RUN_H
 
+#include "child.h"
 #include "job.h"
 #include "loop.h"
-#include "note.h"
-#include "sockets.h"
+#include "stop.h"
+#include "watch.h"
 
 struct service;
 
 struct job_run {
     struct job *job; /* NULL: none runs */
     struct loop_timer timer;
-    uint64_t started_ms, limit_at_ms;
-    int pidfd; /* of the process before; -1: none */
-    uint8_t wanted[SHA256_BYTES];
-    struct sockets before; /* what the old process listened on */
-    struct ident seen;     /* the successor, as last seen; pid 0: none */
-    uint64_t seen_ms, gone_ms;
-    struct note note_before, note; /* beside the pid file: before the signal, and as last seen */
-    uint64_t note_ms;
+    uint64_t started_ms;
+    struct watch watch;
+    struct stop stop;
+    int stop_fd;           /* of what is being ended in `mend`, or -1 */
+    struct child *command; /* systemctl at work */
+    bool started;          /* the agent has begun to start the service: it may take until the limit */
+    bool mending;
+    enum code code;         /* of the failure that is being mended */
     struct waiter *waiters; /* woken when the job ends */
 };
 

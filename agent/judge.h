@@ -1,4 +1,7 @@
-/* judge.h - how a restart ended, from what is seen of the old and the new process. Pure: no clock, no /proc. */
+/* judge.h - how a restart ended, from what is seen of the old and the new process. Pure: no clock, no /proc.
+ *
+ * Success: a new process runs the wanted executable, owns every socket that the old one listened on, answers at its
+ * health URL (whatever: what is healthy, the rollout says), and the old one is gone or accepts no more. */
 #ifndef AGENT_JUDGE_H
 #define AGENT_JUDGE_H
 
@@ -19,17 +22,23 @@
 struct judge_facts {
     bool old_alive;
     bool old_listens; /* still accepts connections; a draining process does not */
-    bool new_alive;   /* the pid file names another live process than before */
+    bool new_alive;   /* another live process than before is the service */
     bool new_wanted;  /* it runs the wanted executable */
     bool new_listens; /* on all addresses that the old one listened on */
+    bool new_answers; /* at its health URL, since it took over */
+    bool took_over;   /* this one, or one that is gone by now, had taken over */
+    bool coming;      /* somebody is starting it: that nobody is there yet is no news */
     uint64_t new_ms;  /* since this very process was first seen */
-    uint64_t gone_ms; /* since neither was there */
+    uint64_t gone_ms; /* since nobody is there: no new one, and no old one that accepts (took_over) or lives (else) */
     bool says_no;     /* it wrote that no process takes over (common/upgrade_note.h), after it was signalled */
     uint64_t no_ms;   /* since this very note was first seen */
     bool late;        /* the limit is over */
 };
 
-/* JUDGE_WAIT, JOB_OK, JOB_NO_SUCCESSOR, JOB_DIED, JOB_WRONG_EXECUTABLE or JOB_TWO_SERVERS. */
+bool judge_took_over(const struct judge_facts *facts); /* as seen now, answer or not */
+
+/* JUDGE_WAIT, JOB_OK, or one of JOB_NO_SUCCESSOR, DIED, DIED_LATER, WRONG_EXECUTABLE, TWO_SERVERS, OLD_STAYS,
+ * NOT_HEALTHY. */
 enum code judge_restart(const struct judge_facts *facts);
 
 #endif

@@ -1,7 +1,9 @@
 #include "listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -9,7 +11,8 @@
 
 #include "proc.h"
 
-#define BACKLOG 256
+#define BACKLOG  256
+#define FIRST_FD 3 /* SD_LISTEN_FDS_START */
 
 static bool clear_stale_unix(const struct sockaddr_un *un, struct err *err)
 {
@@ -57,7 +60,7 @@ int listener_open(const struct listen_address *address, char bound[160], struct 
     int fd, one = 1;
 
     if (is_unix && !clear_stale_unix(un, err)) {
-        err_context(err, "listen = %s", address->text);
+        err_context(err, "cannot listen on %s", address->text);
         return -1;
     }
     fd = socket(address->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -72,4 +75,28 @@ int listener_open(const struct listen_address *address, char bound[160], struct 
     }
     format_bound(fd, address, bound);
     return fd;
+}
+
+void listener_unix(const char *path, struct listen_address *address)
+{
+    struct sockaddr_un *un = (void *)&address->addr;
+
+    *address = (struct listen_address){.addr_size = sizeof *un, .local = true};
+    un->sun_family = AF_UNIX;
+    (void)snprintf(un->sun_path, sizeof un->sun_path, "%s", path);
+    (void)snprintf(address->text, sizeof address->text, "unix:%s", un->sun_path);
+}
+
+int listener_given(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    int listens = 0, domain = 0;
+    socklen_t size = sizeof listens;
+
+    if (pid == NULL || count == NULL || strtol(pid, NULL, 10) != getpid() || strcmp(count, "1") != 0 ||
+        getsockopt(FIRST_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || !listens ||
+        getsockopt(FIRST_FD, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX ||
+        fcntl(FIRST_FD, F_SETFL, O_NONBLOCK) != 0 || fcntl(FIRST_FD, F_SETFD, FD_CLOEXEC) != 0)
+        return -1;
+    return FIRST_FD;
 }

@@ -21,6 +21,10 @@ void log_event(const char *event, const char *format, ...)
     more = vsnprintf(line + used, sizeof line - (size_t)used - 1, format, args);
     va_end(args);
     used += more < (int)sizeof line - used - 1 ? more : (int)sizeof line - used - 2;
+    for (int i = 0; i < used; i++) {
+        if ((unsigned char)line[i] < ' ') /* a line is one line, whatever it was given */
+            line[i] = '?';
+    }
     line[used++] = '\n';
     if (write(STDERR_FILENO, line, (size_t)used) < 0)
         return; /* nowhere left to say it */
@@ -36,7 +40,7 @@ const char *log_quote(struct log_quoted *to, const char *text)
         if (c == '"' || c == '\\') {
             to->text[n++] = '\\';
             to->text[n++] = (char)c;
-        } else if (c < 0x20 || c == 0x7f) {
+        } else if (c < 0x20 || c >= 0x7f) {
             n += (size_t)snprintf(to->text + n, 5, "\\x%02x", c);
         } else {
             to->text[n++] = (char)c;

@@ -11,9 +11,6 @@ struct loop {
     int epoll_fd;
     bool stopped;
     struct loop_timer *timers; /* few: a job, a claim a service, a probe a waiting request */
-    loop_limit_fn *guest_limit;
-    loop_fn *guest_run;
-    void *guest_ctx;
     struct epoll_event events[EVENTS_A_TURN];
     int event_count;
 };
@@ -99,13 +96,6 @@ void loop_timer_stop(struct loop *loop, struct loop_timer *timer)
     timer->armed = false;
 }
 
-void loop_set_guest(struct loop *loop, loop_limit_fn *limit, loop_fn *run, void *ctx)
-{
-    loop->guest_limit = limit;
-    loop->guest_run = run;
-    loop->guest_ctx = ctx;
-}
-
 static struct loop_timer *first_due(struct loop *loop)
 {
     struct loop_timer *first = loop->timers;
@@ -122,10 +112,6 @@ static int sleep_ms(struct loop *loop, uint64_t limit_ms)
     struct loop_timer *timer = first_due(loop);
     uint64_t now_ms = loop_now_ms();
 
-    if (loop->guest_limit != NULL) {
-        uint64_t guest_ms = loop->guest_limit(loop->guest_ctx);
-        limit_ms = guest_ms < limit_ms ? guest_ms : limit_ms;
-    }
     if (timer != NULL) {
         uint64_t timer_ms = timer->due_ms > now_ms ? timer->due_ms - now_ms : 0;
         limit_ms = timer_ms < limit_ms ? timer_ms : limit_ms;
@@ -150,8 +136,6 @@ void loop_turn(struct loop *loop, uint64_t limit_ms)
         loop_timer_stop(loop, timer);
         timer->fn(timer->ctx);
     }
-    if (loop->guest_run != NULL)
-        loop->guest_run(loop->guest_ctx);
 }
 
 void loop_run(struct loop *loop)

@@ -1,5 +1,5 @@
-/* loop.h - the agent's only loop: one thread, one epoll. Descriptors, timers, and one guest (the HTTP server) that has
- * an epoll and deadlines of its own. Milliseconds are monotonic. Callbacks may add and remove anything. */
+/* loop.h - the only loop of each half of the agent: one thread, one epoll, descriptors and timers. Milliseconds are
+ * monotonic. Callbacks may add and remove anything. */
 #ifndef AGENT_LOOP_H
 #define AGENT_LOOP_H
 
@@ -34,10 +34,6 @@ struct loop_timer {
 };
 void loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t in_ms, loop_fn *fn, void *ctx);
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer);
-
-/* The guest: how long the loop may sleep at most (UINT64_MAX: no wish), and what to run every turn. */
-typedef uint64_t loop_limit_fn(void *ctx);
-void loop_set_guest(struct loop *loop, loop_limit_fn *limit, loop_fn *run, void *ctx);
 
 void loop_turn(struct loop *loop, uint64_t limit_ms);
 void loop_run(struct loop *loop); /* until loop_stop */

@@ -1,21 +1,10 @@
 /* rollout-agent - may install the executables of its configured services, and restart them. */
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/file.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
-#include "agent.h"
-#include "file.h"
-#include "log.h"
-#include "server.h"
-#include "service.h"
+#include "check.h"
+#include "half.h"
 #include "tls.h"
 
 #define EXIT_USAGE  64
@@ -24,10 +13,12 @@
 
 static void print_help(FILE *to)
 {
-    (void)fprintf(to, "usage: rollout-agent [--config FILE] [--check]\n"
+    (void)fprintf(to, "usage: rollout-agent [--config FILE] [--helper] [--check]\n"
                       "\n"
                       "  --config FILE  what to read (default " CONFIG_PATH ")\n"
-                      "  --check        read and check everything, print a summary, touch nothing\n"
+                      "  --helper       be the half behind helper-socket, which works on the services\n"
+                      "  --check        read and check everything, the units of the services too, print a\n"
+                      "                 summary, touch nothing; what mends a unit goes to stdout\n"
                       "  --version      print the version\n"
                       "  --help         print this\n"
                       "\n"
@@ -37,18 +28,16 @@ static void print_help(FILE *to)
 
 struct options {
     const char *config_path;
-    bool check;
+    bool check, helper;
 };
 
 /* Exits on --help, --version and misuse. */
 static struct options read_options(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+        {"helper", no_argument, NULL, 'r'},       {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
     };
     struct options options = {.config_path = CONFIG_PATH};
     int c;
@@ -58,6 +47,8 @@ static struct options read_options(int argc, char **argv)
             options.config_path = optarg;
         } else if (c == 'k') {
             options.check = true;
+        } else if (c == 'r') {
+            options.helper = true;
         } else if (c == 'h') {
             print_help(stdout);
             exit(0);
@@ -76,113 +67,52 @@ static struct options read_options(int argc, char **argv)
     return options;
 }
 
-static bool check_world(const struct config *config, struct err *err)
+static bool check_world(const struct config *config, unsigned halves, struct err *err)
 {
-    struct tls tls = {0};
-    bool ok = config_check_world(config, err) && (!config_uses_tls(config) || tls_load(config, &tls, err));
+    bool tls_meant = config_uses_tls(config) && (halves & HALF_NETWORK) != 0;
+    struct tls *tls = NULL;
+    bool ok;
 
-    tls_free(&tls);
+    if (halves == HALF_HELPER && config->helper_socket[0] == '\0')
+        return err_set(err, "--helper needs helper-socket in [agent], where the network half comes in");
+    ok = config_check_world(config, halves, err) && (!tls_meant || (tls = tls_load(config, err)) != NULL);
+    tls_unref(&tls);
     return ok;
 }
 
-/* Two agents on one state folder would each believe to be the only one. */
-static bool lock_state(struct agent *agent, struct err *err)
+static unsigned halves_meant(const struct options *options, const struct config *config)
 {
-    char path[PATH_MAX + 8];
-
-    if (!file_make_folder(agent->config.state, err))
-        return false;
-    (void)snprintf(path, sizeof path, "%s/lock", agent->config.state);
-    agent->state_lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (agent->state_lock_fd < 0)
-        return err_set(err, "cannot make %s: %s", path, strerror(errno));
-    return flock(agent->state_lock_fd, LOCK_EX | LOCK_NB) == 0 ||
-           err_set(err, "another rollout-agent works with %s", agent->config.state);
+    if (options->helper)
+        return HALF_HELPER;
+    return config->helper_socket[0] != '\0' ? HALF_NETWORK : HALF_NETWORK | HALF_HELPER;
 }
 
-static bool open_services(struct agent *agent, struct err *err)
+static bool run(struct agent *agent, unsigned halves, struct err *err)
 {
-    agent->services = calloc(agent->config.service_count, sizeof *agent->services);
-    if (agent->services == NULL)
-        abort();
-    for (unsigned i = 0; i < agent->config.service_count; i++) {
-        if (!service_open(&agent->services[i], agent, &agent->config.services[i], err))
-            return false;
-    }
-    return true;
-}
-
-struct signals {
-    struct agent *agent;
-    struct loop_slot slot;
-};
-
-static void on_signal(void *ctx)
-{
-    struct signals *signals = ctx;
-    struct signalfd_siginfo info;
-
-    if (read(signals->slot.fd, &info, sizeof info) != (ssize_t)sizeof info)
-        return;
-    log_event("stopping", "signal=%u", info.ssi_signo);
-    loop_stop(signals->agent->loop);
-}
-
-static bool watch_signals(struct signals *signals, struct err *err)
-{
-    sigset_t set;
-
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    signals->slot = (struct loop_slot){.fn = on_signal, .ctx = signals};
-    signals->slot.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return (signals->slot.fd >= 0 && loop_add(signals->agent->loop, &signals->slot, EPOLLIN)) ||
-           err_set(err, "cannot watch signals: %s", strerror(errno));
-}
-
-static bool run(struct agent *agent, struct err *err)
-{
-    struct signals signals = {.agent = agent, .slot = {.fd = -1}};
-    bool rc = false;
-
-    agent->loop = loop_new();
-    if (agent->loop == NULL)
-        return err_set(err, "cannot make an epoll: %s", strerror(errno));
-    if (ident_boot_id(agent->boot_id, err) && watch_signals(&signals, err) && lock_state(agent, err) &&
-        open_services(agent, err) && (agent->server = server_start(agent, err)) != NULL) {
-        loop_run(agent->loop);
-        rc = true;
-    }
-    server_stop(&agent->server);
-    for (unsigned i = 0; agent->services != NULL && i < agent->config.service_count; i++)
-        service_close(&agent->services[i]);
-    free(agent->services);
-    if (agent->state_lock_fd >= 0)
-        (void)close(agent->state_lock_fd);
-    if (signals.slot.fd >= 0)
-        (void)close(signals.slot.fd);
-    loop_free(&agent->loop);
-    return rc;
+    if (halves == HALF_HELPER)
+        return half_run_helper(agent, -1, err);
+    return halves == HALF_NETWORK ? half_run_network(agent, -1, -1, err) : half_run_both(agent, err);
 }
 
 int main(int argc, char **argv)
 {
     struct options options = read_options(argc, argv);
-    struct agent agent = {.state_lock_fd = -1};
+    struct agent agent = {.state_lock_fd = -1, .config_path = options.config_path};
     struct err err = {""};
+    unsigned halves;
     int rc = 0;
 
-    if (!config_read(options.config_path, &agent.config, &err) || !check_world(&agent.config, &err)) {
+    if (!config_read(options.config_path, &agent.config, &err) ||
+        !check_world(&agent.config, halves = halves_meant(&options, &agent.config), &err)) {
+        rc = EXIT_CONFIG;
+    } else if (options.check && (halves & HALF_HELPER) != 0 && !check_units(&agent.config, stdout, &err)) {
         rc = EXIT_CONFIG;
     } else if (options.check) {
         config_print_summary(&agent.config, stdout);
-    } else if (!run(&agent, &err)) {
+    } else if (!run(&agent, halves, &err)) {
         rc = 1;
     }
-    if (rc != 0)
+    if (err.text[0] != '\0')
         (void)fprintf(stderr, "rollout-agent: %s\n", err.text);
     config_free(&agent.config);
     return rc;

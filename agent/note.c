@@ -29,6 +29,8 @@ void note_read(const char *pidfile, struct note *note)
     int fd;
 
     *note = (struct note){.count = 0};
+    if (pidfile[0] == '\0')
+        return;
     if (snprintf(path, sizeof path, "%s" UPGRADE_NOTE_SUFFIX, pidfile) >= (int)sizeof path)
         return;
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);

@@ -19,6 +19,7 @@ struct note { /* {0}: there is none */
     char bytes[UPGRADE_NOTE_MAX];
 };
 
+/* pidfile "": there is no note. */
 void note_read(const char *pidfile, struct note *note);
 
 /* Not written between the two looks. A file's number may be given out again, and a sentence be said twice: all counts.

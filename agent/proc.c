@@ -64,6 +64,32 @@ bool proc_parse_socket_link(const char *link, uint64_t *inode)
     return sscanf(link, "socket:[%" SCNu64 "]%n", inode, &end) == 1 && end > 0 && link[end] == '\0';
 }
 
+bool proc_cgroup_has(const char *text, const char *unit)
+{
+    size_t length = strlen(unit);
+
+    /* 4:memory:/system.slice/app.service */
+    for (const char *at = text; (at = strstr(at, unit)) != NULL; at++) {
+        if (at > text && at[-1] == '/' && (at[length] == '/' || at[length] == '\n' || at[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static bool has_signal(const char *text, const char *key, int signal)
+{
+    const char *at = strstr(text, key);
+    uint64_t set;
+
+    return at != NULL && sscanf(at + strlen(key), "%" SCNx64, &set) == 1 && (set >> (signal - 1) & 1) != 0;
+}
+
+bool proc_signal_unheard(const char *text, int signal)
+{
+    return has_signal(text, "\nSigIgn:", signal) || has_signal(text, "\nShdPnd:", signal) ||
+           has_signal(text, "\nSigPnd:", signal);
+}
+
 bool proc_parse_pid(const char *text, uint32_t *pid)
 {
     size_t digits;

@@ -36,6 +36,13 @@ bool proc_parse_tcp(const char *line, struct proc_tcp *row);
 /* "socket:[12345]", what a link in /proc/PID/fd says. */
 bool proc_parse_socket_link(const char *link, uint64_t *inode);
 
+/* /proc/PID/cgroup: whether a part of a path in it, in any hierarchy, is the unit's folder. */
+bool proc_cgroup_has(const char *text, const char *unit);
+
+/* /proc/PID/status: is the signal ignored, or still waiting to be taken up (blocked, or the process is stopped)? False
+ * where the text does not say. */
+bool proc_signal_unheard(const char *text, int signal);
+
 /* One pid of a pid file: digits, blanks around them. */
 bool proc_parse_pid(const char *text, uint32_t *pid);
 

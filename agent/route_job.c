@@ -14,7 +14,7 @@ void route_release(struct request *rq)
 {
     struct err err = {""};
     uint64_t size_bytes = 0;
-    unsigned status = MHD_HTTP_OK;
+    unsigned status = HTTP_OK;
 
     if (rq->upload != NULL) {
         enum code code = release_end(&rq->upload, &size_bytes, &err);
@@ -24,7 +24,7 @@ void route_release(struct request *rq)
         }
         log_event("release_kept", "service=%s sha256=%s size_bytes=%llu", rq->service->config->name, rq->id,
                   (unsigned long long)size_bytes);
-        status = MHD_HTTP_CREATED;
+        status = HTTP_CREATED;
     } else if (!release_exists(rq->service->releases, rq->id, &size_bytes)) {
         request_refuse(rq, CODE_INTERNAL, "the release has gone");
         return;
@@ -54,7 +54,7 @@ static void start_job(struct request *rq, const struct job *ask)
     enum code code;
 
     if (known != NULL && job_same_ask(known, ask)) {
-        request_answer(rq, MHD_HTTP_OK, status_job_to_json(service, known));
+        request_answer(rq, HTTP_OK, status_job_to_json(service, known));
         return;
     }
     if (known != NULL) {
@@ -75,7 +75,7 @@ static void start_job(struct request *rq, const struct job *ask)
     else if (!job_run_start(service, ask, &err))
         request_refuse(rq, CODE_INTERNAL, "%s", err.text);
     else
-        request_answer(rq, MHD_HTTP_ACCEPTED, status_job_to_json(service, service->run.job));
+        request_answer(rq, HTTP_ACCEPTED, status_job_to_json(service, service->run.job));
 }
 
 void route_job_start(struct request *rq)
@@ -114,7 +114,7 @@ static void on_job_wait_over(void *ctx)
     struct request *rq = ((struct job_wait *)ctx)->rq;
 
     cancel_job_wait(rq);
-    request_answer(rq, MHD_HTTP_OK, status_job_to_json(rq->service, jobs_find(&rq->service->jobs, rq->id)));
+    request_answer(rq, HTTP_OK, status_job_to_json(rq->service, jobs_find(&rq->service->jobs, rq->id)));
 }
 
 void route_job(struct request *rq)
@@ -130,7 +130,7 @@ void route_job(struct request *rq)
         return;
     }
     if (job->state != JOB_RUNNING || wait_ms == 0) {
-        request_answer(rq, MHD_HTTP_OK, status_job_to_json(rq->service, job));
+        request_answer(rq, HTTP_OK, status_job_to_json(rq->service, job));
         return;
     }
     wait = calloc(1, sizeof *wait);

@@ -20,7 +20,7 @@ struct status_wait {
 
 void route_about(struct request *rq)
 {
-    request_answer(rq, MHD_HTTP_OK,
+    request_answer(rq, HTTP_OK,
                    json_pack("{s:i, s:s, s:s, s:[s,s,s,s,s,s,s,s,s]}", "version", WIRE_VERSION, "agent",
                              "rollout-agent/" ROLLOUT_VERSION, "node", rq->agent->config.node, "features", "claim",
                              "restart", "upgrade", "rollback", "health", "release", "previous", "wish",
@@ -55,7 +55,7 @@ static void answer_now(void *ctx)
     struct request *rq = ((struct status_wait *)ctx)->rq;
 
     cancel_wait(rq);
-    request_answer(rq, MHD_HTTP_OK, build(rq));
+    request_answer(rq, HTTP_OK, build(rq));
 }
 
 static void on_version(void *ctx)
@@ -88,7 +88,7 @@ static void answer_status(struct request *rq)
         return;
     }
     free(wait);
-    request_answer(rq, MHD_HTTP_OK, build(rq));
+    request_answer(rq, HTTP_OK, build(rq));
 }
 
 void route_services(struct request *rq)

@@ -9,7 +9,7 @@ static void answer_wish(struct request *rq, const char *rollout)
     uint64_t now_ms = claim_store_now_ms();
 
     request_answer(
-        rq, MHD_HTTP_OK,
+        rq, HTTP_OK,
         json_pack("{s:o}", "wish", wish_to_json(wishes_find(&rq->service->wishes, rollout, now_ms), now_ms)));
 }
 

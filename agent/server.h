@@ -1,16 +1,22 @@
-/* server.h - the agent's HTTP(S) side: one libmicrohttpd daemon as the guest of our loop.
+/* server.h - the agent's HTTP(S) side.
  *
- * Before a handler sees a request: the peer is allowed (tls.h), the framing is plain (one Content-Length at most, not
- * beside Transfer-Encoding, one Host), the route exists, and the body is whole or streamed away, within its limit.
- * Every step of a connection has an absolute deadline; libmicrohttpd's own counts inactivity only. */
+ * Before a request goes to the helper half (link.h): the peer's certificate is allowed (tls.h), its head is plain
+ * (http.h), the route exists. The body goes there piece by piece within its limit. Every state of a connection has
+ * an absolute deadline (conn.h); peers that are not known have CONN_UNKNOWN_MAX places between them, and one that
+ * comes later takes the oldest one's; a controller has peer-connections, and peer-requests a second. */
 #ifndef AGENT_SERVER_H
 #define AGENT_SERVER_H
 
 #include "agent.h"
 
+struct link;
+
 /* NULL with the reason. Logs the address that it listens on. */
-struct server *server_start(struct agent *agent, struct err *err);
-/* Requests that wait are answered (500, the agent stops); then all ends. */
+struct server *server_start(struct agent *agent, struct link *link, struct err *err);
+/* SIGHUP: reads config and certificates again (reload.h), and has the helper half of the same start do so.
+ * Connections stay, but those of a controller that is not allowed any more, which end with the answer at hand. */
+void server_reload(struct server *server);
+/* Requests that wait are cancelled and answered (500, the agent stops); then all ends. */
 void server_stop(struct server **server);
 
 #endif

@@ -1,29 +1,40 @@
-/* server_internal.h - what server.c (the daemon), conn.c (connections) and request.c (requests) share. */
+/* server_internal.h - what server.c (the door), conn.c (connections) and exchange.c (requests) share. */
 #ifndef AGENT_SERVER_INTERNAL_H
 #define AGENT_SERVER_INTERNAL_H
 
-#include <microhttpd.h>
-
 #include "agent.h"
+#include "limit.h"
+#include "tally.h"
+#include "tls.h"
 
 struct conn;
-struct request;
+struct exchange;
+struct link;
 
 struct server {
     struct agent *agent;
-    struct MHD_Daemon *daemon;
-    struct loop_slot slot;     /* MHD's epoll within ours */
-    struct conn *conns;        /* all open ones */
-    struct loop_timer sweep;   /* closes the ones past their deadline */
-    struct request *suspended; /* all that wait */
-    unsigned requests;         /* begun and not completed */
+    struct tls *tls; /* of new connections; NULL: plain */
+    struct door {
+        struct server *server;
+        struct loop_slot slot; /* fd -1: there is none */
+        bool metrics_only;     /* metrics-listen: plain, and nothing else is to be had there */
+    } door, side_door;
+    struct conn *conns;                            /* all that are not freed yet */
+    struct loop_timer round;                       /* looks at them all: deadlines, and who asked for it */
+    uint64_t serial;                               /* of the latest */
+    struct link *link;                             /* to the helper half */
+    struct exchange *exchanges;                    /* all that have begun and are not over */
+    uint64_t answer_limit_ms;                      /* longest that the helper half may take for one */
+    struct limit_rate rates[CONFIG_ALLOW_MAX + 1]; /* of each allowed name; the last one: who has none */
+    struct tally tally;
+    struct limit_rate log_rate; /* lines that strangers cause */
+    uint64_t unlogged;
     bool stopping;
 };
 
-/* request.c: libmicrohttpd's two callbacks. */
-enum MHD_Result server_on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *data_size, void **slot);
-void server_on_completed(void *ctx, struct MHD_Connection *connection, void **slot,
-                         enum MHD_RequestTerminationCode why);
+/* Let a round come so soon at the latest. */
+void server_round_in(struct server *server, uint64_t in_ms);
+/* A line of log that a stranger causes; few of them are written, the rest counted. */
+bool server_may_log(struct server *server);
 
 #endif

@@ -8,39 +8,14 @@
 #include "agent.h"
 #include "claim_store.h"
 #include "file.h"
+#include "find.h"
 #include "log.h"
-#include "proc.h"
+#include "out.h"
 #include "release.h"
-
-static bool is_ours(const struct service *service, const char *exe)
-{
-    char real[PATH_MAX];
-
-    if (strcmp(exe, service->config->executable) == 0)
-        return true;
-    return realpath(service->config->executable, real) != NULL && strcmp(exe, real) == 0;
-}
 
 bool service_ident(struct service *service, struct ident *ident, struct err *err)
 {
-    const char *pidfile = service->config->pidfile;
-    char text[64], exe[PATH_MAX];
-    uint32_t pid;
-
-    *ident = (struct ident){0};
-    if (!file_read_small(pidfile, text, sizeof text, err))
-        return false;
-    if (!proc_parse_pid(text, &pid))
-        return err_set(err, "the pid file %s holds no pid", pidfile);
-    if (!ident_read(pid, &service->hashes, ident, exe, err)) {
-        *ident = (struct ident){0};
-        return err_context(err, "the pid file %s is stale", pidfile);
-    }
-    if (!is_ours(service, exe)) {
-        *ident = (struct ident){0};
-        return err_set(err, "the pid file %s names process %u, which runs %.200s", pidfile, pid, exe);
-    }
-    return true;
+    return find_main(service->config, NULL, &service->hashes, ident, err);
 }
 
 bool service_installed(struct service *service, uint8_t sha256[SHA256_BYTES], struct err *err)
@@ -85,6 +60,7 @@ static void watch_claim(struct service *service)
 {
     uint64_t left_ms = claim_left_ms(&service->claim.claim, claim_store_now_ms());
 
+    out_watch(service);
     loop_timer_stop(service->agent->loop, &service->claim_timer);
     if (left_ms > 0)
         loop_timer_start(service->agent->loop, &service->claim_timer, left_ms, on_claim_due, service);
@@ -92,6 +68,7 @@ static void watch_claim(struct service *service)
 
 bool service_set_claim(struct service *service, struct claim_state *next, struct err *err)
 {
+    out_since(&next->claim, service->claim.claim.out_since_ms);
     if (!claim_store_save(service->claim_path, service->agent->boot_id, next, err)) {
         claim_state_clear(next);
         return false;
@@ -124,6 +101,7 @@ bool service_open(struct service *service, struct agent *agent, const struct ser
     if (!make_paths(service, err) || !claim_store_load(service->claim_path, agent->boot_id, &service->claim, err) ||
         !jobs_load(service->jobs_path, &service->jobs, err))
         return err_context(err, "service %s", config->name);
+    out_since(&service->claim.claim, service->claim.claim.out_since_ms);
     release_sweep(service->releases);
     if (!job_run_recover(service, err))
         return err_context(err, "service %s", config->name);
@@ -138,6 +116,7 @@ void service_close(struct service *service)
     if (service->agent == NULL)
         return; /* never opened */
     loop_timer_stop(service->agent->loop, &service->claim_timer);
+    loop_timer_stop(service->agent->loop, &service->out_timer);
     job_run_close(service);
     version_close(&service->version);
     claim_state_clear(&service->claim);

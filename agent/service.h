@@ -1,7 +1,5 @@
 /* service.h - one service of the agent: its config, its folder STATE/APP, its claim, its jobs, and the process that
- * runs it now, which is looked up afresh each time: pid file -> live process -> the configured executable, or one that
- * stood at that path before. A stale pid file, or a pid that somebody else has by now, is "not running", with the
- * reason. */
+ * runs it now (find.h). */
 #ifndef AGENT_SERVICE_H
 #define AGENT_SERVICE_H
 
@@ -21,8 +19,11 @@ struct service {
     char claim_path[PATH_MAX], jobs_path[PATH_MAX], releases[PATH_MAX];
     struct claim_state claim;
     struct loop_timer claim_timer; /* when the claim runs out */
+    struct loop_timer out_timer;   /* when it is told of next, out.h */
+    uint64_t job_ends[CODE_COUNT]; /* since the start */
     struct jobs jobs;
     struct job_run run;
+    struct child *started; /* the service itself, where this agent has started it; NULL: not, or it has ended */
     struct hash_cache hashes;
     struct version version;
     struct wishes wishes;
@@ -32,6 +33,7 @@ struct service {
 bool service_open(struct service *service, struct agent *agent, const struct service_config *config, struct err *err);
 void service_close(struct service *service);
 
+/* The process that serves, looked up afresh; pid 0 and the reason where there is none. */
 bool service_ident(struct service *service, struct ident *ident, struct err *err);
 /* SHA-256 of the file at the configured path. */
 bool service_installed(struct service *service, uint8_t sha256[SHA256_BYTES], struct err *err);

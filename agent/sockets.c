@@ -117,6 +117,30 @@ bool sockets_cover(const struct sockets *have, const struct sockets *wanted)
     return true;
 }
 
+static void nudge(const struct tcp_addr *addr)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(addr->port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(addr->port)};
+    int fd = socket(addr->v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    /* To a wildcard address the kernel connects over loopback. */
+    memcpy(&v4.sin_addr, addr->ip, sizeof v4.sin_addr);
+    memcpy(&v6.sin6_addr, addr->ip, sizeof v6.sin6_addr);
+    if (fd < 0)
+        return;
+    if (addr->v6)
+        (void)connect(fd, (const struct sockaddr *)(const void *)&v6, sizeof v6);
+    else
+        (void)connect(fd, (const struct sockaddr *)(const void *)&v4, sizeof v4);
+    (void)close(fd);
+}
+
+void sockets_nudge(const struct sockets *sockets)
+{
+    for (size_t i = 0; i < sockets->count; i++)
+        nudge(&sockets->listening[i]);
+}
+
 static void append_once(json_t *list, const struct tcp_addr *addr)
 {
     char text[TCP_ADDR_TEXT];

@@ -25,6 +25,9 @@ bool sockets_count(uint32_t pid, struct sockets *sockets, struct err *err);
 /* Whether all of `wanted` is among `have`. */
 bool sockets_cover(const struct sockets *have, const struct sockets *wanted);
 
+/* A connection to each of them, closed at once; for sockets of the agent's own network. Never waits. */
+void sockets_nudge(const struct sockets *sockets);
+
 /* The addresses as wire.h's `listening`: a wildcard becomes every address of this machine's interfaces, each once.
  * [::] stands for IPv4 too, as it does unless a service asks otherwise. A new reference. */
 json_t *sockets_to_json(const struct sockets *sockets);

@@ -42,7 +42,7 @@ bool tcp_table_read_proc(uint32_t pid, const struct tcp_ask *ask, struct tcp_row
     return any;
 }
 
-static bool shares_our_network(uint32_t pid)
+bool tcp_table_is_ours(uint32_t pid)
 {
     struct stat ours, theirs;
     char path[64];
@@ -58,7 +58,7 @@ bool tcp_table_read(uint32_t pid, const struct tcp_ask *ask, struct tcp_rows *ro
     struct log_quoted quoted;
     struct err why = {""};
 
-    if (shares_our_network(pid)) {
+    if (tcp_table_is_ours(pid)) {
         if (diag_read(ask, rows, &why))
             return true;
         if (!told)

@@ -10,6 +10,9 @@
 /* Rows are added. False: neither way can be read. */
 bool tcp_table_read(uint32_t pid, const struct tcp_ask *ask, struct tcp_rows *rows, struct err *err);
 
+/* The process is in the agent's own network namespace. */
+bool tcp_table_is_ours(uint32_t pid);
+
 /* The way through /proc alone. */
 bool tcp_table_read_proc(uint32_t pid, const struct tcp_ask *ask, struct tcp_rows *rows, struct err *err);
 

@@ -65,6 +65,9 @@
  *   GET    /v1/services/APP/wish?rollout=ID   {"wish":WISH|null}: the one of that rollout
  *   POST   /v1/services/APP/wish/taken  {"rollout","id","holder","effect"} -> 200 {"wish":WISH}; not there: 404
  *
+ *   GET    /metrics                     Prometheus' text format, for whoever may ask here; with metrics-listen for
+ *                                       anybody there, over plain HTTP
+ *
  * A job id is ROLLOUT/NODE/STEP/ATTEMPT; in a URL everything behind jobs/ is the id, slashes included.
  * A client names a service, never a path, a command or an environment. */
 #ifndef AGENT_WIRE_H
@@ -100,10 +103,13 @@
     X(BUSY, 409, "busy")                                                                                               \
     X(NO_RELEASE, 409, "no_release")                                                                                   \
     X(FENCE_STALE, 412, "fence_stale")                                                                                 \
+    X(TIMEOUT, 408, "timeout")                                                                                         \
+    X(HEAD_TOO_LARGE, 431, "head_too_large")                                                                           \
     X(TOO_LARGE, 413, "too_large")                                                                                     \
     X(HASH_MISMATCH, 422, "hash_mismatch")                                                                             \
     X(INTERNAL, 500, "internal")                                                                                       \
     X(NO_SPACE, 507, "no_space")                                                                                       \
+    X(UNAVAILABLE, 503, "unavailable") /* the half of the agent that works is not there; ask again */                  \
     X(JOB_OK, 0, "ok")                                                                                                 \
     X(JOB_NOT_RUNNING, 0, "not_running")           /* there is no process to restart */                                \
     X(JOB_NO_SUCCESSOR, 0, "no_successor")         /* the old process goes on, no new one came in time or will come */ \
@@ -111,6 +117,11 @@
     X(JOB_WRONG_EXECUTABLE, 0, "wrong_executable") /* untouched: what is installed is not what a restart would keep */ \
     X(JOB_TWO_SERVERS, 0, "two_servers")           /* the old one still accepts connections beside the new */          \
     X(JOB_SWAP_FAILED, 0, "swap_failed")           /* the file could not be put in place; nothing was signalled */     \
+    X(JOB_OLD_STAYS, 0, "old_still_there")         /* it holds on, though a new process is there or it was killed */   \
+    X(JOB_NOT_HEALTHY, 0, "not_healthy")           /* the new process took over, but answers nothing at its URL */     \
+    X(JOB_DIED_LATER, 0, "died_later")             /* the new process took over, and ended before it answered */       \
+    X(JOB_SIGNAL_IGNORED, 0, "signal_ignored")     /* it does not heed the signal; the text says what became of it */  \
+    X(JOB_NOT_STARTED, 0, "not_started")           /* the executable, or its unit, cannot be started */                \
     X(JOB_INTERRUPTED, 0, "interrupted")           /* the agent was stopped in mid-job; look at the status */
 
 #endif

@@ -195,6 +195,30 @@ bool agent_read_status(const char *body, size_t size, struct agent_status *s, st
     return err_context(err, "the status");
 }
 
+bool agent_read_services(const char *body, size_t size, struct agent_status **services, uint32_t *n, struct err *err)
+{
+    json_t *o = json_read(body, size, err);
+    const json_t *list = json_is_object(o) ? json_opt_array(o, "services") : NULL;
+    size_t count = list != NULL ? json_array_size(list) : 0;
+    bool good = list != NULL || (o != NULL && err_set(err, "\"services\" is missing"));
+
+    *services = mem_zero(count, sizeof **services);
+    *n = 0;
+    while (good && *n < count) {
+        struct agent_status *s = &(*services)[(*n)++];
+        s->owner = json_incref(json_array_get(list, *n - 1));
+        good = json_is_object(s->owner) ? read_status(s->owner, s, err) : err_set(err, "one is no object");
+    }
+    json_decref(o);
+    if (good)
+        return true;
+    while (*n > 0)
+        agent_status_clear(&(*services)[--*n]);
+    free(*services);
+    *services = NULL;
+    return err_context(err, "the services");
+}
+
 static void move(const char **text, struct pool *pool)
 {
     if (*text != NULL)

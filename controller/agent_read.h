@@ -57,6 +57,8 @@ struct agent_status {
     json_t *owner; /* of the texts above; NULL = a pool, which has the arrays, too */
 };
 bool agent_read_status(const char *body, size_t size, struct agent_status *, struct err *);
+/* GET of all services. The array is the caller's to free, after agent_status_clear of each. Both 0 on failure. */
+bool agent_read_services(const char *body, size_t size, struct agent_status **, uint32_t *n, struct err *);
 /* Move all that it has into a pool: a tenth of a tree's memory. */
 void agent_status_settle(struct agent_status *, struct pool *);
 void agent_status_clear(struct agent_status *);

@@ -101,15 +101,15 @@ struct answer {
     bool claim_live;          /* STATUS: its ttl has not run out */
     uint64_t up, down, drain; /* PEERS: by the node's peers: takes new requests / marked down / marked draining */
     uint64_t seen;            /* PEERS: peers that are in their upstream at all */
-    bool elsewhere;           /* PEERS: one of their servers stands in an upstream that the plan does not know of */
-    bool claim_gone;          /* JOB, UNDO: refused because there is no claim at all */
-    uint32_t active;          /* PEERS: requests held, summed */
-    bool ours_out;            /* FLOOR: too few are up, and some of those that are not are ours in motion */
-    bool one_by_one;          /* PEERS: nothing but these was read, so it may be asked again at once */
-    uint32_t generation;      /* PEERS: changes when an nginx whose `active` is not exact was reloaded */
-    uint8_t wish;             /* WISH, RENEW: enum wish, of our rollout; text says who */
-    bool wish_taken;          /* it is marked so */
-    uint32_t wish_age_ms;     /* since the agent got it */
+    bool elsewhere;  /* PEERS: the node is in use at one of their load balancers where the plan does not know of it */
+    bool claim_gone; /* JOB, UNDO: refused because there is no claim at all */
+    uint32_t active; /* PEERS: requests held, summed */
+    bool ours_out;   /* FLOOR: too few are up, and some of those that are not are ours in motion */
+    bool one_by_one; /* PEERS: nothing but these was read, so it may be asked again at once */
+    uint32_t generation;  /* PEERS: changes when an nginx whose `active` is not exact was reloaded */
+    uint8_t wish;         /* WISH, RENEW: enum wish, of our rollout; text says who */
+    bool wish_taken;      /* it is marked so */
+    uint32_t wish_age_ms; /* since the agent got it */
     uint64_t wish_id;
     char text[ANSWER_TEXT_MAX]; /* for people: why not, or "" */
 };
@@ -128,12 +128,18 @@ struct served {
     uint32_t errors; /* answers with a 5xx */
     uint32_t fails;  /* requests that nginx counts as failed */
 };
+/* Where else it is in use, unknown to the plan: not taken out there, so not silent (I2). */
+enum elsewhere {
+    ELSEWHERE_NOT,
+    ELSEWHERE_SERVER, /* its server stands in another upstream as well, since the first list */
+    ELSEWHERE_ADDRESS /* a server that the plan has not is another address that its node's service listens on */
+};
 enum peer_state { PEER_UNKNOWN, PEER_UP, PEER_DRAINING, PEER_DOWN, PEER_UNAVAIL };
 struct seen_peer {
     uint8_t state; /* enum peer_state; PEER_UNKNOWN where the upstream does not list it */
     bool backup;
-    bool exact;     /* of a look at one server: `active` says all. Where it does not, the list and the agent must */
-    bool elsewhere; /* since the first list its server stands in another upstream as well, which the plan has not */
+    bool exact;        /* of a look at one server: `active` says all. Where it does not, the list and the agent must */
+    uint8_t elsewhere; /* enum elsewhere; of several peers of one node at a load balancer, the first has _ADDRESS */
     uint32_t active;
     struct served own;    /* while the plan bakes by what nginx counts, else zero */
     struct served others; /* the other peers of its upstream while they were up and not backup, its node's own left out;

@@ -91,6 +91,23 @@ static const char *why_of(const struct call *c, CURLcode rc)
     return why;
 }
 
+/* The end of the first certificate of the chain, which is the peer's own. -1 is no time either. */
+static int64_t cert_ends_s(CURL *easy)
+{
+    struct curl_certinfo *info = NULL;
+
+    if (curl_easy_getinfo(easy, CURLINFO_CERTINFO, &info) != CURLE_OK || info == NULL || info->num_of_certs < 1)
+        return 0;
+    for (const struct curl_slist *row = info->certinfo[0]; row != NULL; row = row->next)
+        if (strncasecmp(row->data, "Expire date:", 12) == 0) {
+            struct tm tm = {0};
+            return strptime(row->data + 12, "%Y-%m-%d %H:%M:%S", &tm) != NULL
+                       ? (int64_t)timegm(&tm)
+                       : (int64_t)curl_getdate(row->data + 12, NULL); /* as libcurl with OpenSSL writes it */
+        }
+    return 0;
+}
+
 static void end_by_curl(struct calls *calls, struct call *c, CURLcode rc)
 {
     long sent_bytes = 0, status = 0;
@@ -99,6 +116,7 @@ static void end_by_curl(struct calls *calls, struct call *c, CURLcode rc)
 
     (void)curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
     (void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+    c->result.cert_ends_s = cert_ends_s(c->easy);
     if (c->over_cap) {
         (void)snprintf(over, sizeof over, "the answer is longer than %zu bytes", c->cap_bytes);
         why = over;

@@ -36,6 +36,7 @@ struct call_request {
     const char *body; /* copied; NULL = none. Sent as application/json */
     size_t body_bytes;
     const char *body_file; /* instead: the bytes of this file, streamed as application/octet-stream */
+    bool show_cert;        /* tell when the certificate of a new connection ends */
     bool fresh;            /* over a connection of its own, closed behind it */
     uint32_t limit_ms;     /* for the whole call, never 0 */
     size_t cap_bytes;      /* of the answer's body, never 0 */
@@ -53,12 +54,14 @@ enum call_failure {
 struct call_result {
     void *tag;
     enum call_failure failure;
-    int status;        /* HTTP status; 0 = no answer */
-    char *body;        /* terminated behind body_bytes, never NULL; call_result_free */
-    size_t body_bytes; /* whole only when CALL_FINE */
-    uint32_t took_ms;  /* from leaving the queue to the end */
-    uint32_t age_ms;   /* collected so long after leaving the queue: what the answer says is at most so old */
-    char text[320];    /* not CALL_FINE: "GET lb1 (127.0.0.1:8080): what went wrong", for people; else "" */
+    int status;          /* HTTP status; 0 = no answer */
+    char *body;          /* terminated behind body_bytes, never NULL; call_result_free */
+    size_t body_bytes;   /* whole only when CALL_FINE */
+    int64_t cert_ends_s; /* UNIX seconds: the end of the certificate that the peer showed on a new connection; <= 0:
+                            none, not known */
+    uint32_t took_ms;    /* from leaving the queue to the end */
+    uint32_t age_ms;     /* collected so long after leaving the queue: what the answer says is at most so old */
+    char text[320];      /* not CALL_FINE: "GET lb1 (127.0.0.1:8080): what went wrong", for people; else "" */
 };
 
 /* connect_limit_ms: for name, connection and TLS of each call together, within its limit. */

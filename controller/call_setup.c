@@ -153,7 +153,6 @@ static void set_limits(struct call *c, const struct call_request *q, uint32_t co
 
     SET(c, CURLOPT_TIMEOUT_MS, (long)q->limit_ms);
     SET(c, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
-    SET(c, CURLOPT_FORBID_REUSE, q->last ? 1L : 0L);
     SET(c, CURLOPT_BUFFERSIZE, q->cap_bytes > LARGE_CAP_BYTES ? LARGE_BUFFER_BYTES : SMALL_BUFFER_BYTES);
     SET(c, CURLOPT_WRITEDATA, c);
     SET(c, CURLOPT_ERRORBUFFER, c->error);
@@ -245,7 +244,8 @@ struct call *call_new(struct handles *h, const struct call_request *q, const str
     set_headers(c, q);
     SET(c, CURLOPT_URL, q->url);
     SET(c, CURLOPT_FRESH_CONNECT, q->fresh ? 1L : 0L);
-    SET(c, CURLOPT_FORBID_REUSE, q->fresh ? 1L : 0L);
+    SET(c, CURLOPT_FORBID_REUSE, q->fresh || q->last ? 1L : 0L);
+    SET(c, CURLOPT_CERTINFO, q->show_cert ? 1L : 0L);
     *good = set_body(c, q);
     return c;
 }

@@ -8,12 +8,12 @@
 
 #include "alive.h"
 #include "common/duration.h"
-#include "common/mem.h"
 #include "left_out.h"
 #include "lines.h"
+#include "live.h"
 #include "loop.h"
 #include "mend.h"
-#include "outlet.h"
+#include "show.h"
 #include "signals.h"
 #include "store.h"
 #include "vigil.h"
@@ -96,73 +96,103 @@ int command_await_dead(struct session *s, bool repair, struct complaints *c)
     return verdict == VIGIL_ALIVE ? command_complain(c) : 0;
 }
 
-/* Lines of the events that were made durable together: they go out together. */
-struct shower {
-    struct outlet out;
-    FILE *lines; /* into text */
-    char *text;
-    size_t size;
+/* What the loop tells, and whom. */
+struct telling {
+    const struct plan *plan;
+    struct view *view;
+    struct live *live;
+    struct shows shows;
 };
 
-static void show_line(void *ctx, const struct view *v, const struct event *e)
+static void tell_event(void *ctx, const struct view *v, const struct event *e)
 {
-    struct shower *s = ctx;
-
-    lines_event(s->lines, v, e);
+    shows_event(&((struct telling *)ctx)->shows, v, e);
 }
 
-static void show_all(void *ctx)
+static void tell_all(void *ctx)
 {
-    struct shower *s = ctx;
+    struct telling *t = ctx;
 
-    if (fflush(s->lines) != 0)
-        abort(); /* out of memory */
-    outlet_put(&s->out, s->text, s->size);
-    rewind(s->lines);
+    shows_flush(&t->shows, t->view);
 }
 
-static void shower_end(struct shower *s)
+static void tell_moment(void *ctx, const struct run *r)
 {
-    outlet_end(&s->out);
-    (void)fclose(s->lines);
-    free(s->text);
+    struct telling *t = ctx;
+
+    live_look(t->live, r, t->plan);
+    shows_tick(&t->shows, t->view);
+}
+
+/* What a rollout is written to: the journal, and what says that its process lives. Whatever cannot be opened is found
+ * before anything is changed. */
+struct records {
+    struct store *store;
+    int alive;
+};
+
+static bool open_records(struct records *r, const struct options *o, const struct plan *p, struct err *err)
+{
+    r->alive = -1;
+    r->store = store_sqlite_open(o->state, err);
+    if (r->store != NULL)
+        r->alive = alive_say(o->state, p->rollout, err);
+    if (r->alive >= 0)
+        return true;
+    if (r->store != NULL)
+        r->store->ops->close(r->store);
+    return err_context(err, "no place for the journal (--state DIR names another)");
+}
+
+static void close_records(struct records *r)
+{
+    r->store->ops->close(r->store);
+    (void)close(r->alive);
+}
+
+static int roll(struct session *s, const struct plan *p, struct store *store, struct telling *t)
+{
+    struct loop loop = {.plan = p,
+                        .store = store,
+                        .world = world_net_open(p, s->calls),
+                        .view = t->view,
+                        .show = tell_event,
+                        .show_all = tell_all,
+                        .tick = t->shows.tick_ms != UINT32_MAX ? tell_moment : NULL,
+                        .tick_ms = t->shows.tick_ms,
+                        .show_ctx = t,
+                        .signal = signals_seen,
+                        .wished = signals_wished};
+    char *mend = mend_command(s->options, p->service);
+    int code = loop_run(&loop);
+
+    (void)shows_end(&t->shows, t->view, code, mend);
+    if (ferror(stdout))
+        lines_report(stderr, t->view, mend); /* a node that is out is never left out silently */
+    free(mend);
+    loop.world->ops->close(loop.world);
+    return code;
 }
 
 int command_run(struct session *s, const struct plan *p)
 {
     struct err err = {.text = ""};
-    struct shower shower = {.out = {.to = stdout}};
-    struct loop loop = {.plan = p,
-                        .show = show_line,
-                        .show_all = show_all,
-                        .show_ctx = &shower,
-                        .signal = signals_seen,
-                        .wished = signals_wished};
-    char *mend;
-    int code, alive = -1;
+    struct telling telling = {.plan = p};
+    struct records records;
+    int code;
 
-    loop.store = store_sqlite_open(s->options->state, &err);
-    if (loop.store != NULL)
-        alive = alive_say(s->options->state, p->rollout, &err);
-    if (alive < 0) {
-        if (loop.store != NULL)
-            loop.store->ops->close(loop.store);
-        (void)err_context(&err, "no place for the journal (--state DIR names another)");
+    if (!open_records(&records, s->options, p, &err))
         return command_bad(EXIT_CONFIG, &err);
+    if (shows_open(&telling.shows, s->options, stdout, &err)) {
+        telling.view = view_new(p);
+        telling.live = live_new(p);
+        telling.view->live = telling.live;
+        code = roll(s, p, records.store, &telling);
+        view_free(&telling.view);
+        live_free(&telling.live);
+    } else {
+        code = command_bad(EXIT_CONFIG, &err);
     }
-    shower.lines = mem_must(open_memstream(&shower.text, &shower.size));
-    loop.view = view_new(p);
-    loop.world = world_net_open(p, s->calls);
-    code = loop_run(&loop);
-    shower_end(&shower);
-    mend = mend_command(s->options, p->service);
-    lines_report(stdout, loop.view, mend);
-    if (ferror(stdout))
-        lines_report(stderr, loop.view, mend); /* a node that is out is never left out silently */
-    free(mend);
-    loop.world->ops->close(loop.world);
-    loop.store->ops->close(loop.store);
-    (void)close(alive);
-    view_free(&loop.view);
+    close_records(&records);
     return code;
 }

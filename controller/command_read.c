@@ -9,8 +9,8 @@
 #include "common/duration.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "event_json.h"
 #include "lines.h"
-#include "node_pack.h"
 #include "status.h"
 #include "told.h"
 
@@ -220,37 +220,9 @@ static void show_line(void *ctx, const struct told *told, const struct event *e)
     lines_every_event(stdout, told->view, e);
 }
 
-static json_t *state_of(const struct event *e)
-{
-    char *text = node_pack(&e->state);
-    json_t *o = json_read(text, strlen(text), NULL);
-
-    free(text);
-    return o != NULL ? o : json_null();
-}
-
 static void show_json(void *ctx, const struct told *told, const struct event *e)
 {
-    const struct plan *p = told->plan;
-    char at[STATUS_TIME];
-    bool of_node = e->kind == EVENT_STEP || e->kind == EVENT_NOTE, of_lease = e->kind == EVENT_LEASED;
-    json_t *o = mem_must(json_pack("{s:I,s:s,s:s,s:o}", "seq", (json_int_t)e->seq, "at", status_time(e->wall_ms, at),
-                                   "event", event_name(e->kind), "text", json_text(e->text)));
-
-    if (of_node) {
-        (void)json_object_set_new(o, "node", json_text(p->nodes[e->node].name));
-        (void)json_object_set_new(o, "step", json_string(step_row((enum step)e->state.step)->name));
-        (void)json_object_set_new(o, "state", state_of(e));
-    }
-    if (e->kind == EVENT_STEP)
-        (void)json_object_set_new(o, "from", json_string(step_row((enum step)e->from)->name));
-    if (of_lease) {
-        (void)json_object_set_new(o, "upstream", json_text(p->upstreams[e->upstream].name));
-        (void)json_object_set_new(o, "lb", json_text(p->lbs[p->upstreams[e->upstream].lb].name));
-    }
-    if (e->kind == EVENT_ENDED)
-        (void)json_object_set_new(o, "exit_code", json_integer(e->code));
-    json_append(ctx, o);
+    json_append(ctx, event_json(told->plan, e));
 }
 
 int command_show(struct options *o)

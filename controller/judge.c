@@ -84,6 +84,8 @@ static struct verdict judge_claim(struct node *n, const struct plan *p, const st
 {
     if (a->kind == ANS_OK)
         n->claim_fence = p->fence;
+    if (a->kind == ANS_FENCED && n->step == STEP_CLAIM)
+        return go(STEP_DONE, WHY_CLAIM); /* what is there is another's: not ours to drop */
     return effect(a, WHY_CLAIM);
 }
 
@@ -251,7 +253,7 @@ static struct verdict judge_settle(struct node *n, const struct plan *p, const s
         return good();
     }
     if ((n->job == ASK_NONE && p->kind != PLAN_REPAIR) || n->loose)
-        return go(STEP_OUT, WHY_CHANGED);
+        return go(STEP_OUT, a->ident.pid == 0 ? WHY_GONE : WHY_CHANGED);
     return bad(a->ident.pid == 0 ? WHY_GONE : WHY_UNDO);
 }
 

@@ -41,7 +41,9 @@ static struct verdict judge_review(struct node *n, const struct plan *p, const s
         return n->out_mask != 0         ? bad(WHY_CLAIM)
                : p->kind == PLAN_REPAIR ? go(STEP_DONE, WHY_NONE)
                                         : judge_resume_anew(n);
-    n->loose = !p->nodes[n->id].in_place && ((n->peers_mask & ~a->down) != 0 || (a->active != 0 && !p->drain_proceed));
+    /* Each of its peers counts, also one that was not the dead rollout's to take out: it may be in use by now. */
+    n->loose = !p->nodes[n->id].in_place &&
+               (p->nodes[n->id].partial || a->down != all_peers(n, p) || (a->active != 0 && !p->drain_proceed));
     n->generation = a->generation;
     return good();
 }

@@ -19,6 +19,7 @@ struct filling {
     bool *taken;     /* n_peers: found by its text */
     uint32_t *times; /* n_peers: found at all */
     bool *elsewhere; /* n_peers: in another upstream too */
+    bool *more;      /* n_peers: its node has another address there */
 };
 
 static int order_of(const struct plan *plan, uint32_t row, uint32_t upstream, const char *server)
@@ -43,6 +44,7 @@ struct lb_view *lb_view_new(const struct plan *plan)
     struct lb_view *v = mem_zero(1, sizeof *v);
 
     v->plan = plan;
+    v->known = lb_known_new(plan);
     v->meter = plan_gates(plan) ? lb_meter_new(plan) : NULL;
     v->upstreams = mem_zero(plan->n_upstreams, sizeof *v->upstreams);
     v->first_ids = mem_zero(plan->n_upstreams, sizeof *v->first_ids);
@@ -77,6 +79,7 @@ void lb_view_free(struct lb_view **view)
     for (uint32_t i = 0; i < v->n_closed; i++)
         free(v->closed[i].server);
     free(v->closed);
+    lb_known_free(&v->known);
     lb_meter_free(&v->meter);
     free(v);
     *view = NULL;
@@ -186,15 +189,48 @@ static void keep_closed(struct lb_view *v, uint32_t upstream, const struct lb_pe
 }
 
 /* A server that is not the plan's in this upstream, but in another one there: what is taken out is still in use. */
-static void mark_elsewhere(const struct filling *f, const struct lb_peer *p)
+static bool mark_elsewhere(const struct filling *f, const struct lb_peer *p)
 {
     struct lb_view *v = f->view;
+    bool found = false;
 
     for (uint32_t u = 0; u < v->plan->n_upstreams && p->state != PEER_DOWN; u++) {
         uint32_t row = v->plan->upstreams[u].lb == f->lb && u != f->upstream ? row_by_text(v, u, p->server) : NO_ROW;
 
         if (row != NO_ROW)
-            f->elsewhere[row] = true;
+            f->elsewhere[row] = found = true;
+    }
+    return found;
+}
+
+/* It is one of the node's peers of the plan, only spelled otherwise. */
+static bool is_peer_of(const struct filling *f, uint16_t node, const char *server)
+{
+    const struct plan *plan = f->view->plan;
+    const struct plan_node *n = &plan->nodes[node];
+
+    for (uint32_t i = n->first_peer; i < n->first_peer + n->n_peers; i++)
+        if (plan->peers[i].upstream == f->upstream && addr_same(plan->peers[i].server, server))
+            return true;
+    return false;
+}
+
+/* Nor is it the plan's anywhere, but an address where a node of it listens. */
+static void mark_more(const struct filling *f, const struct lb_peer *p)
+{
+    const struct plan *plan = f->view->plan;
+    uint32_t next = 0;
+    int32_t node;
+
+    while (p->state != PEER_DOWN && (node = lb_known_next(f->view->known, f->lb, p->server, &next)) >= 0) {
+        const struct plan_node *n = &plan->nodes[node];
+
+        for (uint32_t i = n->first_peer; i < n->first_peer + n->n_peers && !is_peer_of(f, (uint16_t)node, p->server);
+             i++)
+            if (plan_peer_lb(plan, i) == f->lb) {
+                f->more[i] = true;
+                break;
+            }
     }
 }
 
@@ -205,11 +241,11 @@ static void take_elsewhere(const struct filling *f)
     for (uint32_t i = 0; i < v->plan->n_peers; i++) {
         if (v->plan->upstreams[v->plan->peers[i].upstream].lb != f->lb)
             continue;
-        v->peers[i].elsewhere = f->elsewhere[i] && !v->elsewhere[i];
-        if (!v->read_once[f->lb]) { /* it was so when the plan was made, and meant so */
+        if (!v->read_once[f->lb]) /* it was so when the plan was made, and meant so */
             v->elsewhere[i] = f->elsewhere[i];
-            v->peers[i].elsewhere = false;
-        }
+        v->peers[i].elsewhere = f->more[i]                            ? ELSEWHERE_ADDRESS
+                                : f->elsewhere[i] && !v->elsewhere[i] ? ELSEWHERE_SERVER
+                                                                      : ELSEWHERE_NOT;
     }
     v->read_once[f->lb] = true;
 }
@@ -239,8 +275,10 @@ static bool on_peer(void *ctx, const struct lb_peer *p, struct err *err)
     uint32_t row;
 
     (void)err;
-    if (!f->second && (f->upstream == NO_ROW || row_by_text(v, f->upstream, p->server) == NO_ROW))
-        mark_elsewhere(f, p);
+    if (!f->second && (f->upstream == NO_ROW || row_by_text(v, f->upstream, p->server) == NO_ROW)) {
+        if (!mark_elsewhere(f, p))
+            mark_more(f, p);
+    }
     if (f->upstream == NO_ROW)
         return true;
     if (!f->second) {
@@ -304,6 +342,7 @@ bool lb_view_fill(struct lb_view *v, uint16_t lb, const char *body, size_t size,
     f.found = mem_zero(v->plan->n_upstreams, sizeof *f.found);
     f.taken = mem_zero(v->plan->n_peers, sizeof *f.taken);
     f.elsewhere = mem_zero(v->plan->n_peers, sizeof *f.elsewhere);
+    f.more = mem_zero(v->plan->n_peers, sizeof *f.more);
     f.times = mem_zero(v->plan->n_peers, sizeof *f.times);
     lb_view_forget(v, lb);
     if (v->meter != NULL)
@@ -324,6 +363,7 @@ bool lb_view_fill(struct lb_view *v, uint16_t lb, const char *body, size_t size,
     free(f.taken);
     free(f.times);
     free(f.elsewhere);
+    free(f.more);
     return good;
 }
 

@@ -2,6 +2,7 @@
 #ifndef CONTROLLER_LB_VIEW_H
 #define CONTROLLER_LB_VIEW_H
 
+#include "lb_known.h"
 #include "lb_list.h"
 #include "lb_meter.h"
 #include "plan.h"
@@ -25,8 +26,9 @@ struct lb_view {
     uint32_t *order;                 /* n_peers, sorted by upstream and server: how a row is found */
     struct lb_closed *closed;        /* n_closed */
     uint32_t n_closed, closed_cap;
-    bool *elsewhere;         /* n_peers: was so in the first list already; see seen_peer */
-    bool *read_once;         /* n_lbs: a list of it has been read whole */
+    bool *elsewhere; /* n_peers: its server was so in the first list already, and is meant so; see seen_peer */
+    bool *read_once; /* n_lbs: a list of it has been read whole */
+    struct lb_known *known;
     struct lb_meter *meter;  /* NULL where the plan has no gate */
     const struct plan *plan; /* borrowed */
 };

@@ -6,6 +6,8 @@
 #include "common/duration.h"
 #include "common/sha256.h"
 #include "gate.h"
+#include "moment.h"
+#include "wall.h"
 
 static void stamp(FILE *f, int64_t wall_ms)
 {
@@ -117,6 +119,16 @@ void lines_every_event(FILE *f, const struct view *v, const struct event *e)
     }
     (void)fputc('\n', f);
     (void)fflush(f);
+}
+
+void lines_heartbeat(FILE *f, const struct view *v)
+{
+    int64_t now_ms = wall_now_ms();
+
+    stamp(f, now_ms);
+    (void)fprintf(f, "%-*s  ", v->name_width, "heartbeat");
+    moment_all(f, v, now_ms);
+    (void)fputc('\n', f);
 }
 
 static void count_outcomes(FILE *f, const struct view *v)

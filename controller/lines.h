@@ -12,6 +12,9 @@ void lines_event(FILE *, const struct view *, const struct event *);
 /* The same, and of the events that a running rollout has no line for as well. */
 void lines_every_event(FILE *, const struct view *, const struct event *);
 
+/* What is awaited and why, now: said where nothing else was for a while. */
+void lines_heartbeat(FILE *, const struct view *);
+
 /* "rollout ID, fence N: service app, 3 nodes, to release ...": what a plan is about, without an end of line. */
 void lines_plan(FILE *, const struct plan *);
 

@@ -3,21 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/mem.h"
 #include "run.h"
+#include "wall.h"
 
 #define LOOP_INPUTS     256
 #define LOOP_JOURNAL_MS 20 /* so late is in the journal what was only seen */
-
-static int64_t wall_now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* What must not leave before the journal has the events so far: all but mere reading. */
 static bool changes(const struct plan *p, const struct action *a)
@@ -169,13 +161,26 @@ static void stop_by_signal(struct run *r, const struct plan *p, int number, stru
     run_stop(r, p, RUN_STOP_PERSON, text, t);
 }
 
+/* Those who watch see time pass, too. Returns how long may be waited until they are due again. */
+static uint32_t tick(const struct loop *l, const struct run *r, uint32_t elapsed_ms, uint32_t *since_ms)
+{
+    if (l->tick == NULL)
+        return UINT32_MAX;
+    *since_ms = ms_later(*since_ms, elapsed_ms);
+    if (*since_ms >= l->tick_ms) {
+        l->tick(l->show_ctx, r);
+        *since_ms = 0;
+    }
+    return l->tick_ms - *since_ms;
+}
+
 int loop_run(const struct loop *l)
 {
     static struct input inputs[LOOP_INPUTS];
     struct run *r = run_new(l->plan);
     struct pending n = {0};
     int signals = 0, code;
-    uint32_t wait_ms = 0;
+    uint32_t wait_ms = 0, since_tick_ms = 0, tick_wait_ms;
 
     begin(l, r, &n);
     while (!run_over(r) && signals < 2) {
@@ -189,7 +194,9 @@ int loop_run(const struct loop *l)
         if (signals > 0)
             stop_by_signal(r, l->plan, number, &n.t);
         turn_around(l, r, &n, false);
+        tick_wait_ms = tick(l, r, elapsed_ms, &since_tick_ms);
         wait_ms = run_wait_ms(r, l->plan);
+        wait_ms = wait_ms < tick_wait_ms ? wait_ms : tick_wait_ms;
         if (n.t.n_events > 0 && wait_ms > LOOP_JOURNAL_MS)
             wait_ms = LOOP_JOURNAL_MS;
     }

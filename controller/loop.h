@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "plan.h"
+#include "run.h"
 #include "store.h"
 #include "view.h"
 #include "world.h"
@@ -17,6 +18,8 @@ struct loop {
     struct view *view;
     void (*show)(void *ctx, const struct view *, const struct event *); /* after each event */
     void (*show_all)(void *ctx);                                        /* after some; may be NULL */
+    void (*tick)(void *ctx, const struct run *);                        /* the moment (live.h); may be NULL */
+    uint32_t tick_ms;                                                   /* how often, at least, where there is one */
     void *show_ctx;
     int (*signal)(int *count); /* the signal that came last and how many have come; 0 = none */
     bool (*wished)(enum wish); /* whether such a signal has come since the last time; NULL = none ever */

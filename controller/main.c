@@ -72,6 +72,8 @@ static int dispatch(struct options *o)
         return command_history(o);
     case COMMAND_SHOW:
         return command_show(o);
+    case COMMAND_AGENTS:
+        return command_agents(o);
     case COMMAND_PAUSE:
     case COMMAND_ABORT:
     case COMMAND_PROMOTE:

@@ -59,6 +59,12 @@ void node_leave_be(struct node *n, uint64_t peers)
     n->out_mask &= ~peers;
 }
 
+void node_hurry(struct node *n)
+{
+    if ((n->step == STEP_JOB || n->step == STEP_UNDO) && n->next_ask_ms != UINT32_MAX)
+        n->next_ask_ms = 0;
+}
+
 bool node_in_motion(const struct node *n)
 {
     return n->step != STEP_WAIT && n->step != STEP_DONE && n->step != STEP_OUT;

@@ -144,6 +144,10 @@ struct move node_grace_over(struct node *, const struct plan *);
 /* Its outstanding question, which would begin something, was never sent: it turns round at once. */
 struct move node_withhold(struct node *, const struct plan *);
 
+/* What its agent refused for want of a claim is asked again at once: it has one, but not for long where its ttl is short
+ * and the way there slow. */
+void node_hurry(struct node *);
+
 /* Begun and neither DONE nor OUT. */
 bool node_in_motion(const struct node *);
 /* The action that its step asks for. */

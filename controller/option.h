@@ -61,7 +61,9 @@ enum option_commands {
     IN_UPGRADES = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN | 1u << COMMAND_RESUME,
     IN_RUNS = IN_UPGRADES | 1u << COMMAND_ROLLBACK,
     IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR,
-    IN_FLEET = IN_ALL | 1u << COMMAND_PAUSE | 1u << COMMAND_ABORT | 1u << COMMAND_PROMOTE,
+    IN_ACTS = IN_ALL & ~(1u << COMMAND_PLAN), /* those that change something */
+    IN_AGENTS = 1u << COMMAND_AGENTS,
+    IN_FLEET = IN_ALL | IN_AGENTS | 1u << COMMAND_PAUSE | 1u << COMMAND_ABORT | 1u << COMMAND_PROMOTE,
     IN_NAMED = IN_ALL & ~(1u << COMMAND_RESUME),                                 /* the others take the id as a word */
     IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW /* the journal alone */
 };

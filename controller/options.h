@@ -14,7 +14,8 @@ enum { ORDER_INVENTORY, ORDER_ZONE };                                           
 enum { FAILURE_ACTION_STOP, FAILURE_ACTION_CONTINUE, FAILURE_ACTION_ROLLBACK }; /* failure_action */
 enum { HEALTH_FROM_AGENT, HEALTH_FROM_CONTROLLER };                             /* health_from */
 enum { ON_INCONCLUSIVE_CONTINUE, ON_INCONCLUSIVE_PAUSE };                       /* on_inconclusive */
-enum { OUTPUT_TEXT, OUTPUT_JSON };                                              /* output */
+enum { LOG_FORMAT_AUTO, LOG_FORMAT_PLAIN, LOG_FORMAT_GITHUB, LOG_FORMAT_GITLAB, LOG_FORMAT_JSON }; /* log_format */
+enum { OUTPUT_TEXT, OUTPUT_JSON };                                                                 /* output */
 
 enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 
@@ -64,6 +65,9 @@ bool options_parse(int argc, char **argv, char **env, struct options *o, struct 
  */
 bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uint32_t *nodes, size_t n_nodes,
                          struct err *err);
+
+/* In options_merge.c too. Only what is one for all hosts, such as the limits of calls. */
+bool options_merge_common(struct options *o, const struct fleet *fleet, struct err *err);
 
 /* In options_merge.c too. What --health-url is for one node: {host} and {address} filled in; the caller frees it. NULL:
  * its agent checks its health. Only after a merge that went well. */

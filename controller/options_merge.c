@@ -121,6 +121,19 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
     return options_fit(o, err) && health_fits(o, fleet, nodes, n_nodes, err);
 }
 
+bool options_merge_common(struct options *o, const struct fleet *fleet, struct err *err)
+{
+    bool *counts = mem_zero(fleet->n_hosts + 1, sizeof *counts), ok = true;
+
+    for (uint32_t i = 0; i < fleet->n_hosts; i++)
+        counts[i] = true;
+    for (size_t i = 0; ok && i < OPT_COUNT; i++)
+        if (option_rows[i].scope == SCOPE_OF_ALL && o->source[i] == SOURCE_DEFAULT)
+            ok = merge_one(o, &option_rows[i], fleet, counts, err);
+    free(counts);
+    return ok;
+}
+
 #define GET_TEXT(field)     return o->field
 #define GET_NAME(field)     return o->field
 #define GET_NAMES(field)    return o->field

@@ -220,6 +220,23 @@ static void check_peers(const struct making *m, uint16_t node, const struct plan
     free(unmet);
 }
 
+/* All of them are peers of the plan where a load balancer lists them now; what it lists later is noticed by them. */
+static const char *listens(struct making *m, const struct survey_node *n)
+{
+    char *text = mem_text("");
+    const char *kept;
+
+    for (uint32_t k = 0; m->f->hosts[n->host].peer == NULL && k < n->status.n_listening; k++) {
+        char *longer = mem_format("%s%s%s", text, k > 0 ? "," : "", n->status.listening[k]);
+
+        free(text);
+        text = longer;
+    }
+    kept = plan_keep(m->p, text);
+    free(text);
+    return kept;
+}
+
 static void add_nodes(struct making *m)
 {
     struct plan *p = m->p;
@@ -232,6 +249,7 @@ static void add_nodes(struct making *m)
 
         plan_name_node(p, n, m->f, &m->s->nodes[i]);
         n->health = plan_health_url(p, m->f, m->o, m->s->nodes[i].host);
+        n->listens = listens(m, &m->s->nodes[i]);
         n->surveyed = n->before = st->ident;
         n->claim_fence = st->claim.there ? st->claim.fence : 0;
         n->brought = plan_resume_brought(st, m->q);
@@ -248,6 +266,7 @@ static void add_nodes(struct making *m)
         check_peers(m, (uint16_t)i, n);
         if (plan_resume_holds(&m->s->nodes[i], m->q))
             plan_resume_node(p, n, &st->claim, m->c);
+        n->partial = n->resumed && st->n_listening == 0 && m->f->hosts[m->s->nodes[i].host].peer == NULL;
     }
 }
 

@@ -123,10 +123,13 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     put_text(o, "address", n->address);
     put_text(o, "zone", n->zone);
     put_text(o, "health", n->health);
+    if (n->listens != NULL && n->listens[0] != '\0')
+        put_text(o, "listens", n->listens);
     put_bool(o, "at_target", n->at_target);
     put_bool(o, "brought", n->brought);
     put_bool(o, "in_place", n->in_place);
     put_bool(o, "resumed", n->resumed);
+    put_bool(o, "partial", n->partial);
     put(o, "surveyed", pack_ident(&n->surveyed));
     put_u64(o, "out", n->out_mask);
     put_u64(o, "prior_drain", n->prior_drain_mask);
@@ -362,10 +365,12 @@ static void unpack_node(struct plan *p, uint16_t id, const json_t *o)
     n->address = keep(p, o, "address");
     n->zone = keep(p, o, "zone");
     n->health = keep(p, o, "health");
+    n->listens = keep(p, o, "listens");
     n->at_target = json_opt_bool(o, "at_target", false);
     n->brought = json_opt_bool(o, "brought", false);
     n->in_place = json_opt_bool(o, "in_place", false);
     n->resumed = json_opt_bool(o, "resumed", false);
+    n->partial = json_opt_bool(o, "partial", false);
     n->surveyed = unpack_ident(o, "surveyed");
     n->out_mask = get_u64(o, "out");
     n->prior_drain_mask = get_u64(o, "prior_drain");

@@ -1,6 +1,9 @@
 /* plan_repair.c - the plan of a repair: what the agents' claims say that dead rollouts took out. */
 #include <string.h>
 
+#include "common/addr.h"
+#include "common/mem.h"
+#include "peer_book.h"
 #include "plan_make.h"
 
 #define REPAIR_SLACK_MS 2000 /* beyond a dead lease's rest: clocks and round trips */
@@ -76,6 +79,39 @@ static void add_node(struct plan *p, const struct fleet *f, const struct options
     }
 }
 
+static bool has_peer(const struct plan *p, const struct plan_node *n, const char *lb, const char *upstream,
+                     const char *server)
+{
+    for (uint32_t i = n->first_peer; i < n->first_peer + n->n_peers; i++)
+        if (strcmp(p->lbs[plan_peer_lb(p, i)].name, lb) == 0 &&
+            strcmp(p->upstreams[p->peers[i].upstream].name, upstream) == 0 && addr_same(p->peers[i].server, server))
+            return true;
+    return false;
+}
+
+/* at[]: by survey node, its index in the plan or -1. Peers of one that no claim names, since they were not the dead
+ * rollout's to take out, may be in use; so may those of one that listens nowhere now. */
+static void mark_partial(struct plan *p, const struct fleet *f, const struct survey *s, const int32_t *at)
+{
+    struct peer_book *book = peer_book_new(f, s);
+
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        if (at[i] >= 0)
+            p->nodes[at[i]].partial = s->nodes[i].status.n_listening == 0 && f->hosts[s->nodes[i].host].peer == NULL;
+    for (uint32_t lb = 0; lb < s->n_lbs; lb++)
+        for (uint32_t u = 0; u < s->lbs[lb].n_upstreams; u++)
+            for (uint32_t k = 0; k < s->lbs[lb].upstreams[u].n_peers; k++) {
+                const struct survey_peer *peer = &s->lbs[lb].upstreams[u].peers[k];
+                uint16_t twice;
+                int32_t node = peer_book_owner(book, lb, peer->server, peer->name, &twice);
+
+                if (node >= 0 && at[node] >= 0 &&
+                    !has_peer(p, &p->nodes[at[node]], p->lbs[lb].name, s->lbs[lb].upstreams[u].name, peer->server))
+                    p->nodes[at[node]].partial = true;
+            }
+    peer_book_free(&book);
+}
+
 /* The rest of everything that dead rollouts still hold: leases of our upstreams, claims of our nodes. */
 static void set_waits(struct plan *p, const struct survey *s)
 {
@@ -100,6 +136,7 @@ struct plan *plan_make_repair(const struct fleet *f, const struct options *o, co
 {
     struct plan *p;
     uint32_t n_peers = 0;
+    int32_t *at;
 
     for (uint32_t i = 0; i < s->n_lbs; i++)
         if (!s->lbs[i].good)
@@ -115,8 +152,10 @@ struct plan *plan_make_repair(const struct fleet *f, const struct options *o, co
     p->peers = pool_take(&p->owned, (n_peers + 1) * sizeof *p->peers);
     p->upstreams = pool_take(&p->owned, PLAN_UPSTREAMS_MAX * sizeof *p->upstreams);
     p->nodes = pool_take(&p->owned, (s->n_nodes + 1) * sizeof *p->nodes);
+    at = mem_zero(s->n_nodes + 1, sizeof *at);
     for (uint32_t i = 0; i < s->n_nodes; i++) {
         const struct survey_node *n = &s->nodes[i];
+        uint32_t had = p->n_nodes;
 
         if (!n->good)
             complain(c, n->call == CALL_FINE ? EXIT_REFUSED : EXIT_UNREACHABLE,
@@ -126,7 +165,11 @@ struct plan *plan_make_repair(const struct fleet *f, const struct options *o, co
                      f->hosts[n->host].name, n->root.node);
         else if (n->status.claim.there)
             add_node(p, f, o, s, n, c);
+        at[i] = p->n_nodes > had ? (int32_t)had : -1;
     }
+    if (p->n_nodes > 0)
+        mark_partial(p, f, s, at);
+    free(at);
     set_waits(p, s);
     return p;
 }

@@ -54,6 +54,8 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
             look_begin(r, id);
         } else if ((ask == ASK_CLAIM || ask == ASK_UNCLAIM) && x->renewing) {
             x->deferred = true; /* a renewal that overtakes an unclaim would bring the claim back */
+        } else if (ask == ASK_BACK && x->holding) {
+            x->back_waits = true;
         } else {
             *turn_action(t, ACT_ASK) = m->action;
         }
@@ -137,6 +139,7 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
         claim_is_anothers(r, p, in->node, in->answer.text, t);
     if (in->answer.kind == ANS_OK && x->anew) {
         x->anew = false;
+        node_hurry(state_node(r, in->node));
         turn_note(r, p, in->node, "its agent had lost our claim, and has it again", t);
     }
     drift_claimed(r, p, in->node, in->answer.kind == ANS_OK, t);
@@ -258,7 +261,7 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
         wish_input(r, p, in, t);
         break;
     case IN_HOLD:
-        drift_held(r, p, in);
+        drift_held(r, p, in, t);
         break;
     case IN_STOP:
         run_stop(r, p, RUN_STOP_PERSON, in->answer.text, t);

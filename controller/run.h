@@ -80,6 +80,8 @@ struct run_extra {
     uint64_t out_turn;     /* turn in which it was certain last that its peers were taken out */
     bool anew;             /* the renewal finds no claim: it was lost, and is put where nobody else has one */
     bool holding;          /* a HOLD is outstanding */
+    bool back_waits;       /* its BACK waits for that HOLD to end, which would take it down again */
+    bool brought;          /* runs what an earlier run of this rollout brought, as planned */
 };
 
 /* What a plan's peer and the others had served when its node's bake began. */

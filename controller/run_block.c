@@ -88,6 +88,8 @@ struct run *run_new(const struct plan *p)
         state_lb(r, i)->read_age_ms = state_lb(r, i)->began_ms = UINT32_MAX;
     for (uint32_t i = 0; i < r->n_nodes; i++)
         node_init(state_node(r, i), (uint16_t)i, p);
+    for (uint32_t i = 0; i < r->n_nodes; i++)
+        state_extra(r, i)->brought = p->nodes[i].brought;
     hold_init(r, p);
     if (p->goes_back) {
         r->stop = RUN_STOP_FAILURE;

@@ -104,7 +104,7 @@ static void opened(struct run *r, const struct plan *p, uint16_t node, uint16_t 
 
     if (!lease_is_sure(r, p, first_peer(p, node, mask)))
         return;
-
+    state_node(r, node)->prior_drain_mask &= ~mask; /* a drain of before us is ended by that */
     (void)snprintf(text, sizeof text, "%.60s: somebody else put %.60s back at %.60s while it was out",
                    p->nodes[node].name, p->peers[first_peer(p, node, mask)].server, p->lbs[lb].name);
     run_stop(r, p, RUN_STOP_DRIFT, text, t);
@@ -175,10 +175,15 @@ void drift_look(struct run *r, const struct plan *p, uint16_t node)
     }
 }
 
-void drift_held(struct run *r, const struct plan *p, const struct input *in)
+void drift_held(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
 {
-    state_extra(r, in->node)->holding = false;
+    struct run_extra *x = state_extra(r, in->node);
+
+    x->holding = false;
     drift_taken(r, p, in->node, in->answer.ok_mask); /* what was not taken shows up in the next list */
+    if (x->back_waits)
+        *turn_action(t, ACT_ASK) = node_action(run_node(r, in->node), p);
+    x->back_waits = false;
 }
 
 bool drift_watches(const struct run *r, const struct plan *p, uint32_t lb)

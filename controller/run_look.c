@@ -137,7 +137,7 @@ static struct answer peers_answer(const struct run *r, const struct plan *p, uin
         uint64_t bit = UINT64_C(1) << i;
 
         a.seen |= seen->state != PEER_UNKNOWN ? bit : 0;
-        a.elsewhere = a.elsewhere || seen->elsewhere;
+        a.elsewhere = a.elsewhere || seen->elsewhere != ELSEWHERE_NOT;
         a.up |= seen->state == PEER_UP ? bit : 0;
         a.down |= seen->state == PEER_DOWN ? bit : 0;
         a.drain |= seen->state == PEER_DRAINING ? bit : 0;
@@ -166,7 +166,13 @@ static void tell_waiting(const struct run *r, const struct plan *p, uint16_t nod
         if (seen->state == PEER_UNKNOWN)
             (void)snprintf(text, ANSWER_TEXT_MAX, "upstream %s at %s does not list %s",
                            p->upstreams[p->peers[peer].upstream].name, lb, server);
-        else if (seen->elsewhere)
+        else if (seen->elsewhere == ELSEWHERE_ADDRESS)
+            (void)snprintf(
+                text, ANSWER_TEXT_MAX,
+                "%s lists another address of its service, beside %s, since the rollout began; run it again to "
+                "take it out there",
+                lb, server);
+        else if (seen->elsewhere == ELSEWHERE_SERVER)
             (void)snprintf(text, ANSWER_TEXT_MAX,
                            "%s lists %s in another upstream since the rollout began; run it again to take it out there",
                            lb, server);
@@ -251,7 +257,7 @@ static bool may_leave(struct run *r, const struct plan *p, uint16_t node, struct
     if (too_old(r, p, node, a))
         return false;
     tell_waiting(r, p, node, STEP_SILENT, a->text);
-    return a->down == all_peers(n, p) && (a->active == 0 || p->drain_proceed);
+    return !a->elsewhere && a->down == all_peers(n, p) && (a->active == 0 || p->drain_proceed);
 }
 
 /* The answer for a node that waits, if there is one now. */

@@ -79,6 +79,8 @@ bool reverse_is_complete(const struct run *r)
 
         if (node_was_changed(n) || n->outcome == OUTCOME_LEFT || (n->reverse && n->outcome != OUTCOME_BACK))
             return false;
+        if (n->step == STEP_WAIT && run_extra(r, i)->brought)
+            return false; /* it was stopped before it came to that one */
     }
     return true;
 }

@@ -85,7 +85,7 @@ void drift_input(struct run *, const struct plan *, uint16_t lb, struct turn *);
 void drift_look(struct run *, const struct plan *, uint16_t node); /* its peers were looked at one by one */
 void drift_claimed(struct run *, const struct plan *, uint16_t node, bool ours,
                    struct turn *);                                        /* a renewal has ended */
-void drift_held(struct run *, const struct plan *, const struct input *); /* IN_HOLD */
+void drift_held(struct run *, const struct plan *, const struct input *, struct turn *); /* IN_HOLD */
 bool drift_watches(const struct run *, const struct plan *, uint32_t lb);
 
 /* run_look.c */

@@ -152,6 +152,18 @@ bool session_open(struct session *s, struct options *o, const struct plan *journ
     return true;
 }
 
+bool session_open_agents(struct session *s, struct options *o, struct err *err)
+{
+    memset(s, 0, sizeof *s);
+    s->options = o;
+    if (!fleet_load(o->hosts, &s->fleet, err) || !options_merge_common(o, s->fleet, err))
+        return false;
+    if (!pattern_match(s->fleet, o->limit, &s->nodes, &s->n_nodes, err))
+        return o->limit == NULL ? false : err_context(err, "%s", s->fleet->path);
+    s->calls = calls_open(o->connect_timeout_ms, err);
+    return s->calls != NULL && survey_set_profiles(s->calls, s->fleet, o, err);
+}
+
 bool session_survey(struct session *s)
 {
     struct survey *now;

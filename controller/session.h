@@ -32,6 +32,9 @@ struct session {
  * either case. */
 bool session_open(struct session *, struct options *, const struct plan *journal, struct err *);
 
+/* For a command that asks the agents alone: no load balancer, service or release is needed. */
+bool session_open_agents(struct session *, struct options *, struct err *);
+
 /* Read the world, or read it anew. False: a signal came, and what was read before stays. */
 bool session_survey(struct session *);
 

@@ -115,6 +115,15 @@ static void print_node(FILE *f, const struct told *t, uint32_t node, enum standi
 
 /* ---- the whole */
 
+char *status_next(const struct view *v, int code, const char *mend)
+{
+    if (code == 0 || code == 8)
+        return NULL;
+    if (code == 3)
+        return mem_text(mend);
+    return mem_format("rollout resume %s", v->plan->rollout);
+}
+
 static bool all_done(const struct told *t)
 {
     return t->ended && (t->code == 0 || t->code == 8); /* 8: all is as it was before */

@@ -21,6 +21,9 @@ const char *status_word(enum standing);
 /* What an exit code of `rollout` says (DESIGN 4.4). */
 const char *status_of_code(int code);
 
+/* The command that is to be run after a rollout ended so; NULL: none. The caller frees it. */
+char *status_next(const struct view *, int code, const char *mend);
+
 /* 2026-11-25T18:40:02.123Z */
 #define STATUS_TIME 32
 const char *status_time(int64_t wall_ms, char text[STATUS_TIME]);

@@ -52,10 +52,15 @@ void view_free(struct view **v)
     *v = NULL;
 }
 
-static void feed_step(struct view_node *n, const struct event *e)
+static void feed_step(struct view *v, struct view_node *n, const struct event *e)
 {
     bool fell = e->state.failed && !n->state.failed;
+    enum step from = (enum step)e->from;
 
+    if (n->step_ms != 0 && from < STEP_COUNT && e->state.step == step_row(from)->on_good) {
+        v->step_ms[from] += (uint64_t)(e->wall_ms > n->step_ms ? e->wall_ms - n->step_ms : 0);
+        v->step_n[from]++;
+    }
     n->state = e->state;
     n->step_ms = e->wall_ms;
     if (e->from == STEP_WAIT || e->from == STEP_DONE) /* DONE: it is taken back */
@@ -82,9 +87,30 @@ void view_feed(struct view *v, const struct event *e)
     if (e->node >= v->plan->n_nodes)
         return;
     if (e->kind == EVENT_STEP)
-        feed_step(&v->nodes[e->node], e);
+        feed_step(v, &v->nodes[e->node], e);
     else if (e->kind == EVENT_NOTE && e->text[0] != '\0')
         set_text(&v->nodes[e->node], e->text);
+}
+
+struct view_counts view_count(const struct view *v)
+{
+    struct view_counts c = {0};
+
+    for (uint32_t i = 0; i < v->plan->n_nodes; i++) {
+        const struct node *n = &v->nodes[i].state;
+
+        if (n->step == STEP_WAIT)
+            c.waiting++;
+        else if (n->step == STEP_OUT)
+            c.out++;
+        else if (n->step != STEP_DONE)
+            c.moving++;
+        else if (n->outcome == OUTCOME_FAILED)
+            c.failed++;
+        else
+            c.done++;
+    }
+    return c;
 }
 
 const char *view_outcome(const struct view *v, uint16_t node)

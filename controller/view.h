@@ -8,6 +8,8 @@
 #include "event.h"
 #include "plan.h"
 
+struct live;
+
 struct view_node {
     struct node state; /* as its last event had it */
     int64_t begun_ms;  /* wall time; 0 = not begun */
@@ -23,7 +25,16 @@ struct view {
     int64_t began_ms, now_ms;       /* wall time of the first and the last event */
     char stopping[ANSWER_TEXT_MAX]; /* why nothing new starts; "" */
     char held[ANSWER_TEXT_MAX];     /* what it waits to be promoted after; "" = it does not wait */
+    uint64_t step_ms[STEP_COUNT];   /* how long nodes were in each step, summed over ... */
+    uint32_t step_n[STEP_COUNT];    /* ... so many that left it by its good path; for an estimate (eta.h) */
+    struct live *live;              /* borrowed: the moment, where somebody watches (live.h); NULL = nobody does */
 };
+
+/* Nodes by what people ask first. out: out of rotation, or so as far as is known, and nobody moves it any more. */
+struct view_counts {
+    uint32_t done, moving, failed, out, waiting;
+};
+struct view_counts view_count(const struct view *);
 
 struct view *view_new(const struct plan *);
 void view_free(struct view **);

@@ -120,6 +120,50 @@ static void a_release_that_hangs_leaves_the_old_one_and_its_file(struct stage *s
     assert_old_one_goes_on(s, "hang", QUICK, "no new process wrote the pid file within 2000 ms");
 }
 
+struct note_wait {
+    struct stage *stage;
+    const char *path, *word;
+};
+
+static bool note_says(void *ctx)
+{
+    const struct note_wait *wait = ctx;
+
+    return access(wait->path, F_OK) == 0 && strstr(stage_read(wait->stage, wait->path), wait->word) != NULL;
+}
+
+/* The service is not even on a processor while its hung successor is ended and the next job comes: what it has to say
+ * of the first is not taken for the second, and it does not refuse the second because of the first. */
+static void a_restart_behind_a_hung_one_is_not_taken_for_that(struct stage *s)
+{
+    struct stage_server *v;
+    struct stage_agent *a = claimed_agent(s, &v, "ready-timeout = 1s\n");
+    const char *file = stage_server_variant(s, "hang"), *hex = file_hex(s, file);
+    pid_t pid = stage_server_pid(v);
+
+    assert_status(put_release(a, hex, file), 201);
+    assert_status(post_job(a, "r/1", "r", 1, "upgrade", hex), 202);
+    stage_wait_until(s, note_says, &(struct note_wait){s, stage_text(s, "%s.upgrade", v->pidfile), "running "}, 5000,
+                     "the new process to be started");
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    assert_end(s, wait_job(a, "r/1"), "failed", "no_successor", true, true);
+    assert_status(post_job(a, "r/2", "r", 1, "restart", NULL), 202);
+    assert_status(stage_agent_http(a, "GET", APP "/jobs/r/2", NULL), 200); /* the signal would follow the answer */
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    assert_end(s, wait_job(a, "r/2"), "done", "ok", true, false);
+    assert_int_equal(stage_server_count(v), 1);
+}
+
+/* Left for ever by a service that is no friend: no reason to wait for ever. */
+static void a_note_of_a_restart_that_never_ends_holds_up_no_job(struct stage *s)
+{
+    struct stage_server *v;
+    struct stage_agent *a = claimed_agent(s, &v, NULL);
+
+    (void)stage_write(s, stage_text(s, "%s.upgrade", v->pidfile), "running 1\n");
+    assert_end(s, run_job(a, "r/1", "restart", NULL), "done", "ok", true, false);
+}
+
 #define SAYS_NO      "failed it is \033[1mnot\n"
 #define WHAT_IT_SAYS "it says that the restart failed: it is ?[1mnot"
 
@@ -341,6 +385,8 @@ int main(void)
         stage_test(an_upgrade_installs_runs_and_keeps_the_way_back),
         stage_test(a_release_that_exits_at_once_leaves_the_old_one_and_its_file),
         stage_test(a_release_that_hangs_leaves_the_old_one_and_its_file),
+        stage_test(a_restart_behind_a_hung_one_is_not_taken_for_that),
+        stage_test(a_note_of_a_restart_that_never_ends_holds_up_no_job),
         stage_test(only_a_note_that_is_news_and_a_plain_file_ends_a_restart),
         stage_test(a_job_without_the_claim_its_fence_or_its_release_is_refused),
         stage_test(a_release_of_another_hash_is_not_kept),

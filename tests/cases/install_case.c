@@ -15,6 +15,7 @@ static const struct {
     {"bin/rollout", 0755},
     {"sbin/rollout-agent", 0755},
     {"bin/demo-server", 0755},
+    {"bin/rollout-pki", 0755},
     {"lib/nginx/modules/ngx_http_upstream_api_module.so", 0644},
     {"lib/nginx/modules/ngx_stream_upstream_api_module.so", 0644},
     {"share/nginx/modules-available/mod-http-upstream-api.conf", 0644},

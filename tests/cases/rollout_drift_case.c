@@ -184,13 +184,13 @@ static void a_claim_that_another_rollout_has_by_now_stops_this_one(struct stage 
 
 /* ---- a new configuration of nginx */
 
-/* `app` without its first `skip` servers; and one more upstream of node1 alone. */
-static void reload(struct stage_fleet *f, unsigned skip, bool extra)
+/* `app` without its first `skip` servers; and one more upstream of `extra` alone, where it is not NULL. */
+static void reload(struct stage_fleet *f, unsigned skip, const char *extra)
 {
     struct stage *s = f->stage;
-    const char *app[STAGE_NODES_MAX + 1] = {NULL}, *alone[] = {f->node[0].server->peer, NULL};
+    const char *app[STAGE_NODES_MAX + 1] = {NULL}, *alone[] = {extra, NULL};
     const struct stage_upstream upstreams[] = {
-        {.name = "app", .peers = app}, {.name = extra ? "extra" : NULL, .peers = alone}, {.name = NULL}};
+        {.name = "app", .peers = app}, {.name = extra != NULL ? "extra" : NULL, .peers = alone}, {.name = NULL}};
 
     for (unsigned i = skip; i < f->n_nodes; i++)
         app[i - skip] = stage_text(s, "%s fail_timeout=1s", f->node[i].server->peer);
@@ -198,21 +198,35 @@ static void reload(struct stage_fleet *f, unsigned skip, bool extra)
     stage_nginx_reload(f->lb[0]);
 }
 
-static void a_node_in_one_more_upstream_is_not_restarted(struct stage *s)
+/* While node1 drains, lb1 lists `server`, another place where it is in use. */
+static void is_not_restarted(struct stage_fleet *f, const char *server, const char *said)
 {
-    struct stage_fleet *f = stage_fleet(s, 2, 1);
     struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
     struct stage_pids before = stage_fleet_pids(f);
     struct stage_rollout *r = ROLL_UNTIL(f, "quiet", "--drain-timeout=50s");
 
-    reload(f, 0, true);
-    stage_rollout_end(s, r, 20000);
-    stage_rollout_expect(s, r, 1,
-                         STAGE_SAYS("node1: failed, in rotation; in step quiet",
-                                    stage_text(s, "lb1 lists %s in another upstream", f->node[0].server->peer)));
+    reload(f, 0, server);
+    stage_rollout_end(f->stage, r, 20000);
+    stage_rollout_expect(f->stage, r, 1, STAGE_SAYS("node1: failed, in rotation; in step quiet", said));
     assert_int_equal(stage_fleet_same_pids(f, &before), 2);
     assert_non_null(strstr(stage_hold_end(hold), " slept for "));
     expect_well(f);
+}
+
+static void a_node_in_one_more_upstream_is_not_restarted(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    const char *server = f->node[0].server->peer;
+
+    is_not_restarted(f, server, stage_text(s, "lb1 lists %s in another upstream", server));
+}
+
+static void a_node_with_one_more_port_in_use_is_not_restarted(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+
+    is_not_restarted(f, stage_text(s, "127.0.0.1:%u", f->node[0].server->port[1]),
+                     "lb1 lists another address of its service");
 }
 
 static void a_node_that_is_no_peer_any_more_is_named(struct stage *s)
@@ -222,7 +236,7 @@ static void a_node_that_is_no_peer_any_more_is_named(struct stage *s)
     struct stage_pids before = stage_fleet_pids(f);
     struct stage_rollout *r = ROLL_UNTIL(f, "quiet", "--drain-timeout=2s");
 
-    reload(f, 1, false);
+    reload(f, 1, NULL);
     stage_rollout_end(s, r, RUN_LIMIT_MS);
     stage_rollout_expect(s, r, 3, STAGE_SAYS("node1: OUT OF ROTATION", "does not list", f->node[0].server->peer));
     assert_int_equal(stage_fleet_same_pids(f, &before), 3);
@@ -254,6 +268,7 @@ int main(void)
         stage_test(a_claim_that_its_agent_lost_is_put_again),
         stage_test(a_claim_that_another_rollout_has_by_now_stops_this_one),
         stage_test(a_node_in_one_more_upstream_is_not_restarted),
+        stage_test(a_node_with_one_more_port_in_use_is_not_restarted),
         stage_test(a_node_that_is_no_peer_any_more_is_named),
         stage_test(a_reload_that_changes_nothing_is_no_drift),
     };

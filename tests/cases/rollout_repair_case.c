@@ -3,44 +3,29 @@
 #include <signal.h>
 #include <string.h>
 
-#include "tests/stage/test.h"
-#include "tests/stage/witness.h"
+#include "dead_steps.h"
 
 #define RUN_LIMIT_MS 60000
 
 #define REPAIR ((const char *const[]){"repair", "--lease-ttl=1s", NULL})
 
-/* A rollout of one node with that id. */
-static struct stage_rollout *begin(struct stage_fleet *f, const char *id, const char *node, const char *release)
-{
-    return stage_fleet_start(f, (const char *const[]){"--rollout-id", id, "--limit", node, "--lease-ttl=1s",
-                                                      "--max-unavailable=2", release != NULL ? "--release" : NULL,
-                                                      release, NULL});
-}
+/* Of a rollout of one node with that id. release NULL: a restart. */
+#define ONE_OF(id, node, release)                                                                                      \
+    ((const char *const[]){"--rollout-id", id, "--limit", node, "--lease-ttl=1s", "--max-unavailable=2",               \
+                           (release) != NULL ? "--release" : NULL, release, NULL})
 
 /* Killed once the node is in `step`. */
 static void die_at(struct stage_fleet *f, const char *id, const char *node, const char *step, const char *release)
 {
-    struct stage_rollout *r = begin(f, id, node, release);
+    struct stage_rollout *r = stage_fleet_start(f, ONE_OF(id, node, release));
 
     stage_rollout_until(f->stage, r, stage_text(f->stage, "%-8s  %s ", node, step), RUN_LIMIT_MS);
     stage_proc_stop(f->stage, r->proc, SIGKILL, 5000);
 }
 
-/* Killed while node1 is down and has no job yet: its agent, asked what runs, does not answer meanwhile. */
-static void die_before_the_job(struct stage_fleet *f, const char *id, const char *release)
+static void die_first(struct stage_fleet *f, const char *release)
 {
-    struct stage_hold *hold = stage_hold_start(f, 0, 0, 100);
-    struct stage_rollout *r = begin(f, id, "node1", release);
-    pid_t agent = f->node[0].agent->proc->pid;
-
-    stage_rollout_until(f->stage, r, "node1     quiet ", RUN_LIMIT_MS);
-    assert_int_equal(kill(agent, SIGSTOP), 0);
-    stage_hold_release(hold);
-    stage_rollout_until(f->stage, r, "node1     empty ", RUN_LIMIT_MS);
-    stage_proc_stop(f->stage, r->proc, SIGKILL, 5000);
-    assert_int_equal(kill(agent, SIGCONT), 0);
-    (void)stage_hold_end(hold);
+    (void)die_before_the_job(f, ONE_OF("dead-1", "node1", release));
 }
 
 struct other {
@@ -76,7 +61,7 @@ static void what_several_dead_rollouts_left_is_mended_in_one_go(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 3, 2);
 
-    die_before_the_job(f, "dead-1", NULL);
+    die_first(f, NULL);
     stage_fleet_wait_lapse(f, 10000);
     die_at(f, "dead-2", "node2", "health", stage_server_variant(s, "v2"));
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, REPAIR), 0, STAGE_SAYS("2 nodes: 2 put back"));
@@ -90,7 +75,7 @@ static void a_repair_that_died_is_repaired(struct stage *s)
     struct stage_fleet *f = stage_fleet(s, 2, 2);
     struct stage_rollout *r;
 
-    die_before_the_job(f, "dead-1", NULL);
+    die_first(f, NULL);
     r = stage_fleet_start(f, (const char *const[]){"repair", "--lease-ttl=1s", "--min-healthy-time=5s", NULL});
     stage_rollout_until(s, r, "node1     rehealth ", RUN_LIMIT_MS);
     stage_proc_stop(s, r->proc, SIGKILL, 5000);
@@ -105,7 +90,7 @@ static void of_two_repairs_at_once_one_works(struct stage *s)
     struct stage_fleet *f = stage_fleet(s, 2, 2);
     struct stage_rollout *a, *b;
 
-    die_before_the_job(f, "dead-1", NULL);
+    die_first(f, NULL);
     a = stage_fleet_start(f, REPAIR);
     b = stage_fleet_start(f, REPAIR);
     stage_rollout_end(s, a, RUN_LIMIT_MS);
@@ -126,7 +111,7 @@ static void what_nobody_knows_is_replaced_by_what_ran_before(struct stage *s)
     stage_rollout_expect(
         s, stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"--release", stage_server_variant(s, "v2"), NULL}), 0,
         NULL);
-    die_before_the_job(f, "dead-1", stage_server_variant(s, "slow"));
+    die_first(f, stage_server_variant(s, "slow"));
     bring_by_hand(f, 0, "v1");
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, REPAIR), 0,
                          STAGE_SAYS("node1     undo ", "node1     reverify ", "1 put back"));
@@ -140,7 +125,7 @@ static void what_cannot_be_undone_is_named(struct stage *s)
     struct stage_fleet *f = stage_fleet(s, 2, 1);
     const char *releases = stage_text(s, "%s/app/releases", f->node[0].agent->state_dir);
 
-    die_before_the_job(f, "dead-1", stage_server_variant(s, "slow"));
+    die_first(f, stage_server_variant(s, "slow"));
     bring_by_hand(f, 0, "v2");
     assert_int_equal(stage_run(s, 5000, (const char *const[]){"/bin/rm", "-r", releases, NULL}).exit_code, 0);
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, REPAIR), 3,

@@ -20,10 +20,11 @@ enum sim_reply sim_claim_put(struct sim_truth *t, uint8_t node, const struct sim
     const struct sim_who *who = &wanted->who;
     bool live = a->claim.there && a->claim.until_ms > t->now_ms;
     uint64_t seen = a->claim.there ? a->claim.who.fence : 0;
+    bool twin = a->claim.there && seen == who->fence && a->claim.who.holder != who->holder;
 
     if (sim_agent_dead(t, node))
         return SIM_SILENCE;
-    if (live && a->claim.who.rollout != who->rollout)
+    if (twin || (live && a->claim.who.rollout != who->rollout))
         return SIM_FENCED;
     if (who->fence < a->highest.fence || (who->fence == a->highest.fence && who->rollout != a->highest.rollout))
         return SIM_FENCED;

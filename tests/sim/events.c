@@ -65,7 +65,7 @@ static void lb_forgets(struct sim *s, uint8_t lb)
 {
     for (uint8_t i = 0; i < s->truth.n_peers; i++)
         if (s->truth.upstreams[s->truth.peers[i].upstream].lb == lb)
-            judge_foreign_gate(&s->judge, &s->truth, i, SIM_OPEN);
+            judge_nginx_forgets(&s->judge, &s->truth, i);
     for (uint8_t i = 0; i < s->truth.n_upstreams; i++)
         if (s->truth.upstreams[i].lb == lb)
             s->judge.highest[i] = (struct sim_who){0};

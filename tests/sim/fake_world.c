@@ -473,7 +473,7 @@ static bool full_append(struct store *base, struct event *events, size_t n, stru
 struct watching {
     struct fake_fleet *fleet;
     struct view *view;
-    FILE *lines;
+    const struct fake_watch *watch;
 };
 
 static void show(void *ctx, const struct view *v, const struct event *e)
@@ -485,21 +485,30 @@ static void show(void *ctx, const struct view *v, const struct event *e)
         assert(v->nodes[e->node].state.step == e->state.step); /* the loop has fed its own view before */
     then.wall_ms = FAKE_WALL_MS + w->fleet->now_ms;
     view_feed(w->view, &then);
-    if (w->lines != NULL)
-        lines_event(w->lines, w->view, &then);
+    if (w->watch->event != NULL)
+        w->watch->event(w->watch->ctx, w->view, &then);
 }
 
-int fake_rollout(struct fake_world *w, FILE *lines)
+static void tick(void *ctx, const struct run *r)
+{
+    struct watching *w = ctx;
+
+    w->watch->tick(w->watch->ctx, w->view, r, FAKE_WALL_MS + w->fleet->now_ms);
+}
+
+int fake_rollout_watched(struct fake_world *w, const struct fake_watch *watch)
 {
     static const struct store_ops ops = {.append = full_append};
     struct full_store store = {.base = {&ops}, .memory = store_memory_open(), .left = w->store_fails};
     struct view *view = view_new(w->plan);
-    struct watching watching = {.fleet = w->fleet, .view = view_new(w->plan), .lines = lines};
+    struct watching watching = {.fleet = w->fleet, .view = view_new(w->plan), .watch = watch};
     struct loop loop = {.plan = w->plan,
                         .world = &w->base,
                         .store = &store.base,
                         .view = view,
                         .show = show,
+                        .tick = watch->tick != NULL ? tick : NULL,
+                        .tick_ms = watch->tick_ms,
                         .show_ctx = &watching,
                         .signal = signals_so_far,
                         .wished = wished};
@@ -507,11 +516,29 @@ int fake_rollout(struct fake_world *w, FILE *lines)
 
     signalled = w->fleet;
     code = loop_run(&loop);
-    if (lines != NULL)
-        lines_report(lines, watching.view, "rollout repair --hosts FILE");
+    if (watch->end != NULL)
+        watch->end(watch->ctx, watching.view, code);
     fake_judge_end(w->fleet, code);
     store.memory->ops->close(store.memory);
     view_free(&view);
     view_free(&watching.view);
     return code;
+}
+
+static void line_of(void *ctx, const struct view *v, const struct event *e)
+{
+    lines_event(ctx, v, e);
+}
+
+static void report(void *ctx, const struct view *v, int code)
+{
+    (void)code;
+    lines_report(ctx, v, "rollout repair --hosts FILE");
+}
+
+int fake_rollout(struct fake_world *w, FILE *lines)
+{
+    struct fake_watch watch = {.event = line_of, .end = report, .ctx = lines};
+
+    return fake_rollout_watched(w, lines != NULL ? &watch : &(struct fake_watch){0});
 }

@@ -67,6 +67,16 @@ struct fake_world *fake_world_new(struct fake_fleet *, const struct plan *);
 void fake_world_free(struct fake_world **);
 void fake_world_rule(struct fake_world *, struct fake_rule);
 
+/* Who watches a rollout, at the fleet's time instead of the wall's. Each may be NULL. */
+struct fake_watch {
+    void (*event)(void *ctx, const struct view *, const struct event *);
+    void (*tick)(void *ctx, struct view *, const struct run *, int64_t wall_ms);
+    void (*end)(void *ctx, const struct view *, int code);
+    void *ctx;
+    uint32_t tick_ms;
+};
+int fake_rollout_watched(struct fake_world *, const struct fake_watch *);
+
 /* A whole rollout: loop_run with this world, a store in memory and signals from the fleet's script. Returns its exit
  * code; `lines` gets what a person sees (NULL: nobody looks). The fleet's judge has the last word. */
 int fake_rollout(struct fake_world *, FILE *lines);

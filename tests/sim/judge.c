@@ -187,10 +187,16 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
     p->taken_ms = t->now_ms;
     j->n_owned++;
     p->forgotten = forgotten_since(&j->nodes[node]);
-    p->was = t->peers[peer].gate;
-    /* changed behind our back just now, or put back while it was ours, or moved after a drain that may have been it */
-    p->mixed = p->foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS || p->foreign_open_ms >= j->nodes[node].claimed_ms ||
-               (p->asked_ms >= j->nodes[node].claimed_ms && p->foreign_ms >= p->asked_ms);
+    if (p->had_fence != who->fence) {
+        p->had_fence = who->fence;
+        p->had_ms = t->now_ms;
+        p->lost = false;
+    }
+    p->was = p->lost ? p->lost_was : t->peers[peer].gate;
+    /* Changed behind our back just now; or put back while it was ours, and then nginx was started anew, or never could
+     * be read; or moved after a drain that may have been it. */
+    p->mixed = p->foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS || p->foreign_open_ms >= p->had_ms ||
+               (p->lost && p->lost_mixed) || (p->asked_ms >= j->nodes[node].claimed_ms && p->foreign_ms >= p->asked_ms);
 }
 
 static const char *const gates[] = {"open", "draining", "down"};
@@ -269,6 +275,16 @@ void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const
             p->forgotten = false;
         }
     }
+    for (uint8_t i = 0; i < c->n_took; i++)
+        if (j->peers[c->took[i]].had_fence != 0)
+            j->peers[c->took[i]].had_fence = c->who.fence;
+}
+
+void judge_unclaim(struct judge *j, const struct sim_truth *t, uint8_t node)
+{
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].node == node)
+            j->peers[i].had_fence = 0;
 }
 
 void judge_always(struct judge *j, const struct sim_truth *t)
@@ -303,8 +319,6 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
     for (uint8_t i = 0; i < t->n_peers; i++) {
         if (t->peers[i].node != node || j->peers[i].foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS)
             continue;
-        if (j->repairs >> job->who.rollout & 1 && !owned(&j->peers[i]) && j->peers[i].foreign_open_ms != SIM_NEVER)
-            continue; /* somebody else's before, and put back by him since: no claim tells of it */
         if (t->peers[i].gate != SIM_DOWN)
             judge_breach(j, "I2", "a job on node %u, whose peer %u is not down", node, i);
         else if (sim_peer_holds(t, i) && !j->rules.proceed && !reloaded_before(j, t, i))
@@ -391,12 +405,28 @@ void judge_foreign_gate(struct judge *j, const struct sim_truth *t, uint8_t peer
     if (sim_peer_up(t, peer) && to != SIM_OPEN)
         p->lost_ms = t->now_ms;
     p->foreign_ms = t->now_ms;
+    p->lost = false;
     if (to == SIM_OPEN) {
         p->foreign_open_ms = t->now_ms;
         disown(j, peer);
     } else if (owned(p)) {
         p->mixed = true;
     }
+}
+
+void judge_nginx_forgets(struct judge *j, const struct sim_truth *t, uint8_t peer)
+{
+    struct judge_peer *p = &j->peers[peer];
+
+    if (t->peers[peer].gate == SIM_OPEN)
+        return;
+    p->foreign_ms = t->now_ms;
+    if (!owned(p))
+        return;
+    p->lost = true;
+    p->lost_mixed = p->mixed;
+    p->lost_was = p->was;
+    disown(j, peer);
 }
 
 void judge_peer_lost(struct judge *j, const struct sim_truth *t, uint8_t peer)

@@ -32,9 +32,13 @@ struct judge_peer {
     int64_t asked_ms;        /* when a rollout that had claimed its node first sent a drain of it */
     int64_t taken_ms;        /* when its owner took it out */
     uint64_t draining;       /* fence whose drain is on its way; 0 = none */
-    uint8_t was;             /* gate before it was taken out */
-    bool mixed;              /* an operator moved it while it was a rollout's: whose it is, nobody can say */
-    bool forgotten;          /* the claim that named it was lost with an agent's disk */
+    uint64_t had_fence;      /* who took it out last under this claim, whatever has become of it since; 0 = nobody */
+    int64_t had_ms;          /* since then */
+    uint8_t lost_was;        /* what it was before that, where its nginx has forgotten it since */
+    bool lost, lost_mixed;
+    uint8_t was;    /* gate before it was taken out */
+    bool mixed;     /* an operator moved it while it was a rollout's: whose it is, nobody can say */
+    bool forgotten; /* the claim that named it was lost with an agent's disk */
 };
 
 struct judge_node {
@@ -66,8 +70,7 @@ struct judge {
     struct judge_node nodes[SIM_NODES];
     struct judge_seat_node seats[JUDGE_SEATS][SIM_NODES];
     struct sim_who highest[SIM_UPSTREAMS], highest_at[SIM_NODES]; /* fences that had an effect; of claims */
-    uint32_t repairs; /* bits of rollouts: they know of no peers but those that a claim names */
-    uint8_t n_owned;  /* peers with an owner */
+    uint8_t n_owned;                                              /* peers with an owner */
     char invariant[8];
     char breach[240]; /* "" = none */
 };
@@ -84,6 +87,7 @@ void judge_back_sent(struct judge *, const struct sim_truth *, uint8_t seat, uin
 void judge_gate(struct judge *, const struct sim_truth *, const struct sim_who *, uint8_t peer, enum sim_gate to,
                 bool back, int64_t turn_ms);
 void judge_claim(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_claim *, bool anew);
+void judge_unclaim(struct judge *, const struct sim_truth *, uint8_t node);
 void judge_job(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *, int64_t turn_ms);
 void judge_job_done(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *);
 
@@ -96,6 +100,8 @@ void judge_unclaim_told(struct judge *, uint8_t seat, uint8_t node, bool dropped
 
 /* ---- what others did; told just before it happens */
 void judge_foreign_gate(struct judge *, const struct sim_truth *, uint8_t peer, enum sim_gate to);
+/* Its nginx is started anew and knows nothing of it. */
+void judge_nginx_forgets(struct judge *, const struct sim_truth *, uint8_t peer);
 void judge_peer_lost(struct judge *, const struct sim_truth *, uint8_t peer);
 void judge_process_changed(struct judge *, const struct sim_truth *, uint8_t node);
 void judge_agent_forgot(struct judge *, const struct sim_truth *, uint8_t node);

@@ -52,6 +52,7 @@ static void times_of_judge(struct judge *j, const struct sim_truth *t, uint8_t s
         add(out, &j->peers[i].lost_ms);
         add(out, &j->peers[i].asked_ms);
         add(out, &j->peers[i].taken_ms);
+        add(out, &j->peers[i].had_ms);
     }
     for (uint8_t i = 0; i < t->n_nodes; i++) {
         add(out, &j->nodes[i].changed_ms);
@@ -157,8 +158,10 @@ static void forget_past(struct scene *c)
             p->taken_ms = 0;
         if (p->lost_ms < past)
             p->lost_ms = SIM_NEVER;
-        if (!others)
+        if (!others) {
             p->asked_ms = SIM_NEVER;
+            p->had_ms = 0;
+        }
     }
     for (uint8_t i = 0; i < t->n_nodes; i++) {
         struct judge_node *n = &j->nodes[i];
@@ -352,6 +355,8 @@ static void mix_judge(uint64_t *h, const struct judge *j, const struct sim_truth
         mix(h, (uint64_t)p->lost_ms);
         mix(h, (uint64_t)p->asked_ms);
         mix(h, (uint64_t)p->taken_ms);
+        mix(h, (uint64_t)p->had_ms);
+        mix(h, p->had_fence << 16 | (uint64_t)p->lost_was << 8 | (uint64_t)p->lost << 1 | p->lost_mixed);
         mix(h, p->draining << 24 | (uint64_t)p->was << 16 | (uint64_t)p->mixed << 8 | p->forgotten);
     }
     for (uint8_t i = 0; i < t->n_nodes; i++) {
@@ -375,7 +380,7 @@ static void mix_judge(uint64_t *h, const struct judge *j, const struct sim_truth
     }
     for (uint8_t i = 0; i < t->n_upstreams; i++)
         mix_who(h, &j->highest[i]);
-    mix(h, (uint64_t)j->repairs << 8 | j->n_owned);
+    mix(h, j->n_owned);
 }
 
 static void mix_told(uint64_t *h, const struct sim_told *t)

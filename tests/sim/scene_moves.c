@@ -122,8 +122,6 @@ static void come(struct scene *c, uint8_t act, bool final)
     seat->first_ready = seat->last_ready = SIM_CALLS;
     (void)snprintf(seat->rollout, sizeof seat->rollout, "%s", scan_rollout(seat->who.rollout));
     (void)snprintf(seat->holder, sizeof seat->holder, "h%d", index + 1);
-    if (act == STORY_REPAIR)
-        s->judge.repairs |= 1u << seat->who.rollout;
     if (index > 0)
         memset(s->judge.seats[c->book.last], 0, sizeof s->judge.seats[c->book.last]);
     c->book.last = index;

@@ -373,8 +373,6 @@ uint8_t seat_start(struct sim *s, const struct story_process *p)
         sim_due(s, s->truth.now_ms + p->signal_ms, DUE_SIGNAL, index, 0);
     if (p->signal_ms > 0 && p->signal_more_ms > 0)
         sim_due(s, s->truth.now_ms + p->signal_ms + p->signal_more_ms, DUE_SIGNAL, index, 1);
-    if (p->act == STORY_REPAIR)
-        s->judge.repairs |= 1u << p->rollout;
     sim_note(s, TRACE_START, index, p->act, p->rollout, 0);
     s->tally->processes++;
     seat->awake = true;

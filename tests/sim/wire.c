@@ -555,6 +555,8 @@ static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
         break;
     case ASK_UNCLAIM:
         reply = sim_claim_drop(&s->truth, node, &c->who);
+        if (reply == SIM_OK)
+            judge_unclaim(&s->judge, &s->truth, node);
         break;
     case ASK_STAGE:
         if (c->action.reverse)

@@ -1,6 +1,8 @@
 #include "tests/stage/agent.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,8 +41,9 @@ static const char *tls_lines(struct stage_agent *a)
                       tls->ca);
 }
 
-struct stage_agent *stage_agent_start(struct stage *s, const char *node, struct stage_server *server, bool plain,
-                                      const char *extra)
+/* Its names, folder and config; nothing is started. service: all that stands in [service app]. */
+static struct stage_agent *prepare(struct stage *s, const char *node, bool plain, const char *agent_keys,
+                                   const char *service)
 {
     struct stage_agent *a = stage_alloc(s, sizeof *a);
 
@@ -50,15 +53,93 @@ struct stage_agent *stage_agent_start(struct stage *s, const char *node, struct 
     a->plain = plain;
     a->base = plain ? stage_text(s, "http://127.0.0.1:%u", a->port) : stage_text(s, "https://%s:%u", node, a->port);
     a->state_dir = stage_mkdir(s, stage_text(s, "agent-%s-state", node));
-    a->conf_path = stage_write(
-        s, stage_text(s, "agent-%s.conf", node),
-        stage_text(s,
-                   "[agent]\nnode = %s\nlisten = 127.0.0.1:%u\nstate = %s\n%s\n[service app]\nexecutable = %s\n"
-                   "pidfile = %s\nhealth = %s/healthz\nversion-url = %s/version\n%s",
-                   node, a->port, a->state_dir, tls_lines(a), server->exe, server->pidfile, server->url, server->url,
-                   extra != NULL ? extra : ""));
+    a->conf_path =
+        stage_write(s, stage_text(s, "agent-%s.conf", node),
+                    stage_text(s, "[agent]\nnode = %s\nlisten = 127.0.0.1:%u\nstate = %s\n%s%s\n[service app]\n%s",
+                               node, a->port, a->state_dir, tls_lines(a), agent_keys, service));
+    return a;
+}
+
+static const char *service_lines(struct stage *s, const struct stage_server *server, const char *extra)
+{
+    return stage_text(s, "executable = %s\npidfile = %s\nhealth = %s/healthz\nversion-url = %s/version\n%s",
+                      server->exe, server->pidfile, server->url, server->url, extra != NULL ? extra : "");
+}
+
+struct stage_agent *stage_agent_start_for(struct stage *s, const char *node, bool plain, const char *service)
+{
+    struct stage_agent *a = prepare(s, node, plain, "", service);
+
     stage_agent_again(a);
     return a;
+}
+
+void stage_agent_helper_again(struct stage_agent *a)
+{
+    struct stage *s = a->stage;
+    const char *argv[] = {stage_text(s, "%s/rollout-agent", s->build), "--helper", "--config", a->conf_path, NULL};
+
+    a->helper = stage_start(s, &(struct stage_spawn){.name = stage_text(s, "helper-%s", a->node), .argv = argv});
+}
+
+static void remove_folder(void *path)
+{
+    char *socket = NULL;
+
+    if (asprintf(&socket, "%s/helper", (const char *)path) > 0)
+        (void)unlink(socket);
+    free(socket);
+    (void)rmdir(path);
+    free(path);
+}
+
+/* A unix socket's path is short, and a stage's folder may be deep. */
+static const char *socket_path(struct stage *s)
+{
+    char *folder = strdup("/tmp/rollout-XXXXXX");
+
+    if (folder == NULL || mkdtemp(folder) == NULL)
+        stage_fail(s, "cannot make a folder for a socket");
+    return stage_text(s, "%s/helper", (const char *)stage_keep(s, folder, remove_folder));
+}
+
+struct stage_agent *stage_agent_prepare_halves(struct stage *s, const char *node, struct stage_server *server,
+                                               const char *agent_keys, const char *extra)
+{
+    const char *path = socket_path(s);
+    struct stage_agent *a = prepare(s, node, true, stage_text(s, "helper-socket = %s\n%s", path, agent_keys),
+                                    service_lines(s, server, extra));
+
+    a->socket = path;
+    return a;
+}
+
+struct stage_agent *stage_agent_start_halves(struct stage *s, const char *node, struct stage_server *server,
+                                             const char *agent_keys, const char *extra)
+{
+    struct stage_agent *a = stage_agent_prepare_halves(s, node, server, agent_keys, extra);
+
+    stage_agent_helper_again(a);
+    stage_agent_again(a);
+    return a;
+}
+
+static bool helper_listens(void *ctx)
+{
+    struct stage_agent *a = ctx;
+
+    return strstr(stage_read(a->stage, a->helper->out_path), "event=helper_listening") != NULL;
+}
+
+void stage_agent_await_helper(struct stage_agent *a)
+{
+    stage_wait_until(a->stage, helper_listens, a, AGENT_READY_MS, "the helper half to listen");
+}
+
+struct stage_agent *stage_agent_start(struct stage *s, const char *node, struct stage_server *server, bool plain,
+                                      const char *extra)
+{
+    return stage_agent_start_for(s, node, plain, service_lines(s, server, extra));
 }
 
 void stage_agent_stop(struct stage_agent *a, int signal)

@@ -6,16 +6,13 @@
 
 #define FLEET_ARGS_MAX 48
 
-static void start_nodes(struct stage_fleet *f)
+static void start_node(struct stage_fleet *f, unsigned i)
 {
-    for (unsigned i = 0; i < f->n_nodes; i++) {
-        struct stage_node *node = &f->node[i];
+    struct stage_node *node = &f->node[i];
 
-        node->name = stage_text(f->stage, "node%u", i + 1);
-        node->server = stage_server_start(f->stage, node->name, "v1");
-        node->agent = stage_agent_start(f->stage, node->name, node->server, false,
-                                        f->stage->asan ? "ready-timeout = 15s\n" : "ready-timeout = 4s\n");
-    }
+    node->server = stage_server_start(f->stage, node->name, "v1");
+    node->agent = stage_agent_start(f->stage, node->name, node->server, false,
+                                    f->stage->asan ? "ready-timeout = 15s\n" : "ready-timeout = 4s\n");
 }
 
 static void start_lbs(struct stage_fleet *f)
@@ -48,6 +45,11 @@ const char *stage_fleet_hosts(struct stage_fleet *f, const char *vars)
 
 struct stage_fleet *stage_fleet(struct stage *s, unsigned n_nodes, unsigned n_lbs)
 {
+    return stage_fleet_of(s, n_nodes, n_lbs, start_node);
+}
+
+struct stage_fleet *stage_fleet_of(struct stage *s, unsigned n_nodes, unsigned n_lbs, stage_node_fn *start)
+{
     struct stage_fleet *f = stage_alloc(s, sizeof *f);
 
     if (n_nodes > STAGE_NODES_MAX || n_lbs > STAGE_LBS_MAX)
@@ -56,7 +58,10 @@ struct stage_fleet *stage_fleet(struct stage *s, unsigned n_nodes, unsigned n_lb
     f->n_nodes = n_nodes;
     f->n_lbs = n_lbs;
     f->controller = stage_cert(s, "controller");
-    start_nodes(f);
+    for (unsigned i = 0; i < n_nodes; i++) {
+        f->node[i].name = stage_text(s, "node%u", i + 1);
+        start(f, i);
+    }
     start_lbs(f);
     (void)stage_fleet_hosts(f, NULL);
     return f;

@@ -32,6 +32,11 @@ struct stage_fleet {
 /* All nodes at version 1, up in every upstream. */
 struct stage_fleet *stage_fleet(struct stage *s, unsigned n_nodes, unsigned n_lbs);
 
+/* The same of other services: `start` sets server and agent of node[i], whose name is there. Of the server only its
+ * peer is looked at: what goes by its pid file or /version is of demo-servers alone. */
+typedef void stage_node_fn(struct stage_fleet *f, unsigned i);
+struct stage_fleet *stage_fleet_of(struct stage *s, unsigned n_nodes, unsigned n_lbs, stage_node_fn *start);
+
 /* Write another hosts file: `vars` are lines put into [web:vars] beside ours, e.g. "rollout_bake=1s\n". Returns its
  * path; fleet->hosts is that one from now on. */
 const char *stage_fleet_hosts(struct stage_fleet *f, const char *vars);

@@ -69,6 +69,24 @@ static void a_claim_is_put_only_over_the_one_that_was_seen_and_by_a_fence_that_i
     }
 }
 
+/* Two runs of one rollout that found the same fence, since whatever knew of a higher one has lost its state. */
+static void of_two_runs_with_the_same_fence_one_has_the_claim(void **unused)
+{
+    static const struct there live = {"a", 5, 100, 5, "a"}, over = {"a", 5, 0, 5, "a"};
+    struct claim_state state = state_of(&live), late = state_of(&over);
+    struct claim first = {.fence = 5, .rollout = "a", .holder = "ann"},
+                 second = {.fence = 5, .rollout = "a", .holder = "bob"},
+                 later = {.fence = 6, .rollout = "a", .holder = "bob"};
+
+    (void)unused;
+    strcpy(state.claim.holder, "ann");
+    strcpy(late.claim.holder, "ann");
+    assert_int_equal(claim_may_put(&state, &first, 5, NOW), CODE_JOB_OK);
+    assert_int_equal(claim_may_put(&state, &second, 5, NOW), CODE_CLAIM_HELD);
+    assert_int_equal(claim_may_put(&late, &second, 5, NOW), CODE_FENCE_STALE);
+    assert_int_equal(claim_may_put(&late, &later, 5, NOW), CODE_JOB_OK); /* a resume */
+}
+
 static void only_the_holder_with_the_very_fence_may_work_or_drop(void **unused)
 {
     static const struct there none = {"", 0, 0, 5, "a"}, live = {"a", 5, 100, 5, "a"}, over = {"a", 5, 0, 5, "a"};
@@ -219,6 +237,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_claim_is_put_only_over_the_one_that_was_seen_and_by_a_fence_that_is_not_stale),
+        cmocka_unit_test(of_two_runs_with_the_same_fence_one_has_the_claim),
         cmocka_unit_test(only_the_holder_with_the_very_fence_may_work_or_drop),
         cmocka_unit_test(a_claim_that_is_not_whole_is_refused_and_the_member_is_named),
         cmocka_unit_test(what_was_put_comes_back_from_the_disk_also_what_we_do_not_know),

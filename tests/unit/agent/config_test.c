@@ -8,9 +8,11 @@
 
 #include <cmocka.h>
 
-#define AGENT   "[agent]\nnode = n1\nlisten = 127.0.0.1:7000\n"
-#define SERVICE "[service app]\nexecutable = /opt/app\npidfile = /run/app.pid\nhealth = http://127.0.0.1:80/h\n"
-#define TLS     "tls-cert = /c\ntls-key = /k\ntls-ca = /a\nallow = ctl\n"
+#define AGENT            "[agent]\nnode = n1\nlisten = 127.0.0.1:7000\n"
+#define SERVICE          "[service app]\nexecutable = /opt/app\npidfile = /run/app.pid\nhealth = http://127.0.0.1:80/h\n"
+#define NOWHERE_AS(name) "[service " name "]\nexecutable = /opt/app\nhealth = http://127.0.0.1:80/h\n"
+#define NOWHERE          NOWHERE_AS("app") /* no way to its process */
+#define TLS              "tls-cert = /c\ntls-key = /k\ntls-ca = /a\nallow = ctl\n"
 
 static void a_good_file_is_read_with_its_defaults(void **state)
 {
@@ -36,6 +38,33 @@ static void a_good_file_is_read_with_its_defaults(void **state)
     assert_string_equal(config.services[1].health.host, "[::1]:81");
     assert_string_equal(config.services[1].health.path, "/");
     assert_int_equal(config.services[1].signal, SIGUSR1);
+    config_free(&config);
+}
+
+static void a_service_is_found_and_restarted_as_its_section_says(void **state)
+{
+    const char *text =
+        AGENT NOWHERE "listen-on = :8080\n" NOWHERE_AS("b") "unit = app@1\nrestart = systemd\n" NOWHERE_AS(
+            "c") "listen-on = [::1]:81\nrestart = exec\nexec-args = -p 81 'a b'\ndrain-timeout = 3s\n";
+    struct config config;
+    struct err err = {""};
+
+    (void)state;
+    if (!config_parse("f", text, strlen(text), &config, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(config.services[0].listen_on.port, 8080);
+    assert_true(tcp_addr_is_any(&config.services[0].listen_on));
+    assert_int_equal(config.services[0].restart, RESTART_SIGNAL);
+    assert_false(config_can_start(&config.services[0]));
+    assert_string_equal(config.services[1].unit, "app@1.service");
+    assert_int_equal(config.services[1].restart, RESTART_SYSTEMD);
+    assert_true(config_can_start(&config.services[1]));
+    assert_true(config.services[2].listen_on.v6);
+    assert_int_equal(config.services[2].restart, RESTART_EXEC);
+    assert_int_equal(config.services[2].drain_timeout_ms, 3000);
+    assert_string_equal(config.services[2].exec_args, "-p 81 'a b'");
+    assert_string_equal(config.services[2].exec_dir, "/");
+    assert_true(config_can_start(&config.services[2]));
     config_free(&config);
 }
 
@@ -94,7 +123,19 @@ static void an_error_names_file_line_and_what_to_do(void **state)
         {AGENT SERVICE "version-url = https://127.0.0.1/\n", "f:8: version-url: \"https://127.0.0.1/\" does not begin"},
         {AGENT SERVICE "version-url = http://name:1/\n", "f:8: version-url: \"name:1\" is no numeric"},
         {AGENT SERVICE "version-url = http://127.0.0.1:80/a b\n", "f:8: version-url: the path holds a blank"},
-        {AGENT SERVICE "restart = exec\n", "f:8: restart"},
+        {AGENT SERVICE "restart = reload\n", "f:8: restart: \"reload\" is none of signal, systemd, exec"},
+        {AGENT SERVICE "listen-on = :80\n", "f: [service app]: pidfile and listen-on are two ways"},
+        {AGENT NOWHERE, "f: [service app]: how is its process found? Give one of pidfile, listen-on and unit"},
+        {AGENT NOWHERE "listen-on = :0\n", "f:7: listen-on: \":0\" is no numeric"},
+        {AGENT NOWHERE "listen-on = name:80\n", "f:7: listen-on"},
+        {AGENT NOWHERE "unit = ../app\n", "f:7: unit: \"../app\" is no name"},
+        {AGENT NOWHERE "unit = a b\n", "f:7: unit: \"a b\" is no name"},
+        {AGENT NOWHERE "unit = app\nrestart = exec\n", "f: [service app]: restart = exec and unit"},
+        {AGENT SERVICE "restart = systemd\n", "f: [service app]: restart = systemd needs unit"},
+        {AGENT SERVICE "restart = exec\nretire = QUIT\n", "f: [service app]: retire belongs to restart = signal"},
+        {AGENT SERVICE "restart = systemd\nunit = a\nexec-args = -v\n", "f: [service app]: exec-args and unit"},
+        {AGENT SERVICE "retire = KILL\n", "f:8: retire: \"KILL\" is none of SIGQUIT, SIGTERM"},
+        {AGENT SERVICE "exec-args = -x 'a\n", "f:8: exec-args: a quote that never ends"},
         {AGENT SERVICE "signal = SIGKILL\n", "f:8: signal: \"SIGKILL\""},
         {AGENT SERVICE "ready-timeout = 0s\n", "f:8: ready-timeout"},
         {AGENT SERVICE "ready-timeout = soon\n", "f:8: ready-timeout"},
@@ -119,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_file_is_read_with_its_defaults),
+        cmocka_unit_test(a_service_is_found_and_restarted_as_its_section_says),
         cmocka_unit_test(where_anybody_could_come_in_mutual_tls_is_needed),
         cmocka_unit_test(an_error_names_file_line_and_what_to_do),
     };

@@ -24,7 +24,8 @@ static const struct {
     {'l', 'l', 0, 0, WAIT, CODE_JOB_TWO_SERVERS},
     {'d', 'l', 0, 0, CODE_JOB_OK, CODE_JOB_OK},
     {'g', 'l', 0, 0, CODE_JOB_OK, CODE_JOB_OK},
-    {'l', 's', 0, 0, WAIT, CODE_JOB_NO_SUCCESSOR},
+    {'l', 's', 0, 0, WAIT, CODE_JOB_OLD_STAYS},
+    {'d', 's', 0, 0, WAIT, CODE_JOB_NO_SUCCESSOR},
     {'g', 's', 0, 0, WAIT, CODE_JOB_DIED},
     {'g', 's', 9999, 0, WAIT, CODE_JOB_DIED},
     {'l', 'w', 0, 0, WAIT, CODE_JOB_WRONG_EXECUTABLE}, /* its pid file may come before its exec */
@@ -43,6 +44,7 @@ static void every_outcome_of_a_restart_has_its_name(void **state)
                 .new_alive = table[i].new != '-',
                 .new_wanted = table[i].new == 's' || table[i].new == 'l',
                 .new_listens = table[i].new == 'l',
+                .new_answers = table[i].new == 'l',
                 .new_ms = table[i].new_ms,
                 .gone_ms = table[i].gone_ms,
                 .late = late,
@@ -78,6 +80,7 @@ static void a_service_that_says_no_is_believed_after_a_moment(void **state)
             .new_alive = rows[i].new_alive,
             .new_wanted = rows[i].new_alive,
             .new_listens = rows[i].new_alive,
+            .new_answers = rows[i].new_alive,
             .says_no = rows[i].says_no,
             .no_ms = rows[i].no_ms,
         };
@@ -88,10 +91,60 @@ static void a_service_that_says_no_is_believed_after_a_moment(void **state)
     }
 }
 
+/* old and new as above; a new one had taken over. */
+static void who_took_over_must_answer_and_stay(void **state)
+{
+    static const struct {
+        char old, new;
+        bool answers;
+        uint64_t gone_ms;
+        enum code early, late;
+    } rows[] = {
+        {'g', 'l', true, 0, CODE_JOB_OK, CODE_JOB_OK},
+        {'d', 'l', true, 0, CODE_JOB_OK, CODE_JOB_OK},
+        {'g', 'l', false, 0, WAIT, CODE_JOB_NOT_HEALTHY},
+        {'d', 'l', false, 0, WAIT, CODE_JOB_NOT_HEALTHY},
+        {'g', '-', false, JUDGE_GONE_MS - 1, WAIT, CODE_JOB_DIED_LATER},
+        {'g', '-', false, JUDGE_GONE_MS, CODE_JOB_DIED_LATER, CODE_JOB_DIED_LATER},
+        {'d', '-', false, JUDGE_GONE_MS, CODE_JOB_DIED_LATER, CODE_JOB_DIED_LATER},
+        {'g', 'w', false, 0, WAIT, CODE_JOB_WRONG_EXECUTABLE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int late = 0; late < 2; late++) {
+            struct judge_facts facts = {.old_alive = rows[i].old != 'g',
+                                        .new_alive = rows[i].new != '-',
+                                        .new_wanted = rows[i].new == 'l',
+                                        .new_listens = rows[i].new == 'l',
+                                        .new_answers = rows[i].answers,
+                                        .took_over = true,
+                                        .gone_ms = rows[i].gone_ms,
+                                        .late = late};
+            enum code wanted = late ? rows[i].late : rows[i].early, code = judge_restart(&facts);
+
+            if (code != wanted)
+                fail_msg("row %zu, late %d: %s", i, late, code == WAIT ? "wait" : code_text(code));
+        }
+    }
+}
+
+static void who_is_being_started_is_awaited_until_the_limit(void **state)
+{
+    struct judge_facts facts = {.coming = true, .gone_ms = 10 * JUDGE_GONE_MS};
+
+    (void)state;
+    assert_int_equal(judge_restart(&facts), WAIT);
+    facts.late = true;
+    assert_int_equal(judge_restart(&facts), CODE_JOB_DIED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_outcome_of_a_restart_has_its_name),
+        cmocka_unit_test(who_took_over_must_answer_and_stay),
+        cmocka_unit_test(who_is_being_started_is_awaited_until_the_limit),
         cmocka_unit_test(a_service_that_says_no_is_believed_after_a_moment),
     };
 

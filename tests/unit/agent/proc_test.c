@@ -98,12 +98,59 @@ static void only_one_whole_pid_is_a_pid_file(void **state)
     assert_false(proc_parse_socket_link("/dev/null", &inode));
 }
 
+static void a_unit_is_a_whole_part_of_a_path_of_control_groups(void **state)
+{
+    static const struct {
+        const char *text;
+        bool in;
+    } rows[] = {
+        {"0::/system.slice/app.service\n", true},
+        {"0::/system.slice/app.service/worker\n", true},
+        {"12:pids:/system.slice/app.service\n0::/\n", true},
+        {"1:name=systemd:/\n0::/user.slice/user-1000.slice/user@1000.service/app.slice/app.service", true},
+        {"0::/system.slice/my-app.service\n", false},
+        {"0::/system.slice/app.service.d\n", false},
+        {"0::/system.slice/other.service\n", false},
+        {"0::/\n", false},
+        {"", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (proc_cgroup_has(rows[i].text, "app.service") != rows[i].in)
+            fail_msg("row %zu", i);
+    }
+}
+
+static void a_signal_is_unheard_when_it_is_ignored_or_waits(void **state)
+{
+    static const struct {
+        const char *text;
+        bool unheard;
+    } rows[] = {
+        /* SIGUSR2 is 12: bit 11, 0x800 */
+        {"Name:\tx\nSigPnd:\t0\nShdPnd:\t0\nSigBlk:\t800\nSigIgn:\t0000000000001000\nSigCgt:\t800\n", false},
+        {"Name:\tx\nSigPnd:\t0\nShdPnd:\t0\nSigIgn:\t0000000000000800\n", true},
+        {"Name:\tx\nSigPnd:\t0\nShdPnd:\t0000000000004800\nSigIgn:\t0\n", true},
+        {"Name:\tx\nSigPnd:\t0000000000000800\nShdPnd:\t0\n", true},
+        {"", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (proc_signal_unheard(rows[i].text, 12) != rows[i].unheard)
+            fail_msg("row %zu", i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stat_is_read_whatever_the_command_is_called),
         cmocka_unit_test(a_line_of_the_tcp_tables_gives_address_state_and_inode),
         cmocka_unit_test(only_one_whole_pid_is_a_pid_file),
+        cmocka_unit_test(a_unit_is_a_whole_part_of_a_path_of_control_groups),
+        cmocka_unit_test(a_signal_is_unheard_when_it_is_ignored_or_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

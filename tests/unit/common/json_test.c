@@ -1,10 +1,13 @@
 #include "common/json.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -94,11 +97,43 @@ static void a_needed_member_is_named_when_it_is_missing_or_of_another_type(void 
     json_decref(root);
 }
 
+static void what_is_appended_belongs_to_the_list(void **state)
+{
+    json_t *list = json_array(), *member = json_string("x");
+
+    (void)state;
+    json_append(list, json_incref(member));
+    assert_int_equal(json_array_size(list), 1);
+    assert_int_equal(member->refcount, 2);
+    json_decref(list);
+    assert_int_equal(member->refcount, 1);
+    json_decref(member);
+}
+
+/* A member that there was no memory for: a list without it would say something else. */
+static void a_member_that_is_not_there_ends_the_program(void **state)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    (void)state;
+    if (child == 0) {
+        (void)signal(SIGABRT, SIG_DFL);
+        json_append(json_array(), NULL);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_that_is_not_one_whole_value_is_refused_with_a_reason),
         cmocka_unit_test(nesting_is_bounded_outside_of_strings_only),
+        cmocka_unit_test(what_is_appended_belongs_to_the_list),
+        cmocka_unit_test(a_member_that_is_not_there_ends_the_program),
         cmocka_unit_test(a_needed_member_is_named_when_it_is_missing_or_of_another_type),
     };
 

@@ -153,6 +153,27 @@ static void a_connection_is_used_again(void **state)
     }
 }
 
+/* Of its own where a fresh one is asked for; and one that nothing more is said on is closed. */
+static void a_connection_is_kept_only_for_what_comes(void **state)
+{
+    static const struct {
+        bool fresh, last;
+        int connection;
+    } rows[] = {{false, false, 0}, {true, false, 1}, {false, true, 0}, {false, false, 2}, {false, false, 2}};
+    struct fix *f = *state;
+    struct call_request q = get(url(f, "/x"));
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        q.fresh = rows[i].fresh;
+        q.last = rows[i].last;
+        struct call_result r = one(f, &q);
+        assert_int_equal(r.failure, CALL_FINE);
+        if (f->seen.connection != rows[i].connection)
+            fail_msg("row %zu: over connection %d", i, f->seen.connection);
+        call_result_free(&r);
+    }
+}
+
 static void nobody_there_is_not_sent(void **state)
 {
     struct fix *f = *state;
@@ -427,6 +448,7 @@ int main(void)
         T(a_body_arrives_and_its_answer_comes_back),
         T(any_status_is_a_whole_answer),
         T(a_connection_is_used_again),
+        T(a_connection_is_kept_only_for_what_comes),
         T(nobody_there_is_not_sent),
         cmocka_unit_test_setup_teardown(tls_to_a_server_without_it_is_not_sent, open_impatient, close_all),
         T(a_file_that_cannot_be_read_is_not_sent),

@@ -171,7 +171,7 @@ static const struct bad {
     {"status a/b", "", "rollout status: \"a/b\" is no name: letters, digits, . _ - and first a letter or digit"},
     {"history a", "", "one command at a time: \"a\" is one too many; files are given by flags, as --hosts FILE"},
     {"status --detailed-exitcode", "", "--detailed-exitcode is not for `rollout status`, only for: plan"},
-    {"plan --hosts h --output json", "", "--output is not for `rollout plan`, only for: status, history, show"},
+    {"plan --hosts h --output json", "", "--output is not for `rollout plan`, only for: status, history, show, agents"},
     {"pause one", "", "--hosts FILE is needed: the Ansible INI inventory with the nodes and load balancers"},
     {"abort --hosts h", "", "`rollout abort` needs the id of a rollout; `rollout history` lists them"},
     {"--host h", "", "there is no option --host; did you mean --hosts?"},

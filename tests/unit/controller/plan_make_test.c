@@ -133,6 +133,25 @@ static void a_good_fleet_becomes_a_plan(void **state)
     tear_down(&s);
 }
 
+/* By which what an nginx lists later is known to be the node; not where the hosts file names its peers. */
+static void the_plan_knows_where_the_services_listen(void **state)
+{
+    struct fleet_host *named;
+    struct scene s;
+
+    (void)state;
+    set_up(&s, NULL);
+    named = (struct fleet_host *)(uintptr_t)&s.fleet->hosts[s.nodes[1].host];
+    s.listening[0][1] = "[::1]:81";
+    s.nodes[0].status.n_listening = 2;
+    named->peer = "10.0.0.2:80";
+    make(&s);
+    assert_non_null(s.plan);
+    assert_string_equal(s.plan->nodes[0].listens, "10.0.0.1:80,[::1]:81");
+    assert_string_equal(s.plan->nodes[1].listens, "");
+    tear_down(&s);
+}
+
 /* ---- what is refused */
 
 static void lb_unreachable(struct scene *s)
@@ -487,6 +506,7 @@ static void what_an_earlier_run_left_is_resumed_by_its_claim(void **state)
         assert_int_equal(n->prior_drain_mask, 2);
         assert_int_equal(n->claim_fence, 5);
         assert_int_equal(n->before.pid, 42);
+        assert_true(n->partial == (i == 2)); /* who listens nowhere may have peers that nobody knows of */
         assert_false(s.plan->nodes[0].resumed);
         assert_int_equal(s.plan->nodes[0].out_mask, 0);
         tear_down(&s);
@@ -688,7 +708,29 @@ static void a_repair_is_of_what_the_claims_say(void **state)
     assert_true(s.plan->nodes[0].has_target);
     assert_int_equal(s.plan->nodes[0].target_sha256[0], 'B');
     assert_int_equal(s.plan->lease_wait_ms, 9000); /* the claim's rest, and a little */
+    assert_false(s.plan->nodes[0].partial);
     tear_down(&s);
+}
+
+/* I2: what is in use nevertheless, or may be, must not be restarted. */
+static void a_repair_knows_where_the_claim_does_not_name_all(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct scene s;
+
+        set_up(&s, NULL);
+        dead_claim(&s, 2);
+        if (i == 0)
+            s.nodes[2].status.claim.n_took_out = 1; /* at the other somebody else had it down */
+        else
+            s.nodes[2].status.n_listening = 0;
+        repair(&s);
+        assert_non_null(s.plan);
+        assert_int_equal(s.plan->n_nodes, 1);
+        assert_true(s.plan->nodes[0].partial);
+        tear_down(&s);
+    }
 }
 
 static void nothing_claimed_is_nothing_to_repair(void **state)
@@ -750,6 +792,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_fleet_becomes_a_plan),
+        cmocka_unit_test(the_plan_knows_where_the_services_listen),
         cmocka_unit_test(what_is_refused_and_why),
         cmocka_unit_test(all_reasons_come_at_once_and_the_worst_counts),
         cmocka_unit_test(what_runs_the_release_already_is_not_rolled_and_needs_no_floor),
@@ -760,6 +803,7 @@ int main(void)
         cmocka_unit_test(what_was_rolled_back_is_not_resumed),
         cmocka_unit_test(leases_are_in_the_order_of_the_urls),
         cmocka_unit_test(a_repair_is_of_what_the_claims_say),
+        cmocka_unit_test(a_repair_knows_where_the_claim_does_not_name_all),
         cmocka_unit_test(nothing_claimed_is_nothing_to_repair),
         cmocka_unit_test(what_a_repair_cannot_follow_it_leaves),
         cmocka_unit_test(a_repair_needs_its_load_balancers),

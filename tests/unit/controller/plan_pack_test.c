@@ -33,6 +33,7 @@ static struct plan *full_plan(void)
         .max_5xx_bp = 1, .max_fails_bp = 22, .max_slower_bp = 333, .min_requests = 4444, .pause = true};
     p->health = (struct plan_health){.status = {201, 599}, .body = "\"fine\""};
     p->nodes[2].health = "http://c/healthz";
+    p->nodes[1].listens = "10.0.0.2:80,[::1]:80";
     p->version = "1.2 \"quoted\" \\ \xc3\xa4";
     for (uint32_t i = 0; i < WAIT_COUNT; i++)
         p->wait_ms[i] = 1000 + i;
@@ -106,6 +107,7 @@ static void assert_same_node(const struct plan_node *a, const struct plan_node *
     assert_string_equal(a->address, b->address);
     assert_string_equal(a->zone, b->zone);
     assert_string_equal(a->health, b->health);
+    assert_string_equal(a->listens != NULL ? a->listens : "", b->listens != NULL ? b->listens : "");
     assert_int_equal(a->first_peer, b->first_peer);
     assert_int_equal(a->n_peers, b->n_peers);
     assert_int_equal(a->at_target, b->at_target);

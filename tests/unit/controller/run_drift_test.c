@@ -56,6 +56,20 @@ static void a_node_that_is_put_back_behind_its_job_is_the_last(void **state)
     story_end(&s);
 }
 
+/* It was draining before us; whoever puts it back has ended that. */
+static void a_drain_that_its_operator_ends_meanwhile_is_not_given_back(void **state)
+{
+    struct story s = story_begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    s.fleet->peers[0].gate = GATE_DRAIN;
+    fake_when(s.fleet, "a job r1", 50, fake_peer_opened, 0);
+    story_roll(&s);
+    assert_int_equal(s.code, 1);
+    assert_int_equal(s.fleet->peers[0].gate, GATE_OPEN);
+    story_end(&s);
+}
+
 /* What is not ours, too, but a list that was begun before the drain tells nothing of it. */
 static void a_list_from_before_is_no_drift(void **state)
 {
@@ -122,6 +136,24 @@ static void a_node_that_is_not_vouched_for_is_taken_out_again(void **state)
     assert_int_equal(story_logged(&s, "a at lb1/app: down"), 2);
     assert_int_equal(story_logged(&s, "a at lb1/app: open"), 1);
     story_before(&s, "lb1 forgets", "a at lb1/app: down");
+    story_end(&s);
+}
+
+/* A request to take it down again that is overtaken by the one that puts it back would leave it out for good. */
+static void it_goes_back_only_behind_that(void **state)
+{
+    struct story s = story_begin((struct fake_shape){.nodes = 2, .lbs = 2});
+
+    (void)state;
+    s.fleet->agents[0].gets_healthy_ms = 1500;
+    fake_when(s.fleet, "a job ends", 100, fake_lb_forgets, 0);
+    fake_world_rule(s.world,
+                    (struct fake_rule){.kind = ACT_HOLD, .node = -1, .place = -1, .fault = FAULT_LATE, .ms = 1500});
+    story_roll(&s);
+    story_ends(&s, 0, "BB", -1);
+    assert_int_equal(story_logged(&s, "a at lb1/app: down"), 2);
+    assert_int_equal(story_logged(&s, "a at lb1/app: open"), 1);
+    assert_true(story_when(&s, "a at lb1/app: open") > story_when(&s, "a job ends") + 3000);
     story_end(&s);
 }
 
@@ -201,6 +233,22 @@ static void a_claim_that_its_agent_lost_is_put_again(void **state)
         story_says(&s, "its agent had lost our claim, and has it again");
         story_end(&s);
     }
+}
+
+/* Not a second later: where the way to the agent takes nearly as long as a claim lives, it would be gone again. */
+static void a_job_that_found_no_claim_is_sent_again_behind_it(void **state)
+{
+    struct story s = story_begin((struct fake_shape){.nodes = 2, .lbs = 2});
+    int64_t claimed;
+
+    (void)state;
+    fake_when(s.fleet, "a at lb2/app: down", 503, fake_agent_forgets, 0);
+    story_roll(&s);
+    story_ends(&s, 0, "BB", -1);
+    assert_int_equal(story_logged(&s, "a claim r1 fence 7"), 2); /* and once more */
+    claimed = story_when(&s, "agent of a forgets");
+    assert_in_range(story_when(&s, "a job r1/a/job") - claimed, 0, 300);
+    story_end(&s);
 }
 
 static void steal(struct fake_fleet *f, uint32_t node)
@@ -352,6 +400,44 @@ static void a_server_in_one_more_upstream_is_noticed(void **state)
     lb_view_free(&v);
 }
 
+/* Another port of the same service, in whatever upstream: found afresh when the plan was made, and not there then. */
+static void another_address_of_a_node_is_noticed(void **state)
+{
+    static const struct {
+        const char *list;
+        enum elsewhere first, second; /* of web1, of web2 */
+    } rows[] = {
+        {"{" APP "," EXTRA "}", ELSEWHERE_NOT, ELSEWHERE_NOT},
+        {"{" APP "," EXTRA ",\"new\":{\"peers\":[" PEER("0", "10.0.0.1:81", "up") "]}}", ELSEWHERE_ADDRESS,
+         ELSEWHERE_NOT},
+        {"{" APP ",\"extra\":{\"peers\":[" PEER("0", "[::1]:80", "up") "," PEER("1", "10.0.0.2:81", "draining") "]}}",
+         ELSEWHERE_NOT, ELSEWHERE_ADDRESS},
+        {"{" APP "," EXTRA ",\"new\":{\"peers\":[" PEER("0", "10.0.0.1:81", "down") "]}}", ELSEWHERE_NOT,
+         ELSEWHERE_NOT},
+        {"{" APP "," EXTRA ",\"new\":{\"peers\":[" PEER("0", "10.0.0.3:81", "up") "]}}", ELSEWHERE_NOT, ELSEWHERE_NOT},
+        {"{" APP "," EXTRA ",\"new\":{\"peers\":[" PEER("0", "10.0.0.1:80", "up") "]}}", ELSEWHERE_SERVER,
+         ELSEWHERE_NOT},
+        /* web1's in `app`, only spelled otherwise */
+        {"{\"app\":{\"peers\":[" PEER("0", "[::ffff:10.0.0.1]:80", "up") "]}," EXTRA "}", ELSEWHERE_NOT, ELSEWHERE_NOT},
+    };
+    static const int ports[2] = {1, 2};
+    struct small_plan s;
+    struct lb_view *v;
+
+    (void)state;
+    small_plan(&s, ports, ports);
+    s.nodes[0].listens = "10.0.0.1:80,10.0.0.1:81,[::1]:80";
+    s.nodes[1].listens = "10.0.0.2:80,10.0.0.2:81";
+    v = lb_view_new(&s.plan);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fill(v, rows[i].list);
+        if (v->peers[0].elsewhere != rows[i].first || v->peers[3].elsewhere != rows[i].second ||
+            v->peers[2].elsewhere != ELSEWHERE_NOT)
+            fail_msg("row %zu: %d, %d, %d", i, v->peers[0].elsewhere, v->peers[3].elsewhere, v->peers[2].elsewhere);
+    }
+    lb_view_free(&v);
+}
+
 /* Down where the plan looks, and in use where it does not. */
 static void such_a_node_is_not_restarted(void **state)
 {
@@ -384,14 +470,17 @@ int main(void)
         cmocka_unit_test(a_draining_node_that_somebody_puts_back_is_left_in_use),
         cmocka_unit_test(on_proceed_it_is_left_in_use_as_well),
         cmocka_unit_test(a_node_that_is_put_back_behind_its_job_is_the_last),
+        cmocka_unit_test(a_drain_that_its_operator_ends_meanwhile_is_not_given_back),
         cmocka_unit_test(a_list_from_before_is_no_drift),
         cmocka_unit_test(a_node_that_somebody_takes_out_counts),
         cmocka_unit_test(a_node_that_drains_is_taken_down_again),
         cmocka_unit_test(a_node_that_is_not_vouched_for_is_taken_out_again),
+        cmocka_unit_test(it_goes_back_only_behind_that),
         cmocka_unit_test(it_is_not_taken_out_again_below_the_floor),
         cmocka_unit_test(an_nginx_that_always_forgets_is_given_up),
         cmocka_unit_test(a_forgotten_lease_is_taken_again_at_once),
         cmocka_unit_test(a_claim_that_its_agent_lost_is_put_again),
+        cmocka_unit_test(a_job_that_found_no_claim_is_sent_again_behind_it),
         cmocka_unit_test(a_claim_that_another_has_by_now_stops_the_rollout),
         cmocka_unit_test(a_job_is_sent_again_to_a_silent_node),
         cmocka_unit_test(a_job_is_not_sent_again_to_a_node_in_use),
@@ -400,6 +489,7 @@ int main(void)
         cmocka_unit_test(an_undo_waits_until_the_node_is_silent),
         cmocka_unit_test(an_undo_is_not_sent_past_a_dead_load_balancer),
         cmocka_unit_test(a_server_in_one_more_upstream_is_noticed),
+        cmocka_unit_test(another_address_of_a_node_is_noticed),
         cmocka_unit_test(such_a_node_is_not_restarted),
     };
 

@@ -361,6 +361,28 @@ static void what_an_earlier_run_brought_goes_back_as_well(void **state)
     story_end(&s);
 }
 
+/* Stopped on the way back, before it had come to b at all. */
+static void what_an_earlier_run_brought_and_keeps_is_no_way_back(void **state)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 3, .lbs = 2});
+    struct story s;
+
+    (void)state;
+    p->rolls_back = true;
+    p->nodes[1].at_target = p->nodes[1].brought = true;
+    p->nodes[1].before = p->nodes[1].surveyed;
+    p->nodes[1].surveyed.pid = 150;
+    p->nodes[1].surveyed.sha256[0] = FAKE_NEW;
+    s = story_of(p);
+    s.fleet->agents[1].now = p->nodes[1].surveyed;
+    s.fleet->agents[1].installed = FAKE_NEW;
+    s.fleet->agents[0].fate = FATE_ILL;
+    fake_when(s.fleet, "a job r1/a/undo", 0, fake_signal, 2);
+    story_roll(&s);
+    story_ends(&s, 1, "ABA", -1);
+    story_end(&s);
+}
+
 static void a_signal_too_late_to_end_the_way_back_does_not_hide_it(void **state)
 {
     struct story s = rolling_back((struct fake_shape){.nodes = 4, .lbs = 2}, 1);
@@ -472,6 +494,7 @@ int main(void)
         cmocka_unit_test(a_signal_ends_the_way_back),
         cmocka_unit_test(a_way_back_that_was_killed_goes_on),
         cmocka_unit_test(what_an_earlier_run_brought_goes_back_as_well),
+        cmocka_unit_test(what_an_earlier_run_brought_and_keeps_is_no_way_back),
         cmocka_unit_test(a_signal_too_late_to_end_the_way_back_does_not_hide_it),
         cmocka_unit_test(a_way_back_that_was_ended_is_no_success),
         cmocka_unit_test(each_node_goes_back_to_its_own),

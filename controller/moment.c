@@ -1,0 +1,82 @@
+#include "moment.h"
+
+#include "common/duration.h"
+#include "live.h"
+
+const char *moment_time(uint64_t ms, char *text, size_t size)
+{
+    return duration_format_ms(ms < 10000 ? ms / 100 * 100 : ms / 1000 * 1000, text, size);
+}
+
+/* "lb1 3, lb2 0": requests that are left, a load balancer each. */
+static void add_left(FILE *f, const struct view *v, uint32_t node)
+{
+    const struct plan *p = v->plan;
+    const char *before = "";
+    uint32_t first = p->nodes[node].first_peer;
+
+    for (uint32_t i = 0; i < p->nodes[node].n_peers; i++) {
+        uint32_t sum = 0;
+        bool told = false;
+
+        for (uint32_t j = 0; j < p->nodes[node].n_peers; j++) {
+            bool same = plan_peer_lb(p, first + j) == plan_peer_lb(p, first + i);
+
+            told = told || (same && j < i);
+            sum += same ? v->live->peers[first + j].active : 0;
+        }
+        if (told)
+            continue;
+        (void)fprintf(f, "%s%s %u", before, p->lbs[plan_peer_lb(p, first + i)].name, sum);
+        before = ", ";
+    }
+}
+
+void moment_node(FILE *f, const struct view *v, uint32_t node)
+{
+    const struct node *n = &v->nodes[node].state;
+    enum step step = (enum step)n->step;
+    char left[32];
+
+    if (v->live != NULL && v->live->left_ms[node] != UINT32_MAX)
+        (void)fprintf(f, "%s left; ", moment_time(v->live->left_ms[node], left, sizeof left));
+    if (v->live != NULL && (step == STEP_QUIET || step == STEP_SILENT)) {
+        (void)fputs("requests: ", f);
+        add_left(f, v, node);
+        (void)fputs("; ", f);
+    } else if (v->live != NULL && (step_row(step)->ask == ASK_HEALTH)) {
+        (void)fprintf(f, "%u of %u good; ", v->live->streaks[node], v->plan->success_threshold);
+    }
+    if (n->reverse)
+        (void)fputs("way back: ", f);
+    if (n->failed && n->why != WHY_NONE)
+        (void)fprintf(f, "FAILED: %s; ", why_phrase((enum why)n->why));
+    (void)fputs(step_row(step)->waits_for, f);
+    if (v->nodes[node].text[0] != '\0')
+        (void)fprintf(f, " (%s)", v->nodes[node].text);
+}
+
+#define NAMED_MAX 3
+
+void moment_all(FILE *f, const struct view *v, int64_t now_ms)
+{
+    struct view_counts c = view_count(v);
+    uint32_t named = 0;
+
+    (void)fprintf(f, "%u of %u done, %u failed", c.done, v->plan->n_nodes, c.failed + c.out);
+    if (v->held[0] != '\0')
+        (void)fprintf(f, "; waits for a promotion, %s", v->held);
+    for (uint32_t i = 0; i < v->plan->n_nodes && named < NAMED_MAX; i++) {
+        const struct view_node *n = &v->nodes[i];
+        char since[32];
+
+        if (!node_in_motion(&n->state))
+            continue;
+        (void)fprintf(f, "; %s %s for %s: ", v->plan->nodes[i].name, step_row((enum step)n->state.step)->name,
+                      moment_time((uint64_t)(now_ms > n->step_ms ? now_ms - n->step_ms : 0), since, sizeof since));
+        moment_node(f, v, i);
+        named++;
+    }
+    if (c.moving > named)
+        (void)fprintf(f, "; and %u more", c.moving - named);
+}

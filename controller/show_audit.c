@@ -1,0 +1,75 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "audit.h"
+#include "common/mem.h"
+#include "show.h"
+
+struct show_in_audit {
+    struct show base;
+    struct ci ci;
+    char *path;
+    int fd;    /* O_APPEND: lines of several rollouts do not mix */
+    int error; /* errno of the first write that failed; 0 = none */
+};
+
+static void on_event(struct show *show, const struct view *v, const struct event *e)
+{
+    struct show_in_audit *s = (struct show_in_audit *)show;
+    char *text;
+    size_t n;
+    FILE *f = mem_must(open_memstream(&text, &n));
+    ssize_t written;
+
+    audit_event(f, v, e, &s->ci);
+    if (fclose(f) != 0)
+        abort(); /* out of memory */
+    written = n > 0 ? write(s->fd, text, n) : 0;
+    if (written != (ssize_t)n && s->error == 0)
+        s->error = written < 0 ? errno : ENOSPC;
+    free(text);
+}
+
+static void drop(struct show *show)
+{
+    struct show_in_audit *s = (struct show_in_audit *)show;
+
+    (void)close(s->fd);
+    free(s->path);
+    free(s);
+}
+
+static bool end(struct show *show, const struct view *v, int code, const char *mend)
+{
+    struct show_in_audit *s = (struct show_in_audit *)show;
+    bool good = s->error == 0;
+
+    (void)v;
+    (void)code;
+    (void)mend;
+    if (!good)
+        (void)fprintf(stderr, "rollout: lines are missing in %s: %s\n", s->path, strerror(s->error));
+    drop(show);
+    return good;
+}
+
+struct show *show_audit(const char *path, struct err *err)
+{
+    static const struct show_ops ops = {.event = on_event, .end = end, .drop = drop};
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    struct show_in_audit *s;
+
+    if (fd < 0) {
+        (void)err_set(err, "--audit: cannot write %s: %s", path, strerror(errno));
+        return NULL;
+    }
+    s = mem_zero(1, sizeof *s);
+    s->base = (struct show){.ops = &ops};
+    s->fd = fd;
+    s->path = mem_text(path);
+    ci_read(&s->ci, getenv);
+    return &s->base;
+}

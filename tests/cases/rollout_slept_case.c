@@ -1,0 +1,57 @@
+/* rollout_slept_case.c - a controller that is not on a processor for longer than its leases and claims live, and whom
+ * nobody has replaced meanwhile, takes them again and goes on: nothing is lost, done twice or given up. */
+#include "resume_steps.h"
+
+static void sleep_in(struct stage_fleet *f, struct stage_rollout *r, unsigned node, const char *step)
+{
+    stage_rollout_until(f->stage, r, stage_text(f->stage, "%-8s  %s ", f->node[node].name, step), RUN_LIMIT_MS);
+    stage_proc_signal(f->stage, r->proc, SIGSTOP);
+    stage_fleet_wait_lapse(f, 10000);
+    stage_proc_signal(f->stage, r->proc, SIGCONT);
+}
+
+static void sleeps_in_each(struct stage *s, const char *const *steps, unsigned n, const char *release)
+{
+    struct stage_fleet *f = stage_fleet(s, n, 1);
+    struct stage_load *load = stage_load_start_fleet(f);
+    struct stage_rollout *r = run_again(f, release);
+
+    for (unsigned i = 0; i < n; i++)
+        sleep_in(f, r, i, steps[i]);
+    stage_rollout_end(s, r, RUN_LIMIT_MS);
+    stage_rollout_expect(s, r, 0,
+                         STAGE_SAYS(stage_text(s, "%u nodes: %u %s", n, n, release ? "upgraded" : "restarted")));
+    expect_done(f, load);
+}
+
+static void who_sleeps_with_a_node_on_its_way_out_goes_on(struct stage *s)
+{
+    static const char *const steps[] = {"check", "look", "claim", "stage", "floor", "drain", "quiet", "down"};
+
+    sleeps_in_each(s, steps, 8, stage_server_variant(s, "v2"));
+}
+
+static void who_sleeps_with_a_node_out_goes_on(struct stage *s)
+{
+    static const char *const steps[] = {"empty", "silent", "job", "handover", "verify", "health"};
+
+    sleeps_in_each(s, steps, 6, stage_server_variant(s, "v2"));
+}
+
+static void who_sleeps_with_a_node_on_its_way_back_goes_on(struct stage *s)
+{
+    static const char *const steps[] = {"back", "seen", "bake", "unclaim"};
+
+    sleeps_in_each(s, steps, 4, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stage_test(who_sleeps_with_a_node_on_its_way_out_goes_on),
+        stage_test(who_sleeps_with_a_node_out_goes_on),
+        stage_test(who_sleeps_with_a_node_on_its_way_back_goes_on),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

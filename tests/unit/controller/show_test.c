@@ -1,0 +1,270 @@
+/* What programs read of a rollout: marks in a CI's log, JSON lines, a JUnit report, a summary, the audit. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/json.h"
+#include "controller/audit.h"
+#include "controller/ci.h"
+#include "controller/junit.h"
+#include "controller/marks.h"
+#include "controller/show.h"
+#include "controller/summary.h"
+#include "golden.h"
+#include "tests/sim/fake_plan.h"
+#include "tests/sim/fake_world.h"
+
+#define MEND "rollout repair --hosts FILE"
+
+/* One rollout with an end of each kind: a is upgraded, b fails and goes back, c was there already; or a is out. */
+struct telling {
+    struct show *show; /* NULL: only the files below */
+    FILE *audit, *junit, *summary;
+    struct ci ci;
+};
+
+static void on_event(void *ctx, const struct view *v, const struct event *e)
+{
+    struct telling *t = ctx;
+
+    t->show->ops->event(t->show, v, e);
+    audit_event(t->audit, v, e, &t->ci);
+}
+
+static void on_end(void *ctx, const struct view *v, int code)
+{
+    struct telling *t = ctx;
+
+    assert_true(t->show->ops->end(t->show, v, code, MEND));
+    junit_write(t->junit, v, code);
+    summary_write(t->summary, v, code, MEND);
+}
+
+struct texts {
+    char *shown, *audit, *junit, *summary;
+    int code;
+};
+
+static void free_texts(struct texts *t)
+{
+    free(t->shown);
+    free(t->audit);
+    free(t->junit);
+    free(t->summary);
+}
+
+enum ending { GOOD, ONE_FAILED, ONE_OUT };
+
+static struct texts tell(struct show *(*open)(FILE *), enum ending ending)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 3, .lbs = 2});
+    struct fake_fleet *fleet = fake_fleet_new(p);
+    struct fake_world *w = fake_world_new(fleet, p);
+    struct texts texts = {0};
+    size_t n[4];
+    FILE *shown = tmpfile();
+    struct telling t = {.show = open(shown),
+                        .audit = open_memstream(&texts.audit, &n[0]),
+                        .junit = open_memstream(&texts.junit, &n[1]),
+                        .summary = open_memstream(&texts.summary, &n[2]),
+                        .ci = {.commit = "9fceb02", .job_url = "https://ci.example/1", .actor = "ann \"root\"\n"}};
+    struct fake_watch watch = {.event = on_event, .end = on_end, .ctx = &t};
+
+    p->nodes[2].at_target = true;
+    if (ending == ONE_OUT)
+        fake_when(fleet, "a job ends", 0, fake_lb_dies, 1);
+    if (ending == ONE_FAILED)
+        fake_world_rule(
+            w, (struct fake_rule){
+                   .kind = ACT_ASK, .ask = ASK_DRAIN, .node = 1, .place = -1, .times = 99, .fault = FAULT_FAIL});
+    texts.code = fake_rollout_watched(w, &watch);
+    (void)fclose(t.audit);
+    (void)fclose(t.junit);
+    (void)fclose(t.summary);
+    rewind(shown);
+    texts.shown = calloc(1, GOLDEN_MAX);
+    assert_non_null(texts.shown);
+    assert_true(fread(texts.shown, 1, GOLDEN_MAX - 1, shown) > 0);
+    (void)fclose(shown);
+    fake_world_free(&w);
+    fake_fleet_free(&fleet);
+    plan_free(&p);
+    return texts;
+}
+
+static struct show *github(FILE *f)
+{
+    return show_github(f, NULL);
+}
+
+static void a_github_log(void **state)
+{
+    struct texts t = tell(github, ONE_OUT);
+
+    (void)state;
+    assert_int_equal(t.code, 3);
+    golden("github.txt", t.shown);
+    golden("summary.md", t.summary);
+    free_texts(&t);
+}
+
+static void a_gitlab_log(void **state)
+{
+    struct texts t = tell(show_gitlab, ONE_FAILED);
+
+    (void)state;
+    assert_int_equal(t.code, 1);
+    golden("gitlab.txt", t.shown);
+    free_texts(&t);
+}
+
+static void an_audit_has_a_line_an_effect(void **state)
+{
+    struct texts t = tell(show_lines, ONE_FAILED);
+
+    (void)state;
+    golden("audit.txt", t.audit);
+    free_texts(&t);
+}
+
+static void a_junit_report_has_a_case_a_node(void **state)
+{
+    struct texts failed = tell(show_lines, ONE_FAILED), out = tell(show_lines, ONE_OUT);
+
+    (void)state;
+    golden("junit-failed.xml", failed.junit);
+    golden("junit-out.xml", out.junit);
+    free_texts(&failed);
+    free_texts(&out);
+}
+
+static void each_line_of_json_is_an_object_of_the_schema(void **state)
+{
+    struct texts t = tell(show_json, ONE_OUT);
+    unsigned lines = 0, reports = 0;
+
+    (void)state;
+    for (char *line = t.shown, *end; (end = strchr(line, '\n')) != NULL; line = end + 1, lines++) {
+        struct err err = {""};
+        json_t *o = json_read(line, (size_t)(end - line), &err);
+
+        if (o == NULL)
+            fail_msg("%s: %.*s", err.text, (int)(end - line), line);
+        assert_int_equal(json_integer_value(json_object_get(o, "v")), 1);
+        assert_string_equal(json_string_value(json_object_get(o, "rollout")), "r1");
+        assert_non_null(json_string_value(json_object_get(o, "event")));
+        assert_non_null(json_string_value(json_object_get(o, "at")));
+        if (strcmp(json_string_value(json_object_get(o, "event")), "report") == 0) {
+            const json_t *nodes = json_object_get(o, "nodes"), *a = json_array_get(nodes, 0);
+
+            reports++;
+            assert_int_equal(json_integer_value(json_object_get(o, "exit_code")), 3);
+            assert_int_equal(json_array_size(nodes), 3);
+            assert_string_equal(json_string_value(json_object_get(a, "outcome")), "OUT OF ROTATION");
+            assert_int_equal(json_array_size(json_object_get(a, "out")), 1);
+            assert_string_equal(json_string_value(json_object_get(o, "next")), MEND);
+        }
+        json_decref(o);
+    }
+    assert_true(lines > 20);
+    assert_int_equal(reports, 1);
+    free_texts(&t);
+}
+
+/* ---- the pure parts */
+
+static char *marked(const struct marks *m, const char *text)
+{
+    char *to;
+    size_t n;
+    FILE *f = open_memstream(&to, &n);
+
+    m->annotate(f, MARK_ERROR, text, text);
+    m->open(f, text, text, 1700000000999);
+    m->close(f, text, 1700000001000);
+    (void)fclose(f);
+    return to;
+}
+
+static void what_comes_from_elsewhere_ends_no_mark(void **state)
+{
+    char *github_text = marked(&marks_github, "a:b,c%\r\n::error::x"),
+         *gitlab_text = marked(&marks_gitlab, "a:\r\n\033[0Kb");
+
+    (void)state;
+    assert_string_equal(github_text, "::error title=a%3Ab%2Cc%25%0D%0A%3A%3Aerror%3A%3Ax::a:b,c%25%0D%0A::error::x\n"
+                                     "::group::a:b,c%25%0D%0A::error::x\n"
+                                     "::endgroup::\n");
+    assert_string_equal(gitlab_text, "\033[31;1merror: a:   [0Kb: a:   [0Kb\033[0;m\n"
+                                     "\033[0Ksection_start:1700000000:a_____0Kb[collapsed=true]\r\033[0Ka:   [0Kb\n"
+                                     "\033[0Ksection_end:1700000001:a_____0Kb\r\033[0K\n");
+    free(github_text);
+    free(gitlab_text);
+}
+
+static char *github_env(const char *name)
+{
+    static const char *const env[][2] = {
+        {"GITHUB_ACTIONS", "true"},   {"GITHUB_SHA", "9fceb02"}, {"GITHUB_SERVER_URL", "https://github.example"},
+        {"GITHUB_REPOSITORY", "a/b"}, {"GITHUB_RUN_ID", "7"},    {"GITHUB_ACTOR", "ann"}};
+
+    for (size_t i = 0; i < sizeof env / sizeof *env; i++)
+        if (strcmp(env[i][0], name) == 0)
+            return (char *)(uintptr_t)env[i][1];
+    return NULL;
+}
+
+static char *no_env(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+static void the_ci_is_known_by_its_variables(void **state)
+{
+    struct ci ci;
+
+    (void)state;
+    ci_read(&ci, github_env);
+    assert_true(ci.github && !ci.gitlab);
+    assert_string_equal(ci.job_url, "https://github.example/a/b/actions/runs/7");
+    assert_string_equal(ci.commit, "9fceb02");
+    ci_read(&ci, no_env);
+    assert_false(ci.github || ci.gitlab);
+    assert_string_equal(ci.job_url, "");
+}
+
+static void a_report_that_cannot_be_written_is_known_before(void **state)
+{
+    struct err err = {""};
+
+    (void)state;
+    assert_null(show_junit("/nowhere/at/all.xml", &err));
+    assert_non_null(strstr(err.text, "/nowhere/at/all.xml"));
+    assert_null(show_audit("/nowhere/at/all.log", &err));
+    assert_non_null(strstr(err.text, "--audit"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_github_log),
+        cmocka_unit_test(a_gitlab_log),
+        cmocka_unit_test(an_audit_has_a_line_an_effect),
+        cmocka_unit_test(a_junit_report_has_a_case_a_node),
+        cmocka_unit_test(each_line_of_json_is_an_object_of_the_schema),
+        cmocka_unit_test(what_comes_from_elsewhere_ends_no_mark),
+        cmocka_unit_test(the_ci_is_known_by_its_variables),
+        cmocka_unit_test(a_report_that_cannot_be_written_is_known_before),
+    };
+
+    (void)setenv("TZ", "UTC", 1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
