@@ -95,7 +95,7 @@ SIM_LIBS := $(O)/tests/sim.a $(O)/controller.a $(O)/common.a
 $(B)/tests/sim/sim: $(O)/tests/sim/main.o $(SIM_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(SIM_LINK)
-$(B)/tests/cases/sim_case: $(O)/tests/cases/sim_case.o $(SIM_LIBS)
+$(B)/tests/cases/sim_case $(B)/tests/cases/reach_case: $(B)/tests/cases/%: $(O)/tests/cases/%.o $(SIM_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(SIM_LINK)
 SEEDS ?= 100000
