@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tests/cases/agent_client.h"
+#include "tests/stage/powerless.h"
 #include "tests/stage/sign.h"
 #include "tests/sweep/disk.h"
 
@@ -51,7 +52,7 @@ static struct scene *begin(struct stage *s)
 
 static struct stage_agent *start(struct scene *c)
 {
-    return stage_agent_start(c->s, "n1", c->server, true, stage_text(c->s, "sign-key = %s\n", c->key->public));
+    return stage_agent_start(c->s, "n1", c->server, true, stage_text(c->s, "sign-key = %s\n", c->key->line));
 }
 
 static void put_signed(struct scene *c, const char *variant, unsigned sequence)
@@ -155,10 +156,131 @@ static void an_agent_killed_before_any_change_of_the_disk_leaves_the_old_executa
     assert_in_range(n, 30, CHANGES_MAX); /* the changes are seen */
 }
 
+/* ---- a power loss behind each change */
+
+enum mark { CLAIMED, PUT, ASKED, ENDED, MARKS }; /* answered to whoever asked: it holds from there on */
+
+struct story {
+    struct scene *c;
+    struct powerless *power;
+    const char *log;
+    unsigned mark[MARKS], count;
+};
+
+static void mark(struct story *t, enum mark mark)
+{
+    t->mark[mark] = powerless_read(t->power, t->log);
+}
+
+/* What an agent does to the disk from its first start to the end of an upgrade. */
+static void tell(struct story *t)
+{
+    struct scene *c = t->c;
+
+    t->log = stage_text(c->s, "%s/changes", c->s->dir);
+    t->power = powerless_begin(c->s);
+    powerless_had(t->power, c->server->exe);
+    preload(c->s, "DISK_LOG", t->log);
+    c->agent = start(c);
+    load_nothing();
+    assert_status(put_claim(c->agent, "r", 1, 0, 3600), 200);
+    mark(t, CLAIMED);
+    put_signed(c, "v2", 7);
+    mark(t, PUT);
+    assert_status(post_job(c->agent, "r/1", "r", 1, "upgrade", c->new), 202);
+    t->mark[ASKED] = t->mark[PUT] + 5; /* made, written, synced, renamed, and the folder synced: then it is answered */
+    assert_string_equal(stage_json_string(c->s, wait_job(c->agent, "r/1")->json, "code"), "ok");
+    mark(t, ENDED);
+    stage_agent_stop(c->agent, SIGTERM);
+    t->count = powerless_read(t->power, t->log);
+}
+
+/* The node after the power loss: its files are in `to`, and nothing runs. */
+static struct stage_agent *agent_of(struct story *t, const char *to)
+{
+    struct scene *c = t->c;
+    struct stage_agent *a = stage_alloc(c->s, sizeof *a);
+    size_t size = strlen(c->s->dir);
+    const char *rest, *at = stage_read(c->s, c->agent->conf_path);
+    const char *config = "";
+
+    for (; (rest = strstr(at, c->s->dir)) != NULL; at = rest + size)
+        config = stage_text(c->s, "%s%.*s%s", config, (int)(rest - at), at, to);
+    *a = *c->agent;
+    a->state_dir = stage_text(c->s, "%s%s", to, a->state_dir + size);
+    a->conf_path = stage_write(c->s, "after.conf", stage_text(c->s, "%s%s", config, at));
+    return a;
+}
+
+static void assert_after(struct story *t, struct stage_agent *a, unsigned n, const char *to)
+{
+    struct stage *s = t->c->s;
+    const char *exe = stage_text(s, "%s%s", to, t->c->server->exe + strlen(s->dir)), *installed = file_hex(s, exe);
+    const json_t *status = get_status(a)->json, *job = stage_json(s, status, "job");
+
+    assert_string_equal(stage_json_string(s, status, "installed"), installed);
+    assert_int_equal(access(exe, X_OK), 0);
+    assert_true(strcmp(installed, t->c->old) == 0 || strcmp(installed, t->c->new) == 0);
+    if (n >= t->mark[CLAIMED])
+        assert_string_equal(stage_json_string(s, status, "claim.rollout"), "r");
+    if (n >= t->mark[PUT])
+        assert_true(json_array_size(stage_json(s, status, "releases")) > 0);
+    if (n >= t->mark[ASKED])
+        assert_false(json_is_null(job));
+    if (n >= t->mark[ENDED])
+        assert_string_equal(stage_json_string(s, job, "state"), "done");
+    if (json_is_null(job)) {
+        assert_string_equal(installed, t->c->old);
+    } else if (strcmp(stage_json_string(s, job, "state"), "done") == 0) {
+        assert_string_equal(installed, t->c->new);
+        assert_int_equal(stage_json_int(s, status, "signing.sequence"), 7);
+    } else {
+        assert_string_equal(stage_json_string(s, job, "code"), "interrupted");
+        assert_string_equal(installed, t->c->old);
+    }
+    assert_tidy(t->c, stage_text(s, "%s/n1", to), a->state_dir);
+}
+
+/* Each different disk once, and by the latest change that leaves it: then the most is known of it. */
+static bool is_known(struct story *t, const char *hex, const char **known, size_t *n_known)
+{
+    for (size_t i = 0; i < *n_known; i++)
+        if (strcmp(known[i], hex) == 0)
+            return true;
+    known[(*n_known)++] = hex;
+    (void)t;
+    return false;
+}
+
+static void after_a_power_loss_behind_any_change_it_is_the_old_executable_or_the_new(struct stage *s)
+{
+    struct story t = {.c = begin(s)};
+    const char *known[POWERLESS_COUNT * CHANGES_MAX], *to = stage_mkdir(s, "after");
+    size_t n_known = 0;
+    struct stage_agent *a;
+
+    tell(&t);
+    assert_in_range(t.count, 60, CHANGES_MAX); /* the changes are seen */
+    a = agent_of(&t, to);
+    for (unsigned left = t.count + 1; left > 0; left--) {
+        for (enum powerless_disk disk = 0; disk < POWERLESS_COUNT; disk++) {
+            const char *clear = stage_text(s, "rm -rf %s && mkdir -p %s", to, a->state_dir);
+            assert_int_equal(stage_run(s, 10000, (const char *const[]){"/bin/sh", "-c", clear, NULL}).exit_code, 0);
+            if (is_known(&t, powerless_play(t.power, left - 1, disk, s->dir, to), known, &n_known))
+                continue;
+            stage_agent_again(a);
+            assert_after(&t, a, left - 1, to);
+            stage_agent_stop(a, SIGKILL);
+        }
+    }
+    assert_in_range(n_known, 40, POWERLESS_COUNT * CHANGES_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(an_agent_killed_before_any_change_of_the_disk_leaves_the_old_executable_or_the_new),
+        stage_test(after_a_power_loss_behind_any_change_it_is_the_old_executable_or_the_new),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
