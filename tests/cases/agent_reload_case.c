@@ -169,6 +169,23 @@ static void another_health_url_is_asked_from_then_on(struct stage *s)
     assert_true(json_is_false(stage_json_find(stage_agent_http(a, "GET", APP "/health", NULL)->json, "healthy")));
 }
 
+static bool is_healthy(struct stage_agent *a)
+{
+    return json_is_true(stage_json_find(stage_agent_http(a, "GET", APP "/health", NULL)->json, "healthy"));
+}
+
+static void each_half_has_its_own_signal_where_each_has_its_own_start(struct stage *s)
+{
+    struct stage_agent *a = stage_agent_start_halves(s, "n1", stage_server_start(s, "n1", "v1"), "", NULL);
+    struct stage_agent helper = {.stage = s, .proc = a->helper};
+
+    change(a, "/healthz\n", "/nothing-there\n");
+    hup(a, "reloaded", 1);
+    assert_true(is_healthy(a)); /* the helper half has not been told */
+    hup(&helper, "reloaded", 1);
+    assert_false(is_healthy(a));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +194,7 @@ int main(void)
         stage_test(a_bad_config_is_refused_and_the_old_one_stays),
         stage_test(no_job_and_no_connection_ends),
         stage_test(another_health_url_is_asked_from_then_on),
+        stage_test(each_half_has_its_own_signal_where_each_has_its_own_start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

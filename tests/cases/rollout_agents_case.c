@@ -91,11 +91,11 @@ static void a_node_that_is_out_is_the_worst(struct stage *s)
     struct stage_fleet *f = nodes(s, 2);
     struct stage_rollout *r;
 
-    assert_status(put_claim(f->node[0].agent, "r-17", 3, 0, 600), 200);
-    stage_agent_stop(f->node[1].agent, SIGTERM);
+    assert_status(put_claim(f->node[1].agent, "r-17", 3, 0, 600), 200);
+    stage_agent_stop(f->node[0].agent, SIGTERM); /* which comes first, and is less */
     r = ask(f, NULL);
     assert_int_equal(r->exit_code, 3);
-    assert_non_null(strstr(line_of(s, r, "node1"), "OUT, r-17 "));
+    assert_non_null(strstr(line_of(s, r, "node2"), "OUT, r-17 "));
 }
 
 static void programs_get_json(struct stage *s)
