@@ -83,6 +83,7 @@ void conn_open(struct server *server, int fd, const struct door *door, const uns
     conn->server = server;
     conn->metrics_only = door->metrics_only;
     conn->serial = ++server->serial;
+    conn->born_ms = loop_now_ms();
     conn->round_ms = UINT64_MAX;
     memcpy(conn->from, from, sizeof conn->from);
     if (!stream_open(&conn->stream, fd, door->metrics_only ? NULL : server->tls))
@@ -165,7 +166,7 @@ static void answer(struct conn *conn)
     const struct exchange *ex = conn->ex;
     char head[HTTP_ANSWER_HEAD_MAX];
 
-    conn->closes |= ex->closes || conn->server->stopping;
+    conn->closes |= ex->closes || conn->server->stopping || conn->last || loop_now_ms() - conn->born_ms >= CONN_AGE_MS;
     say(conn, head,
         http_answer_head(head, ex->status, ex->type == FRAME_TEXT ? "text/plain; version=0.0.4" : "application/json",
                          ex->answer_size, conn->closes, (int64_t)time(NULL)));

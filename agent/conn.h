@@ -20,7 +20,9 @@
 #define CONN_IDLE_MS   75000 /* from one answer to the first byte of the next head */
 #define CONN_UPLOAD_MS 60000 /* a release: so long, and a second more for each MiB */
 #define CONN_LINGER_MS 3000  /* for the other side to take the last answer */
-#define CONN_LOOK_MS   250   /* deadlines are looked at so often */
+#define CONN_AGE_MS                                                                                                    \
+    900000               /* then its next answer is the last: certificates run out, and are judged once a connection */
+#define CONN_LOOK_MS 250 /* deadlines are looked at so often */
 
 #define CONN_UNKNOWN_MAX 64 /* connections of peers that are not known; one more, and the oldest goes */
 
@@ -33,9 +35,11 @@ struct conn {
     uint32_t watched; /* events */
     enum conn_state state;
     bool known, closes, metrics_only, queues; /* queues: its request waits its turn, limit.h */
+    bool last;                                /* its next answer is the last, whatever it is asked */
     bool head_only;                           /* a HEAD request: no body in the answer */
     char name[CONFIG_ALLOW_TEXT];
-    unsigned char from[16];         /* the peer's address; IPv4 in the first four; zero: none */
+    unsigned char from[16]; /* the peer's address; IPv4 in the first four; zero: none */
+    uint64_t born_ms;
     uint64_t serial;                /* in the order in which they came */
     uint64_t deadline_ms, round_ms; /* round_ms: wants to be looked at then; UINT64_MAX: not */
 

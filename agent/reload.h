@@ -1,5 +1,5 @@
-/* reload.h - SIGHUP: the config and the certificates are read again, and hold from then on. No connection, no request
- * and no job ends because of it. What cannot be read, does not fit, or cannot change in a running agent is refused as a
+/* reload.h - SIGHUP: the config and the certificates are read again, and hold from then on. No request and no job
+ * ends because of it. What cannot be read, does not fit, or cannot change in a running agent is refused as a
  * whole: the reason is logged, and all stays as it was.
  *
  * In one start both halves read it, the helper half because the network half says so (FRAME_RELOAD); with helper-socket

@@ -232,6 +232,7 @@ static void take_config(struct server *server, struct config *next)
     server->answer_limit_ms = answer_limit_ms(now);
     memset(server->rates, 0, sizeof server->rates);
     for (struct conn *conn = server->conns; conn != NULL; conn = conn->next) {
+        conn->last = conn->stream.session != NULL; /* its certificate was judged by what held before */
         if (still_allowed(now, conn))
             continue;
         conn->closes = true;

@@ -14,7 +14,8 @@ struct link;
 /* NULL with the reason. Logs the address that it listens on. */
 struct server *server_start(struct agent *agent, struct link *link, struct err *err);
 /* SIGHUP: reads config and certificates again (reload.h), and has the helper half of the same start do so.
- * Connections stay, but those of a controller that is not allowed any more, which end with the answer at hand. */
+ * Connections over TLS end behind their next answer, so that their peers are judged anew; those of a controller that is
+ * not allowed any more behind the one at hand. */
 void server_reload(struct server *server);
 /* Requests that wait are cancelled and answered (500, the agent stops); then all ends. */
 void server_stop(struct server **server);

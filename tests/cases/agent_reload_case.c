@@ -2,8 +2,10 @@
 #include <signal.h>
 
 #include "tests/cases/agent_client.h"
+#include "tests/stage/fleet.h"
 #include "tests/stage/prom.h"
 #include "tests/stage/raw.h"
+#include "tests/stage/witness.h"
 
 #define LOG_MS 10000
 
@@ -186,6 +188,29 @@ static void each_half_has_its_own_signal_where_each_has_its_own_start(struct sta
     assert_false(is_healthy(a));
 }
 
+static bool has_ended(void *ctx)
+{
+    struct stage_fleet *f = ((void **)ctx)[0];
+    struct stage_rollout *r = ((void **)ctx)[1];
+
+    for (unsigned i = 0; i < f->n_nodes; i++)
+        (void)kill(f->node[i].agent->proc->pid, SIGHUP);
+    return stage_proc_ended(f->stage, r->proc);
+}
+
+static void a_rollout_does_not_notice(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    struct stage_rollout *r =
+        stage_fleet_start(f, (const char *const[]){"--release", stage_text(s, "%s/demo-server-v2", s->build), NULL});
+
+    stage_wait_until(s, has_ended, (void *[]){f, r}, 60000, "the rollout to end"); /* SIGHUP every 10 ms */
+    stage_rollout_end(s, r, 1000);
+    stage_rollout_expect(s, r, 0, STAGE_SAYS(""));
+    stage_fleet_expect_versions(f, "22");
+    assert_true(count_lines(f->node[0].agent, " event=reloaded ") > 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +219,7 @@ int main(void)
         stage_test(a_bad_config_is_refused_and_the_old_one_stays),
         stage_test(no_job_and_no_connection_ends),
         stage_test(another_health_url_is_asked_from_then_on),
+        stage_test(a_rollout_does_not_notice),
         stage_test(each_half_has_its_own_signal_where_each_has_its_own_start),
     };
 
