@@ -8,7 +8,7 @@ O       := $(B)/obj
 VERSION := 0.1.0
 
 comma    := ,
-PKG      := libmicrohttpd jansson libcurl sqlite3 gnutls libsodium
+PKG      := libmicrohttpd jansson libcurl sqlite3 gnutls libsodium libseccomp
 pkg       = $(shell pkg-config $(1) $(2) 2>/dev/null)
 
 WARN     := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror
@@ -17,7 +17,7 @@ LDHARDEN := -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
 ifeq ($(FLAVOUR),asan)
 OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 else ifeq ($(FLAVOUR),cov)
-OPT := -O0 -g --coverage
+OPT := -O0 -g --coverage -DSANDBOX_OPEN
 else
 OPT := -O2 -g -D_FORTIFY_SOURCE=2
 endif
@@ -53,7 +53,7 @@ $(O)/%.o: %.c Makefile
 $(B)/rollout: $(O)/controller/main.o $(O)/controller.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libcurl jansson sqlite3 gnutls)
 $(B)/rollout-agent: $(O)/agent/main.o $(O)/agent.a $(O)/common.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,jansson gnutls libsodium)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,jansson gnutls libsodium libseccomp)
 $(B)/demo-server: $(O)/demo-server/main.o $(O)/demo-server.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd)
 
@@ -96,7 +96,7 @@ SIM_LIBS := $(O)/tests/sim.a $(O)/controller.a $(O)/common.a
 $(B)/tests/sim/sim: $(O)/tests/sim/main.o $(SIM_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(SIM_LINK)
-$(B)/tests/cases/sim_case: $(O)/tests/cases/sim_case.o $(SIM_LIBS)
+$(B)/tests/cases/sim_case $(B)/tests/cases/reach_case: $(B)/tests/cases/%: $(O)/tests/cases/%.o $(SIM_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(SIM_LINK)
 SEEDS ?= 100000
@@ -177,7 +177,7 @@ deps:
 deps-lint:
 	@deploy/packaging/deps build test lint
 test-parts: $(TEST_PARTS)
-test-build: all $(TEST_PARTS) $(UNITS) $(CASES)
+test-build: all completion $(TEST_PARTS) $(UNITS) $(CASES)
 test: deps
 	@$(SUBMAKE) -s test-build
 	@tests/run $(B) $(CASES) $(UNITS)
@@ -216,7 +216,7 @@ FUZZ_PROGS := $(foreach f,$(FUZZES),$(B)/tests/fuzz/$(f) $(B)/tests/fuzz/$(f)-re
 FUZZ_FLAGS  = -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -Wno-format-nonliteral \
               -D_GNU_SOURCE \
               -DROLLOUT_VERSION='"$(VERSION)"' -I. $(call pkg,--cflags,$(PKG))
-FUZZ_LIBS   = $(call pkg,--libs,jansson gnutls libmicrohttpd libsodium)
+FUZZ_LIBS   = $(call pkg,--libs,jansson gnutls libsodium libseccomp)
 FO         := $(O)/fuzz
 fuzz_objs   = $(patsubst %.c,$(FO)/$(1)/%.o,$(2))
 FUZZ_CC_fuzzer = $(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined
@@ -232,7 +232,9 @@ $(FO)/$(1)/agent.a $(FO)/$(1)/common.a:
 	ar rcs $$@ $$^
 endef
 $(foreach f,fuzzer replay,$(eval $(call fuzz_rules,$(f))))
-fuzz_parts  = $(call fuzz_objs,$(1),$(MODULE_PURE_SRCS)) $(FO)/$(1)/agent.a $(FO)/$(1)/common.a
+# of the controller, what reads the agent's answers
+FUZZ_CONTROLLER := controller/agent_read.c controller/pool.c
+fuzz_parts  = $(call fuzz_objs,$(1),$(MODULE_PURE_SRCS) $(FUZZ_CONTROLLER)) $(FO)/$(1)/agent.a $(FO)/$(1)/common.a
 $(B)/tests/fuzz/%-replay: $(FO)/replay/tests/fuzz/%_fuzz.o $(FO)/replay/tests/fuzz/replay.o $(call fuzz_parts,replay)
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=address,undefined -o $@ $^ $(FUZZ_LIBS)
@@ -296,22 +298,39 @@ $(MAN): $(B)/man/%: deploy/man/%.in $(B)/man/page
 	$(B)/man/page <$< >$@.new
 	@mv $@.new $@
 
+# ---- completion for the shells, from the same table
+COMPLETIONS := $(addprefix $(B)/completion/rollout.,bash zsh fish)
+.PHONY: completion
+completion: $(COMPLETIONS)
+$(B)/completion/complete: $(O)/deploy/completion/complete.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+$(COMPLETIONS): $(B)/completion/rollout.%: $(B)/completion/complete
+	$(B)/completion/complete $* >$@.new
+	@mv $@.new $@
+
 # ---- install: PREFIX also goes into the systemd units and into what loads the modules
 SYSTEMD_DIR = $(PREFIX)/lib/systemd/system
 MODULES_DIR = $(PREFIX)/lib/nginx/modules
 MAN_DIR     = $(PREFIX)/share/man
 MODCONF_DIR = $(PREFIX)/share/nginx/modules-available
 DOC_DIR     = $(PREFIX)/share/doc/rollout
-SERVICES   := $(notdir $(wildcard deploy/systemd/*.service))
+SYSUSERS_DIR = $(PREFIX)/lib/sysusers.d
+BASH_DIR    = $(PREFIX)/share/bash-completion/completions
+ZSH_DIR     = $(PREFIX)/share/zsh/vendor-completions
+FISH_DIR    = $(PREFIX)/share/fish/vendor_completions.d
+SERVICES   := $(notdir $(wildcard deploy/systemd/*.service deploy/systemd/*.socket))
+SYSUSERS   := $(patsubst deploy/systemd/%.sysusers,%.conf,$(wildcard deploy/systemd/*.sysusers))
 MODCONFS   := $(notdir $(wildcard deploy/nginx/mod-*.conf))
 EXAMPLES   := deploy/packaging/rollout-agent.conf deploy/nginx/nginx.conf deploy/nginx/upstream_api_state.conf
 man_section = $(patsubst .%,%,$(suffix $(1)))
 INSTALLED   = $(PREFIX)/bin/rollout $(PREFIX)/bin/rollout-pki $(PREFIX)/sbin/rollout-agent $(PREFIX)/bin/demo-server \
               $(addprefix $(MODULES_DIR)/,$(notdir $(MODULES))) $(addprefix $(DOC_DIR)/,$(notdir $(EXAMPLES))) $(addprefix $(SYSTEMD_DIR)/,$(SERVICES)) \
-              $(addprefix $(MODCONF_DIR)/,$(MODCONFS)) \
+              $(addprefix $(SYSUSERS_DIR)/,$(SYSUSERS)) $(addprefix $(MODCONF_DIR)/,$(MODCONFS)) \
+              $(BASH_DIR)/rollout $(ZSH_DIR)/_rollout $(FISH_DIR)/rollout.fish \
               $(foreach m,$(notdir $(MAN)),$(MAN_DIR)/man$(call man_section,$(m))/$(m))
 .PHONY: install uninstall
-install: all man
+install: all man completion
 	install -D -m 755 $(B)/rollout $(DESTDIR)$(PREFIX)/bin/rollout
 	install -D -m 755 $(B)/rollout-agent $(DESTDIR)$(PREFIX)/sbin/rollout-agent
 	install -D -m 755 $(B)/demo-server $(DESTDIR)$(PREFIX)/bin/demo-server
@@ -323,7 +342,11 @@ install: all man
 	    chmod 644 $(DESTDIR)$(MODCONF_DIR)/$$c || exit 1; done
 	install -m 644 $(EXAMPLES) $(DESTDIR)$(DOC_DIR)
 	$(foreach m,$(notdir $(MAN)),install -D -m 644 $(B)/man/$(m) $(DESTDIR)$(MAN_DIR)/man$(call man_section,$(m))/$(m) &&) :
+	install -D -m 644 $(B)/completion/rollout.bash $(DESTDIR)$(BASH_DIR)/rollout
+	install -D -m 644 $(B)/completion/rollout.zsh $(DESTDIR)$(ZSH_DIR)/_rollout
+	install -D -m 644 $(B)/completion/rollout.fish $(DESTDIR)$(FISH_DIR)/rollout.fish
 	install -d $(DESTDIR)$(SYSTEMD_DIR)
+	for u in $(SYSUSERS); do install -D -m 644 deploy/systemd/$${u%.conf}.sysusers $(DESTDIR)$(SYSUSERS_DIR)/$$u || exit 1; done
 	for s in $(SERVICES); do sed 's,=/usr/\(s\?bin\)/,=$(PREFIX)/\1/,' deploy/systemd/$$s >$(DESTDIR)$(SYSTEMD_DIR)/$$s && \
 	    chmod 644 $(DESTDIR)$(SYSTEMD_DIR)/$$s || exit 1; done
 uninstall:
@@ -361,4 +384,4 @@ help:
 clean:
 	rm -rf build
 .SECONDARY:
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f 2>/dev/null)

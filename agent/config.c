@@ -182,6 +182,15 @@ bool config_can_start(const struct service_config *service)
     return service->restart != RESTART_SIGNAL || service->exec_args[0] != '\0';
 }
 
+bool config_starts_programs(const struct config *config)
+{
+    for (unsigned i = 0; i < config->service_count; i++) {
+        if (config_can_start(&config->services[i]))
+            return true;
+    }
+    return false;
+}
+
 /* Exactly one way leads to the process, and what the restart needs is there. */
 static bool check_service(const struct service_config *s, struct err *err)
 {

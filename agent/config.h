@@ -78,6 +78,7 @@ struct config {
     char network_user[CONFIG_USER_TEXT];      /* "": the helper's own */
     struct listen_address metrics_listen;     /* addr_size 0: none */
     uint32_t peer_connections, peer_requests; /* of one controller; requests a second */
+    uint32_t out_interval_ms;
     char state[PATH_MAX];
     uint64_t max_release_bytes, reserve_bytes;
     char systemctl[PATH_MAX];
@@ -94,6 +95,7 @@ void config_free(struct config *config);
 bool config_uses_tls(const struct config *config);
 /* The agent knows how to start this service: by its unit, or by exec-args. */
 bool config_can_start(const struct service_config *service);
+bool config_starts_programs(const struct config *config); /* for any of the services */
 
 /* Which half of the agent is meant (agent.h); a set of them. */
 enum half { HALF_NETWORK = 1, HALF_HELPER = 2 };

@@ -1,5 +1,6 @@
 #include "request.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -74,6 +75,21 @@ bool request_wait_ms(struct request *rq, uint32_t *wait_ms)
     if (*wait_ms > WIRE_WAIT_MAX_MS)
         *wait_ms = WIRE_WAIT_MAX_MS;
     return true;
+}
+
+bool request_owner(struct request *rq, const char **rollout, uint64_t *fence)
+{
+    const char *text = request_query(rq, "fence");
+    char *end;
+
+    *rollout = request_query(rq, "rollout");
+    errno = 0;
+    *fence = text != NULL ? strtoull(text, &end, 10) : 0;
+    if (*rollout != NULL && claim_id_ok(*rollout, WIRE_ID_MAX) && *fence != 0 && errno == 0 && *end == '\0' &&
+        text[0] != '-')
+        return true;
+    request_refuse(rq, CODE_BAD_REQUEST, "the query needs rollout=ID and fence=N");
+    return false;
 }
 
 json_t *request_json(struct request *rq)

@@ -12,6 +12,10 @@
  *             "took_out":[{"lb":NAME,"upstream":NAME,"server":"ADDR:PORT","prior":{"down":BOOL,"drain":BOOL}},...]}
  *            before: what ran when the node was claimed; with target, what repair may put back.
  *            left: what remains of ttl, 0 = it has run out (it may then be taken over with a higher fence).
+ *   LOCK   = {"rollout":ID,"fence":N,"ttl":S,"left":S,"holder":TEXT}
+ *            this agent's vote on which rollout may change load balancers that have no lease (NGINX Plus). A
+ *            majority of the fleet's agents is the lock. Independent of the claim, but for the fence; never two
+ *            rollouts' at once.
  *   JOB    = {"id":ID,"rollout":ID,"fence":N,"action":"restart|upgrade|rollback","release":HEX|null,
  *             "state":"running|done|failed","code":C,"text":SENTENCE,"touched":BOOL,"restored":BOOL,
  *             "before":IDENT|null,"after":IDENT|null,"started":UNIX_SECONDS_WITH_FRACTION,"elapsed_ms":N}
@@ -22,8 +26,8 @@
  * 2^63-1. age_ms: since it came. taken: by the rollout's controller; effect: it acts on it. STATUS =
  * {"service":APP,"node":NAME,"boot_id":UUID,"running":BOOL,"ident":IDENT|null,"installed":HEX|null,
  *             "version":TEXT|null,"listening":["ADDR:PORT",...],"connections":N,"releases":[{"sha256":HEX,"size":N}],
- *             "previous":HEX|null,"claim":CLAIM|null,"fence":HIGHEST,"job":JOB|null,"wish":WISH|null,
- *             "signing":{"required":BOOL,"sequence":N}}
+ *             "previous":HEX|null,"claim":CLAIM|null,"lock":LOCK|null,"fence":HIGHEST,"job":JOB|null,
+ *             "wish":WISH|null,"signing":{"required":BOOL,"sequence":N}}
  *            signing: whether a release must be signed, and the highest sequence installed; 0: none.
  *            installed: SHA-256 of the file at the configured path. version: what the service answers at its version
  *            URL, null when it does not do so soon. listening: a wildcard address is expanded to every address of the
@@ -34,7 +38,7 @@
  *
  *   GET    /v1                          {"version":1,"agent":TEXT,"node":NAME,"features":["claim","restart","upgrade",
  *                                        "rollback","health","release","previous","wish","health-match",
- *                                        "signature"]}
+ *                                        "signature","lock"]}
  *   GET    /v1/services                 {"services":[STATUS,...]}
  *   GET    /v1/services/APP             STATUS
  *   PUT    /v1/services/APP/claim       body CLAIM without "left", with "expect": the fence of the claim that the
@@ -45,6 +49,11 @@
  *                                       another rollout, is 412 fence_stale. Durable before it is answered.
  *   DELETE /v1/services/APP/claim?rollout=ID&fence=N   200 STATUS; gone already: 200; another rollout's or another
  *                                       fence: 412. The highest fence stays.
+ *   PUT    /v1/services/APP/lock        {"rollout","fence","ttl","holder"} -> 200 {"lock":LOCK}. Taken or renewed.
+ *                                       While lock or claim are a living other's 409 claim_held (one rollout's other
+ *                                       holder is another); a fence lower than the highest seen, or that one of
+ *                                       another: 412 fence_stale. Durable before it is answered.
+ *   DELETE /v1/services/APP/lock?rollout=ID&fence=N    200 {"lock":null}; another's: 412. The highest fence stays.
  *   PUT    /v1/services/APP/releases/HEX   body: the executable -> 201 {"sha256","size"}, or 200 when it is there
  *                                       already. The header Rollout-Signature: its signature, as minisign makes it,
  *                                       with a trusted comment of common/label.h; needed where the service's "signing"

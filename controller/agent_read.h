@@ -29,6 +29,13 @@ struct agent_claim {
     struct agent_took_out *took_out;
 };
 
+/* Its vote. */
+struct agent_lock {
+    bool there;
+    const char *rollout, *holder;
+    uint32_t left_s; /* 0 = run out */
+};
+
 struct agent_job {
     const char *id, *rollout, *code, *text; /* id NULL = there is none */
     const char *action;                     /* restart, upgrade, rollback; NULL = not told */
@@ -55,6 +62,7 @@ struct agent_status {
     bool has_previous;
     uint8_t previous[32]; /* sha256 of the release before the one that runs, kept there */
     struct agent_claim claim;
+    struct agent_lock lock;
     struct agent_job job;
     json_t *owner; /* of the texts above; NULL = a pool, which has the arrays, too */
 };

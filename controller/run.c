@@ -27,10 +27,20 @@ static void book_end(struct run *r, const struct node *n)
         forget_begun(r, n->id);
 }
 
+static void state_answer(struct run *r, const struct plan *p, uint16_t id, const struct answer *a, struct turn *t)
+{
+    struct move next = node_answer(state_node(r, id), p, a);
+
+    state_move(r, p, id, &next, t);
+}
+
 void state_move(struct run *r, const struct plan *p, uint16_t id, const struct move *m, struct turn *t)
 {
     const struct node *n = state_node(r, id);
     struct run_extra *x = state_extra(r, id);
+    struct action act = m->action;
+    struct answer instead;
+    bool withheld = false;
 
     if (m->moved && n->step == STEP_BAKE)
         gate_begin(r, p, id);
@@ -56,8 +66,10 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
             x->deferred = true; /* a renewal that overtakes an unclaim would bring the claim back */
         } else if (ask == ASK_BACK && x->holding) {
             x->back_waits = true;
+        } else if (lock_lets(r, p, &act, &instead)) {
+            *turn_action(t, ACT_ASK) = act;
         } else {
-            *turn_action(t, ACT_ASK) = m->action;
+            withheld = true;
         }
         if (ask == ASK_CLAIM)
             x->claim_ms = 0;
@@ -70,6 +82,19 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
     }
     if (m->moved && n->step == STEP_DONE)
         gate_end(r, p, n, t);
+    if (withheld)
+        state_answer(r, p, id, &instead, t);
+}
+
+void state_ask(struct run *r, const struct plan *p, uint16_t id, struct turn *t)
+{
+    struct action act = node_action(run_node(r, id), p);
+    struct answer instead;
+
+    if (lock_lets(r, p, &act, &instead))
+        *turn_action(t, ACT_ASK) = act;
+    else
+        state_answer(r, p, id, &instead, t);
 }
 
 /* Claims of nodes in motion are put again after a third of their ttl. UINT32_MAX: not as things are. */
@@ -263,6 +288,9 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
     case IN_HOLD:
         drift_held(r, p, in, t);
         break;
+    case IN_LOCK:
+        lock_answer(r, p, in, t);
+        break;
     case IN_STOP:
         run_stop(r, p, RUN_STOP_PERSON, in->answer.text, t);
         break;
@@ -309,6 +337,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
     renew_claims(r, p, t);
     wish_drive(r, p, t);
     look_drive(r, p, t);
+    sleep_hold_back(r, p, elapsed_ms, t);
 }
 
 void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char *text, struct turn *t)
@@ -412,6 +441,7 @@ int run_exit_code(const struct run *r, int signal)
     case RUN_STOP_HELD:
         return 6;
     case RUN_STOP_DRIFT:
+    case RUN_STOP_UNSURE:
         return 1;
     case RUN_STOP_PAUSE:
         return 7;

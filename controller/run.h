@@ -29,6 +29,7 @@ enum run_stop {
     RUN_STOP_REFUSED,     /* a load balancer takes no change from us at all */
     RUN_STOP_UNREACHABLE, /* a lease could not be taken because nobody answered */
     RUN_STOP_STORE,       /* the journal cannot be written */
+    RUN_STOP_UNSURE,      /* the agents that hold our lock could not be asked for so long that it may be another's */
     RUN_STOP_DRIFT,       /* somebody else changed what was ours at a load balancer */
     RUN_STOP_PAUSE        /* nothing new begins, what is in motion is finished: a person wants that (SIGUSR1, `rollout
                              pause`), or is to look before it goes on */
@@ -91,13 +92,13 @@ struct run_watch {
 
 /* Where the arrays of a run lie behind it: bytes from its begin. run_block.c's. */
 struct run_layout {
-    uint64_t lbs, leases, upstreams, peers, watches, outs, nodes, extras, begun;
+    uint64_t lbs, leases, votes, upstreams, peers, watches, outs, nodes, extras, begun;
 };
 
 struct run {
     uint64_t size_bytes, turn;
     struct run_layout at;
-    uint32_t n_lbs, n_upstreams, n_peers, n_nodes;
+    uint32_t n_lbs, n_upstreams, n_peers, n_nodes, n_voters;
     uint32_t n_begun; /* nodes begun and not done: in motion or out */
     uint32_t next;    /* first node of the plan not begun */
     uint32_t n_done;
@@ -113,13 +114,19 @@ struct run {
     uint32_t wish_due_ms;   /* until the next agent is asked for one */
     uint32_t wish_next;     /* whose turn it is */
     uint32_t n_wishing, n_marking;
-    uint8_t phase, stop; /* enum run_phase, enum run_stop */
-    bool reversing;      /* after RUN_STOP_FAILURE: the second half, which takes changed nodes back */
-    bool reversed;       /* it has begun, whatever has stopped it since */
-    bool canary_good;    /* all canaries are at the target and in rotation */
-    bool held, promoted; /* waits for a promotion; got it */
-    bool pause_wished;   /* RUN_STOP_PAUSE is a person's wish, not a gate that is left to one */
-    bool wish_effect;    /* the latest wish changed something */
+    uint32_t lock_age_ms; /* since the oldest of the requests that last took or renewed a majority; UINT32_MAX = none */
+    uint32_t lock_first;  /* the voter that is asked alone, until one gives us its vote */
+    uint8_t phase, stop;  /* enum run_phase, enum run_stop */
+    bool reversing;       /* after RUN_STOP_FAILURE: the second half, which takes changed nodes back */
+    bool reversed;        /* it has begun, whatever has stopped it since */
+    bool canary_good;     /* all canaries are at the target and in rotation */
+    bool held, promoted;  /* waits for a promotion; got it */
+    bool pause_wished;    /* RUN_STOP_PAUSE is a person's wish, not a gate that is left to one */
+    bool wish_effect;     /* the latest wish changed something */
+    bool lock_opened;     /* a first voter is ours: all are asked */
+    bool lock_told;       /* the majority was told of */
+    bool lock_changed;    /* votes were given since lock_age_ms was counted */
+    bool lock_lost;       /* another has so many votes that we cannot have a majority any more */
     /* then, in the same block, the arrays that the functions below find */
 };
 
@@ -129,6 +136,7 @@ void run_free(struct run **);
 const struct node *run_node(const struct run *, uint32_t);
 const struct run_lb *run_lb(const struct run *, uint32_t);
 const struct run_lease *run_lease(const struct run *, uint32_t);
+const struct run_lease *run_vote(const struct run *, uint32_t);
 const struct seen_peer *run_peer(const struct run *, uint32_t);
 const struct seen_upstream *run_upstream(const struct run *, uint32_t);
 const uint16_t *run_begun(const struct run *); /* n_begun node indexes */
@@ -164,7 +172,7 @@ bool run_over(const struct run *);
 uint32_t run_wait_ms(const struct run *, const struct plan *);
 /* DESIGN 4.4, worst first. signal: of a person's stop (2, 15), for 130 and 143. */
 int run_exit_code(const struct run *, int signal);
-/* FNV-1a over the whole state. */
+/* Over the whole state, as FNV-1a but by words of 8 bytes. */
 uint64_t run_hash(const struct run *);
 
 #endif

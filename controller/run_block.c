@@ -22,6 +22,7 @@ static void lay_out(struct run *r)
 
     l->lbs = place(&end, sizeof(struct run_lb), r->n_lbs);
     l->leases = place(&end, sizeof(struct run_lease), r->n_upstreams);
+    l->votes = place(&end, sizeof(struct run_lease), r->n_voters);
     l->upstreams = place(&end, sizeof(struct seen_upstream), r->n_upstreams);
     l->peers = place(&end, sizeof(struct seen_peer), r->n_peers);
     l->watches = place(&end, sizeof(struct run_watch), r->n_peers);
@@ -46,6 +47,7 @@ static void lay_out(struct run *r)
     }
 PART(lb, run_lb, lbs, n_lbs)
 PART(lease, run_lease, leases, n_upstreams)
+PART(vote, run_lease, votes, n_voters)
 PART(upstream, seen_upstream, upstreams, n_upstreams)
 PART(peer, seen_peer, peers, n_peers)
 PART(watch, run_watch, watches, n_peers)
@@ -71,8 +73,11 @@ const uint16_t *run_begun(const struct run *r)
 
 struct run *run_new(const struct plan *p)
 {
-    struct run counts = {
-        .n_lbs = p->n_lbs, .n_upstreams = p->n_upstreams, .n_peers = p->n_peers, .n_nodes = p->n_nodes};
+    struct run counts = {.n_lbs = p->n_lbs,
+                         .n_upstreams = p->n_upstreams,
+                         .n_peers = p->n_peers,
+                         .n_nodes = p->n_nodes,
+                         .n_voters = p->n_voters};
     struct run *r;
 
     lay_out(&counts);
@@ -82,6 +87,7 @@ struct run *run_new(const struct plan *p)
         abort();
     *r = counts;
     r->grace_left_ms = UINT32_MAX;
+    r->lock_age_ms = UINT32_MAX;
     r->wish_due_ms = p->wait_ms[WAIT_WISH];
     r->lease_left_ms = p->wait_ms[WAIT_CHANGE] + p->lease_wait_ms;
     for (uint32_t i = 0; i < r->n_lbs; i++)
@@ -107,11 +113,13 @@ void run_free(struct run **r)
 
 uint64_t run_hash(const struct run *r)
 {
-    const unsigned char *bytes = (const unsigned char *)r;
+    const uint64_t *words = (const uint64_t *)(const void *)r; /* place() leaves whole ones */
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
-    for (uint64_t i = 0; i < r->size_bytes; i++)
-        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    for (uint64_t i = 0; i < r->size_bytes / sizeof *words; i++) {
+        hash = (hash ^ words[i]) * UINT64_C(0x100000001b3);
+        hash ^= hash >> 32;
+    }
     return hash;
 }
 

@@ -6,6 +6,7 @@
 
 struct run_lb *state_lb(struct run *, uint32_t);
 struct run_lease *state_lease(struct run *, uint32_t);
+struct run_lease *state_vote(struct run *, uint32_t);
 struct seen_upstream *state_upstream(struct run *, uint32_t);
 struct seen_peer *state_peer(struct run *, uint32_t);
 struct node *state_node(struct run *, uint32_t);
@@ -24,6 +25,9 @@ struct action *turn_action(struct turn *, enum action_kind);
 
 /* Take what node_*() said into events, actions and the run's books. */
 void state_move(struct run *, const struct plan *, uint16_t id, const struct move *, struct turn *);
+
+/* What its step asks for is started; or answered at once, where the lock does not let it leave. */
+void state_ask(struct run *, const struct plan *, uint16_t id, struct turn *);
 
 /* run_reverse.c: the second half. */
 void reverse_begin(struct run *, const struct plan *, const char *text, struct turn *);
@@ -48,6 +52,25 @@ void lease_drive(struct run *, const struct plan *, struct turn *);
 /* The nginx of `lb` is another one since: leases there are put again at once. */
 void lease_doubt(struct run *, const struct plan *, uint16_t lb);
 uint32_t lease_wait_ms(const struct run *, const struct plan *);
+
+/* run_lock.c: the votes of the fleet's agents, where load balancers know no lease */
+void lock_time(struct run *, uint32_t elapsed_ms);
+void lock_answer(struct run *, const struct plan *, const struct input *, struct turn *); /* IN_LOCK */
+void lock_take(struct run *, const struct plan *, struct turn *);                         /* once all leases are ours */
+bool lock_taken(const struct run *, const struct plan *); /* a majority is ours; true where no lock is needed */
+void lock_drive(struct run *, const struct plan *, struct turn *); /* renew, give back */
+void lock_give_back(struct run *);                                 /* RUN_RELEASING begins */
+bool lock_given_back(const struct run *, const struct plan *);
+uint32_t lock_wait_ms(const struct run *, const struct plan *);
+/* All votes are to be renewed at once. */
+void lock_doubt(struct run *, const struct plan *);
+/* Known to be ours at most so long ago, by the requests of a majority. */
+bool lock_is_sure(const struct run *, uint32_t age_ms);
+/* Whether a PATCH of these peers of the node may leave now; then `within_ms` of the action is set. Else the answer that
+ * stands for it: FENCED where the lock is lost, TIMEOUT where that is not known. */
+bool lock_lets(const struct run *, const struct plan *, struct action *, struct answer *);
+/* The same before the node is taken out at all: nothing of a drain is to be begun that could not be ended. */
+bool lock_lets_begin(const struct run *, const struct plan *, uint16_t node, char text[ANSWER_TEXT_MAX]);
 
 /* run_hold.c */
 void hold_init(struct run *, const struct plan *);
@@ -84,9 +107,12 @@ void drift_taken(struct run *, const struct plan *, uint16_t node, uint64_t mask
 void drift_input(struct run *, const struct plan *, uint16_t lb, struct turn *);   /* a list of `lb` has come */
 void drift_look(struct run *, const struct plan *, uint16_t node); /* its peers were looked at one by one */
 void drift_claimed(struct run *, const struct plan *, uint16_t node, bool ours,
-                   struct turn *);                                        /* a renewal has ended */
+                   struct turn *);                                                       /* a renewal has ended */
 void drift_held(struct run *, const struct plan *, const struct input *, struct turn *); /* IN_HOLD */
 bool drift_watches(const struct run *, const struct plan *, uint32_t lb);
+
+/* run_sleep.c: so long has passed since the turn before; behind all that this one yields. */
+void sleep_hold_back(struct run *, const struct plan *, uint32_t elapsed_ms, struct turn *);
 
 /* run_look.c */
 void look_begin(struct run *, uint16_t node); /* it asks to see its peers */

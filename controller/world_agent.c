@@ -12,14 +12,13 @@
 #include "release_signature.h"
 #include "world_work.h"
 
-static void call_agent(struct world_net *w, struct part *part, const char *method, char *url, char *body,
-                       uint32_t limit_ms)
+static void call_at(struct world_net *w, struct part *part, const char *host, const char *address, const char *method,
+                    char *url, char *body, uint32_t limit_ms)
 {
-    const struct plan_node *n = &w->plan->nodes[part->work->action.node];
     struct call_request q = {.method = method,
-                             .peer = plan_node_host(w->plan, part->work->action.node),
+                             .peer = host,
                              .url = url,
-                             .connect_to = n->address,
+                             .connect_to = address,
                              .body = body,
                              .body_bytes = body != NULL ? strlen(body) : 0,
                              .limit_ms = limit_ms,
@@ -29,6 +28,14 @@ static void call_agent(struct world_net *w, struct part *part, const char *metho
     part_call(w, part, &q);
     free(url);
     free(body);
+}
+
+static void call_agent(struct world_net *w, struct part *part, const char *method, char *url, char *body,
+                       uint32_t limit_ms)
+{
+    uint16_t node = part->work->action.node;
+
+    call_at(w, part, plan_node_host(w->plan, node), w->plan->nodes[node].address, method, url, body, limit_ms);
 }
 
 /* `whole`: with the bytes; else the release is there, and only its signature goes, which may be a new one. */
@@ -85,6 +92,16 @@ static void stage_start(struct world_net *w, struct work *work)
     else
         call_agent(w, work_part(work, PART_STAGED, 0), "GET",
                    agent_api_url_status(w->plan->nodes[a->node].agent, plan_node_service(w->plan, a->node)), NULL, 0);
+}
+
+static void lock_start(struct world_net *w, struct part *part)
+{
+    const struct action *a = &part->work->action;
+    const struct plan_voter *v = &w->plan->voters[a->voter];
+    bool take = a->ttl_ms > 0;
+
+    call_at(w, part, v->host, v->address, take ? "PUT" : "DELETE", agent_api_url_lock(w->plan, a->voter, !take),
+            take ? agent_api_body_lock(w->plan) : NULL, 0);
 }
 
 static void wish_start(struct world_net *w, struct part *part)
@@ -187,6 +204,10 @@ void world_agent_start(struct world_net *w, const struct action *a)
         wish_start(w, part);
         return;
     }
+    if (a->kind == ACT_LOCK) {
+        lock_start(w, part);
+        return;
+    }
     switch (ask_of(a)) {
     case ASK_STATUS:
         call_agent(w, part, "GET", agent_api_url_status(agent, plan_node_service(p, a->node)), NULL, 0);
@@ -237,7 +258,8 @@ static void staged_came(struct world_net *w, struct part *part, const struct cal
 
 void world_agent_result(struct world_net *w, struct part *part, const struct call_result *r)
 {
-    const struct plan_node *n = &w->plan->nodes[part->work->action.node];
+    const struct action *act = &part->work->action;
+    const char *name = act->kind == ACT_LOCK ? w->plan->voters[act->voter].host : w->plan->nodes[act->node].name;
     struct answer *a = &part->work->input.answer, said;
     char text[ANSWER_TEXT_MAX];
 
@@ -253,7 +275,9 @@ void world_agent_result(struct world_net *w, struct part *part, const struct cal
         who_came(w, part, r);
         return;
     }
-    if (part->work->action.kind == ACT_WISH)
+    if (part->work->action.kind == ACT_LOCK)
+        agent_api_lock(r, &said);
+    else if (part->work->action.kind == ACT_WISH)
         agent_api_wish(w->plan, r, &said);
     else
         agent_api_answer(ask_of(&part->work->action), w->plan, r, &said);
@@ -264,6 +288,6 @@ void world_agent_result(struct world_net *w, struct part *part, const struct cal
     if (r->failure != CALL_FINE || said.text[0] == '\0' || said.wish != WISH_NONE)
         (void)snprintf(text, sizeof text, "%s", said.text);
     else
-        (void)snprintf(text, sizeof text, "agent of %.50s: %.240s", n->name, said.text);
+        (void)snprintf(text, sizeof text, "agent of %.50s: %.240s", name, said.text);
     part_end(w, part, said.kind, text);
 }

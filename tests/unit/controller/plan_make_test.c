@@ -457,7 +457,10 @@ static const struct {
     {leased, NULL, 6, "upstream app at lb2: held by rollout r0 (bob@ci), 12 s left"},
     {claimed_by_another_of_our_id, NULL, 6, "b: claimed by rollout r1 (bob@ci), 20 s left"},
     {leased_by_another_of_our_id, NULL, 6, "upstream app at lb2: held by rollout r1 (bob@ci), 12 s left"},
-    {no_lease_member, NULL, 5, "upstream app at lb2 has no lease: this nginx does not run "},
+    {no_lease_member, NULL, 5,
+     "load balancer lb2 has no lease (NGINX Plus), so a majority of the agents of all hosts must give this rollout "
+     "their "
+     "votes, and 0 of 4 can: a: its agent (rollout-agent 0.1.0) cannot do lock; upgrade the agent"},
     {no_peer, NULL, 5,
      "b: no load balancer has a peer at an address that its service listens on, such as 10.9.9.9:80; name it by "
      "rollout_peer="},
