@@ -53,7 +53,10 @@ static bool serve(struct agent *agent, int fd, struct half_signals *signals, str
     struct server *server = NULL;
     bool ok = fd < 0 || await_start(agent, link, signals, err);
 
-    if (ok && (ok = (server = server_start(agent, link, err)) != NULL) && (ok = sandbox_network(err))) {
+    if (ok)
+        server = server_start(agent, link, err);
+    ok = server != NULL && sandbox_network(err);
+    if (ok) {
         signals->reload = on_reload;
         signals->reload_ctx = server;
         loop_run(agent->loop);

@@ -273,7 +273,6 @@ static unsigned resident_kb(struct stage *s, pid_t pid)
 }
 
 struct upload {
-    struct stage *stage;
     int fd;
     size_t sent, size;
 };
@@ -309,7 +308,7 @@ static bool is_sent(void *ctx)
 static void an_upload_waits_for_a_slow_helper_in_little_memory(struct stage *s)
 {
     struct stage_agent *a = halves(s, "", NULL);
-    struct upload u = {.stage = s, .fd = stage_raw_open(s, a->port), .size = UPLOAD};
+    struct upload u = {.fd = stage_raw_open(s, a->port), .size = UPLOAD};
     unsigned before_kb = resident_kb(s, a->proc->pid);
 
     stage_raw_send(
