@@ -393,6 +393,28 @@ static void a_long_poll_ends_with_its_client(struct stage *s)
     assert_true(stage_now_ms() - from_ms < stage_limit_ms(s, 10000));
 }
 
+#define ACTIVATE "/usr/bin/systemd-socket-activate"
+
+/* As the socket unit does it: the socket is there first, is not the helper half's own, and stays. */
+static void a_socket_that_systemd_gives_is_used_and_stays(struct stage *s)
+{
+    struct stage_agent *a = stage_agent_prepare_halves(s, "n1", stage_server_start(s, "n1", "v1"), "", NULL);
+    const char *const argv[] = {ACTIVATE,   "-l",       a->socket,    stage_text(s, "%s/rollout-agent", s->build),
+                                "--helper", "--config", a->conf_path, NULL};
+
+    if (access(ACTIVATE, X_OK) != 0) {
+        (void)fprintf(stderr, "skipped: %s is not installed\n", ACTIVATE);
+        skip();
+    }
+    a->helper = stage_start(s, &(struct stage_spawn){.name = "helper-n1", .argv = argv});
+    stage_agent_again(a); /* it answers once the helper half has been started by its connection */
+    assert_status(get_status(a), 200);
+    assert_true(helper_says(a, "event=network_half_came"));
+    stage_proc_signal(s, a->helper, SIGTERM);
+    assert_int_equal(stage_proc_wait(s, a->helper, 10000), 0);
+    assert_int_equal(access(a->socket, F_OK), 0);
+}
+
 static void a_helper_half_needs_its_socket(struct stage *s)
 {
     struct stage_agent *a = stage_agent_start(s, "n1", stage_server_start(s, "n1", "v1"), true, NULL);
@@ -415,6 +437,7 @@ int main(void)
         stage_test(either_half_ends_in_order_without_the_other),
         stage_test(an_upload_waits_for_a_slow_helper_in_little_memory),
         stage_test(a_long_poll_ends_with_its_client),
+        stage_test(a_socket_that_systemd_gives_is_used_and_stays),
         stage_test(a_helper_half_needs_its_socket),
     };
 
