@@ -82,7 +82,7 @@ bool half_run_network(struct agent *agent, int fd, pid_t helper, struct err *err
         ok = serve(agent, fd, &signals, err);
     half_forget_signals(&signals);
     loop_free(&agent->loop);
-    if (helper > 0 && !await_helper(helper, pidfd, ok ? err : NULL))
+    if (helper > 0 && !await_helper(helper, pidfd, err->text[0] == '\0' ? err : NULL))
         ok = false;
     if (pidfd >= 0)
         (void)close(pidfd);
