@@ -302,10 +302,15 @@ static void draw_sleeper(struct story *s, struct dice *d)
                                              .overlaps = true,
                                              .start_ms = dice_in(d, 2000, s->ttl_ms + 5000)};
     s->processes[1].rollout = s->processes[1].act == STORY_REPAIR ? 2 : 1;
-    if (dice_one_in(d, 2)) { /* and nginx forgets who was there */
+    if (dice_one_in(d, 2)) { /* and nginx forgets who was there, */
         s->n_events = 1;
-        s->events[0] =
-            (struct story_event){.at_ms = s->ttl_ms + dice_in(d, 3000, 20000), .fault = SIM_LB_FORGETS, .what = 0};
+        s->events[0] = (struct story_event){.at_ms = s->ttl_ms + dice_in(d, 3000, 20000), .fault = SIM_LB_FORGETS};
+    } else if (dice_one_in(d, 2)) { /* or its agent says nothing when it wakes up */
+        s->n_events = 1;
+        s->events[0] = (struct story_event){.at_ms = s->processes[0].pause_ms + dice_below(d, 2500),
+                                            .for_ms = 60000,
+                                            .fault = SIM_AGENT_DIES,
+                                            .what = (uint8_t)dice_below(d, 2)};
     }
 }
 
