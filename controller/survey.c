@@ -9,10 +9,11 @@
 
 #define WAIT_MS         1000 /* of one collect; every call has its own limit */
 #define RESULTS_AT_ONCE 64
+#define NOBODYS_ID      1000000
 #define NODES_AT_ONCE   (CALLS_ACTIVE_MAX / 2)
 #define KEPT_MAX        (CALLS_ACTIVE_MAX / 2) /* nodes whose connections wait for the rollout; more would be in its way */
 
-enum probe_kind { PROBE_VERSIONS, PROBE_NGINX, PROBE_LIST, PROBE_ROOT, PROBE_STATUS };
+enum probe_kind { PROBE_VERSIONS, PROBE_NGINX, PROBE_LIST, PROBE_WRITE, PROBE_ROOT, PROBE_STATUS };
 
 /* One call. */
 struct probe {
@@ -25,7 +26,7 @@ struct surveying {
     const struct fleet *fleet;
     const struct options *options;
     struct survey *survey;
-    struct probe *probes; /* at most three a load balancer, two a node */
+    struct probe *probes; /* at most four a load balancer, two a node */
     uint32_t n_probes;
     uint32_t n_open;
     const struct agent_root *like; /* the latest node's */
@@ -54,7 +55,10 @@ static void ask(struct surveying *s, enum probe_kind kind, uint32_t i, uint32_t 
 {
     const struct fleet_host *h = &s->fleet->hosts[host];
     struct probe *probe = &s->probes[s->n_probes++];
-    struct call_request q = {.method = "GET",
+    const char *body = kind == PROBE_WRITE ? lb_api_body_renew() : NULL;
+    struct call_request q = {.method = body != NULL ? "PATCH" : "GET",
+                             .body = body,
+                             .body_bytes = body != NULL ? strlen(body) : 0,
                              .peer = h->name,
                              .url = url,
                              .connect_to = h->api_url != NULL ? h->api_address : h->agent_address,
@@ -192,14 +196,48 @@ static void lb_refusal_text(const struct call_result *r, const char *api, struct
     (void)err_set(err, "%s: %s", api, text);
 }
 
+/* Where there are leases, taking one shows whether a load balancer may be changed. Where there are none, an empty
+ * change of a server that is not there does: 404 where it may, 405 where its API only reads. */
+static void ask_write(struct surveying *s, uint32_t i)
+{
+    const struct survey_lb *lb = &s->survey->lbs[i];
+    const char *api = s->fleet->hosts[lb->host].api_url;
+
+    for (uint32_t k = 0; k < lb->n_upstreams; k++) {
+        const struct survey_upstream *u = &lb->upstreams[k];
+        uint64_t id = NOBODYS_ID;
+
+        if (u->lease.known)
+            continue;
+        for (uint32_t n = 0; n < u->n_peers; n++)
+            id = u->peers[n].id >= id ? u->peers[n].id + 1 : id;
+        ask(s, PROBE_WRITE, i, lb->host, lb_api_url_server(api, lb->api_version, u->name, id));
+        return;
+    }
+}
+
+static bool may_write(const struct call_result *r, const char *api, struct err *err)
+{
+    if (r->failure != CALL_FINE)
+        return err_set(err, "%s", r->text);
+    if (r->status != 401 && r->status != 403 && r->status != 405)
+        return true;
+    lb_refusal_text(r, api, err);
+    return false;
+}
+
 static void lb_came(struct surveying *s, const struct probe *probe, const struct call_result *r)
 {
     struct survey_lb *lb = &s->survey->lbs[probe->i];
     const char *api = s->fleet->hosts[lb->host].api_url;
     struct err err = {""};
-    bool went_well = is_whole(r, &err);
+    bool went_well = probe->kind == PROBE_WRITE ? may_write(r, api, &err) : is_whole(r, &err);
 
     lb->call = worse(lb->call, r->failure);
+    if (probe->kind == PROBE_WRITE) {
+        note(&lb->good, lb->text, went_well, &err);
+        return;
+    }
     if (went_well && probe->kind == PROBE_VERSIONS) {
         went_well = lb_api_read_versions(r->body, r->body_bytes, &lb->api_version, &err) ||
                     err_context(&err, "%s is no nginx API", api);
@@ -211,6 +249,8 @@ static void lb_came(struct surveying *s, const struct probe *probe, const struct
         went_well = lb_api_read_nginx(r->body, r->body_bytes, &lb->generation, &err);
     } else if (went_well) {
         went_well = read_list(s, lb, r, &err);
+        if (went_well)
+            ask_write(s, probe->i);
     } else {
         lb_refusal_text(r, api, &err);
     }
@@ -362,7 +402,7 @@ static bool any_without_lease(const struct survey *s)
 
 static struct probe *probes_new(size_t n_lbs, size_t n_nodes)
 {
-    return mem_zero(n_lbs * 3 + n_nodes * 2, sizeof(struct probe));
+    return mem_zero(n_lbs * 4 + n_nodes * 2, sizeof(struct probe));
 }
 
 static bool survey_others(struct surveying *s, const uint32_t *nodes, size_t n_nodes)

@@ -281,12 +281,27 @@ static void an_answer_that_nginx_cannot_just_now_is_asked_for_again(struct stage
     assert_true(stage_fleet_all_up(f));
 }
 
+/* Seen before anything is changed: later it could not be put back. */
+static void an_api_that_only_reads_is_refused(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    struct stage_plus *plus = stage_plus_start(f, 0);
+    const char *before = stage_fleet_picture(f);
+
+    atomic_store(&plus->read_only, true);
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, NULL), 5,
+                         STAGE_SAYS("load balancer lb1: ", "method disabled (405 MethodDisabled)", "api write=on",
+                                    "nothing was changed"));
+    assert_string_equal(stage_fleet_picture(f), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(a_fleet_behind_plus_is_upgraded_without_losing_a_request),
         stage_test(plus_beside_our_module_has_both_lease_and_votes),
         stage_test(an_answer_that_nginx_cannot_just_now_is_asked_for_again),
+        stage_test(an_api_that_only_reads_is_refused),
         stage_test(the_second_ends_with_6_and_names_the_first),
         stage_test(of_two_that_start_at_the_same_moment_one_works),
         stage_test(a_killed_one_is_resumed_from_before_its_job),
