@@ -82,8 +82,9 @@ $(B)/tests/bench/fleet: $(O)/tests/bench/fake/main.o $(O)/tests/bench/fake.a $(O
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,gnutls)
 
-# LD_PRELOAD for the controller as it is released: the n-th call of a kind kills it or fails, see tests/sweep/fault.h.
-$(B)/tests/sweep/fault.so: tests/sweep/fault.c tests/sweep/fault.h
+# LD_PRELOAD for the programs as they are released: the n-th call of a kind kills or fails (fault.h), or each change of
+# the disk is written down (disk.h).
+$(B)/tests/sweep/%.so: tests/sweep/%.c tests/sweep/%.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -fPIC -shared $(WARN) -D_GNU_SOURCE -I. -o $@ $<
 
@@ -95,7 +96,7 @@ SIM_LIBS := $(O)/tests/sim.a $(O)/controller.a $(O)/common.a
 $(B)/tests/sim/sim: $(O)/tests/sim/main.o $(SIM_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(SIM_LINK)
-$(B)/tests/cases/sim_case: $(O)/tests/cases/sim_case.o $(SIM_LIBS)
+$(B)/tests/cases/sim_case $(B)/tests/cases/reach_case: $(B)/tests/cases/%: $(O)/tests/cases/%.o $(SIM_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(SIM_LINK)
 SEEDS ?= 100000
@@ -168,7 +169,7 @@ $(B)/tests/cases/%_case: $(O)/tests/cases/%_case.o $(O)/tests/stage.a $(O)/commo
 JOBS      ?= $(shell nproc)
 # A make of its own, so that what make deps has just installed is seen by pkg-config.
 SUBMAKE    = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
-TEST_PARTS := $(VARIANTS) $(B)/tests/load/load $(B)/tests/sweep/fault.so $(PLUS_CLIENT) $(GRACE)
+TEST_PARTS := $(VARIANTS) $(B)/tests/load/load $(B)/tests/sweep/fault.so $(B)/tests/sweep/disk.so $(PLUS_CLIENT) $(GRACE)
 
 .PHONY: deps deps-lint test-parts test-build test check-asan check-valgrind prove-tests
 deps:

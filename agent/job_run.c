@@ -95,10 +95,10 @@ static void end_saying(struct service *service, enum code code, const struct err
  * is not ended for it, which could cost requests: it can hand over once more. */
 static bool can_mend(const struct service *service)
 {
-    const struct watch *watch = &service->run.watch;
+    const struct watch *w = &service->run.watch;
 
-    return config_can_start(service->config) && watch_old_is_gone(watch) &&
-           (service->config->restart != RESTART_SIGNAL || watch->seen.pid == 0);
+    return config_can_start(service->config) && watch_old_is_gone(w) &&
+           (service->config->restart != RESTART_SIGNAL || w->seen.pid == 0);
 }
 
 /* The failure is known; what can be done about it is done before it is told. */
@@ -212,7 +212,8 @@ static void tell_end(const struct service *service, enum code code, const struct
     uint32_t old = w->before.pid, new = w->seen.pid, limit_ms = service->config->ready_timeout_ms;
 
     if (code == CODE_JOB_OK)
-        err_set(err, "process %u took over from %u", new, old);
+        err_set(err, "process %u took over from %u%s", new, old,
+                facts->old_alive ? ", which ends its last requests" : "");
     else if (code == CODE_JOB_WRONG_EXECUTABLE)
         err_set(err, "process %u took over from %u, but does not run the wanted executable", new, old);
     else if (code == CODE_JOB_TWO_SERVERS)

@@ -98,10 +98,20 @@ void swap_back(struct service *service, struct job *job)
     (void)snprintf(job->text + used, sizeof job->text - used, "; THE OLD FILE COULD NOT BE PUT BACK: %s", err.text);
 }
 
+static bool runs_what_is_installed(struct service *service)
+{
+    uint8_t installed[SHA256_BYTES];
+    struct ident ident;
+
+    return service_ident(service, &ident, NULL) && service_installed(service, installed, NULL) &&
+           memcmp(ident.sha256, installed, sizeof installed) == 0;
+}
+
 void swap_sweep(struct service *service)
 {
     const struct job *job = jobs_last(&service->jobs);
 
-    if (job == NULL || job->state == JOB_DONE || !job->touched || job->previous[0] == '\0' || job->restored)
+    if (job == NULL || job->state == JOB_DONE || !job->touched || job->previous[0] == '\0' || job->restored ||
+        runs_what_is_installed(service))
         install_sweep(service->config->executable);
 }

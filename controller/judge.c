@@ -288,8 +288,9 @@ struct verdict judge(struct node *n, const struct plan *p, const struct answer *
     case STEP_LOOK:
         return judge_look(n, p, a);
     case STEP_CLAIM:
-    case STEP_RECLAIM:
         return judge_claim(n, p, a);
+    case STEP_RECLAIM: /* it went since, or is another's: is anything still out that nobody else would put back? */
+        return a->kind == ANS_FENCED ? go(STEP_REVIEW, WHY_NONE) : judge_claim(n, p, a);
     case STEP_STAGE:
         return effect(a, WHY_STAGE);
     case STEP_FLOOR:

@@ -37,6 +37,10 @@ static struct verdict judge_review(struct node *n, const struct plan *p, const s
         return again();
     there = (~drained & a->seen & ~a->down & ~a->drain) | (drained & a->drain);
     n->out_mask = n->peers_mask & ~there;
+    if (n->claim_fence != p->fence) /* RECLAIM was fenced: a late request of the dead one may have dropped the claim */
+        return n->out_mask != 0         ? bad(WHY_CLAIM)
+               : p->kind == PLAN_REPAIR ? go(STEP_DONE, WHY_NONE)
+                                        : judge_resume_anew(n);
     /* Each of its peers counts, also one that was not the dead rollout's to take out: it may be in use by now. */
     n->loose = !p->nodes[n->id].in_place &&
                (p->nodes[n->id].partial || a->down != all_peers(n, p) || (a->active != 0 && !p->drain_proceed));

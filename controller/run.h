@@ -172,7 +172,7 @@ bool run_over(const struct run *);
 uint32_t run_wait_ms(const struct run *, const struct plan *);
 /* DESIGN 4.4, worst first. signal: of a person's stop (2, 15), for 130 and 143. */
 int run_exit_code(const struct run *, int signal);
-/* FNV-1a over the whole state. */
+/* Over the whole state, as FNV-1a but by words of 8 bytes. */
 uint64_t run_hash(const struct run *);
 
 #endif

@@ -27,7 +27,8 @@ static struct stage_run run_in_ci(struct stage_fleet *f, const char *vars, const
 
 static void expect_text(const char *text, const char *part)
 {
-    if (text == NULL || strstr(text, part) == NULL)
+    assert_non_null(text);
+    if (strstr(text, part) == NULL)
         fail_msg("\"%s\" is not in\n%s", part, text);
 }
 
