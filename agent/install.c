@@ -32,7 +32,7 @@ static bool open_place(const char *executable, struct place *place, struct err *
 
     if (realpath(executable, place->path) == NULL)
         return err_set(err, "cannot find %s: %s", executable, strerror(errno));
-    (void)strcpy(folder, place->path);
+    (void)snprintf(folder, sizeof folder, "%s", place->path);
     slash = strrchr(folder, '/');
     if (slash == NULL || strlen(slash + 1) > NAME_MAX - 16)
         return err_set(err, "the name of %s is too long", place->path);

@@ -13,6 +13,7 @@
 #include "tests/stage/powerless.h"
 #include "tests/stage/sign.h"
 #include "tests/sweep/disk.h"
+#include "tests/sweep/fault.h"
 
 struct scene {
     struct stage *s;
@@ -31,7 +32,8 @@ static void preload(struct stage *s, const char *key, const char *value)
 
 static void load_nothing(void)
 {
-    static const char *const keys[] = {"LD_PRELOAD", "DISK_ROOT", "DISK_LOG", "DISK_ARM", "DISK_KILL"};
+    static const char *const keys[] = {"LD_PRELOAD", "DISK_ROOT",  "DISK_LOG",   "DISK_ARM",
+                                       "DISK_KILL",  "FAULT_FILE", "FAULT_KIND", "FAULT_NTH"};
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         (void)unsetenv(keys[i]);
@@ -39,8 +41,11 @@ static void load_nothing(void)
 
 static struct scene *begin(struct stage *s)
 {
-    struct scene *c = stage_alloc(s, sizeof *c);
+    struct scene *c;
 
+    if (s->asan)
+        skip(); /* the sanitizers must be the first library */
+    c = stage_alloc(s, sizeof *c);
     c->s = s;
     c->key = stage_signer(s, "key");
     c->server = stage_server_start(s, "n1", "v1");
@@ -154,6 +159,79 @@ static void an_agent_killed_before_any_change_of_the_disk_leaves_the_old_executa
         assert_in_range(++n, 1, CHANGES_MAX);
     }
     assert_in_range(n, 30, CHANGES_MAX); /* the changes are seen */
+}
+
+/* ---- a disk that is full from any write on */
+
+static const char *fault_file(struct stage *s)
+{
+    static const struct fault none;
+    const char *path = stage_text(s, "%s/fault", s->dir);
+    FILE *file = fopen(path, "we");
+
+    if (file == NULL || fwrite(&none, sizeof none, 1, file) != 1 || fclose(file) != 0)
+        fail_msg("cannot write %s", path);
+    return path;
+}
+
+static bool has_hit(struct stage *s)
+{
+    struct fault fault;
+    FILE *file = fopen(stage_text(s, "%s/fault", s->dir), "re");
+
+    if (file == NULL || fread(&fault, sizeof fault, 1, file) != 1 || fclose(file) != 0)
+        fail_msg("cannot read what was counted");
+    return fault.hit > 0;
+}
+
+/* An upgrade to a release that fails in any case. False: it had all its writes. */
+static bool full_from(struct scene *c, unsigned n)
+{
+    const char *hex = file_hex(c->s, c->file), *id = stage_text(c->s, "r/%u", n);
+    struct stage_answer *r;
+
+    (void)setenv("FAULT_FILE", fault_file(c->s), 1);
+    (void)setenv("FAULT_KIND", "full", 1);
+    (void)setenv("FAULT_NTH", stage_text(c->s, "%u", n), 1);
+    (void)setenv("LD_PRELOAD", stage_text(c->s, "%s/tests/sweep/fault.so", c->s->build), 1);
+    stage_agent_again(c->agent);
+    load_nothing();
+    r = put_release(c->agent, hex, c->file);
+    if (r->status != 201 && r->status != 200)
+        assert_refused(r, 507, "no_space");
+    r = post_job(c->agent, id, "r", 1, "upgrade", hex);
+    if (r->status == 202) {
+        r = wait_job(c->agent, id);
+        assert_string_equal(stage_json_string(c->s, r->json, "state"), "failed");
+        if (stage_json_bool(c->s, r->json, "touched"))
+            assert_true(stage_json_bool(c->s, r->json, "restored"));
+    } else {
+        assert_true(r->status == 409 || r->status == 500); /* not here, or not to be put on record */
+    }
+    assert_string_equal(file_hex(c->s, c->server->exe), c->old);
+    assert_string_equal(stage_server_version(c->server), "1");
+    stage_agent_stop(c->agent, SIGTERM);
+    stage_agent_again(c->agent);
+    assert_tidy(c, c->server->dir, c->agent->state_dir);
+    stage_agent_stop(c->agent, SIGTERM);
+    (void)unlink(stage_text(c->s, "%s/app/releases/%s", c->agent->state_dir, hex));
+    (void)unlink(stage_text(c->s, "%s/app/releases/%s", c->agent->state_dir, c->old));
+    return has_hit(c->s);
+}
+
+/* The way back of a release that failed needs no room at all. */
+static void a_disk_that_is_full_from_any_write_on_leaves_the_old_executable(struct stage *s)
+{
+    struct scene *c = begin(s);
+    unsigned n = 1;
+
+    c->file = stage_server_variant(s, "exit");
+    c->agent = stage_agent_start(s, "n1", c->server, true, NULL);
+    assert_status(put_claim(c->agent, "r", 1, 0, 3600), 200);
+    stage_agent_stop(c->agent, SIGTERM);
+    while (full_from(c, n))
+        assert_in_range(++n, 1, CHANGES_MAX);
+    assert_in_range(n, 15, CHANGES_MAX); /* the writes are seen */
 }
 
 /* ---- a power loss behind each change */
@@ -280,6 +358,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(an_agent_killed_before_any_change_of_the_disk_leaves_the_old_executable_or_the_new),
+        stage_test(a_disk_that_is_full_from_any_write_on_leaves_the_old_executable),
         stage_test(after_a_power_loss_behind_any_change_it_is_the_old_executable_or_the_new),
     };
 

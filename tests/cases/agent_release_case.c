@@ -185,7 +185,7 @@ static struct ask script(struct scene *c)
     return signed_file(c, "script", "#!/bin/sh\nexec sleep 1000\n");
 }
 
-static struct ask text(struct scene *c)
+static struct ask prose(struct scene *c)
 {
     return signed_file(c, "text", "the notes of this release\n");
 }
@@ -238,7 +238,7 @@ static const struct {
     {under_another_hash, 422, "hash_mismatch"},
     {empty, 422, "empty_release"},
     {script, 422, "script"},
-    {text, 422, "not_executable"},
+    {prose, 422, "not_executable"},
     {object, 422, "not_executable"},
     {for_a_vax, 422, "wrong_arch"},
     {too_long, 413, "too_large"},

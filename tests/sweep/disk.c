@@ -59,7 +59,7 @@ static void count(const char *path)
     if (nth == 0 || !is_below(path) || (arm != NULL && syscall(SYS_faccessat, AT_FDCWD, arm, F_OK) != 0))
         return;
     if (++counted == nth)
-        (void)syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+        (void)syscall(SYS_exit_group, 128 + SIGKILL); /* as sudden, and a sandbox lets nobody send SIGKILL */
 }
 
 static void note(struct disk_record r, const char *from, const char *to, const void *data)

@@ -1,10 +1,10 @@
 /* disk.h - a library for LD_PRELOAD that sees all that a program changes on the disk below one folder: it writes each
- * change down, so that a power loss behind any of them can be played, or kills the program before the n-th.
+ * change down, so that a power loss behind any of them can be played, or ends the program at once before the n-th.
  *
  *   DISK_ROOT=PATH   below which it looks; no link in it. Without it the library does nothing
  *   DISK_LOG=PATH    records are appended there
  *   DISK_ARM=PATH    changes count as long as this file is there
- *   DISK_KILL=N      SIGKILL before the N-th that counts
+ *   DISK_KILL=N      the end, as by SIGKILL, before the N-th that counts
  *
  * A record is a struct disk_record, `from` and `to` (a NUL behind each) and the data. What glibc calls within itself is
  * not seen. */

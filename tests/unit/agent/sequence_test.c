@@ -87,6 +87,12 @@ static void they_come_back_from_the_disk_and_damage_is_no_empty_list(void **stat
             fail_msg("%s: %s", damaged[i], err.text);
     }
     assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("/etc/hostname", path), 0);
+    assert_false(sequences_load(path, &read, &err));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("/none", path), 0); /* a link to nothing is no missing file */
+    assert_false(sequences_load(path, &read, &err));
+    assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(folder), 0);
 }
 

@@ -153,7 +153,7 @@ static void a_link_in_the_store_is_not_followed(void **state)
 
 #define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
 
-static const char *hex_of(char digit)
+static const char *hex_of(int digit)
 {
     static char hex[SHA256_DIGITS + 1];
 
@@ -166,7 +166,7 @@ static void old_releases_go_but_none_that_is_needed(void **state)
     struct place *place = *state;
     const char *needed[] = {NULL, "", ZEROS};
 
-    for (char c = '0'; c <= '5'; c++) {
+    for (int c = '0'; c <= '5'; c++) {
         const struct timespec times[2] = {{.tv_sec = 1000 + c}, {.tv_sec = 1000 + c}};
         char signature[SHA256_DIGITS + 9];
         write_text(at(place, hex_of(c)), "x", 0600);
@@ -175,7 +175,7 @@ static void old_releases_go_but_none_that_is_needed(void **state)
         write_text(at(place, signature), "x", 0600);
     }
     release_prune(place->store, 3, needed, 3);
-    for (char c = '0'; c <= '5'; c++) {
+    for (int c = '0'; c <= '5'; c++) {
         char signature[SHA256_DIGITS + 9];
         bool stays = c == '0' || c >= '3';
         (void)snprintf(signature, sizeof signature, "%s.minisig", hex_of(c));
