@@ -299,14 +299,16 @@ static void decide(struct service *service, enum code code, const struct judge_f
 static void watch(void *ctx)
 {
     struct service *service = ctx;
+    uint64_t from_ms = loop_now_ms();
     struct judge_facts facts;
     enum code code;
 
     watch_look(service, &facts);
     facts.coming = service->run.started;
     code = judge_restart(&facts);
-    if (code == JUDGE_WAIT)
-        loop_timer_start(service->agent->loop, &service->run.timer, WATCH_EVERY_MS, watch, service);
+    if (code == JUDGE_WAIT) /* among thousands of processes a look takes its time */
+        loop_timer_start(service->agent->loop, &service->run.timer, WATCH_EVERY_MS + 4 * (loop_now_ms() - from_ms),
+                         watch, service);
     else
         decide(service, code, &facts);
 }

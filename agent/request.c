@@ -27,10 +27,10 @@ static void answer_bytes(struct request *rq, unsigned status, enum frame_type ty
     free(text);
 }
 
-void request_answer(struct request *rq, unsigned status, json_t *json)
+void request_answer(struct request *rq, unsigned status, json_t *answer)
 {
-    answer_bytes(rq, status, FRAME_JSON, json != NULL ? json_dumps(json, JSON_COMPACT) : NULL);
-    json_decref(json);
+    answer_bytes(rq, status, FRAME_JSON, answer != NULL ? json_dumps(answer, JSON_COMPACT) : NULL);
+    json_decref(answer);
 }
 
 void request_answer_text(struct request *rq, unsigned status, char *text)

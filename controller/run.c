@@ -152,7 +152,9 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
     bool first = !x->anew && !x->deferred;
 
     x->renewing = false;
-    if (in->answer.kind != ANS_OK)
+    if (in->answer.kind == ANS_OK)
+        sleep_claimed(r, p, in->node);
+    else
         x->claim_ms = third > retry ? third - retry : 0; /* no whole answer: again soon, not after a third */
     if (x->deferred) {
         x->deferred = false;
@@ -178,6 +180,8 @@ static void look_at_claim(struct run *r, const struct plan *p, const struct inpu
     const struct answer *a = &in->answer;
     bool ours = n->claim_fence == p->fence && node_in_motion(n) && n->step != STEP_UNCLAIM;
 
+    if (a->kind == ANS_OK && step_row((enum step)n->step)->ask == ASK_CLAIM)
+        sleep_claimed(r, p, in->node);
     if (ours && a->claim_gone) {
         claim_is_gone(r, p, in->node);
     } else if (ours && a->kind == ANS_OK && step_row((enum step)n->step)->ask == ASK_STATUS && !a->claim_ours) {
@@ -227,7 +231,7 @@ static void begin_nodes(struct run *r, const struct plan *p, struct turn *t)
         lease_give_back(r, p);
 }
 
-static void pass_time(struct run *r, uint32_t elapsed_ms)
+static void pass_time(struct run *r, const struct plan *p, uint32_t elapsed_ms)
 {
     lease_time(r, elapsed_ms);
     grace_time(r, elapsed_ms);
@@ -239,6 +243,7 @@ static void pass_time(struct run *r, uint32_t elapsed_ms)
         node_elapse(state_node(r, id), elapsed_ms);
         state_extra(r, id)->claim_ms += elapsed_ms;
     }
+    sleep_time(r, p, elapsed_ms);
 }
 
 static void take_due(struct run *r, const struct plan *p, struct turn *t)
@@ -323,7 +328,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
     r->turn++;
     /* The time that the answers took is old before they are: a list is as old as its reading took, and a step that an
      * answer begins has its whole limit. But what is due comes after the answers: none loses against a limit. */
-    pass_time(r, elapsed_ms);
+    pass_time(r, p, elapsed_ms);
     for (size_t i = 0; i < n_inputs; i++)
         take_input(r, p, &inputs[i], t);
     take_due(r, p, t);
@@ -337,7 +342,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
     renew_claims(r, p, t);
     wish_drive(r, p, t);
     look_drive(r, p, t);
-    sleep_hold_back(r, p, elapsed_ms, t);
+    sleep_hold_back(r, p, t);
 }
 
 void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char *text, struct turn *t)

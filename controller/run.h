@@ -81,6 +81,7 @@ struct run_extra {
     uint64_t out_turn;     /* turn in which it was certain last that its peers were taken out */
     bool anew;             /* the renewal finds no claim: it was lost, and is put where nobody else has one */
     bool holding;          /* a HOLD is outstanding */
+    bool unsure;           /* we stood still for so long that its claim may be another's (run_sleep.c) */
     bool back_waits;       /* its BACK waits for that HOLD to end, which would take it down again */
     bool brought;          /* runs what an earlier run of this rollout brought, as planned */
 };

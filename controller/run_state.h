@@ -111,8 +111,10 @@ void drift_claimed(struct run *, const struct plan *, uint16_t node, bool ours,
 void drift_held(struct run *, const struct plan *, const struct input *, struct turn *); /* IN_HOLD */
 bool drift_watches(const struct run *, const struct plan *, uint32_t lb);
 
-/* run_sleep.c: so long has passed since the turn before; behind all that this one yields. */
-void sleep_hold_back(struct run *, const struct plan *, uint32_t elapsed_ms, struct turn *);
+/* run_sleep.c */
+void sleep_time(struct run *, const struct plan *, uint32_t elapsed_ms);
+void sleep_claimed(struct run *, const struct plan *, uint16_t node);   /* its agent has taken our claim */
+void sleep_hold_back(struct run *, const struct plan *, struct turn *); /* behind all that the turn yields */
 
 /* run_look.c */
 void look_begin(struct run *, uint16_t node); /* it asks to see its peers */

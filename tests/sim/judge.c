@@ -247,7 +247,9 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
     bool wanted = s->checked.exe == n->before.exe || s->checked.exe == n->origin ||
                   (j->rules.target != 0 && s->checked.exe == j->rules.target);
 
-    if (!node_owned(j, t, node) || (s->confirmed && !n->touched))
+    bool untouched = !n->touched || (n->job_ms >= s->told_ms && n->job_seat != seat); /* as far as it was told */
+
+    if (!node_owned(j, t, node) || (s->confirmed && untouched))
         return;
     if (!checked)
         judge_breach(j, "I3", "node %u is put back after %u good checks in a row%s", node, s->good,

@@ -231,9 +231,15 @@ static void draw_pair(struct story *s, struct dice *d)
         s->ports = 1;
         s->request_ms = 3000; /* its answer comes when the other's is old */
     }
+    if (pairs[i].target == 64 + ACT_HOLD) { /* healthy while that is on its way */
+        s->threshold = 1;
+        s->min_healthy_ms = 0;
+        for (uint8_t k = 0; k < s->nodes; k++)
+            s->gets_healthy_ms[k] = (uint16_t)dice_in(d, 800, 1500);
+    }
     s->call_target = pairs[i].target;
     s->call_faults = (uint8_t)(1u << pairs[i].fault);
-    s->call_fault_in = (uint16_t)dice_in(d, 1, 3);
+    s->call_fault_in = (uint16_t)(pairs[i].target == 64 + ACT_HOLD ? 1 : dice_in(d, 1, 3));
     s->call_after = pairs[i].target == ASK_STATUS ? pairs[i].after : 0;
     s->n_events = 1;
     s->events[0] = (struct story_event){.after = pairs[i].after,
@@ -296,6 +302,16 @@ static void draw_sleeper(struct story *s, struct dice *d)
                                              .overlaps = true,
                                              .start_ms = dice_in(d, 2000, s->ttl_ms + 5000)};
     s->processes[1].rollout = s->processes[1].act == STORY_REPAIR ? 2 : 1;
+    if (dice_one_in(d, 2)) { /* and nginx forgets who was there, */
+        s->n_events = 1;
+        s->events[0] = (struct story_event){.at_ms = s->ttl_ms + dice_in(d, 3000, 20000), .fault = SIM_LB_FORGETS};
+    } else if (dice_one_in(d, 2)) { /* or its agent says nothing when it wakes up */
+        s->n_events = 1;
+        s->events[0] = (struct story_event){.at_ms = s->processes[0].pause_ms + dice_below(d, 2500),
+                                            .for_ms = 60000,
+                                            .fault = SIM_AGENT_DIES,
+                                            .what = (uint8_t)dice_below(d, 2)};
+    }
 }
 
 /* While a node waits for the floor, somebody else takes it out himself, or drains it. */
