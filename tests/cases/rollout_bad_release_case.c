@@ -84,7 +84,7 @@ static void one_that_is_no_program_leaves_the_old_one_serving(struct stage *s)
     const char *release = stage_write(s, "garbage", "this is no program\n");
 
     (void)chmod(release, 0755);
-    expect_stop(s, release, "Exec format error");
+    expect_stop(s, release, "not_executable"); /* and never installed */
 }
 
 /* Upload, drain, handover, ill health and the way back: none of it is felt by a client. */

@@ -60,7 +60,7 @@ static void who_was_missed_by_nobody_goes_on(void **state)
     (void)state;
     story_roll(&s);
     story_ends(&s, 0, "BB", -1);
-    story_says(&s, "we stood still for longer than our leases last");
+    story_says(&s, "we stood still for longer than our claims last");
     story_end(&s);
 }
 
