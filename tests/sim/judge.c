@@ -366,7 +366,6 @@ void judge_process_changed(struct judge *j, const struct sim_truth *t, uint8_t n
 void judge_agent_forgot(struct judge *j, const struct sim_truth *t, uint8_t node)
 {
     j->nodes[node].forgot_ms = t->now_ms;
-    j->nodes[node].wiped = true;
     for (uint8_t i = 0; i < t->n_peers; i++)
         if (t->peers[i].node == node)
             j->peers[i].forgotten = true;
@@ -500,8 +499,6 @@ void judge_calm(struct judge *j, const struct sim_truth *t, int code)
         fit = a->now.pid != 0 && !a->ill &&
               (a->now.exe == j->nodes[node].before.exe || a->now.exe == j->nodes[node].origin ||
                (j->rules.target != 0 && a->now.exe == j->rules.target));
-        if (fit && j->nodes[node].wiped && code == 3)
-            continue; /* what ran before is not known any more, so a person is asked */
         if (fit)
             judge_breach(j, "I4",
                          "the storm is over and repair ended with %d, but peer %u of node %u, which is well, "

@@ -49,7 +49,6 @@ struct judge_node {
     uint8_t job_seat;
     int64_t forgot_ms;            /* when its agent last lost its disk */
     uint8_t origin;               /* executable in the beginning */
-    bool wiped;                   /* its agent has lost its disk at some time */
     bool touched;                 /* a job did something since it was taken out */
     uint8_t done[JUDGE_ROLLOUTS]; /* jobs of that rollout to the target that were done and stand */
     uint64_t done_fence;          /* of the last of these */

@@ -368,7 +368,7 @@ static void mix_judge(uint64_t *h, const struct judge *j, const struct sim_truth
         mix(h, (uint64_t)n->claimed_ms);
         mix(h, (uint64_t)n->job_ms);
         mix(h, (uint64_t)n->forgot_ms);
-        mix(h, (uint64_t)n->job_seat << 16 | (uint64_t)n->wiped << 8 | n->touched);
+        mix(h, (uint64_t)n->job_seat << 16 | n->touched);
         mix_bytes(h, n->done, sizeof n->done);
         mix(h, n->done_fence);
         mix_bytes(h, n->ever_done, sizeof n->ever_done);
