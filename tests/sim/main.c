@@ -1,6 +1,6 @@
 /* sim [-n SEEDS] [-s FIRST_SEED] [-m BREACHES] | -v SEED | -x | -r SIZE: plays stories against the controller's object
- * code; -v tells one whole; -x is exhaust.h's and reach.h's, -r one size of the latter. Exit 1: a breach, or with 100,000
- * seeds and more something that can happen never did. */
+ * code; -v tells one whole; -x is exhaust.h's and reach.h's, -r one size of the latter. Exit 1: a breach, or with
+ * 100,000 seeds and more something that can happen never did. */
 #include <stdlib.h>
 #include <unistd.h>
 

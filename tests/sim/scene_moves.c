@@ -819,7 +819,7 @@ void scene_begin(struct scene *c, struct sim *s, struct reach *r)
                            .n_batches = 1,
                            .batches = {r->at_a_time},
                            .max_unavailable = r->at_a_time,
-                           .drain_ms = 4000,
+                           .drain_ms = 8000, /* two looks at two load balancers, each after a pause */
                            .job_ms = 4000,
                            .probe_ms = 1000,
                            .threshold = 1,
