@@ -103,7 +103,8 @@ struct event *turn_event(struct turn *t, const struct plan *p, enum event_kind k
     e->kind = kind;
     e->rollout = p->rollout;
     e->node = EVENT_NO_NODE;
-    (void)snprintf(e->text, sizeof e->text, "%s", text == NULL ? "" : text);
+    if (text != NULL)
+        memcpy(e->text, text, strnlen(text, sizeof e->text - 1));
     return e;
 }
 
