@@ -8,7 +8,7 @@ O       := $(B)/obj
 VERSION := 0.1.0
 
 comma    := ,
-PKG      := libmicrohttpd jansson libcurl sqlite3 gnutls
+PKG      := libmicrohttpd jansson libcurl sqlite3 gnutls libsodium libseccomp
 pkg       = $(shell pkg-config $(1) $(2) 2>/dev/null)
 
 WARN     := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror
@@ -17,7 +17,7 @@ LDHARDEN := -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
 ifeq ($(FLAVOUR),asan)
 OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 else ifeq ($(FLAVOUR),cov)
-OPT := -O0 -g --coverage
+OPT := -O0 -g --coverage -DSANDBOX_OPEN
 else
 OPT := -O2 -g -D_FORTIFY_SOURCE=2
 endif
@@ -53,7 +53,7 @@ $(O)/%.o: %.c Makefile
 $(B)/rollout: $(O)/controller/main.o $(O)/controller.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libcurl jansson sqlite3 gnutls)
 $(B)/rollout-agent: $(O)/agent/main.o $(O)/agent.a $(O)/common.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,jansson gnutls)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,jansson gnutls libsodium libseccomp)
 $(B)/demo-server: $(O)/demo-server/main.o $(O)/demo-server.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd)
 
@@ -82,8 +82,9 @@ $(B)/tests/bench/fleet: $(O)/tests/bench/fake/main.o $(O)/tests/bench/fake.a $(O
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,gnutls)
 
-# LD_PRELOAD for the controller as it is released: the n-th call of a kind kills it or fails, see tests/sweep/fault.h.
-$(B)/tests/sweep/fault.so: tests/sweep/fault.c tests/sweep/fault.h
+# LD_PRELOAD for the programs as they are released: the n-th call of a kind kills or fails (fault.h), or each change of
+# the disk is written down (disk.h).
+$(B)/tests/sweep/%.so: tests/sweep/%.c tests/sweep/%.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -fPIC -shared $(WARN) -D_GNU_SOURCE -I. -o $@ $<
 
@@ -168,7 +169,7 @@ $(B)/tests/cases/%_case: $(O)/tests/cases/%_case.o $(O)/tests/stage.a $(O)/commo
 JOBS      ?= $(shell nproc)
 # A make of its own, so that what make deps has just installed is seen by pkg-config.
 SUBMAKE    = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
-TEST_PARTS := $(VARIANTS) $(B)/tests/load/load $(B)/tests/sweep/fault.so $(PLUS_CLIENT) $(GRACE)
+TEST_PARTS := $(VARIANTS) $(B)/tests/load/load $(B)/tests/sweep/fault.so $(B)/tests/sweep/disk.so $(PLUS_CLIENT) $(GRACE)
 
 .PHONY: deps deps-lint test-parts test-build test check-asan check-valgrind prove-tests
 deps:
@@ -176,7 +177,7 @@ deps:
 deps-lint:
 	@deploy/packaging/deps build test lint
 test-parts: $(TEST_PARTS)
-test-build: all $(TEST_PARTS) $(UNITS) $(CASES)
+test-build: all completion $(TEST_PARTS) $(UNITS) $(CASES)
 test: deps
 	@$(SUBMAKE) -s test-build
 	@tests/run $(B) $(CASES) $(UNITS)
@@ -188,11 +189,12 @@ check-valgrind: deps-lint
 prove-tests: deps
 	@tests/prove/run
 # `make test` does the same where the packages of the set `client` (Go: 300 MB) are there already
+GO_CASES := $(patsubst %,$(B)/tests/cases/%_case,module_client agent_any rollout_any)
 .PHONY: check-client
 check-client: deps
 	@deploy/packaging/deps client
-	@$(SUBMAKE) -s all test-parts $(B)/tests/cases/module_client_case
-	@tests/run $(B) $(B)/tests/cases/module_client_case
+	@$(SUBMAKE) -s all test-parts $(GO_CASES)
+	@tests/run $(B) $(GO_CASES)
 
 # ---- the module for longer than a test may take. SOAK_SECONDS is tests/soak's
 .PHONY: soak-module
@@ -214,7 +216,7 @@ FUZZ_PROGS := $(foreach f,$(FUZZES),$(B)/tests/fuzz/$(f) $(B)/tests/fuzz/$(f)-re
 FUZZ_FLAGS  = -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -Wno-format-nonliteral \
               -D_GNU_SOURCE \
               -DROLLOUT_VERSION='"$(VERSION)"' -I. $(call pkg,--cflags,$(PKG))
-FUZZ_LIBS   = $(call pkg,--libs,jansson gnutls libmicrohttpd)
+FUZZ_LIBS   = $(call pkg,--libs,jansson gnutls libsodium libseccomp)
 FO         := $(O)/fuzz
 fuzz_objs   = $(patsubst %.c,$(FO)/$(1)/%.o,$(2))
 FUZZ_CC_fuzzer = $(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined
@@ -230,7 +232,9 @@ $(FO)/$(1)/agent.a $(FO)/$(1)/common.a:
 	ar rcs $$@ $$^
 endef
 $(foreach f,fuzzer replay,$(eval $(call fuzz_rules,$(f))))
-fuzz_parts  = $(call fuzz_objs,$(1),$(MODULE_PURE_SRCS)) $(FO)/$(1)/agent.a $(FO)/$(1)/common.a
+# of the controller, what reads the agent's answers
+FUZZ_CONTROLLER := controller/agent_read.c controller/pool.c
+fuzz_parts  = $(call fuzz_objs,$(1),$(MODULE_PURE_SRCS) $(FUZZ_CONTROLLER)) $(FO)/$(1)/agent.a $(FO)/$(1)/common.a
 $(B)/tests/fuzz/%-replay: $(FO)/replay/tests/fuzz/%_fuzz.o $(FO)/replay/tests/fuzz/replay.o $(call fuzz_parts,replay)
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=address,undefined -o $@ $^ $(FUZZ_LIBS)
@@ -294,22 +298,39 @@ $(MAN): $(B)/man/%: deploy/man/%.in $(B)/man/page
 	$(B)/man/page <$< >$@.new
 	@mv $@.new $@
 
+# ---- completion for the shells, from the same table
+COMPLETIONS := $(addprefix $(B)/completion/rollout.,bash zsh fish)
+.PHONY: completion
+completion: $(COMPLETIONS)
+$(B)/completion/complete: $(O)/deploy/completion/complete.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+$(COMPLETIONS): $(B)/completion/rollout.%: $(B)/completion/complete
+	$(B)/completion/complete $* >$@.new
+	@mv $@.new $@
+
 # ---- install: PREFIX also goes into the systemd units and into what loads the modules
 SYSTEMD_DIR = $(PREFIX)/lib/systemd/system
 MODULES_DIR = $(PREFIX)/lib/nginx/modules
 MAN_DIR     = $(PREFIX)/share/man
 MODCONF_DIR = $(PREFIX)/share/nginx/modules-available
 DOC_DIR     = $(PREFIX)/share/doc/rollout
-SERVICES   := $(notdir $(wildcard deploy/systemd/*.service))
+SYSUSERS_DIR = $(PREFIX)/lib/sysusers.d
+BASH_DIR    = $(PREFIX)/share/bash-completion/completions
+ZSH_DIR     = $(PREFIX)/share/zsh/vendor-completions
+FISH_DIR    = $(PREFIX)/share/fish/vendor_completions.d
+SERVICES   := $(notdir $(wildcard deploy/systemd/*.service deploy/systemd/*.socket))
+SYSUSERS   := $(patsubst deploy/systemd/%.sysusers,%.conf,$(wildcard deploy/systemd/*.sysusers))
 MODCONFS   := $(notdir $(wildcard deploy/nginx/mod-*.conf))
 EXAMPLES   := deploy/packaging/rollout-agent.conf deploy/nginx/nginx.conf deploy/nginx/upstream_api_state.conf
 man_section = $(patsubst .%,%,$(suffix $(1)))
 INSTALLED   = $(PREFIX)/bin/rollout $(PREFIX)/bin/rollout-pki $(PREFIX)/sbin/rollout-agent $(PREFIX)/bin/demo-server \
               $(addprefix $(MODULES_DIR)/,$(notdir $(MODULES))) $(addprefix $(DOC_DIR)/,$(notdir $(EXAMPLES))) $(addprefix $(SYSTEMD_DIR)/,$(SERVICES)) \
-              $(addprefix $(MODCONF_DIR)/,$(MODCONFS)) \
+              $(addprefix $(SYSUSERS_DIR)/,$(SYSUSERS)) $(addprefix $(MODCONF_DIR)/,$(MODCONFS)) \
+              $(BASH_DIR)/rollout $(ZSH_DIR)/_rollout $(FISH_DIR)/rollout.fish \
               $(foreach m,$(notdir $(MAN)),$(MAN_DIR)/man$(call man_section,$(m))/$(m))
 .PHONY: install uninstall
-install: all man
+install: all man completion
 	install -D -m 755 $(B)/rollout $(DESTDIR)$(PREFIX)/bin/rollout
 	install -D -m 755 $(B)/rollout-agent $(DESTDIR)$(PREFIX)/sbin/rollout-agent
 	install -D -m 755 $(B)/demo-server $(DESTDIR)$(PREFIX)/bin/demo-server
@@ -321,7 +342,11 @@ install: all man
 	    chmod 644 $(DESTDIR)$(MODCONF_DIR)/$$c || exit 1; done
 	install -m 644 $(EXAMPLES) $(DESTDIR)$(DOC_DIR)
 	$(foreach m,$(notdir $(MAN)),install -D -m 644 $(B)/man/$(m) $(DESTDIR)$(MAN_DIR)/man$(call man_section,$(m))/$(m) &&) :
+	install -D -m 644 $(B)/completion/rollout.bash $(DESTDIR)$(BASH_DIR)/rollout
+	install -D -m 644 $(B)/completion/rollout.zsh $(DESTDIR)$(ZSH_DIR)/_rollout
+	install -D -m 644 $(B)/completion/rollout.fish $(DESTDIR)$(FISH_DIR)/rollout.fish
 	install -d $(DESTDIR)$(SYSTEMD_DIR)
+	for u in $(SYSUSERS); do install -D -m 644 deploy/systemd/$${u%.conf}.sysusers $(DESTDIR)$(SYSUSERS_DIR)/$$u || exit 1; done
 	for s in $(SERVICES); do sed 's,=/usr/\(s\?bin\)/,=$(PREFIX)/\1/,' deploy/systemd/$$s >$(DESTDIR)$(SYSTEMD_DIR)/$$s && \
 	    chmod 644 $(DESTDIR)$(SYSTEMD_DIR)/$$s || exit 1; done
 uninstall:
@@ -340,7 +365,7 @@ help:
 	@echo 'make lint         layout, shell scripts, cppcheck, clang-tidy; ends with N passed, N failed'
 	@echo 'make check-asan   make test with ASan and UBSan;  make check-valgrind: the unit tests below valgrind'
 	@echo 'make prove-tests  breaks each promise in a copy; the test that it names must fail'
-	@echo 'make check-client the official Go client of the NGINX Plus API against the nginx module; installs it and Go'
+	@echo 'make check-client the official Go client of the NGINX Plus API, and a service on gracehttp; installs both and Go'
 	@echo 'make bench-handover  the demo server beside gracehttp and nginx: speed, failures under restarts, memory'
 	@echo 'make soak-module  races, kills, reloads and random requests for the nginx module, 5 minutes of each and more'
 	@echo 'make sweep        a rollout killed, or failed, at each of its calls, and resumed'
@@ -359,4 +384,4 @@ help:
 clean:
 	rm -rf build
 .SECONDARY:
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f 2>/dev/null)

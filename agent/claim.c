@@ -20,6 +20,8 @@ enum code claim_may_put(const struct claim_state *state, const struct claim *wan
 
     if (claim_left_ms(there, now_ms) > 0 && (twin || strcmp(there->rollout, wanted->rollout) != 0))
         return CODE_CLAIM_HELD;
+    if (lock_left_ms(&state->lock, now_ms) > 0 && strcmp(state->lock.rollout, wanted->rollout) != 0)
+        return CODE_CLAIM_HELD;
     if (wanted->fence < state->fence || twin ||
         (wanted->fence == state->fence && strcmp(state->fence_rollout, wanted->rollout) != 0))
         return CODE_FENCE_STALE;
@@ -131,6 +133,19 @@ static bool check_took_out(const json_t *list, struct err *err)
     return true;
 }
 
+bool claim_owner_ok(const char *rollout, const char *holder, uint64_t fence, uint64_t ttl_s, struct err *err)
+{
+    if (!claim_id_ok(rollout, WIRE_ID_MAX))
+        return err_set(err, "\"rollout\" is not 1 to %d of A-Z a-z 0-9 . _ / -", WIRE_ID_MAX);
+    if (!is_printable(holder, WIRE_HOLDER_MAX))
+        return err_set(err, "\"holder\" is not at most %d printable ASCII characters", WIRE_HOLDER_MAX);
+    if (fence == 0)
+        return err_set(err, "\"fence\" is 0; the first is 1");
+    if (ttl_s == 0 || ttl_s > CLAIM_TTL_MAX_S)
+        return err_set(err, "\"ttl\" is not 1 to %d seconds", CLAIM_TTL_MAX_S);
+    return true;
+}
+
 bool claim_from_json(const json_t *body, struct claim *claim, uint64_t *expect, struct err *err)
 {
     const char *rollout, *holder;
@@ -143,14 +158,8 @@ bool claim_from_json(const json_t *body, struct claim *claim, uint64_t *expect, 
         !json_get_uint(body, "fence", &claim->fence, err) || !json_get_uint(body, "ttl", &ttl_s, err) ||
         !json_get_uint(body, "expect", expect, err))
         return false;
-    if (!claim_id_ok(rollout, WIRE_ID_MAX))
-        return err_set(err, "\"rollout\" is not 1 to %d of A-Z a-z 0-9 . _ / -", WIRE_ID_MAX);
-    if (!is_printable(holder, WIRE_HOLDER_MAX))
-        return err_set(err, "\"holder\" is not at most %d printable ASCII characters", WIRE_HOLDER_MAX);
-    if (claim->fence == 0)
-        return err_set(err, "\"fence\" is 0; the first is 1");
-    if (ttl_s == 0 || ttl_s > CLAIM_TTL_MAX_S)
-        return err_set(err, "\"ttl\" is not 1 to %d seconds", CLAIM_TTL_MAX_S);
+    if (!claim_owner_ok(rollout, holder, claim->fence, ttl_s, err))
+        return false;
     if (took_out == NULL)
         return err_set(err, "\"took_out\" is missing or no list");
     if (!json_opt_is(body, "before", JSON_OBJECT) || (before != NULL && !ident_from_json(before, &ident)))

@@ -11,6 +11,7 @@
 #include "code.h"
 #include "common/err.h"
 #include "common/sha256.h"
+#include "lock.h"
 
 #define CLAIM_TTL_MAX_S    (7 * 24 * 3600)
 #define CLAIM_VERSION_MAX  128
@@ -35,14 +36,15 @@ struct claim_state {
     struct claim claim;
     uint64_t fence;                      /* the highest seen; 0: none yet */
     char fence_rollout[WIRE_ID_MAX + 1]; /* whose it is */
+    struct lock lock;
 };
 
 /* What remains of the ttl; 0 = run out. Whole milliseconds. */
 uint64_t claim_left_ms(const struct claim *claim, uint64_t now_ms);
 
 /* The compare-and-set of PUT: whether `wanted` may stand now, given that the caller saw the fence `expect` there (0 =
- * none). JOB_OK, or CLAIM_HELD, FENCE_STALE, CLAIM_CHANGED (asked in this order: who is refused by a living rollout is
- * to learn that first). */
+ * none). JOB_OK, or CLAIM_HELD (the lock may be another's, too), FENCE_STALE, CLAIM_CHANGED (asked in this order: who
+ * is refused by a living rollout is to learn that first). */
 enum code claim_may_put(const struct claim_state *state, const struct claim *wanted, uint64_t expect, uint64_t now_ms);
 /* DELETE: JOB_OK (also where there is none) or FENCE_STALE. */
 enum code claim_may_drop(const struct claim_state *state, const char *rollout, uint64_t fence);
@@ -55,6 +57,8 @@ void claim_state_clear(struct claim_state *state); /* gives took_out back */
 
 /* Ids on the wire: 1 to `max` of [A-Za-z0-9._/-]. */
 bool claim_id_ok(const char *id, size_t max);
+/* What a body says of whose it is, of a claim or of a lock. */
+bool claim_owner_ok(const char *rollout, const char *holder, uint64_t fence, uint64_t ttl_s, struct err *err);
 
 /* A body of PUT; everything but due_ms is set on success. The claim is to be cleared by claim_clear. */
 bool claim_from_json(const json_t *body, struct claim *claim, uint64_t *expect, struct err *err);

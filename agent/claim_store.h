@@ -1,4 +1,4 @@
-/* claim_store.h - the claim and the highest fence of a service, durable in STATE/APP/claim.json.
+/* claim_store.h - the claim, the lock and the highest fence of a service, durable in STATE/APP/claim.json.
  *
  * A file that cannot be read back is an error, never "no claim": a fence that falls is worse than an agent that does
  * not start. Over a reboot the time to live goes on by the wall clock, kept within 0 and ttl. */

@@ -8,6 +8,7 @@
 
 #include "common/ini.h"
 #include "config_value.h"
+#include "sign.h"
 
 enum section { SECTION_NONE, SECTION_AGENT, SECTION_SERVICE };
 #define STRUCT_AGENT   struct config
@@ -100,7 +101,7 @@ static bool take_key(struct reader *r, const char *key, const char *value, struc
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         if (settings[i].section != r->section || strcmp(settings[i].key, key) != 0)
             continue;
-        if ((*given & UINT64_C(1) << i) != 0 && settings[i].type != VALUE_ALLOW)
+        if ((*given & UINT64_C(1) << i) != 0 && settings[i].type != VALUE_ALLOW && settings[i].type != VALUE_SIGN_KEY)
             return err_set(err, "%s is given twice", key);
         *given |= UINT64_C(1) << i;
         return set_value(r, &settings[i], value, err);
@@ -181,6 +182,15 @@ bool config_can_start(const struct service_config *service)
     return service->restart != RESTART_SIGNAL || service->exec_args[0] != '\0';
 }
 
+bool config_starts_programs(const struct config *config)
+{
+    for (unsigned i = 0; i < config->service_count; i++) {
+        if (config_can_start(&config->services[i]))
+            return true;
+    }
+    return false;
+}
+
 /* Exactly one way leads to the process, and what the restart needs is there. */
 static bool check_service(const struct service_config *s, struct err *err)
 {
@@ -253,7 +263,7 @@ static bool check_helper(const struct config *config, struct err *err)
         return false;
     for (unsigned i = 0; i < config->service_count; i++) {
         const struct service_config *service = &config->services[i];
-        if (!check_readable(service->executable, "executable", R_OK | X_OK, err))
+        if (!check_readable(service->executable, "executable", R_OK | X_OK, err) || !sign_keys_ok(service, err))
             return err_context(err, "[service %s]", service->name);
     }
     return true;
@@ -291,6 +301,14 @@ static void print_service(const struct service_config *s, FILE *to)
     else
         (void)fprintf(to, "SIGTERM and a start");
     (void)fprintf(to, " within %u ms\n", s->ready_timeout_ms);
+    if (s->require_signature && s->sign_keys.count == 0)
+        (void)fprintf(to,
+                      "service %s: takes no release, only restarts: require-signature is on and there is no sign-key\n",
+                      s->name);
+    else
+        (void)fprintf(to, "service %s: takes %s releases, %u sign-key%s\n", s->name,
+                      s->require_signature ? "only signed" : "UNSIGNED", s->sign_keys.count,
+                      s->sign_keys.count == 1 ? "" : "s");
 }
 
 void config_print_summary(const struct config *config, FILE *to)

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "common/err.h"
+#include "kind.h"
 #include "proc.h"
 #include "wire.h"
 
@@ -38,6 +39,13 @@ struct listen_address {
     char text[160];
 };
 
+#define SIGN_KEYS_MAX 4 /* two while one takes over from another */
+
+struct sign_keys { /* as they stand in the file: an absolute path, or the key itself */
+    unsigned count;
+    char from[SIGN_KEYS_MAX][512];
+};
+
 enum restart { RESTART_SIGNAL, RESTART_SYSTEMD, RESTART_EXEC };
 
 struct service_config {
@@ -53,6 +61,10 @@ struct service_config {
     int signal, retire;                                             /* retire 0: none */
     char exec_args[CONFIG_WORDS_TEXT], exec_env[CONFIG_WORDS_TEXT]; /* sound words (words.h) */
     char exec_dir[PATH_MAX], exec_log[PATH_MAX];
+    bool require_signature;
+    struct sign_keys sign_keys;
+    enum kind kind;
+    uint32_t keep;
     uint64_t given; /* bit n: row n of settings.def was in the file */
 };
 
@@ -66,8 +78,9 @@ struct config {
     char network_user[CONFIG_USER_TEXT];      /* "": the helper's own */
     struct listen_address metrics_listen;     /* addr_size 0: none */
     uint32_t peer_connections, peer_requests; /* of one controller; requests a second */
+    uint32_t out_interval_ms;
     char state[PATH_MAX];
-    uint64_t max_release_bytes;
+    uint64_t max_release_bytes, reserve_bytes;
     char systemctl[PATH_MAX];
     struct service_config *services; /* owned */
     unsigned service_count;
@@ -82,6 +95,7 @@ void config_free(struct config *config);
 bool config_uses_tls(const struct config *config);
 /* The agent knows how to start this service: by its unit, or by exec-args. */
 bool config_can_start(const struct service_config *service);
+bool config_starts_programs(const struct config *config); /* for any of the services */
 
 /* Which half of the agent is meant (agent.h); a set of them. */
 enum half { HALF_NETWORK = 1, HALF_HELPER = 2 };

@@ -9,6 +9,7 @@
 
 #include "common/addr.h"
 #include "common/duration.h"
+#include "common/minisign.h"
 #include "config.h"
 #include "words.h"
 
@@ -199,6 +200,45 @@ static bool set_words(const char *text, char *to, struct err *err)
     return true;
 }
 
+static bool set_switch(const char *text, bool *to, struct err *err)
+{
+    *to = strcmp(text, "on") == 0;
+    return *to || strcmp(text, "off") == 0 || err_set(err, "\"%s\" is neither on nor off", text);
+}
+
+static bool set_kind(const char *text, enum kind *to, struct err *err)
+{
+    static const char *const names[] = {[KIND_BINARY] = "binary", [KIND_SCRIPT] = "script", [KIND_ANY] = "any"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        *to = (enum kind)i;
+        if (strcmp(text, names[i]) == 0)
+            return true;
+    }
+    return err_set(err, "\"%s\" is none of binary, script, any", text);
+}
+
+static bool set_keep(const char *text, uint32_t *to, struct err *err)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+
+    *to = (uint32_t)value;
+    return (text[0] >= '0' && text[0] <= '9' && *end == '\0' && value >= 2 && value <= 100) ||
+           err_set(err, "\"%s\" is no number from 2 to 100", text);
+}
+
+static bool add_sign_key(const char *text, struct sign_keys *to, struct err *err)
+{
+    struct minisign_key key;
+
+    if (to->count == SIGN_KEYS_MAX)
+        return err_set(err, "more than %d of them", SIGN_KEYS_MAX);
+    if (text[0] != '/' && !minisign_read_key(text, strlen(text), &key, err))
+        return err_context(err, "neither an absolute path nor a key");
+    return value_set_text(text, to->from[to->count++], sizeof to->from[0], err);
+}
+
 static bool set_count(const char *text, uint32_t *to, struct err *err)
 {
     size_t digits = strspn(text, "0123456789");
@@ -255,6 +295,14 @@ bool value_set(enum value_type type, const char *text, void *to, struct err *err
         return set_unit(text, to, err);
     case VALUE_WORDS:
         return set_words(text, to, err);
+    case VALUE_SWITCH:
+        return set_switch(text, to, err);
+    case VALUE_SIGN_KEY:
+        return add_sign_key(text, to, err);
+    case VALUE_KIND:
+        return set_kind(text, to, err);
+    case VALUE_KEEP:
+        return set_keep(text, to, err);
     case VALUE_ALLOW:
         break;
     }

@@ -24,6 +24,10 @@ enum value_type {
     VALUE_TCP,      /* struct tcp_addr; a numeric ADDR:PORT, or :PORT for any address */
     VALUE_UNIT,     /* char[CONFIG_UNIT_MAX + 1]; "app" becomes "app.service" */
     VALUE_WORDS,    /* char[CONFIG_WORDS_TEXT], as words.h splits them */
+    VALUE_SWITCH,   /* bool; on or off */
+    VALUE_SIGN_KEY, /* one more of struct sign_keys */
+    VALUE_KIND,     /* enum kind */
+    VALUE_KEEP,     /* uint32_t, 2 to 100 */
 };
 
 bool value_set(enum value_type type, const char *text, void *to, struct err *err);

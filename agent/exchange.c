@@ -8,8 +8,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 
-#define SIGNATURE_HEADER "Rollout-Signature"
-#define METRICS_PATH     "/metrics"
+#define METRICS_PATH "/metrics"
 
 struct exchange *exchange_new(struct conn *conn)
 {
@@ -129,7 +128,7 @@ static bool take_arguments(const struct http_head *from, struct frame_head *to)
 
 static void forward(struct exchange *ex, const struct http_head *head)
 {
-    const char *signature = http_header(head, SIGNATURE_HEADER);
+    const char *signature = http_header(head, WIRE_SIGNATURE_HEADER);
     struct frame_head out = {.length = head->chunked ? UINT64_MAX : head->length,
                              .method = head->method,
                              .path = head->path,

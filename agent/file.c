@@ -11,9 +11,9 @@
 
 #include "common/json.h"
 
-bool file_read_small(const char *path, char *text, size_t size, struct err *err)
+static bool read_small(const char *path, int flags, char *text, size_t size, struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
     size_t used = 0;
     ssize_t n = 0;
 
@@ -31,6 +31,11 @@ bool file_read_small(const char *path, char *text, size_t size, struct err *err)
         err_set(err, "cannot read %s: %s", path, strerror(errno));
     (void)close(fd);
     return n >= 0;
+}
+
+bool file_read_small(const char *path, char *text, size_t size, struct err *err)
+{
+    return read_small(path, 0, text, size, err);
 }
 
 bool file_make_folder(const char *path, struct err *err)
@@ -126,12 +131,12 @@ bool file_read_json(const char *path, json_t **json, struct err *err)
     char *text;
 
     *json = NULL;
-    if (access(path, F_OK) != 0 && errno == ENOENT)
+    if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
         return true;
     text = malloc(JSON_FILE_MAX);
     if (text == NULL)
         abort();
-    if (file_read_small(path, text, JSON_FILE_MAX, err)) {
+    if (read_small(path, O_NOFOLLOW, text, JSON_FILE_MAX, err)) {
         *json = json_read(text, strlen(text), err);
         if (*json != NULL && !json_is_object(*json)) {
             json_decref(*json);

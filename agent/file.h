@@ -20,7 +20,7 @@ bool file_write_all(int fd, const void *bytes, size_t size, struct err *err);
 
 /* Durable when it returns true; the old file or the new one after a crash, never a mixture. */
 bool file_write_json(const char *path, const json_t *json, struct err *err);
-/* *json = NULL and true where there is no such file; anything that is no JSON object is an error. */
+/* *json = NULL and true where there is no such file; anything that is no JSON object is an error, a link too. */
 bool file_read_json(const char *path, json_t **json, struct err *err);
 
 #endif

@@ -10,7 +10,8 @@
  * The last two ways may meet a whole family: a master with its workers, or two generations in the middle of a handover.
  * Of those in a unit only who listens counts, if anybody does. Then it is the one whose parent is none of them; that is
  * the master, and in a handover the process before, until it stops listening. Several such are nobody: with a reason.
- */
+ *
+ * The last two ways look through /proc: some 12 us for each process of the machine. */
 #ifndef AGENT_FIND_H
 #define AGENT_FIND_H
 

@@ -69,8 +69,8 @@ bool half_run_helper(struct agent *agent, int fd, struct err *err)
     if (agent->loop == NULL)
         return err_set(err, "cannot make an epoll: %s", strerror(errno));
     if (ident_boot_id(agent->boot_id, err) && half_watch_signals(&signals, agent, fd >= 0, err) &&
-        lock_state(agent, err) && open_services(agent, err) && sandbox_helper(err) &&
-        (helper = helper_start(agent, fd, err)) != NULL) {
+        lock_state(agent, err) && open_services(agent, err) && (helper = helper_start(agent, fd, err)) != NULL &&
+        sandbox_helper(config_starts_programs(&agent->config), err)) {
         signals.reload = on_reload;
         signals.reload_ctx = agent;
         loop_run(agent->loop);

@@ -53,7 +53,10 @@ static bool serve(struct agent *agent, int fd, struct half_signals *signals, str
     struct server *server = NULL;
     bool ok = fd < 0 || await_start(agent, link, signals, err);
 
-    if (ok && (ok = (server = server_start(agent, link, err)) != NULL) && (ok = sandbox_network(err))) {
+    if (ok)
+        server = server_start(agent, link, err);
+    ok = server != NULL && sandbox_network(err);
+    if (ok) {
         signals->reload = on_reload;
         signals->reload_ctx = server;
         loop_run(agent->loop);
@@ -79,7 +82,7 @@ bool half_run_network(struct agent *agent, int fd, pid_t helper, struct err *err
         ok = serve(agent, fd, &signals, err);
     half_forget_signals(&signals);
     loop_free(&agent->loop);
-    if (helper > 0 && !await_helper(helper, pidfd, ok ? err : NULL))
+    if (helper > 0 && !await_helper(helper, pidfd, err->text[0] == '\0' ? err : NULL))
         ok = false;
     if (pidfd >= 0)
         (void)close(pidfd);

@@ -176,18 +176,12 @@ static bool on_frame(void *ctx, const struct frame *frame, const char **why)
 
 /* ---- links */
 
+/* One that is in no list any more. */
 static void free_link(struct helper_link *link)
 {
-    struct helper *helper = link->helper;
-    struct helper_link **at = &helper->links;
-
-    while (*at != link)
-        at = &(*at)->next;
-    *at = link->next;
-    helper->link_count--;
     while (link->requests != NULL)
         free_request(link, link->requests);
-    loop_timer_stop(helper->agent->loop, &link->reap);
+    loop_timer_stop(link->helper->agent->loop, &link->reap);
     channel_close(&link->channel);
     free(link);
 }
@@ -196,10 +190,15 @@ static void on_end(void *ctx, const char *why)
 {
     struct helper_link *link = ctx;
     struct helper *helper = link->helper;
+    struct helper_link **at = &helper->links;
     struct log_quoted quoted;
 
     if (!helper->alone)
         log_event("network_half_left", "text=%s", log_quote(&quoted, why));
+    while (*at != link)
+        at = &(*at)->next;
+    *at = link->next;
+    helper->link_count--;
     free_link(link);
     if (helper->alone)
         loop_stop(helper->agent->loop);
@@ -290,6 +289,7 @@ static bool has_queued(const struct helper *helper)
 void helper_stop(struct helper **helper)
 {
     struct helper *h = *helper;
+    struct helper_link *next;
 
     if (h == NULL)
         return;
@@ -310,8 +310,10 @@ void helper_stop(struct helper **helper)
     }
     for (int i = 0; i < STOP_TURNS && has_queued(h); i++)
         loop_turn(h->agent->loop, 10);
-    while (h->links != NULL)
-        free_link(h->links);
+    for (struct helper_link *link = h->links; link != NULL; link = next) {
+        next = link->next;
+        free_link(link);
+    }
     free(h);
     *helper = NULL;
 }

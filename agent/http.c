@@ -230,6 +230,16 @@ static bool judge_headers(struct http_head *head, unsigned *status, const char *
     return true;
 }
 
+/* http_scan has seen to that; who reads a head without it is not to be worse off. */
+static bool is_plain(const char *line, const char *end)
+{
+    for (; line < end; line++) {
+        if (((unsigned char)*line < ' ' && *line != '\t') || *line == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 bool http_head_read(char *bytes, size_t size, struct http_head *head, unsigned *status, const char **why)
 {
     char *line = bytes, *end = bytes + size;
@@ -238,8 +248,8 @@ bool http_head_read(char *bytes, size_t size, struct http_head *head, unsigned *
     *head = (struct http_head){0};
     while (line < end) {
         char *cr = memchr(line, '\r', (size_t)(end - line));
-        if (cr == NULL || cr + 2 > end || memchr(line, '\0', (size_t)(cr - line)) != NULL)
-            return refuse(status, why, 400, "the head is cut off");
+        if (cr == NULL || cr + 2 > end || cr[1] != '\n' || !is_plain(line, cr))
+            return refuse(status, why, 400, "a line of the head is cut off, or holds a control character");
         *cr = '\0';
         if (cr == line)
             break;

@@ -23,7 +23,7 @@ static bool same_file(const struct hash_entry *a, const struct hash_entry *b)
            a->ctime_ns == b->ctime_ns && a->ino != 0;
 }
 
-static bool hash_fd(struct hash_cache *cache, int fd, uint8_t sha256[SHA256_BYTES], struct err *err)
+bool hash_cached_fd(struct hash_cache *cache, int fd, uint8_t sha256[SHA256_BYTES], struct err *err)
 {
     struct hash_entry key = {0};
     struct stat st;
@@ -57,7 +57,7 @@ bool hash_cached(struct hash_cache *cache, const char *path, uint8_t sha256[SHA2
 
     if (fd < 0)
         return err_set(err, "cannot open %s: %s", path, strerror(errno));
-    ok = hash_fd(cache, fd, sha256, err);
+    ok = hash_cached_fd(cache, fd, sha256, err);
     if (!ok)
         err_context(err, "%s", path);
     (void)close(fd);

@@ -31,6 +31,8 @@ struct hash_cache {
     unsigned next;
 };
 bool hash_cached(struct hash_cache *cache, const char *path, uint8_t sha256[SHA256_BYTES], struct err *err);
+bool hash_cached_fd(struct hash_cache *cache, int fd, uint8_t sha256[SHA256_BYTES],
+                    struct err *err); /* fd at its start */
 
 bool ident_boot_id(char boot_id[BOOT_ID_TEXT], struct err *err);
 

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admit.h"
 #include "agent.h"
 #include "claim_store.h"
 #include "log.h"
@@ -60,8 +61,10 @@ static void end_job(struct service *service, enum code code)
         stray_end(service, &job->before, run->watch.wanted);
     }
     (void)service_ident(service, &job->after, NULL);
-    if (job->state == JOB_DONE)
+    if (job->state == JOB_DONE) {
         history_note(&service->jobs.history, job);
+        admit_note(service, job);
+    }
     job->elapsed_ms = job_run_elapsed_ms(service);
     log_event("job_ended",
               "service=%s job=%s action=%s code=%s touched=%d restored=%d pid_before=%u pid_after=%u "
@@ -72,6 +75,8 @@ static void end_job(struct service *service, enum code code)
         log_event("job_not_saved", "service=%s job=%s text=%s", service->config->name, job->id,
                   log_quote(&quoted, err.text));
     run->job = NULL;
+    swap_sweep(service);
+    admit_prune(service);
     waiter_wake(&run->waiters);
 }
 
@@ -90,10 +95,10 @@ static void end_saying(struct service *service, enum code code, const struct err
  * is not ended for it, which could cost requests: it can hand over once more. */
 static bool can_mend(const struct service *service)
 {
-    const struct watch *watch = &service->run.watch;
+    const struct watch *w = &service->run.watch;
 
-    return config_can_start(service->config) && watch_old_is_gone(watch) &&
-           (service->config->restart != RESTART_SIGNAL || watch->seen.pid == 0);
+    return config_can_start(service->config) && watch_old_is_gone(w) &&
+           (service->config->restart != RESTART_SIGNAL || w->seen.pid == 0);
 }
 
 /* The failure is known; what can be done about it is done before it is told. */
@@ -207,7 +212,8 @@ static void tell_end(const struct service *service, enum code code, const struct
     uint32_t old = w->before.pid, new = w->seen.pid, limit_ms = service->config->ready_timeout_ms;
 
     if (code == CODE_JOB_OK)
-        err_set(err, "process %u took over from %u", new, old);
+        err_set(err, "process %u took over from %u%s", new, old,
+                facts->old_alive ? ", which ends its last requests" : "");
     else if (code == CODE_JOB_WRONG_EXECUTABLE)
         err_set(err, "process %u took over from %u, but does not run the wanted executable", new, old);
     else if (code == CODE_JOB_TWO_SERVERS)
@@ -293,14 +299,16 @@ static void decide(struct service *service, enum code code, const struct judge_f
 static void watch(void *ctx)
 {
     struct service *service = ctx;
+    uint64_t from_ms = loop_now_ms();
     struct judge_facts facts;
     enum code code;
 
     watch_look(service, &facts);
     facts.coming = service->run.started;
     code = judge_restart(&facts);
-    if (code == JUDGE_WAIT)
-        loop_timer_start(service->agent->loop, &service->run.timer, WATCH_EVERY_MS, watch, service);
+    if (code == JUDGE_WAIT) /* among thousands of processes a look takes its time */
+        loop_timer_start(service->agent->loop, &service->run.timer, WATCH_EVERY_MS + 4 * (loop_now_ms() - from_ms),
+                         watch, service);
     else
         decide(service, code, &facts);
 }
@@ -540,8 +548,10 @@ static void end_interrupted(struct service *service, struct job *job, const stru
     job->state = JOB_FAILED;
     service->job_ends[job->code]++;
     job->after = *now;
-    if (runs_wanted)
+    if (runs_wanted) {
         history_note(&service->jobs.history, job);
+        admit_note(service, job);
+    }
     job->elapsed_ms = (uint64_t)(unix_s() > job->started_unix_s ? (unix_s() - job->started_unix_s) * 1000 : 0);
     log_event("job_interrupted", "service=%s job=%s touched=%d restored=%d", service->config->name, job->id,
               job->touched, job->restored);
@@ -554,8 +564,10 @@ bool job_run_recover(struct service *service, struct err *err)
     struct ident now;
     bool runs_wanted;
 
-    if (job == NULL || job->state != JOB_RUNNING)
+    if (job == NULL || job->state != JOB_RUNNING) {
+        swap_sweep(service);
         return true;
+    }
     job->code = CODE_JOB_INTERRUPTED;
     (void)snprintf(job->text, sizeof job->text, "the agent was stopped in the middle of this job; look at the status");
     (void)service_ident(service, &now, NULL);
@@ -567,7 +579,10 @@ bool job_run_recover(struct service *service, struct err *err)
         return true;
     }
     end_interrupted(service, job, &now, runs_wanted);
-    return save(service, err);
+    if (!save(service, err))
+        return false;
+    swap_sweep(service);
+    return true;
 }
 
 void job_run_close(struct service *service)

@@ -46,7 +46,7 @@ static void tell(void *ctx)
               service->config->name, claim->rollout, (unsigned long long)claim->fence,
               (unsigned long long)out_seconds(claim), (unsigned long long)left_ms / 1000,
               left_ms > 0 ? "lives" : "run_out", log_quote(&holder, claim->holder));
-    loop_timer_start(service->agent->loop, &service->out_timer, OUT_TELL_MS, tell, service);
+    loop_timer_start(service->agent->loop, &service->out_timer, service->agent->config.out_interval_ms, tell, service);
 }
 
 void out_watch(struct service *service)
@@ -54,5 +54,6 @@ void out_watch(struct service *service)
     if (!is_out(&service->claim.claim))
         loop_timer_stop(service->agent->loop, &service->out_timer);
     else if (!service->out_timer.armed)
-        loop_timer_start(service->agent->loop, &service->out_timer, OUT_TELL_MS, tell, service);
+        loop_timer_start(service->agent->loop, &service->out_timer, service->agent->config.out_interval_ms, tell,
+                         service);
 }

@@ -1,11 +1,9 @@
-/* out.h - a node that is out of rotation because a claim says so is told of: once a minute in the log, and in the
+/* out.h - a node that is out of rotation because a claim says so is told of: every out-interval in the log, and in the
  * metrics, for as long as it is out and whether or not the claim still lives. */
 #ifndef AGENT_OUT_H
 #define AGENT_OUT_H
 
 #include <stdint.h>
-
-#define OUT_TELL_MS 60000
 
 struct claim;
 struct service;

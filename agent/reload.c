@@ -23,6 +23,8 @@ bool reload_fits(const struct config *now, const struct config *next, struct err
                 stays("network-user", strcmp(now->network_user, next->network_user) == 0, err) &&
                 stays("state", strcmp(now->state, next->state) == 0, err) &&
                 stays("whether there is TLS", config_uses_tls(now) == config_uses_tls(next), err) &&
+                stays("whether programs are started (restart, exec-args)", /* the sandbox has been decided by it */
+                      config_starts_programs(now) == config_starts_programs(next), err) &&
                 stays("the number of services", now->service_count == next->service_count, err);
 
     for (unsigned i = 0; fits && i < now->service_count; i++)

@@ -1,5 +1,6 @@
 #include "request.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -26,10 +27,10 @@ static void answer_bytes(struct request *rq, unsigned status, enum frame_type ty
     free(text);
 }
 
-void request_answer(struct request *rq, unsigned status, json_t *json)
+void request_answer(struct request *rq, unsigned status, json_t *answer)
 {
-    answer_bytes(rq, status, FRAME_JSON, json != NULL ? json_dumps(json, JSON_COMPACT) : NULL);
-    json_decref(json);
+    answer_bytes(rq, status, FRAME_JSON, answer != NULL ? json_dumps(answer, JSON_COMPACT) : NULL);
+    json_decref(answer);
 }
 
 void request_answer_text(struct request *rq, unsigned status, char *text)
@@ -76,6 +77,21 @@ bool request_wait_ms(struct request *rq, uint32_t *wait_ms)
     return true;
 }
 
+bool request_owner(struct request *rq, const char **rollout, uint64_t *fence)
+{
+    const char *text = request_query(rq, "fence");
+    char *end;
+
+    *rollout = request_query(rq, "rollout");
+    errno = 0;
+    *fence = text != NULL ? strtoull(text, &end, 10) : 0;
+    if (*rollout != NULL && claim_id_ok(*rollout, WIRE_ID_MAX) && *fence != 0 && errno == 0 && *end == '\0' &&
+        text[0] != '-')
+        return true;
+    request_refuse(rq, CODE_BAD_REQUEST, "the query needs rollout=ID and fence=N");
+    return false;
+}
+
 json_t *request_json(struct request *rq)
 {
     struct err err = {""};
@@ -99,18 +115,12 @@ static struct service *find_service(struct agent *agent, const char *name)
 
 static void begin_upload(struct request *rq)
 {
-    uint64_t max_bytes = rq->agent->config.max_release_bytes;
+    uint64_t length = rq->head.length != UINT64_MAX ? rq->head.length : 0;
     struct err err = {""};
+    enum code code = upload_begin(rq->service, rq->id, length, rq->head.signature, &rq->upload, &err);
 
-    if (rq->head.length != UINT64_MAX && rq->head.length > max_bytes) {
-        request_refuse(rq, CODE_TOO_LARGE, "the release is larger than max-release, %" PRIu64 " bytes", max_bytes);
-        return;
-    }
-    if (release_is_whole(rq->service->releases, rq->id, &rq->service->hashes))
-        return; /* the bytes are let through; the answer is 200 */
-    rq->upload = release_begin(rq->service->releases, rq->id, max_bytes, &err);
-    if (rq->upload == NULL)
-        request_refuse(rq, CODE_INTERNAL, "%s", err.text);
+    if (code != CODE_JOB_OK)
+        request_refuse(rq, code, "%s", err.text);
 }
 
 /* The network half has looked at the path as well; what it found is not believed. */
@@ -161,9 +171,9 @@ void request_take(struct request *rq, const void *bytes, size_t size)
         take_json(rq, bytes, size);
         return;
     }
-    code = rq->upload != NULL ? release_add(rq->upload, bytes, size, &err) : CODE_JOB_OK;
+    code = rq->upload != NULL ? upload_add(rq->upload, bytes, size, &err) : CODE_JOB_OK;
     if (code != CODE_JOB_OK) {
-        release_abandon(&rq->upload);
+        upload_abandon(&rq->upload);
         request_refuse(rq, code, "%s", err.text);
     }
 }
@@ -179,7 +189,7 @@ void request_clear(struct request *rq)
     if (rq->suspended)
         rq->cancel(rq);
     rq->suspended = false;
-    release_abandon(&rq->upload);
+    upload_abandon(&rq->upload);
     free(rq->body);
     free(rq->head_bytes);
     rq->body = NULL;

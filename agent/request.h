@@ -11,9 +11,9 @@
 #include "common/err.h"
 #include "frame.h"
 #include "http_status.h"
-#include "release.h"
 #include "routes.h"
 #include "service.h"
+#include "upload.h"
 
 struct request {
     struct agent *agent;
@@ -24,7 +24,7 @@ struct request {
 
     char *body; /* JSON routes: the whole body, NUL-terminated; owned */
     size_t body_size, body_capacity;
-    struct release_upload *upload; /* the release route, while it is written */
+    struct upload *upload; /* the release route, while it is written */
 
     bool answered;
 
@@ -48,6 +48,8 @@ void request_answer_text(struct request *rq, unsigned status, char *text);
 void request_refuse(struct request *rq, enum code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void request_suspend(struct request *rq, void (*cancel)(struct request *), void *wait);
 
+/* rollout=ID and fence=N. False: refused already. */
+bool request_owner(struct request *rq, const char **rollout, uint64_t *fence);
 /* The `wait` of a long poll in ms, 0 where there is none, cut to WIRE_WAIT_MAX_MS. False: refused already. */
 bool request_wait_ms(struct request *rq, uint32_t *wait_ms);
 /* A query argument, or NULL. */

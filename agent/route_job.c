@@ -3,33 +3,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admit.h"
 #include "claim_store.h"
 #include "health.h"
 #include "log.h"
 #include "request.h"
 #include "status.h"
 
-/* The body has been streamed to rq->upload by the server; without one the release was there before. */
+/* The body has been streamed to rq->upload by the server. */
 void route_release(struct request *rq)
 {
     struct err err = {""};
     uint64_t size_bytes = 0;
-    unsigned status = HTTP_OK;
+    enum code code;
+    bool fresh;
 
-    if (rq->upload != NULL) {
-        enum code code = release_end(&rq->upload, &size_bytes, &err);
-        if (code != CODE_JOB_OK) {
-            request_refuse(rq, code, "%s", err.text);
-            return;
-        }
-        log_event("release_kept", "service=%s sha256=%s size_bytes=%llu", rq->service->config->name, rq->id,
-                  (unsigned long long)size_bytes);
-        status = HTTP_CREATED;
-    } else if (!release_exists(rq->service->releases, rq->id, &size_bytes)) {
-        request_refuse(rq, CODE_INTERNAL, "the release has gone");
+    code = upload_end(&rq->upload, &size_bytes, &fresh, &err);
+    if (code != CODE_JOB_OK) {
+        request_refuse(rq, code, "%s", err.text);
         return;
     }
-    request_answer(rq, status, json_pack("{s:s, s:I}", "sha256", rq->id, "size", (json_int_t)size_bytes));
+    if (fresh)
+        log_event("release_kept", "service=%s sha256=%s size_bytes=%llu", rq->service->config->name, rq->id,
+                  (unsigned long long)size_bytes);
+    request_answer(rq, fresh ? HTTP_CREATED : HTTP_OK,
+                   json_pack("{s:s, s:I}", "sha256", rq->id, "size", (json_int_t)size_bytes));
 }
 
 /* ---- jobs */
@@ -67,8 +65,8 @@ static void start_job(struct request *rq, const struct job *ask)
         refuse_job(rq, code);
     else if (service_is_busy(service))
         request_refuse(rq, CODE_BUSY, "the job %s is running", service->run.job->id);
-    else if (ask->action != JOB_RESTART && !release_is_whole(service->releases, ask->release, &service->hashes))
-        request_refuse(rq, CODE_NO_RELEASE, "the release %s is not here: PUT it first", ask->release);
+    else if ((code = admit_job(service, ask, NULL, &err)) != CODE_JOB_OK)
+        request_refuse(rq, code, "%s", err.text);
     else if (!jobs_have_room(&service->jobs, ask->fence))
         request_refuse(rq, CODE_BAD_REQUEST, "the fence %" PRIu64 " has had %d jobs here: use a higher one", ask->fence,
                        JOBS_KEPT);

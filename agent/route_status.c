@@ -1,5 +1,4 @@
 /* The reads: /v1, /v1/services, /v1/services/APP; and the claim, which answers with the status too. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +6,7 @@
 #include "common/json.h"
 #include "log.h"
 #include "request.h"
+#include "route_lock.h"
 #include "status.h"
 
 /* A status is answered once the versions that are being asked for have come, or with what is known by then: a service
@@ -21,10 +21,10 @@ struct status_wait {
 void route_about(struct request *rq)
 {
     request_answer(rq, HTTP_OK,
-                   json_pack("{s:i, s:s, s:s, s:[s,s,s,s,s,s,s,s,s]}", "version", WIRE_VERSION, "agent",
+                   json_pack("{s:i, s:s, s:s, s:[s,s,s,s,s,s,s,s,s,s,s]}", "version", WIRE_VERSION, "agent",
                              "rollout-agent/" ROLLOUT_VERSION, "node", rq->agent->config.node, "features", "claim",
-                             "restart", "upgrade", "rollback", "health", "release", "previous", "wish",
-                             "health-match"));
+                             "restart", "upgrade", "rollback", "health", "release", "previous", "wish", "health-match",
+                             "signature", "lock"));
 }
 
 static json_t *build(struct request *rq)
@@ -108,7 +108,9 @@ static void refuse_claim(struct request *rq, enum code code)
     const struct claim_state *state = &rq->service->claim;
     const struct claim *there = &state->claim;
 
-    if (code == CODE_CLAIM_HELD)
+    if (code == CODE_CLAIM_HELD && claim_left_ms(there, claim_store_now_ms()) == 0)
+        route_lock_refuse(rq, code);
+    else if (code == CODE_CLAIM_HELD)
         request_refuse(rq, code, "the rollout %s of %s holds this node with fence %llu for another %llu s",
                        there->rollout, there->holder, (unsigned long long)there->fence,
                        (unsigned long long)(claim_left_ms(there, claim_store_now_ms()) + 999) / 1000);
@@ -159,19 +161,13 @@ void route_claim_put(struct request *rq)
 
 void route_claim_drop(struct request *rq)
 {
-    const char *rollout = request_query(rq, "rollout"), *fence_text = request_query(rq, "fence");
+    const char *rollout;
     struct claim_state *state = &rq->service->claim, next = *state;
     struct err err = {""};
     uint64_t fence;
-    char *end;
 
-    errno = 0;
-    fence = fence_text != NULL ? strtoull(fence_text, &end, 10) : 0;
-    if (rollout == NULL || !claim_id_ok(rollout, WIRE_ID_MAX) || fence == 0 || errno != 0 || *end != '\0' ||
-        fence_text[0] == '-') {
-        request_refuse(rq, CODE_BAD_REQUEST, "the query needs rollout=ID and fence=N");
+    if (!request_owner(rq, &rollout, &fence))
         return;
-    }
     if (claim_may_drop(state, rollout, fence) != CODE_JOB_OK) {
         request_refuse(rq, CODE_FENCE_STALE, "the claim there is of the rollout %s with fence %llu",
                        state->claim.rollout, (unsigned long long)state->claim.fence);

@@ -1,11 +1,15 @@
 #include "service.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "admit.h"
 #include "agent.h"
+#include "beneath.h"
 #include "claim_store.h"
 #include "file.h"
 #include "find.h"
@@ -80,6 +84,21 @@ bool service_set_claim(struct service *service, struct claim_state *next, struct
     return true;
 }
 
+/* Links in the state folder's own path are the administrator's; below it there are none. */
+static bool open_store(struct service *service, const char *state, struct err *err)
+{
+    int root = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC), folder;
+
+    if (root < 0)
+        return err_set(err, "cannot open the folder %s: %s", state, strerror(errno));
+    folder = beneath_folder(root, service->config->name, err);
+    service->store = folder >= 0 ? beneath_folder(folder, "releases", err) : -1;
+    (void)close(root);
+    if (folder >= 0)
+        (void)close(folder);
+    return service->store >= 0 || err_context(err, "%s", state);
+}
+
 static bool make_paths(struct service *service, struct err *err)
 {
     const char *state = service->agent->config.state, *name = service->config->name;
@@ -88,23 +107,26 @@ static bool make_paths(struct service *service, struct err *err)
     if (strlen(state) > PATH_MAX - 256) /* what is hung on below is shorter */
         return err_set(err, "the path of the state folder is too long");
     (void)snprintf(folder, sizeof folder, "%.3800s/%s", state, name);
-    (void)snprintf(service->releases, sizeof service->releases, "%.3900s/releases", folder);
     (void)snprintf(service->claim_path, sizeof service->claim_path, "%.3900s/claim.json", folder);
     (void)snprintf(service->jobs_path, sizeof service->jobs_path, "%.3900s/jobs.json", folder);
-    return file_make_folder(folder, err) && file_make_folder(service->releases, err);
+    (void)snprintf(service->sequences_path, sizeof service->sequences_path, "%.3900s/sequences.json", folder);
+    return open_store(service, state, err);
 }
 
 bool service_open(struct service *service, struct agent *agent, const struct service_config *config, struct err *err)
 {
     service->config = config;
     service->agent = agent;
+    service->store = -1;
     if (!make_paths(service, err) || !claim_store_load(service->claim_path, agent->boot_id, &service->claim, err) ||
-        !jobs_load(service->jobs_path, &service->jobs, err))
+        !jobs_load(service->jobs_path, &service->jobs, err) ||
+        !sequences_load(service->sequences_path, &service->sequences, err))
         return err_context(err, "service %s", config->name);
     out_since(&service->claim.claim, service->claim.claim.out_since_ms);
-    release_sweep(service->releases);
+    release_sweep(service->store);
     if (!job_run_recover(service, err))
         return err_context(err, "service %s", config->name);
+    admit_prune(service);
     watch_claim(service);
     log_claim(service,
               claim_left_ms(&service->claim.claim, claim_store_now_ms()) > 0 ? "node_is_out" : "claim_ran_out");
@@ -119,5 +141,7 @@ void service_close(struct service *service)
     loop_timer_stop(service->agent->loop, &service->out_timer);
     job_run_close(service);
     version_close(&service->version);
+    if (service->store >= 0)
+        (void)close(service->store);
     claim_state_clear(&service->claim);
 }

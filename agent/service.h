@@ -7,6 +7,7 @@
 #include "config.h"
 #include "job.h"
 #include "job_run.h"
+#include "sequence.h"
 #include "sockets.h"
 #include "version.h"
 #include "wish.h"
@@ -16,7 +17,8 @@ struct agent;
 struct service {
     const struct service_config *config;
     struct agent *agent;
-    char claim_path[PATH_MAX], jobs_path[PATH_MAX], releases[PATH_MAX];
+    char claim_path[PATH_MAX], jobs_path[PATH_MAX], sequences_path[PATH_MAX];
+    int store; /* STATE/APP/releases, open; release.h */
     struct claim_state claim;
     struct loop_timer claim_timer; /* when the claim runs out */
     struct loop_timer out_timer;   /* when it is told of next, out.h */
@@ -27,6 +29,7 @@ struct service {
     struct hash_cache hashes;
     struct version version;
     struct wishes wishes;
+    struct sequences sequences;
 };
 
 /* Make the folder, read claim and jobs back, put right what a job left half done, log a claim that says "out". */

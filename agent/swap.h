@@ -18,4 +18,8 @@ bool swap_in(struct service *service, uint8_t wanted[SHA256_BYTES], struct err *
 /* The file from before the swap back in its place; `restored` of the job says whether. Nothing where there was none. */
 void swap_back(struct service *service, struct job *job);
 
+/* The last job has ended, on record: what lies beside the executable goes, unless the old file is still to come back.
+ */
+void swap_sweep(struct service *service);
+
 #endif

@@ -12,6 +12,10 @@
  *             "took_out":[{"lb":NAME,"upstream":NAME,"server":"ADDR:PORT","prior":{"down":BOOL,"drain":BOOL}},...]}
  *            before: what ran when the node was claimed; with target, what repair may put back.
  *            left: what remains of ttl, 0 = it has run out (it may then be taken over with a higher fence).
+ *   LOCK   = {"rollout":ID,"fence":N,"ttl":S,"left":S,"holder":TEXT}
+ *            this agent's vote on which rollout may change load balancers that have no lease (NGINX Plus). A
+ *            majority of the fleet's agents is the lock. Independent of the claim, but for the fence; never two
+ *            rollouts' at once.
  *   JOB    = {"id":ID,"rollout":ID,"fence":N,"action":"restart|upgrade|rollback","release":HEX|null,
  *             "state":"running|done|failed","code":C,"text":SENTENCE,"touched":BOOL,"restored":BOOL,
  *             "before":IDENT|null,"after":IDENT|null,"started":UNIX_SECONDS_WITH_FRACTION,"elapsed_ms":N}
@@ -22,7 +26,9 @@
  * 2^63-1. age_ms: since it came. taken: by the rollout's controller; effect: it acts on it. STATUS =
  * {"service":APP,"node":NAME,"boot_id":UUID,"running":BOOL,"ident":IDENT|null,"installed":HEX|null,
  *             "version":TEXT|null,"listening":["ADDR:PORT",...],"connections":N,"releases":[{"sha256":HEX,"size":N}],
- *             "previous":HEX|null,"claim":CLAIM|null,"fence":HIGHEST,"job":JOB|null,"wish":WISH|null}
+ *             "previous":HEX|null,"claim":CLAIM|null,"lock":LOCK|null,"fence":HIGHEST,"job":JOB|null,
+ *             "wish":WISH|null,"signing":{"required":BOOL,"sequence":N}}
+ *            signing: whether a release must be signed, and the highest sequence installed; 0: none.
  *            installed: SHA-256 of the file at the configured path. version: what the service answers at its version
  *            URL, null when it does not do so soon. listening: a wildcard address is expanded to every address of the
  * node's interfaces, loopback included; IPv6 as [ADDR]:PORT. connections: established TCP connections to those
@@ -31,7 +37,8 @@
  * forgotten.
  *
  *   GET    /v1                          {"version":1,"agent":TEXT,"node":NAME,"features":["claim","restart","upgrade",
- *                                        "rollback","health","release","previous","wish","health-match"]}
+ *                                        "rollback","health","release","previous","wish","health-match",
+ *                                        "signature","lock"]}
  *   GET    /v1/services                 {"services":[STATUS,...]}
  *   GET    /v1/services/APP             STATUS
  *   PUT    /v1/services/APP/claim       body CLAIM without "left", with "expect": the fence of the claim that the
@@ -42,12 +49,23 @@
  *                                       another rollout, is 412 fence_stale. Durable before it is answered.
  *   DELETE /v1/services/APP/claim?rollout=ID&fence=N   200 STATUS; gone already: 200; another rollout's or another
  *                                       fence: 412. The highest fence stays.
+ *   PUT    /v1/services/APP/lock        {"rollout","fence","ttl","holder"} -> 200 {"lock":LOCK}. Taken or renewed.
+ *                                       While lock or claim are a living other's 409 claim_held (one rollout's other
+ *                                       holder is another); a fence lower than the highest seen, or that one of
+ *                                       another: 412 fence_stale. Durable before it is answered.
+ *   DELETE /v1/services/APP/lock?rollout=ID&fence=N    200 {"lock":null}; another's: 412. The highest fence stays.
  *   PUT    /v1/services/APP/releases/HEX   body: the executable -> 201 {"sha256","size"}, or 200 when it is there
- *                                       already; 422 hash_mismatch keeps nothing. 413 too_large, 507 no_space.
+ *                                       already. The header Rollout-Signature: its signature, as minisign makes it,
+ *                                       with a trusted comment of common/label.h; needed where the service's "signing"
+ *                                       says so. A refusal keeps nothing: 413 too_large, 507 no_space, 422 with a
+ *                                       code for each reason. With a signature for a release that is here, that
+ *                                       signature is checked and kept.
  *   POST   /v1/services/APP/jobs        {"id","rollout","fence","action","release":HEX|null} -> 202 JOB. The same id
  *                                       again: the same job, 200, nothing is done twice. Needs a live claim of that
  *                                       rollout with that very fence: none 409 no_claim, another 412 fence_stale.
- *                                       Another job runs: 409 busy. A release that is not here: 409 no_release.
+ *                                       Another job runs: 409 busy. A release that is not here: 409 no_release. One
+ *                                       whose signature does not hold, or whose sequence is lower than what was
+ *                                       installed: 422; not so for a rollback to a release that ran here.
  *                                       The 65th job under one fence: 400, since the first would be forgotten.
  *   GET    /v1/services/APP/jobs/ID[?wait=DURATION]    JOB; with wait: as soon as the job ends, at most that long
  *   GET    /v1/services/APP/health[?wait=DURATION&status=N-N&body=TEXT]
@@ -82,6 +100,9 @@
 #define WIRE_HOLDER_MAX    128          /* printable ASCII */
 #define WIRE_SHA256_DIGITS 64
 
+/* Of PUT releases/HEX: the base64 of FILE.minisig as it is, at most 2048 bytes before that (common/minisign.h). */
+#define WIRE_SIGNATURE_HEADER "Rollout-Signature"
+
 #define WIRE_WISH_KEPT  8
 #define WIRE_WISH_MAX_S 3600
 
@@ -107,6 +128,15 @@
     X(HEAD_TOO_LARGE, 431, "head_too_large")                                                                           \
     X(TOO_LARGE, 413, "too_large")                                                                                     \
     X(HASH_MISMATCH, 422, "hash_mismatch")                                                                             \
+    X(EMPTY_RELEASE, 422, "empty_release")                                                                             \
+    X(SCRIPT, 422, "script") /* #! where a binary is expected */                                                       \
+    X(NOT_EXECUTABLE, 422, "not_executable")                                                                           \
+    X(WRONG_ARCH, 422, "wrong_arch")                                                                                   \
+    X(UNSIGNED, 422, "unsigned")                                                                                       \
+    X(BAD_SIGNATURE, 422, "bad_signature") /* none of minisign's, or not of these bytes */                             \
+    X(UNKNOWN_KEY, 422, "unknown_key")                                                                                 \
+    X(SIGNED_FOR_ANOTHER, 422, "signed_for_another") /* service, release or architecture */                            \
+    X(OLD_SEQUENCE, 422, "old_sequence")             /* a later release has been installed */                          \
     X(INTERNAL, 500, "internal")                                                                                       \
     X(NO_SPACE, 507, "no_space")                                                                                       \
     X(UNAVAILABLE, 503, "unavailable") /* the half of the agent that works is not there; ask again */                  \

@@ -161,13 +161,17 @@ static json_t *target_sha256(const struct plan *plan, const struct action *a)
                                      : hex_or_null(plan->has_release, plan->release_sha256);
 }
 
+static json_int_t ttl_s(const struct plan *plan)
+{
+    return plan->lease_ttl_ms / 1000 + (plan->lease_ttl_ms % 1000 != 0);
+}
+
 char *agent_api_body_claim(const struct plan *plan, const struct action *a)
 {
     json_t *version = plan->version[0] != '\0' && !a->reverse ? json_string(plan->version) : json_null();
-    json_int_t ttl_s = plan->lease_ttl_ms / 1000 + (plan->lease_ttl_ms % 1000 != 0);
 
     return text_of(json_pack("{s:s,s:I,s:I,s:s,s:{s:o,s:o},s:o,s:o,s:I}", "rollout", plan->rollout, "fence",
-                             (json_int_t)plan->fence, "ttl", ttl_s, "holder", plan->holder, "target", "sha256",
+                             (json_int_t)plan->fence, "ttl", ttl_s(plan), "holder", plan->holder, "target", "sha256",
                              target_sha256(plan, a), "version", version, "before", ident_json(&a->before), "took_out",
                              took_out_json(plan, a), "expect", (json_int_t)a->expect));
 }
@@ -185,6 +189,26 @@ char *agent_api_body_job(const struct plan *plan, const struct action *a)
 
     free(id);
     return text;
+}
+
+/* ---- votes */
+char *agent_api_url_lock(const struct plan *plan, uint32_t voter, bool drop)
+{
+    const struct plan_voter *v = &plan->voters[voter];
+    char *id = url_encode(plan->rollout, "");
+    char *rest =
+        drop ? mem_format("/lock?rollout=%s&fence=%llu", id, (unsigned long long)plan->fence) : mem_text("/lock");
+    char *url = below_service(v->agent, v->service, rest);
+
+    free(id);
+    free(rest);
+    return url;
+}
+
+char *agent_api_body_lock(const struct plan *plan)
+{
+    return text_of(json_pack("{s:s,s:I,s:I,s:s}", "rollout", plan->rollout, "fence", (json_int_t)plan->fence, "ttl",
+                             ttl_s(plan), "holder", plan->holder));
 }
 
 /* ---- wishes */
@@ -382,6 +406,11 @@ static void take_wish(const struct plan *plan, const struct call_result *r, stru
         (void)snprintf(a->text, sizeof a->text, "%s", holder);
     }
     json_decref(o);
+}
+
+void agent_api_lock(const struct call_result *r, struct answer *a)
+{
+    agent_api_answer(ASK_CLAIM, NULL, r, a); /* refused as a claim would be; what else it says is not needed */
 }
 
 void agent_api_wish(const struct plan *plan, const struct call_result *r, struct answer *a)

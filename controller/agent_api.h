@@ -24,6 +24,10 @@ char *agent_api_body_claim(const struct plan *, const struct action *);
 /* JOB (restart or upgrade; in reverse rollback to goal) and UNDO (rollback to before.sha256). */
 char *agent_api_body_job(const struct plan *, const struct action *);
 
+/* The vote of a voter: PUT there, or (drop) DELETE; the body of the PUT. */
+char *agent_api_url_lock(const struct plan *, uint32_t voter, bool drop);
+char *agent_api_body_lock(const struct plan *);
+
 /* Wishes: where a rollout's is asked for; where one is marked as taken, and the body of that (expect: its id, effect).
  * Where it is put, by a person who may have no plan; the body of that. */
 char *agent_api_url_wish(const struct plan *, uint16_t node);
@@ -44,6 +48,9 @@ const char *agent_api_wish_word(enum wish);
  *   5xx, or nothing whole after it left LOST for an effect; TIMEOUT (too late) or LOST else
  *   never left                          TIMEOUT */
 void agent_api_answer(enum ask, const struct plan *, const struct call_result *, struct answer *);
+
+/* The same for a vote, taken or given back. */
+void agent_api_lock(const struct call_result *, struct answer *);
 
 /* The same for a wish, asked for or marked as taken: the answer's members wish* and who (text) of our rollout's. The
  * STATUS that answers a claim has it as well. */

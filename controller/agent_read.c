@@ -124,6 +124,21 @@ static bool read_claim(const json_t *o, struct agent_claim *c, struct err *err)
     return read_hex(target, "sha256", &c->has_target, c->target, err);
 }
 
+/* An older agent tells of none. */
+static bool read_lock(const json_t *o, struct agent_lock *l, struct err *err)
+{
+    uint64_t left_s;
+
+    if (o == NULL)
+        return true;
+    l->there = true;
+    if (!json_get_string(o, "rollout", &l->rollout, err) || !json_get_uint(o, "left", &left_s, err) ||
+        !json_get_string(o, "holder", &l->holder, err))
+        return err_context(err, "\"lock\"");
+    l->left_s = clip(left_s);
+    return true;
+}
+
 bool agent_read_job(const json_t *o, struct agent_job *j, struct err *err)
 {
     const char *state;
@@ -179,9 +194,12 @@ static bool read_status(const json_t *o, struct agent_status *s, struct err *err
         !read_texts(o, "listening", &s->n_listening, &s->listening, err) ||
         !json_get_uint(o, "connections", &connections, err) || !json_get_uint(o, "fence", &s->fence, err) ||
         !read_releases(o, s, err) || !read_hex(o, "previous", &s->has_previous, s->previous, err) ||
-        !read_claim(json_opt_object(o, "claim"), &s->claim, err))
+        !read_claim(json_opt_object(o, "claim"), &s->claim, err) ||
+        !read_lock(json_opt_object(o, "lock"), &s->lock, err))
         return false;
     s->version = json_opt_string(o, "version");
+    s->signing_required = json_is_true(json_object_get(json_opt_object(o, "signing"), "required"));
+    s->sequence = json_opt_uint(json_opt_object(o, "signing"), "sequence", 0);
     s->connections = clip(connections);
     return job == NULL || agent_read_job(job, &s->job, err);
 }
@@ -236,8 +254,9 @@ static void *moved(void *items, size_t bytes, struct pool *pool)
 void agent_status_settle(struct agent_status *s, struct pool *pool)
 {
     const char **texts[] = {
-        &s->service, &s->node,        &s->version,  &s->claim.rollout, &s->claim.holder, &s->claim.target_version,
-        &s->job.id,  &s->job.rollout, &s->job.code, &s->job.text,      &s->job.action};
+        &s->service,      &s->node,        &s->version, &s->claim.rollout, &s->claim.holder, &s->claim.target_version,
+        &s->lock.rollout, &s->lock.holder, &s->job.id,  &s->job.rollout,   &s->job.code,     &s->job.text,
+        &s->job.action};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         move(texts[i], pool);

@@ -29,6 +29,13 @@ struct agent_claim {
     struct agent_took_out *took_out;
 };
 
+/* Its vote. */
+struct agent_lock {
+    bool there;
+    const char *rollout, *holder;
+    uint32_t left_s; /* 0 = run out */
+};
+
 struct agent_job {
     const char *id, *rollout, *code, *text; /* id NULL = there is none */
     const char *action;                     /* restart, upgrade, rollback; NULL = not told */
@@ -47,12 +54,15 @@ struct agent_status {
     uint8_t installed[32];
     uint32_t connections;
     uint64_t fence; /* highest seen */
+    bool signing_required;
+    uint64_t sequence; /* the highest of a signed release that was installed there; 0: none, or not told */
     uint32_t n_listening, n_releases;
     const char **listening;  /* ADDR:PORT */
     uint8_t (*releases)[32]; /* sha256 of what is staged there */
     bool has_previous;
     uint8_t previous[32]; /* sha256 of the release before the one that runs, kept there */
     struct agent_claim claim;
+    struct agent_lock lock;
     struct agent_job job;
     json_t *owner; /* of the texts above; NULL = a pool, which has the arrays, too */
 };

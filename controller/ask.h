@@ -49,7 +49,8 @@ enum action_kind {
     ACT_LOOK,    /* read the server of `node` in `mask` (one bit) alone; answered by one IN_LOOK. hold_s > 0: answered
                        when it is quiet, at the latest after so long */
     ACT_WISH,    /* ask the agent of `node` for a wish, or (expect) mark it taken; answered by one IN_WISH */
-    ACT_HOLD     /* PATCH down:true once more, of what an nginx has forgotten (`mask` of `node`); by one IN_HOLD */
+    ACT_HOLD,    /* PATCH down:true once more, of what an nginx has forgotten (`mask` of `node`); by one IN_HOLD */
+    ACT_LOCK     /* take or renew (ttl_ms > 0) or give back (0) the vote of `voter`; answered by one IN_LOCK */
 };
 
 struct action {
@@ -63,7 +64,10 @@ struct action {
     struct ident before; /* CLAIM, RENEW: goes into the claim. UNDO: its sha256 is what to go back to */
     uint8_t attempt;     /* JOB, UNDO, JOB_END: last part of the job's id */
     enum ask job;        /* JOB_END: ASK_JOB or ASK_UNDO, which of the two is awaited */
-    uint32_t ttl_ms;     /* LEASE */
+    uint32_t ttl_ms;     /* LEASE, LOCK */
+    uint32_t voter;      /* LOCK */
+    uint32_t within_ms;  /* DRAIN, DOWN, BACK, HOLD: so long the lock is known to be ours; what has not left by then is
+                            not sent. 0 = no lock is needed */
     uint32_t hold_s;     /* LOOK */
     uint64_t look;       /* LOOK: which one; comes back with the answer */
     bool reverse;        /* CLAIM, RENEW, STAGE, JOB: the node is taken back to `goal`, which its agent has kept */
@@ -155,12 +159,14 @@ enum input_kind {
     IN_WISH,   /* to ACT_WISH: node, answer.kind; when ANS_OK the wish */
     IN_LOOK,   /* to ACT_LOOK: node, answer.kind and text, the three members at the end */
     IN_HOLD,   /* to ACT_HOLD: node, answer.kind, ok_mask and text */
-    IN_STOP    /* a person or the system wants us to stop: nothing new starts, nodes go back */
+    IN_STOP,   /* a person or the system wants us to stop: nothing new starts, nodes go back */
+    IN_LOCK    /* to ACT_LOCK: voter, answer.kind and text */
 };
 
 struct input {
     enum input_kind kind;
     uint16_t node, lb, upstream;
+    uint32_t voter;
     struct answer answer;
     /* IN_LB, valid until the next collect: arrays over the whole plan of which only this load balancer's rows count. */
     const struct seen_upstream *upstreams;

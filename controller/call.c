@@ -178,12 +178,21 @@ static bool take_wake(struct calls *calls)
     return read(calls->wake_fd, &times, sizeof times) == (ssize_t)sizeof times;
 }
 
+/* What curl could not do, for want of memory, nobody would ever wait for: that call would never end. */
+static void move_on(struct calls *calls, curl_socket_t fd, int bits)
+{
+    int running;
+
+    if (curl_multi_socket_action(calls->multi, fd, bits, &running) != CURLM_OK)
+        abort();
+}
+
 /* Wait at most so long for something to happen at a socket, or for the wake-up, and let curl have it. */
 static void wait_for(struct calls *calls, int64_t wait_ms)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
     int64_t timer_ms = calls->timer_ms == INT64_MAX ? wait_ms : calls->timer_ms - now_ms();
-    int running, n;
+    int n;
 
     wait_ms = timer_ms < wait_ms ? timer_ms : wait_ms;
     wait_ms = wait_ms < 0 ? 0 : wait_ms > INT_MAX ? INT_MAX : wait_ms;
@@ -196,20 +205,20 @@ static void wait_for(struct calls *calls, int64_t wait_ms)
         if (events[i].data.fd == calls->wake_fd)
             calls->woken = take_wake(calls) || calls->woken;
         else
-            (void)curl_multi_socket_action(calls->multi, events[i].data.fd, bits, &running);
+            move_on(calls, events[i].data.fd, bits);
     }
 }
 
 /* Move everything on as far as it goes without waiting. */
 static void work(struct calls *calls)
 {
-    int running, left;
+    int left;
     CURLMsg *m;
 
     let_out(calls);
     if (calls->timer_ms <= now_ms()) {
         calls->timer_ms = INT64_MAX;
-        (void)curl_multi_socket_action(calls->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        move_on(calls, CURL_SOCKET_TIMEOUT, 0);
     }
     while ((m = curl_multi_info_read(calls->multi, &left)) != NULL) {
         struct call *c = NULL;

@@ -15,6 +15,8 @@ int command_status(struct options *);
 int command_history(struct options *);
 int command_show(struct options *);
 int command_agents(struct options *);
+int command_init(struct options *);
+int command_hosts(struct options *);
 int command_wish(struct options *); /* pause, abort, promote */
 
 /* What they share: read hosts file, options and fleet, let `act` do the rest, close all; or say why not. */

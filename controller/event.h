@@ -10,6 +10,7 @@
 #define EVENTS(X)                                                                                                      \
     X(BEGAN, "began")           /* text: the packed plan as JSON, in `payload` */                                      \
     X(LEASED, "leased")         /* the lease of `upstream` is ours */                                                  \
+    X(LOCKED, "locked")         /* a majority of the voters is ours; text says of how many */                          \
     X(LEASE_WAIT, "waiting")    /* it is another's and is waited for: text says whose */                               \
     X(LEASE_REFUSED, "refused") /* it is another's: text says whose */                                                 \
     X(STEP, "step")             /* `node` went from `from` to state.step; state is whole */                            \

@@ -1,6 +1,7 @@
 #include "given.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
@@ -39,6 +40,33 @@ static void put_host(FILE *f, const struct fleet *fleet, uint32_t host, const ch
     (void)fputc('\n', f);
 }
 
+/* Who was limited out has a vote (run_lock.c). */
+static void put_aside(FILE *f, const struct fleet *fleet, const uint32_t *nodes, size_t n_nodes, const char *cwd)
+{
+    bool *rolled = mem_zero(fleet->n_hosts, sizeof *rolled), any = false;
+
+    for (size_t i = 0; i < n_nodes; i++)
+        rolled[nodes[i]] = true;
+    for (uint32_t i = 0; i < fleet->n_hosts; i++) {
+        if (rolled[i] || fleet->hosts[i].agent_url == NULL)
+            continue;
+        if (!any)
+            (void)fprintf(f, "\n[%s]\n", GIVEN_ASIDE);
+        any = true;
+        put_host(f, fleet, i, cwd);
+    }
+    free(rolled);
+}
+
+char *given_limit(const struct fleet *fleet, const char *limit)
+{
+    if (fleet_find_group(fleet, GIVEN_ASIDE) < 0)
+        return limit == NULL ? NULL : mem_text(limit);
+    if (limit == NULL)
+        return mem_text("!" GIVEN_ASIDE);
+    return mem_format("%s%s!" GIVEN_ASIDE, limit, strchr(limit, ',') != NULL ? "," : ":");
+}
+
 char *given_hosts(const struct fleet *fleet, const uint32_t *nodes, size_t n_nodes, const char *cwd)
 {
     char *text = NULL;
@@ -50,6 +78,7 @@ char *given_hosts(const struct fleet *fleet, const uint32_t *nodes, size_t n_nod
             put_host(f, fleet, i, cwd);
     for (size_t i = 0; i < n_nodes; i++)
         put_host(f, fleet, nodes[i], cwd);
+    put_aside(f, fleet, nodes, n_nodes, cwd);
     if (fclose(f) != 0)
         abort(); /* out of memory */
     return text;

@@ -110,6 +110,8 @@ void lines_every_event(FILE *f, const struct view *v, const struct event *e)
     } else if (e->kind == EVENT_LEASED) {
         (void)fprintf(f, "%-*s  %-8s  upstream %s is ours", width, p->lbs[p->upstreams[e->upstream].lb].name, "lease",
                       p->upstreams[e->upstream].name);
+    } else if (e->kind == EVENT_LOCKED) {
+        (void)fprintf(f, "%-*s  %-8s  %s", width, "agents", "lock", e->text);
     } else if (e->kind == EVENT_RELEASED) {
         (void)fprintf(f, "%-*s  all leases are given back", width, "released");
     } else if (e->kind == EVENT_ENDED) {

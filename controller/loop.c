@@ -26,6 +26,7 @@ static bool changes(const struct plan *p, const struct action *a)
     case ACT_LEASE:
     case ACT_RENEW:
     case ACT_HOLD:
+    case ACT_LOCK:
         break;
     }
     return true;

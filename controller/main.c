@@ -74,6 +74,10 @@ static int dispatch(struct options *o)
         return command_show(o);
     case COMMAND_AGENTS:
         return command_agents(o);
+    case COMMAND_INIT:
+        return command_init(o);
+    case COMMAND_HOSTS:
+        return command_hosts(o);
     case COMMAND_PAUSE:
     case COMMAND_ABORT:
     case COMMAND_PROMOTE:

@@ -64,6 +64,8 @@ enum option_commands {
     IN_ACTS = IN_ALL & ~(1u << COMMAND_PLAN), /* those that change something */
     IN_AGENTS = 1u << COMMAND_AGENTS,
     IN_FLEET = IN_ALL | IN_AGENTS | 1u << COMMAND_PAUSE | 1u << COMMAND_ABORT | 1u << COMMAND_PROMOTE,
+    IN_LBS = IN_FLEET | 1u << COMMAND_INIT,
+    IN_HOSTS = 1u << COMMAND_HOSTS,
     IN_NAMED = IN_ALL & ~(1u << COMMAND_RESUME),                                 /* the others take the id as a word */
     IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW /* the journal alone */
 };

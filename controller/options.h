@@ -69,10 +69,6 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
 /* In options_merge.c too. Only what is one for all hosts, such as the limits of calls. */
 bool options_merge_common(struct options *o, const struct fleet *fleet, struct err *err);
 
-/* In options_merge.c too. What --health-url is for one node: {host} and {address} filled in; the caller frees it. NULL:
- * its agent checks its health. Only after a merge that went well. */
-char *options_health_url(const struct options *o, const struct fleet *fleet, uint32_t host);
-
 /* The text that holds for one host (index into fleet->hosts) of an option that is a text: flag, environment, the hosts
  * file's value for that host, default; NULL = nowhere. */
 const char *options_host_text(const struct options *o, const struct fleet *fleet, uint32_t host, enum option_id id);

@@ -6,8 +6,8 @@
 
 #include "common/mem.h"
 #include "fleet.h"
-#include "names.h"
 #include "options.h"
+#include "options_health.h"
 
 /* "web1 has "2"", "web1 has none" */
 static const char *says(char *buf, size_t size, const struct fleet_host *host, const char *text)
@@ -40,44 +40,6 @@ static bool merge_one(struct options *o, const struct option_row *row, const str
     if (text && !options_store(o, row, text, SOURCE_HOSTS, err))
         return err_context(err, "%s: %s", fleet->path, row->key);
     return true;
-}
-
-static bool health_url_fits(const char *url, struct err *err)
-{
-    return url ? option_url(url, NULL, err)
-               : err_set(err, "there is none; --health-from controller needs --health-url or rollout_health_url");
-}
-
-/* Each node has an URL that can be asked, and its own. */
-static bool health_urls_fit(const struct options *o, const struct fleet *fleet, const uint32_t *nodes, size_t n_nodes,
-                            struct err *err)
-{
-    struct names taken = {0};
-    char **urls = mem_zero(n_nodes, sizeof *urls);
-    bool fit = true;
-    for (size_t i = 0; fit && i < n_nodes; i++) {
-        urls[i] = options_health_url(o, fleet, nodes[i]);
-        fit = health_url_fits(urls[i], err);
-        uint32_t owner = fit ? names_add(&taken, urls[i], nodes[i]) : nodes[i];
-        if (owner != nodes[i])
-            fit = err_set(err, "it is also that of %.100s; write {host} or {address} in it", fleet->hosts[owner].name);
-        if (!fit)
-            err_context(err, "%s: the health URL of %.100s", fleet->path, fleet->hosts[nodes[i]].name);
-    }
-    names_free(&taken);
-    for (size_t i = 0; i < n_nodes; i++)
-        free(urls[i]);
-    free(urls);
-    return fit;
-}
-
-static bool health_fits(const struct options *o, const struct fleet *fleet, const uint32_t *nodes, size_t n_nodes,
-                        struct err *err)
-{
-    if (o->health_from == HEALTH_FROM_CONTROLLER)
-        return health_urls_fit(o, fleet, nodes, n_nodes, err);
-    return o->source[OPT_health_url] < SOURCE_ENV ||
-           err_set(err, "--health-url is what the controller asks: it needs --health-from controller");
 }
 
 /* What each is for itself may make no sense together. */
@@ -118,7 +80,7 @@ bool options_merge_fleet(struct options *o, const struct fleet *fleet, const uin
     if (!o->service)
         return err_set(err, "%s: which service? Set rollout_service below [all:vars], or give --service NAME",
                        fleet->path);
-    return options_fit(o, err) && health_fits(o, fleet, nodes, n_nodes, err);
+    return options_fit(o, err) && options_health_fits(o, fleet, nodes, n_nodes, err);
 }
 
 bool options_merge_common(struct options *o, const struct fleet *fleet, struct err *err)
@@ -168,11 +130,4 @@ const char *options_host_text(const struct options *o, const struct fleet *fleet
 {
     const char *text = o->source[id] < SOURCE_ENV ? fleet_text(fleet, host, id) : NULL;
     return text ? text : options_text(o, id);
-}
-
-char *options_health_url(const struct options *o, const struct fleet *fleet, uint32_t host)
-{
-    const char *text =
-        o->health_from == HEALTH_FROM_CONTROLLER ? options_host_text(o, fleet, host, OPT_health_url) : NULL;
-    return text ? fleet_fill(&fleet->hosts[host], text) : NULL;
 }

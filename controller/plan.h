@@ -60,6 +60,17 @@ struct plan_lb {
 struct plan_upstream {
     uint16_t lb;
     const char *name;
+    bool plus; /* its load balancer knows no lease: NGINX Plus. The voters' lock stands for it */
+};
+
+/* Who has a vote in the lock, where an upstream is Plus: one service of one host of the hosts file, limited out or not;
+ * in the order in which they are asked, so that of two rollouts the first voter decides. A majority is needed of each
+ * service's. */
+struct plan_voter {
+    const char *host; /* inventory name */
+    const char *service;
+    const char *agent, *address;
+    uint16_t group; /* which of the rollout's services that is, from 0 */
 };
 
 /* A node is one service on one host: where several services of a host are rolled, each is a node of the plan, with an
@@ -147,11 +158,12 @@ struct plan {
     bool rolls_back;       /* and then takes the nodes back that it has changed */
     bool goes_back;        /* an earlier run of it was doing that: it begins with the way back */
 
-    uint32_t n_lbs, n_upstreams, n_peers, n_nodes;
+    uint32_t n_lbs, n_upstreams, n_peers, n_nodes, n_voters, n_groups;
     struct plan_lb *lbs;
     struct plan_upstream *upstreams;
-    struct plan_peer *peers; /* grouped by node */
-    struct plan_node *nodes; /* in the order they are rolled */
+    struct plan_peer *peers;   /* grouped by node */
+    struct plan_node *nodes;   /* in the order they are rolled */
+    struct plan_voter *voters; /* none where no upstream is Plus: then there is no lock */
 
     struct pool owned; /* all strings and arrays above */
 };

@@ -6,11 +6,12 @@
 
 #include "common/addr.h"
 #include "common/mem.h"
+#include "options_health.h"
 #include "plan_make.h"
 
-const char *plan_health_url(struct plan *p, const struct fleet *f, const struct options *o, uint32_t host)
+const char *plan_health_url(struct plan *p, const struct fleet *f, const struct options *o, const struct survey_node *n)
 {
-    char *url = options_health_url(o, f, host);
+    char *url = options_health_url(o, f, n->host, n->service);
     const char *kept = plan_keep(p, url);
 
     free(url);
@@ -38,7 +39,8 @@ static char *address_of(const char *url)
 }
 
 /* A good answer of another machine, or of another service there, says nothing. Behind NAT nobody can tell. */
-static void check_url(const struct fleet_host *h, const struct agent_status *st, const char *url, struct complaints *c)
+static void check_url(const char *name, const struct fleet_host *h, const struct agent_status *st, const char *url,
+                      struct complaints *c)
 {
     char *address = address_of(url);
     bool found = address == NULL || h->peer != NULL;
@@ -47,7 +49,7 @@ static void check_url(const struct fleet_host *h, const struct agent_status *st,
         found = addr_same(st->listening[i], address);
     if (!found)
         complain(c, EXIT_REFUSED, "%s: its service does not listen on %s, so its health URL %s asks somebody else",
-                 h->name, address, url);
+                 name, address, url);
     free(address);
 }
 
@@ -68,12 +70,12 @@ void plan_check_health(const struct fleet *f, const struct options *o, const str
 {
     for (uint32_t i = 0; i < s->n_nodes; i++) {
         const struct survey_node *n = &s->nodes[i];
-        char *url = options_health_url(o, f, n->host);
+        char *url = options_health_url(o, f, n->host, n->service);
 
         if (n->good && url == NULL)
             check_agent(&f->hosts[n->host], o, &n->root, c);
         else if (n->good)
-            check_url(&f->hosts[n->host], &n->status, url, c);
+            check_url(survey_node_name(f, n), &f->hosts[n->host], &n->status, url, c);
         free(url);
     }
 }

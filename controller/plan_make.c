@@ -38,8 +38,7 @@ static void check_agent(const char *name, const struct survey_node *n, const str
                  n->root.node);
 }
 
-/* An id may be a pipeline's, which a second job of it, or the same job again, has too: the holder tells them apart. */
-static bool is_ours(const struct plan_request *q, const char *rollout, const char *holder)
+bool plan_is_ours(const struct plan_request *q, const char *rollout, const char *holder)
 {
     return strcmp(rollout, q->rollout) == 0 && strcmp(holder, q->holder) == 0;
 }
@@ -50,10 +49,14 @@ static void check_claim(const char *name, const struct survey_node *n, const str
                         struct complaints *c)
 {
     const struct agent_claim *claim = &n->status.claim;
+    const struct agent_lock *lock = &n->status.lock;
 
+    if (lock->there && lock->left_s > 0 && !plan_is_ours(q, lock->rollout, lock->holder))
+        complain(c, EXIT_HELD, "%s: its vote is rollout %s's (%s), %u s left", name, lock->rollout, lock->holder,
+                 lock->left_s);
     if (!claim->there)
         return;
-    if (claim->left_s > 0 && !is_ours(q, claim->rollout, claim->holder))
+    if (claim->left_s > 0 && !plan_is_ours(q, claim->rollout, claim->holder))
         complain(c, EXIT_HELD, "%s: claimed by rollout %s (%s), %u s left", name, claim->rollout, claim->holder,
                  claim->left_s);
     else if (plan_resume_holds(n, q) && q->rollback)
@@ -248,7 +251,7 @@ static void add_nodes(struct making *m)
         struct plan_node *n = &p->nodes[p->n_nodes++];
 
         plan_name_node(p, n, m->f, &m->s->nodes[i]);
-        n->health = plan_health_url(p, m->f, m->o, m->s->nodes[i].host);
+        n->health = plan_health_url(p, m->f, m->o, &m->s->nodes[i]);
         n->listens = listens(m, &m->s->nodes[i]);
         n->surveyed = n->before = st->ident;
         n->claim_fence = st->claim.there ? st->claim.fence : 0;
@@ -272,16 +275,13 @@ static void add_nodes(struct making *m)
 
 /* ---- leases and the floor */
 
-static void check_lease(const struct making *m, const struct plan_request *q, const struct plan_upstream *pu,
+static void check_lease(const struct making *m, const struct plan_request *q, struct plan_upstream *pu,
                         const struct survey_upstream *u)
 {
     const char *lb = m->p->lbs[pu->lb].name;
 
-    if (!u->lease.known)
-        complain(m->c, EXIT_REFUSED,
-                 "upstream %s at %s has no lease: this nginx does not run ngx_http_upstream_api_module; load it there",
-                 u->name, lb);
-    else if (u->lease.ttl_s > 0 && !is_ours(q, u->lease.id, u->lease.holder))
+    pu->plus = !u->lease.known;
+    if (u->lease.ttl_s > 0 && !plan_is_ours(q, u->lease.id, u->lease.holder))
         complain(m->c, EXIT_HELD, "upstream %s at %s: held by rollout %s (%s), %u s left", u->name, lb, u->lease.id,
                  u->lease.holder, u->lease.ttl_s);
 }
@@ -342,6 +342,7 @@ struct plan *plan_make(const struct fleet *f, const struct options *o, const str
     check_lbs(f, s, c);
     check_nodes(f, s, q, c);
     plan_check_health(f, o, s, c);
+    plan_check_signature(f, o, s, q, c);
     if (c->exit_code != 0)
         return NULL;
     m.p = plan_begin(f, o, s, q);
@@ -363,6 +364,8 @@ struct plan *plan_make(const struct fleet *f, const struct options *o, const str
         if (c->exit_code == 0 && !m.resumes)
             check_floor(&m, i, u);
     }
+    if (c->exit_code == 0)
+        (void)plan_add_voters(m.p, f, s, q, c);
     if (c->exit_code != 0)
         plan_free(&m.p);
     return m.p;

@@ -6,6 +6,7 @@
 #include "fleet.h"
 #include "options.h"
 #include "plan.h"
+#include "release_signature.h"
 #include "survey.h"
 
 /* What the caller has found out about itself and its release. */
@@ -18,7 +19,12 @@ struct plan_request {
     bool has_release;
     uint8_t release_sha256[32];
     uint64_t release_size;
+    struct release_signature signature;
 };
+
+/* Claims, leases and votes name rollout and holder: is it this very process's? An id may be a pipeline's, which a
+ * second job of it, or the same job again, has too. */
+bool plan_is_ours(const struct plan_request *, const char *rollout, const char *holder);
 
 /* NULL when the complaints have an exit code. The rules: DESIGN 4.1 (whose peer), 4.3 (leases, claims), I1 (a plan that
  * cannot hold the floor is refused). */
@@ -35,9 +41,18 @@ void plan_aim_back(struct plan_node *, const struct agent_status *, const struct
 /* The node is claimed by an earlier run of it: complains where that was no rollback. */
 void plan_check_back(const char *name, const struct survey_node *, const struct plan_request *, struct complaints *);
 
+/* Of an upgrade: in plan_signature.c. */
+void plan_check_signature(const struct fleet *, const struct options *, const struct survey *,
+                          const struct plan_request *, struct complaints *);
+
 /* --in-place, the one exception to I2: nodes that are alone in an upstream are handed over without being taken out; in
  * plan_in_place.c. */
 void plan_mark_in_place(struct plan *, const struct survey *);
+
+/* Where an upstream of the plan is NGINX Plus: who has a vote. False, with a complaint, where a majority cannot be had.
+ * In plan_lock.c. */
+bool plan_add_voters(struct plan *, const struct fleet *, const struct survey *, const struct plan_request *,
+                     struct complaints *);
 
 /* What both begin with: settings, load balancers; in plan_settings.c. */
 struct plan *plan_begin(const struct fleet *, const struct options *, const struct survey *,
@@ -46,7 +61,7 @@ struct plan *plan_begin(const struct fleet *, const struct options *, const stru
  */
 void plan_check_health(const struct fleet *, const struct options *, const struct survey *, struct complaints *);
 /* What checks this node's health: plan_node.health. */
-const char *plan_health_url(struct plan *, const struct fleet *, const struct options *, uint32_t host);
+const char *plan_health_url(struct plan *, const struct fleet *, const struct options *, const struct survey_node *);
 /* Name, host, service, agent, address and zone of a node. */
 void plan_name_node(struct plan *, struct plan_node *, const struct fleet *, const struct survey_node *);
 /* 1 + the highest fence that any load balancer or agent reports. */

@@ -155,6 +155,23 @@ static json_t *pack_node(const struct plan *p, const struct plan_node *n)
     return o;
 }
 
+static json_t *pack_voters(const struct plan *p)
+{
+    json_t *voters = json_array();
+
+    for (uint32_t i = 0; i < p->n_voters; i++) {
+        json_t *o = json_object();
+
+        put_text(o, "host", p->voters[i].host);
+        put_text(o, "service", p->voters[i].service);
+        put_text(o, "agent", p->voters[i].agent);
+        put_text(o, "address", p->voters[i].address);
+        put_uint(o, "group", p->voters[i].group);
+        json_append(voters, o);
+    }
+    return voters;
+}
+
 static json_t *pack_gate(const struct plan_gate *g)
 {
     json_t *o = json_object();
@@ -250,8 +267,12 @@ char *plan_pack(const struct plan *p)
 
         put_uint(u, "lb", p->upstreams[i].lb);
         put_text(u, "name", p->upstreams[i].name);
+        if (p->upstreams[i].plus)
+            put_bool(u, "plus", true);
         json_append(upstreams, u);
     }
+    if (p->n_voters > 0)
+        put(o, "voters", pack_voters(p));
     put(o, "lbs", lbs);
     put(o, "upstreams", upstreams);
     text.text = mem_must(json_dumps(o, JSON_COMPACT));
@@ -354,7 +375,25 @@ static void unpack_lbs(struct plan *p, const json_t *lbs, const json_t *upstream
     for (uint32_t i = 0; i < p->n_upstreams; i++) {
         const json_t *o = json_array_get(upstreams, i);
 
-        p->upstreams[i] = (struct plan_upstream){.lb = index_of(o, "lb"), .name = keep(p, o, "name")};
+        p->upstreams[i] = (struct plan_upstream){
+            .lb = index_of(o, "lb"), .name = keep(p, o, "name"), .plus = json_opt_bool(o, "plus", false)};
+    }
+}
+
+static void unpack_voters(struct plan *p, const json_t *voters)
+{
+    p->n_voters = (uint32_t)json_array_size(voters);
+    p->voters = pool_take(&p->owned, (p->n_voters + 1) * sizeof *p->voters);
+    for (uint32_t i = 0; i < p->n_voters; i++) {
+        const json_t *o = json_array_get(voters, i);
+        struct plan_voter *v = &p->voters[i];
+
+        *v = (struct plan_voter){.host = keep(p, o, "host"),
+                                 .service = keep(p, o, "service"),
+                                 .agent = keep(p, o, "agent"),
+                                 .address = keep(p, o, "address"),
+                                 .group = (uint16_t)u32(o, "group")};
+        p->n_groups = v->group >= p->n_groups ? v->group + 1u : p->n_groups;
     }
 }
 
@@ -430,6 +469,7 @@ struct plan *plan_unpack(const char *text, struct err *err)
     p = plan_new();
     unpack_head(p, o);
     unpack_lbs(p, json_opt_array(o, "lbs"), json_opt_array(o, "upstreams"));
+    unpack_voters(p, json_opt_array(o, "voters"));
     p->n_nodes = (uint32_t)json_array_size(nodes);
     p->nodes = pool_take(&p->owned, (p->n_nodes + 1) * sizeof *p->nodes);
     for (size_t i = 0; i < p->n_nodes; i++)

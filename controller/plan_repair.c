@@ -16,14 +16,15 @@ static int32_t lb_of(const struct plan *p, const char *name)
     return -1;
 }
 
-static int32_t upstream_of(struct plan *p, uint16_t lb, const char *name)
+static int32_t upstream_of(struct plan *p, const struct survey *s, uint16_t lb, const char *name)
 {
     for (uint32_t i = 0; i < p->n_upstreams; i++)
         if (p->upstreams[i].lb == lb && strcmp(p->upstreams[i].name, name) == 0)
             return (int32_t)i;
     if (p->n_upstreams == PLAN_UPSTREAMS_MAX)
         return -1;
-    p->upstreams[p->n_upstreams] = (struct plan_upstream){.lb = lb, .name = plan_keep(p, name)};
+    p->upstreams[p->n_upstreams] = (struct plan_upstream){
+        .lb = lb, .name = plan_keep(p, name), .plus = !plan_surveyed_upstream(s, lb, name)->lease.known};
     return (int32_t)p->n_upstreams++;
 }
 
@@ -44,7 +45,7 @@ static bool add_peers(struct plan *p, struct plan_node *n, uint16_t id, const st
                      lb < 0 ? "the hosts file does not name" : "has no such upstream");
             return false;
         }
-        upstream = upstream_of(p, (uint16_t)lb, t->upstream);
+        upstream = upstream_of(p, s, (uint16_t)lb, t->upstream);
         if (upstream < 0 || n->n_peers == PLAN_NODE_PEERS_MAX) {
             complain(c, EXIT_REFUSED, "%s: its claim names too many peers", n->name);
             return false;
@@ -66,7 +67,7 @@ static void add_node(struct plan *p, const struct fleet *f, const struct options
     struct plan_node *n = &p->nodes[p->n_nodes++];
 
     plan_name_node(p, n, f, sn);
-    n->health = plan_health_url(p, f, o, sn->host);
+    n->health = plan_health_url(p, f, o, sn);
     n->surveyed = sn->status.ident;
     n->before = claim->before;
     n->claim_fence = claim->fence;
@@ -125,6 +126,12 @@ static void set_waits(struct plan *p, const struct survey *s)
     for (uint32_t i = 0; i < s->n_nodes; i++)
         if (s->nodes[i].good && s->nodes[i].status.claim.there && s->nodes[i].status.claim.left_s > left_s)
             left_s = s->nodes[i].status.claim.left_s;
+    for (uint32_t i = 0; p->n_voters > 0 && i < s->n_nodes + s->n_others; i++) {
+        const struct survey_node *n = survey_voter(s, i);
+
+        if (n->good && n->status.lock.there && n->status.lock.left_s > left_s)
+            left_s = n->status.lock.left_s;
+    }
     if (left_s > 86400)
         left_s = 86400;
     p->lease_wait_ms = left_s > 0 ? left_s * 1000 + REPAIR_SLACK_MS : 0;
@@ -170,6 +177,10 @@ struct plan *plan_make_repair(const struct fleet *f, const struct options *o, co
     if (p->n_nodes > 0)
         mark_partial(p, f, s, at);
     free(at);
+    if (p->n_nodes > 0 && !plan_add_voters(p, f, s, q, c)) {
+        plan_free(&p);
+        return NULL;
+    }
     set_waits(p, s);
     return p;
 }

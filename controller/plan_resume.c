@@ -107,6 +107,10 @@ static bool leased(const struct survey *s, const char *rollout)
         for (uint32_t k = 0; k < s->lbs[i].n_upstreams; k++)
             if (s->lbs[i].upstreams[k].lease.known && strcmp(s->lbs[i].upstreams[k].lease.id, rollout) == 0)
                 return true;
+    for (uint32_t i = 0; i < s->n_nodes + s->n_others; i++)
+        if (survey_voter(s, i)->good && survey_voter(s, i)->status.lock.there &&
+            strcmp(survey_voter(s, i)->status.lock.rollout, rollout) == 0)
+            return true;
     return false;
 }
 

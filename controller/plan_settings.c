@@ -119,9 +119,9 @@ uint64_t plan_next_fence(const struct survey *s)
         for (uint32_t k = 0; k < s->lbs[i].n_upstreams; k++)
             if (s->lbs[i].upstreams[k].lease.fence > highest)
                 highest = s->lbs[i].upstreams[k].lease.fence;
-    for (uint32_t i = 0; i < s->n_nodes; i++)
-        if (s->nodes[i].good && s->nodes[i].status.fence > highest)
-            highest = s->nodes[i].status.fence;
+    for (uint32_t i = 0; i < s->n_nodes + s->n_others; i++)
+        if (survey_voter(s, i)->good && survey_voter(s, i)->status.fence > highest)
+            highest = survey_voter(s, i)->status.fence;
     return highest + 1;
 }
 

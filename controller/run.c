@@ -27,10 +27,20 @@ static void book_end(struct run *r, const struct node *n)
         forget_begun(r, n->id);
 }
 
+static void state_answer(struct run *r, const struct plan *p, uint16_t id, const struct answer *a, struct turn *t)
+{
+    struct move next = node_answer(state_node(r, id), p, a);
+
+    state_move(r, p, id, &next, t);
+}
+
 void state_move(struct run *r, const struct plan *p, uint16_t id, const struct move *m, struct turn *t)
 {
     const struct node *n = state_node(r, id);
     struct run_extra *x = state_extra(r, id);
+    struct action act = m->action;
+    struct answer instead;
+    bool withheld = false;
 
     if (m->moved && n->step == STEP_BAKE)
         gate_begin(r, p, id);
@@ -56,8 +66,10 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
             x->deferred = true; /* a renewal that overtakes an unclaim would bring the claim back */
         } else if (ask == ASK_BACK && x->holding) {
             x->back_waits = true;
+        } else if (lock_lets(r, p, &act, &instead)) {
+            *turn_action(t, ACT_ASK) = act;
         } else {
-            *turn_action(t, ACT_ASK) = m->action;
+            withheld = true;
         }
         if (ask == ASK_CLAIM)
             x->claim_ms = 0;
@@ -70,6 +82,19 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
     }
     if (m->moved && n->step == STEP_DONE)
         gate_end(r, p, n, t);
+    if (withheld)
+        state_answer(r, p, id, &instead, t);
+}
+
+void state_ask(struct run *r, const struct plan *p, uint16_t id, struct turn *t)
+{
+    struct action act = node_action(run_node(r, id), p);
+    struct answer instead;
+
+    if (lock_lets(r, p, &act, &instead))
+        *turn_action(t, ACT_ASK) = act;
+    else
+        state_answer(r, p, id, &instead, t);
 }
 
 /* Claims of nodes in motion are put again after a third of their ttl. UINT32_MAX: not as things are. */
@@ -127,7 +152,9 @@ static void renewed(struct run *r, const struct plan *p, const struct input *in,
     bool first = !x->anew && !x->deferred;
 
     x->renewing = false;
-    if (in->answer.kind != ANS_OK)
+    if (in->answer.kind == ANS_OK)
+        sleep_claimed(r, p, in->node);
+    else
         x->claim_ms = third > retry ? third - retry : 0; /* no whole answer: again soon, not after a third */
     if (x->deferred) {
         x->deferred = false;
@@ -153,6 +180,8 @@ static void look_at_claim(struct run *r, const struct plan *p, const struct inpu
     const struct answer *a = &in->answer;
     bool ours = n->claim_fence == p->fence && node_in_motion(n) && n->step != STEP_UNCLAIM;
 
+    if (a->kind == ANS_OK && step_row((enum step)n->step)->ask == ASK_CLAIM)
+        sleep_claimed(r, p, in->node);
     if (ours && a->claim_gone) {
         claim_is_gone(r, p, in->node);
     } else if (ours && a->kind == ANS_OK && step_row((enum step)n->step)->ask == ASK_STATUS && !a->claim_ours) {
@@ -202,7 +231,7 @@ static void begin_nodes(struct run *r, const struct plan *p, struct turn *t)
         lease_give_back(r, p);
 }
 
-static void pass_time(struct run *r, uint32_t elapsed_ms)
+static void pass_time(struct run *r, const struct plan *p, uint32_t elapsed_ms)
 {
     lease_time(r, elapsed_ms);
     grace_time(r, elapsed_ms);
@@ -214,6 +243,7 @@ static void pass_time(struct run *r, uint32_t elapsed_ms)
         node_elapse(state_node(r, id), elapsed_ms);
         state_extra(r, id)->claim_ms += elapsed_ms;
     }
+    sleep_time(r, p, elapsed_ms);
 }
 
 /* state_move() has something to count of it, whether or not it moves. */
@@ -275,6 +305,9 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
     case IN_HOLD:
         drift_held(r, p, in, t);
         break;
+    case IN_LOCK:
+        lock_answer(r, p, in, t);
+        break;
     case IN_STOP:
         run_stop(r, p, RUN_STOP_PERSON, in->answer.text, t);
         break;
@@ -310,7 +343,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
     r->turn++;
     /* The time that the answers took is old before they are: a list is as old as its reading took, and a step that an
      * answer begins has its whole limit. But what is due comes after the answers: none loses against a limit. */
-    pass_time(r, elapsed_ms);
+    pass_time(r, p, elapsed_ms);
     for (size_t i = 0; i < n_inputs; i++)
         take_input(r, p, &inputs[i], t);
     take_due(r, p, t);
@@ -324,6 +357,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
     renew_claims(r, p, t);
     wish_drive(r, p, t);
     look_drive(r, p, t);
+    sleep_hold_back(r, p, t);
 }
 
 void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char *text, struct turn *t)
@@ -427,6 +461,7 @@ int run_exit_code(const struct run *r, int signal)
     case RUN_STOP_HELD:
         return 6;
     case RUN_STOP_DRIFT:
+    case RUN_STOP_UNSURE:
         return 1;
     case RUN_STOP_PAUSE:
         return 7;

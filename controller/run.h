@@ -30,6 +30,7 @@ enum run_stop {
     RUN_STOP_REFUSED,     /* a load balancer takes no change from us at all */
     RUN_STOP_UNREACHABLE, /* a lease could not be taken because nobody answered */
     RUN_STOP_STORE,       /* the journal cannot be written */
+    RUN_STOP_UNSURE,      /* the agents that hold our lock could not be asked for so long that it may be another's */
     RUN_STOP_DRIFT,       /* somebody else changed what was ours at a load balancer */
     RUN_STOP_PAUSE        /* nothing new begins, what is in motion is finished: a person wants that (SIGUSR1, `rollout
                              pause`), or is to look before it goes on */
@@ -81,6 +82,7 @@ struct run_extra {
     uint64_t out_turn;     /* turn in which it was certain last that its peers were taken out */
     bool anew;             /* the renewal finds no claim: it was lost, and is put where nobody else has one */
     bool holding;          /* a HOLD is outstanding */
+    bool unsure;           /* we stood still for so long that its claim may be another's (run_sleep.c) */
     bool back_waits;       /* its BACK waits for that HOLD to end, which would take it down again */
     bool brought;          /* runs what an earlier run of this rollout brought, as planned */
 };
@@ -92,13 +94,13 @@ struct run_watch {
 
 /* Where the arrays of a run lie behind it: bytes from its begin. run_block.c's. */
 struct run_layout {
-    uint64_t lbs, leases, upstreams, peers, watches, outs, nodes, extras, begun;
+    uint64_t lbs, leases, votes, upstreams, peers, watches, outs, nodes, extras, begun;
 };
 
 struct run {
     uint64_t size_bytes, turn;
     struct run_layout at;
-    uint32_t n_lbs, n_upstreams, n_peers, n_nodes;
+    uint32_t n_lbs, n_upstreams, n_peers, n_nodes, n_voters;
     uint32_t n_begun; /* nodes begun and not done: in motion or out */
     uint32_t next;    /* first node of the plan not begun */
     uint32_t n_done;
@@ -114,13 +116,19 @@ struct run {
     uint32_t wish_due_ms;   /* until the next agent is asked for one */
     uint32_t wish_next;     /* whose turn it is */
     uint32_t n_wishing, n_marking;
-    uint8_t phase, stop; /* enum run_phase, enum run_stop */
-    bool reversing;      /* after RUN_STOP_FAILURE: the second half, which takes changed nodes back */
-    bool reversed;       /* it has begun, whatever has stopped it since */
-    bool canary_good;    /* all canaries are at the target and in rotation */
-    bool held, promoted; /* waits for a promotion; got it */
-    bool pause_wished;   /* RUN_STOP_PAUSE is a person's wish, not a gate that is left to one */
-    bool wish_effect;    /* the latest wish changed something */
+    uint32_t lock_age_ms; /* since the oldest of the requests that last took or renewed a majority; UINT32_MAX = none */
+    uint32_t lock_first;  /* the voter that is asked alone, until one gives us its vote */
+    uint8_t phase, stop;  /* enum run_phase, enum run_stop */
+    bool reversing;       /* after RUN_STOP_FAILURE: the second half, which takes changed nodes back */
+    bool reversed;        /* it has begun, whatever has stopped it since */
+    bool canary_good;     /* all canaries are at the target and in rotation */
+    bool held, promoted;  /* waits for a promotion; got it */
+    bool pause_wished;    /* RUN_STOP_PAUSE is a person's wish, not a gate that is left to one */
+    bool wish_effect;     /* the latest wish changed something */
+    bool lock_opened;     /* a first voter is ours: all are asked */
+    bool lock_told;       /* the majority was told of */
+    bool lock_changed;    /* votes were given since lock_age_ms was counted */
+    bool lock_lost;       /* another has so many votes that we cannot have a majority any more */
     /* then, in the same block, the arrays that the functions below find */
 };
 
@@ -136,6 +144,7 @@ void run_free(struct run **);
     }
 RUN_PART(lb, struct run_lb, lbs, n_lbs)
 RUN_PART(lease, struct run_lease, leases, n_upstreams)
+RUN_PART(vote, struct run_lease, votes, n_voters)
 RUN_PART(upstream, struct seen_upstream, upstreams, n_upstreams)
 RUN_PART(peer, struct seen_peer, peers, n_peers)
 RUN_PART(watch, struct run_watch, watches, n_peers)

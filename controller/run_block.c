@@ -22,6 +22,7 @@ static void lay_out(struct run *r)
 
     l->lbs = place(&end, sizeof(struct run_lb), r->n_lbs);
     l->leases = place(&end, sizeof(struct run_lease), r->n_upstreams);
+    l->votes = place(&end, sizeof(struct run_lease), r->n_voters);
     l->upstreams = place(&end, sizeof(struct seen_upstream), r->n_upstreams);
     l->peers = place(&end, sizeof(struct seen_peer), r->n_peers);
     l->watches = place(&end, sizeof(struct run_watch), r->n_peers);
@@ -34,8 +35,11 @@ static void lay_out(struct run *r)
 
 struct run *run_new(const struct plan *p)
 {
-    struct run counts = {
-        .n_lbs = p->n_lbs, .n_upstreams = p->n_upstreams, .n_peers = p->n_peers, .n_nodes = p->n_nodes};
+    struct run counts = {.n_lbs = p->n_lbs,
+                         .n_upstreams = p->n_upstreams,
+                         .n_peers = p->n_peers,
+                         .n_nodes = p->n_nodes,
+                         .n_voters = p->n_voters};
     struct run *r;
 
     lay_out(&counts);
@@ -45,6 +49,7 @@ struct run *run_new(const struct plan *p)
         abort();
     *r = counts;
     r->grace_left_ms = UINT32_MAX;
+    r->lock_age_ms = UINT32_MAX;
     r->wish_due_ms = p->wait_ms[WAIT_WISH];
     r->lease_left_ms = p->wait_ms[WAIT_CHANGE] + p->lease_wait_ms;
     for (uint32_t i = 0; i < r->n_lbs; i++)

@@ -89,9 +89,12 @@ static uint32_t first_peer(const struct plan *p, uint16_t node, uint64_t mask)
 static bool lease_is_sure(struct run *r, const struct plan *p, uint32_t peer)
 {
     const struct run_lease *l = run_lease(r, p->peers[peer].upstream);
+    bool plus = p->upstreams[p->peers[peer].upstream].plus;
 
-    if (l->age_ms <= LEASE_SURE_MS)
+    if (plus ? lock_is_sure(r, LEASE_SURE_MS) : l->age_ms <= LEASE_SURE_MS)
         return true;
+    if (plus)
+        lock_doubt(r, p);
     if (!l->asked && l->retry_ms == 0)
         state_lb(r, plan_peer_lb(p, peer))->stale = true; /* looked at again as soon as the lease is renewed */
     lease_doubt(r, p, plan_peer_lb(p, peer));
@@ -127,6 +130,7 @@ void drift_claimed(struct run *r, const struct plan *p, uint16_t node, bool ours
     struct run_extra *x = state_extra(r, node);
     uint64_t mask = x->hold_mask;
     char text[ANSWER_TEXT_MAX];
+    struct answer later;
     struct action *a;
 
     x->hold_mask = 0;
@@ -137,6 +141,10 @@ void drift_claimed(struct run *r, const struct plan *p, uint16_t node, bool ours
     a->kind = ACT_HOLD;
     a->ask = ASK_DOWN;
     a->mask = mask;
+    if (!lock_lets(r, p, a, &later)) { /* the next list shows it again */
+        t->n_actions--;
+        return;
+    }
     x->holding = true;
     (void)snprintf(text, sizeof text, "%.60s has forgotten that %.60s is out; it is taken down again",
                    p->lbs[plan_peer_lb(p, first_peer(p, node, mask))].name, p->peers[first_peer(p, node, mask)].server);
@@ -181,9 +189,10 @@ void drift_held(struct run *r, const struct plan *p, const struct input *in, str
 
     x->holding = false;
     drift_taken(r, p, in->node, in->answer.ok_mask); /* what was not taken shows up in the next list */
-    if (x->back_waits)
-        *turn_action(t, ACT_ASK) = node_action(run_node(r, in->node), p);
+    if (!x->back_waits)
+        return;
     x->back_waits = false;
+    state_ask(r, p, in->node, t);
 }
 
 bool drift_watches(const struct run *r, const struct plan *p, uint32_t lb)

@@ -1,4 +1,5 @@
-/* run_lease.c - the leases of all upstreams of the rollout: taken one after another, renewed, given back. */
+/* run_lease.c - the leases of all upstreams of the rollout: taken one after another, renewed, given back. Those of
+ * NGINX Plus have none; the lock (run_lock.c) is taken behind the others. */
 #include <stdio.h>
 
 #include "run_state.h"
@@ -17,6 +18,7 @@ void lease_time(struct run *r, uint32_t elapsed_ms)
         l->asked_ms = ms_later(l->asked_ms, elapsed_ms);
         l->retry_ms = l->retry_ms > elapsed_ms ? l->retry_ms - elapsed_ms : 0;
     }
+    lock_time(r, elapsed_ms);
 }
 
 void lease_give_back(struct run *r, const struct plan *p)
@@ -27,6 +29,7 @@ void lease_give_back(struct run *r, const struct plan *p)
     r->lease_left_ms = limit < LEASE_RELEASE_MS ? limit : LEASE_RELEASE_MS;
     for (uint32_t i = 0; i < r->n_upstreams; i++)
         state_lease(r, i)->retry_ms = 0;
+    lock_give_back(r);
 }
 
 void lease_doubt(struct run *r, const struct plan *p, uint16_t lb)
@@ -57,13 +60,15 @@ static void drive_taking(struct run *r, const struct plan *p, struct turn *t)
     for (uint16_t i = 0; i < r->n_upstreams; i++) {
         const struct run_lease *l = run_lease(r, i);
 
-        if (l->state == LEASE_HELD)
+        if (l->state == LEASE_HELD || p->upstreams[i].plus)
             continue;
         if (!l->asked && l->retry_ms == 0)
             ask_lease(r, i, p->lease_ttl_ms, t);
         return;
     }
-    r->phase = RUN_ROLLING;
+    lock_take(r, p, t);
+    if (lock_taken(r, p))
+        r->phase = RUN_ROLLING;
 }
 
 static void drive_renewing(struct run *r, const struct plan *p, struct turn *t)
@@ -88,6 +93,7 @@ static void drive_releasing(struct run *r, const struct plan *p, struct turn *t)
             ask_lease(r, i, 0, t);
         done = done && !l->asked && !ours;
     }
+    done = done && lock_given_back(r, p);
     if (done) {
         r->phase = RUN_OVER;
         (void)turn_event(t, p, EVENT_RELEASED, NULL);
@@ -96,6 +102,7 @@ static void drive_releasing(struct run *r, const struct plan *p, struct turn *t)
 
 void lease_drive(struct run *r, const struct plan *p, struct turn *t)
 {
+    lock_drive(r, p, t);
     if (r->phase == RUN_LEASING)
         drive_taking(r, p, t);
     if (r->phase == RUN_LEASING || r->phase == RUN_ROLLING)
@@ -179,15 +186,17 @@ static uint32_t due_ms(const struct run *r, const struct plan *p, const struct r
 
 uint32_t lease_wait_ms(const struct run *r, const struct plan *p)
 {
-    uint32_t wait = UINT32_MAX;
+    uint32_t wait = UINT32_MAX, due;
 
     for (uint32_t i = 0; i < r->n_upstreams; i++) {
         const struct run_lease *l = run_lease(r, i);
-        uint32_t due = due_ms(r, p, l);
+
+        due = p->upstreams[i].plus ? UINT32_MAX : due_ms(r, p, l);
 
         wait = due < wait ? due : wait;
-        if (r->phase == RUN_LEASING && l->state != LEASE_HELD)
-            break; /* those behind it are not asked before it is ours */
+        if (r->phase == RUN_LEASING && l->state != LEASE_HELD && !p->upstreams[i].plus)
+            return wait; /* those behind it are not asked before it is ours */
     }
-    return wait;
+    due = lock_wait_ms(r, p);
+    return due < wait ? due : wait;
 }

@@ -218,6 +218,8 @@ static struct answer look_answer(const struct run *r, const struct plan *p, uint
         !run_may_drain(r, p, node, a.text, sizeof a.text)) {
         a.kind = ANS_REFUSED;
         a.ours_out = pace_ours_out(r, p, node);
+    } else if (run_node(r, node)->step == STEP_FLOOR && !lock_lets_begin(r, p, node, a.text)) {
+        a.kind = ANS_TIMEOUT;
     }
     if (a.text[0] == '\0')
         tell_waiting(r, p, node, (enum step)run_node(r, node)->step, a.text);
@@ -250,7 +252,7 @@ static bool may_leave(struct run *r, const struct plan *p, uint16_t node, struct
         return false;
     if (n->step == STEP_DRAIN) {
         node_leave_be(n, a->down); /* we have only asked for a drain so far */
-        return run_may_drain(r, p, node, a->text, sizeof a->text);
+        return lock_lets_begin(r, p, node, a->text) && run_may_drain(r, p, node, a->text, sizeof a->text);
     }
     if (p->nodes[node].in_place)
         return true; /* never taken out: the exception to I2 that was asked for */
@@ -310,7 +312,10 @@ void look_answer_ready(struct run *r, const struct plan *p, const struct input *
         }
         state_extra(r, id)->looks = false;
         if (failed == NULL && effect && may_leave(r, p, id, &a)) {
-            *turn_action(t, ACT_ASK) = node_action(run_node(r, id), p);
+            struct action act = node_action(run_node(r, id), p);
+
+            (void)lock_lets(r, p, &act, &a); /* may_leave has asked */
+            *turn_action(t, ACT_ASK) = act;
             continue;
         }
         m = node_answer(state_node(r, id), p, &a);

@@ -13,6 +13,7 @@
     }
 STATE_PART(lb, struct run_lb, lbs, n_lbs)
 STATE_PART(lease, struct run_lease, leases, n_upstreams)
+STATE_PART(vote, struct run_lease, votes, n_voters)
 STATE_PART(upstream, struct seen_upstream, upstreams, n_upstreams)
 STATE_PART(peer, struct seen_peer, peers, n_peers)
 STATE_PART(watch, struct run_watch, watches, n_peers)
@@ -34,6 +35,9 @@ struct action *turn_action(struct turn *, enum action_kind);
 
 /* Take what node_*() said into events, actions and the run's books. */
 void state_move(struct run *, const struct plan *, uint16_t id, const struct move *, struct turn *);
+
+/* What its step asks for is started; or answered at once, where the lock does not let it leave. */
+void state_ask(struct run *, const struct plan *, uint16_t id, struct turn *);
 
 /* run_reverse.c: the second half. */
 void reverse_begin(struct run *, const struct plan *, const char *text, struct turn *);
@@ -58,6 +62,25 @@ void lease_drive(struct run *, const struct plan *, struct turn *);
 /* The nginx of `lb` is another one since: leases there are put again at once. */
 void lease_doubt(struct run *, const struct plan *, uint16_t lb);
 uint32_t lease_wait_ms(const struct run *, const struct plan *);
+
+/* run_lock.c: the votes of the fleet's agents, where load balancers know no lease */
+void lock_time(struct run *, uint32_t elapsed_ms);
+void lock_answer(struct run *, const struct plan *, const struct input *, struct turn *); /* IN_LOCK */
+void lock_take(struct run *, const struct plan *, struct turn *);                         /* once all leases are ours */
+bool lock_taken(const struct run *, const struct plan *); /* a majority is ours; true where no lock is needed */
+void lock_drive(struct run *, const struct plan *, struct turn *); /* renew, give back */
+void lock_give_back(struct run *);                                 /* RUN_RELEASING begins */
+bool lock_given_back(const struct run *, const struct plan *);
+uint32_t lock_wait_ms(const struct run *, const struct plan *);
+/* All votes are to be renewed at once. */
+void lock_doubt(struct run *, const struct plan *);
+/* Known to be ours at most so long ago, by the requests of a majority. */
+bool lock_is_sure(const struct run *, uint32_t age_ms);
+/* Whether a PATCH of these peers of the node may leave now; then `within_ms` of the action is set. Else the answer that
+ * stands for it: FENCED where the lock is lost, TIMEOUT where that is not known. */
+bool lock_lets(const struct run *, const struct plan *, struct action *, struct answer *);
+/* The same before the node is taken out at all: nothing of a drain is to be begun that could not be ended. */
+bool lock_lets_begin(const struct run *, const struct plan *, uint16_t node, char text[ANSWER_TEXT_MAX]);
 
 /* run_hold.c */
 void hold_init(struct run *, const struct plan *);
@@ -97,6 +120,11 @@ void drift_claimed(struct run *, const struct plan *, uint16_t node, bool ours,
                    struct turn *);                                                       /* a renewal has ended */
 void drift_held(struct run *, const struct plan *, const struct input *, struct turn *); /* IN_HOLD */
 bool drift_watches(const struct run *, const struct plan *, uint32_t lb);
+
+/* run_sleep.c */
+void sleep_time(struct run *, const struct plan *, uint32_t elapsed_ms);
+void sleep_claimed(struct run *, const struct plan *, uint16_t node);   /* its agent has taken our claim */
+void sleep_hold_back(struct run *, const struct plan *, struct turn *); /* behind all that the turn yields */
 
 /* run_look.c */
 void look_begin(struct run *, uint16_t node); /* it asks to see its peers */

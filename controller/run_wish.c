@@ -76,7 +76,7 @@ void wish_drive(struct run *r, const struct plan *p, struct turn *t)
 
 uint32_t wish_wait_ms(const struct run *r, const struct plan *p)
 {
-    if (r->phase == RUN_RELEASING && r->n_marking > 0)
+    if (r->phase == RUN_RELEASING && r->n_marking > 0 && r->lease_left_ms > 0)
         return r->lease_left_ms;
     return asks(r, p) ? r->wish_due_ms : UINT32_MAX;
 }

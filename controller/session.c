@@ -59,7 +59,7 @@ static bool read_release(struct session *s, struct err *err)
         return err_context(err, "--release");
     if (q->release_size == 0)
         return err_set(err, "--release %s: the file is empty", file);
-    return true;
+    return release_signature_read(file, &q->signature, err);
 }
 
 static bool read_services(const struct session *s, struct err *err)
@@ -93,7 +93,17 @@ static bool load_fleet(struct session *s, const struct plan *journal, struct err
     if (journal->hosts[0] == '\0')
         return err_set(err, "the journal of rollout %s is of an older version and holds no hosts: give --hosts FILE",
                        journal->rollout);
+    s->by_journal = true;
     return fleet_parse("the journal's hosts", journal->hosts, strlen(journal->hosts), &s->fleet, err);
+}
+
+static bool match_nodes(struct session *s, struct err *err)
+{
+    char *limit = s->by_journal ? given_limit(s->fleet, s->options->limit) : NULL;
+    bool matched = pattern_match(s->fleet, limit != NULL ? limit : s->options->limit, &s->nodes, &s->n_nodes, err);
+
+    free(limit);
+    return matched;
 }
 
 static bool read_fleet(struct session *s, const struct plan *journal, struct err *err)
@@ -105,7 +115,7 @@ static bool read_fleet(struct session *s, const struct plan *journal, struct err
     for (uint32_t i = 0; i < o->lb.count; i++)
         if (!fleet_add_lb(s->fleet, o->lb.items[i], err))
             return err_context(err, "--lb");
-    if (!pattern_match(s->fleet, o->limit, &s->nodes, &s->n_nodes, err))
+    if (!match_nodes(s, err))
         return o->limit == NULL ? false : err_context(err, "%s", s->fleet->path);
     if (s->fleet->n_lbs == 0)
         return err_set(err, "%s: no load balancer: give a host rollout_api=URL, or name one with --lb URL",

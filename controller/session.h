@@ -18,6 +18,7 @@ struct session {
     struct options *options;    /* borrowed */
     const struct plan *journal; /* borrowed: of an earlier run; NULL = none */
     struct fleet *fleet;
+    bool by_journal; /* it is the journal's hosts */
     uint32_t *nodes; /* indexes into fleet->hosts: --limit's, in file order */
     size_t n_nodes;
     struct calls *calls;

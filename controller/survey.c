@@ -9,10 +9,11 @@
 
 #define WAIT_MS         1000 /* of one collect; every call has its own limit */
 #define RESULTS_AT_ONCE 64
+#define NOBODYS_ID      1000000
 #define NODES_AT_ONCE   (CALLS_ACTIVE_MAX / 2)
 #define KEPT_MAX        (CALLS_ACTIVE_MAX / 2) /* nodes whose connections wait for the rollout; more would be in its way */
 
-enum probe_kind { PROBE_VERSIONS, PROBE_NGINX, PROBE_LIST, PROBE_ROOT, PROBE_STATUS };
+enum probe_kind { PROBE_VERSIONS, PROBE_NGINX, PROBE_LIST, PROBE_WRITE, PROBE_ROOT, PROBE_STATUS };
 
 /* One call. */
 struct probe {
@@ -25,11 +26,12 @@ struct surveying {
     const struct fleet *fleet;
     const struct options *options;
     struct survey *survey;
-    struct probe *probes; /* at most three a load balancer, two a node */
+    struct probe *probes; /* at most four a load balancer, two a node */
     uint32_t n_probes;
     uint32_t n_open;
     const struct agent_root *like; /* the latest node's */
     uint32_t next_node;            /* the first that was not asked yet */
+    uint32_t end_node;             /* and behind the last that is to be asked */
 };
 
 bool survey_set_profiles(struct calls *calls, const struct fleet *fleet, const struct options *o, struct err *err)
@@ -53,14 +55,17 @@ static void ask(struct surveying *s, enum probe_kind kind, uint32_t i, uint32_t 
 {
     const struct fleet_host *h = &s->fleet->hosts[host];
     struct probe *probe = &s->probes[s->n_probes++];
-    struct call_request q = {.method = "GET",
+    const char *body = kind == PROBE_WRITE ? lb_api_body_renew() : NULL;
+    struct call_request q = {.method = body != NULL ? "PATCH" : "GET",
+                             .body = body,
+                             .body_bytes = body != NULL ? strlen(body) : 0,
                              .peer = h->name,
                              .url = url,
                              .connect_to = h->api_url != NULL ? h->api_address : h->agent_address,
                              .limit_ms = s->options->request_timeout_ms,
                              .cap_bytes = kind == PROBE_LIST ? LB_LIST_MAX_BYTES : LB_BODY_MAX_BYTES,
                              .tag = probe,
-                             .last = kind == PROBE_STATUS && s->survey->n_nodes > KEPT_MAX};
+                             .last = kind == PROBE_STATUS && s->end_node > KEPT_MAX};
 
     *probe = (struct probe){.kind = kind, .i = i};
     s->n_open++;
@@ -71,9 +76,18 @@ static void ask(struct surveying *s, enum probe_kind kind, uint32_t i, uint32_t 
 /* As one has told all, the next is asked: each call that waits for its turn would cost as much as what it tells. */
 static void ask_next_node(struct surveying *s)
 {
-    uint32_t i = s->next_node++, host = s->survey->nodes[i].host;
+    uint32_t i = s->next_node++, host = survey_voter(s->survey, i)->host;
 
     ask(s, PROBE_ROOT, i, host, agent_api_url_root(s->fleet->hosts[host].agent_url));
+}
+
+static void ask_nodes(struct surveying *s, uint32_t end)
+{
+    uint32_t first = s->next_node;
+
+    s->end_node = end;
+    while (s->next_node < end && s->next_node - first < NODES_AT_ONCE)
+        ask_next_node(s);
 }
 
 static void ask_all(struct surveying *s)
@@ -82,8 +96,7 @@ static void ask_all(struct surveying *s)
         uint32_t host = s->survey->lbs[i].host;
         ask(s, PROBE_VERSIONS, i, host, lb_api_url_versions(s->fleet->hosts[host].api_url));
     }
-    while (s->next_node < s->survey->n_nodes && s->next_node < NODES_AT_ONCE)
-        ask_next_node(s);
+    ask_nodes(s, s->survey->n_nodes);
 }
 
 /* ---- the list of one load balancer, copied */
@@ -183,14 +196,48 @@ static void lb_refusal_text(const struct call_result *r, const char *api, struct
     (void)err_set(err, "%s: %s", api, text);
 }
 
+/* Where there are leases, taking one shows whether a load balancer may be changed. Where there are none, an empty
+ * change of a server that is not there does: 404 where it may, 405 where its API only reads. */
+static void ask_write(struct surveying *s, uint32_t i)
+{
+    const struct survey_lb *lb = &s->survey->lbs[i];
+    const char *api = s->fleet->hosts[lb->host].api_url;
+
+    for (uint32_t k = 0; k < lb->n_upstreams; k++) {
+        const struct survey_upstream *u = &lb->upstreams[k];
+        uint64_t id = NOBODYS_ID;
+
+        if (u->lease.known)
+            continue;
+        for (uint32_t n = 0; n < u->n_peers; n++)
+            id = u->peers[n].id >= id ? u->peers[n].id + 1 : id;
+        ask(s, PROBE_WRITE, i, lb->host, lb_api_url_server(api, lb->api_version, u->name, id));
+        return;
+    }
+}
+
+static bool may_write(const struct call_result *r, const char *api, struct err *err)
+{
+    if (r->failure != CALL_FINE)
+        return err_set(err, "%s", r->text);
+    if (r->status != 401 && r->status != 403 && r->status != 405)
+        return true;
+    lb_refusal_text(r, api, err);
+    return false;
+}
+
 static void lb_came(struct surveying *s, const struct probe *probe, const struct call_result *r)
 {
     struct survey_lb *lb = &s->survey->lbs[probe->i];
     const char *api = s->fleet->hosts[lb->host].api_url;
     struct err err = {""};
-    bool went_well = is_whole(r, &err);
+    bool went_well = probe->kind == PROBE_WRITE ? may_write(r, api, &err) : is_whole(r, &err);
 
     lb->call = worse(lb->call, r->failure);
+    if (probe->kind == PROBE_WRITE) {
+        note(&lb->good, lb->text, went_well, &err);
+        return;
+    }
     if (went_well && probe->kind == PROBE_VERSIONS) {
         went_well = lb_api_read_versions(r->body, r->body_bytes, &lb->api_version, &err) ||
                     err_context(&err, "%s is no nginx API", api);
@@ -202,6 +249,8 @@ static void lb_came(struct surveying *s, const struct probe *probe, const struct
         went_well = lb_api_read_nginx(r->body, r->body_bytes, &lb->generation, &err);
     } else if (went_well) {
         went_well = read_list(s, lb, r, &err);
+        if (went_well)
+            ask_write(s, probe->i);
     } else {
         lb_refusal_text(r, api, &err);
     }
@@ -222,7 +271,7 @@ static void refusal_text(const struct call_result *r, struct err *err)
 /* The status is asked for by the same connection. */
 static bool root_came(struct surveying *s, uint32_t i, const struct call_result *r, struct err *err)
 {
-    struct survey_node *n = &s->survey->nodes[i];
+    struct survey_node *n = survey_voter(s->survey, i);
 
     if (!agent_read_root(r->body, r->body_bytes, &n->root, err))
         return false;
@@ -244,7 +293,7 @@ static bool status_came(struct surveying *s, struct survey_node *n, const struct
 
 static void node_came(struct surveying *s, const struct probe *probe, const struct call_result *r)
 {
-    struct survey_node *n = &s->survey->nodes[probe->i];
+    struct survey_node *n = survey_voter(s->survey, probe->i);
     struct err err = {""};
     bool went_well = is_whole(r, &err);
 
@@ -256,7 +305,7 @@ static void node_came(struct surveying *s, const struct probe *probe, const stru
     else
         went_well = status_came(s, n, r, &err);
     note(&n->good, n->text, went_well, &err);
-    if ((probe->kind == PROBE_STATUS || !went_well) && s->next_node < s->survey->n_nodes)
+    if ((probe->kind == PROBE_STATUS || !went_well) && s->next_node < s->end_node)
         ask_next_node(s);
 }
 
@@ -283,25 +332,35 @@ static bool collect_all(struct surveying *s)
 }
 
 /* ---- what the header promises */
-static void add_services(struct survey *s, const struct fleet *fleet, uint32_t host, const char *services)
+bool survey_serves(const struct fleet *fleet, uint32_t host, const char *service)
 {
-    char service[OPTION_NAME_MAX + 1], name[OPTION_NAME_MAX + 260];
+    const char *there = fleet_text(fleet, host, OPT_service);
+    char name[OPTION_NAME_MAX + 1];
 
-    if (option_names_count(services) == 1) {
-        s->nodes[s->n_nodes++] = (struct survey_node){.host = host, .good = true};
+    for (uint32_t i = 0; there != NULL && option_name_at(there, i, name); i++)
+        if (strcmp(name, service) == 0)
+            return true;
+    return there == NULL;
+}
+
+static void add_service(struct survey *s, struct survey_node *n, const struct fleet *fleet, uint32_t host,
+                        const char *services, const char *service)
+{
+    char name[OPTION_NAME_MAX + 260];
+
+    *n = (struct survey_node){.host = host, .good = true};
+    if (option_names_count(services) == 1)
         return;
-    }
-    for (uint32_t i = 0; option_name_at(services, i, service); i++) {
-        (void)snprintf(name, sizeof name, "%.256s/%s", fleet->hosts[host].name, service);
-        s->nodes[s->n_nodes++] = (struct survey_node){
-            .host = host, .service = kept(&s->owned, service), .name = kept(&s->owned, name), .good = true};
-    }
+    (void)snprintf(name, sizeof name, "%.256s/%s", fleet->hosts[host].name, service);
+    n->service = kept(&s->owned, service);
+    n->name = kept(&s->owned, name);
 }
 
 static struct survey *survey_new(const struct fleet *fleet, const struct options *o, const uint32_t *nodes,
                                  size_t n_nodes)
 {
     struct survey *s = mem_zero(1, sizeof *s);
+    char service[OPTION_NAME_MAX + 1];
 
     s->lbs = mem_zero(fleet->n_lbs, sizeof *s->lbs);
     s->nodes = mem_zero(n_nodes * option_names_count(o->service), sizeof *s->nodes);
@@ -309,8 +368,51 @@ static struct survey *survey_new(const struct fleet *fleet, const struct options
         if (fleet->hosts[i].api_url != NULL)
             s->lbs[s->n_lbs++] = (struct survey_lb){.host = i, .good = true};
     for (size_t i = 0; i < n_nodes; i++)
-        add_services(s, fleet, nodes[i], o->service);
+        for (uint32_t k = 0; option_name_at(o->service, k, service); k++)
+            add_service(s, &s->nodes[s->n_nodes++], fleet, nodes[i], o->service, service);
     return s;
+}
+
+/* Of the hosts that were not asked. */
+static void add_others(struct survey *s, const struct fleet *fleet, const struct options *o, const uint32_t *nodes,
+                       size_t n_nodes)
+{
+    bool *asked = mem_zero(fleet->n_hosts, sizeof *asked);
+    char service[OPTION_NAME_MAX + 1];
+
+    for (size_t i = 0; i < n_nodes; i++)
+        asked[nodes[i]] = true;
+    s->others = mem_zero((fleet->n_hosts - n_nodes) * option_names_count(o->service), sizeof *s->others);
+    for (uint32_t i = 0; i < fleet->n_hosts; i++)
+        for (uint32_t k = 0; !asked[i] && fleet->hosts[i].agent_url != NULL && option_name_at(o->service, k, service);
+             k++)
+            if (survey_serves(fleet, i, service))
+                add_service(s, &s->others[s->n_others++], fleet, i, o->service, service);
+    free(asked);
+}
+
+static bool any_without_lease(const struct survey *s)
+{
+    for (uint32_t i = 0; i < s->n_lbs; i++)
+        for (uint32_t k = 0; k < s->lbs[i].n_upstreams; k++)
+            if (!s->lbs[i].upstreams[k].lease.known)
+                return true;
+    return false;
+}
+
+static struct probe *probes_new(size_t n_lbs, size_t n_nodes)
+{
+    return mem_zero(n_lbs * 4 + n_nodes * 2, sizeof(struct probe));
+}
+
+static bool survey_others(struct surveying *s, const uint32_t *nodes, size_t n_nodes)
+{
+    add_others(s->survey, s->fleet, s->options, nodes, n_nodes);
+    free(s->probes);
+    s->probes = probes_new(0, s->survey->n_others);
+    s->n_probes = 0;
+    ask_nodes(s, s->survey->n_nodes + s->survey->n_others);
+    return collect_all(s);
 }
 
 struct survey *survey_make(struct calls *calls, const struct fleet *fleet, const struct options *o,
@@ -318,9 +420,9 @@ struct survey *survey_make(struct calls *calls, const struct fleet *fleet, const
 {
     struct surveying s = {.calls = calls, .fleet = fleet, .options = o, .survey = survey_new(fleet, o, nodes, n_nodes)};
 
-    s.probes = mem_zero(s.survey->n_lbs * 3 + s.survey->n_nodes * 2, sizeof *s.probes);
+    s.probes = probes_new(s.survey->n_lbs, s.survey->n_nodes);
     ask_all(&s);
-    if (!collect_all(&s))
+    if (!collect_all(&s) || (any_without_lease(s.survey) && !survey_others(&s, nodes, n_nodes)))
         survey_free(&s.survey);
     free(s.probes);
     return s.survey;
@@ -337,10 +439,11 @@ void survey_free(struct survey **survey)
             free(s->lbs[i].upstreams[u].peers);
         free(s->lbs[i].upstreams);
     }
-    for (uint32_t i = 0; i < s->n_nodes; i++) {
-        agent_root_clear(&s->nodes[i].root);
-        agent_status_clear(&s->nodes[i].status);
+    for (uint32_t i = 0; i < s->n_nodes + s->n_others; i++) {
+        agent_root_clear(&survey_voter(s, i)->root);
+        agent_status_clear(&survey_voter(s, i)->status);
     }
+    free(s->others);
     free(s->lbs);
     free(s->nodes);
     pool_free(&s->owned);

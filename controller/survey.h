@@ -53,10 +53,18 @@ struct survey_node {
 
 struct survey {
     uint32_t n_lbs, n_nodes;
-    struct survey_lb *lbs;     /* every load balancer of the fleet, in its order */
-    struct survey_node *nodes; /* as asked for; a node's services stand side by side */
-    struct pool owned;         /* texts */
+    struct survey_lb *lbs;      /* every load balancer of the fleet, in its order */
+    struct survey_node *nodes;  /* as asked for; a node's services stand side by side */
+    uint32_t n_others;          /* the same of all other hosts of the hosts file, where a load balancer has no lease */
+    struct survey_node *others; /* (NGINX Plus): they have a vote then */
+    struct pool owned;          /* texts */
 };
+
+/* The i-th of nodes and others together. */
+static inline struct survey_node *survey_voter(const struct survey *s, uint32_t i)
+{
+    return i < s->n_nodes ? &s->nodes[i] : &s->others[i - s->n_nodes];
+}
 
 static inline const char *survey_node_name(const struct fleet *f, const struct survey_node *n)
 {
@@ -66,6 +74,9 @@ static inline const char *survey_node_name(const struct fleet *f, const struct s
 /* Tell `calls` the certificates, trust and password files of every host, as the options and the hosts file have them.
  */
 bool survey_set_profiles(struct calls *, const struct fleet *, const struct options *, struct err *);
+
+/* Its service is in use there: where the hosts file names services of this host, that is one of them. */
+bool survey_serves(const struct fleet *, uint32_t host, const char *service);
 
 /* Read all load balancers and these nodes (n_nodes indexes into fleet->hosts), each service of --service. An
  * unreachable host is a fact like any other (good = false). A wake-up (calls_wake) breaks it off: NULL. */

@@ -22,7 +22,9 @@ static bool is_set(const char *name)
 
 bool terminal_can_draw(FILE *f)
 {
-    return isatty(fileno(f)) == 1 && is_set("TERM") && strcmp(getenv("TERM"), "dumb") != 0;
+    const char *term = getenv("TERM");
+
+    return isatty(fileno(f)) == 1 && term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0;
 }
 
 static bool locale_is_utf8(void)

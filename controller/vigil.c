@@ -41,6 +41,18 @@ static void look_at_claim(struct looking *l, const struct survey_node *n)
         hold(l, claim->left_s, l->f->hosts[n->host].name, claim->rollout, claim->holder);
 }
 
+/* A repair needs the lock only where there is something to mend. */
+static void look_at_lock(struct looking *l, const struct survey_node *n)
+{
+    const struct agent_lock *lock = &n->status.lock;
+    bool wanted = !l->repair;
+
+    for (uint32_t i = 0; l->repair && i < l->s->n_nodes; i++)
+        wanted = wanted || (l->s->nodes[i].good && l->s->nodes[i].status.claim.there);
+    if (n->good && lock->there && lock->left_s > 0 && wanted && counts(l, lock->rollout, lock->holder))
+        hold(l, lock->left_s, survey_node_name(l->f, n), lock->rollout, lock->holder);
+}
+
 static bool names(const struct agent_claim *claim, const char *lb, const char *upstream)
 {
     for (uint32_t i = 0; i < claim->n_took_out; i++)
@@ -83,6 +95,8 @@ enum vigil_verdict vigil_look(struct vigil *v, const struct fleet *f, const stru
 
     for (uint32_t i = 0; i < s->n_nodes; i++)
         look_at_claim(&l, &s->nodes[i]);
+    for (uint32_t i = 0; i < s->n_nodes + s->n_others; i++)
+        look_at_lock(&l, survey_voter(s, i));
     for (uint32_t i = 0; i < s->n_lbs; i++)
         look_at_lb(&l, &s->lbs[i]);
     if (l.left_s == 0)

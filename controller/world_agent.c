@@ -9,16 +9,16 @@
 #include "agent_read.h"
 #include "common/mem.h"
 #include "health.h"
+#include "release_signature.h"
 #include "world_work.h"
 
-static void call_agent(struct world_net *w, struct part *part, const char *method, char *url, char *body,
-                       uint32_t limit_ms)
+static void call_at(struct world_net *w, struct part *part, const char *host, const char *address, const char *method,
+                    char *url, char *body, uint32_t limit_ms)
 {
-    const struct plan_node *n = &w->plan->nodes[part->work->action.node];
     struct call_request q = {.method = method,
-                             .peer = plan_node_host(w->plan, part->work->action.node),
+                             .peer = host,
                              .url = url,
-                             .connect_to = n->address,
+                             .connect_to = address,
                              .body = body,
                              .body_bytes = body != NULL ? strlen(body) : 0,
                              .limit_ms = limit_ms,
@@ -30,15 +30,30 @@ static void call_agent(struct world_net *w, struct part *part, const char *metho
     free(body);
 }
 
-static void upload(struct world_net *w, struct part *part)
+static void call_agent(struct world_net *w, struct part *part, const char *method, char *url, char *body,
+                       uint32_t limit_ms)
+{
+    uint16_t node = part->work->action.node;
+
+    call_at(w, part, plan_node_host(w->plan, node), w->plan->nodes[node].address, method, url, body, limit_ms);
+}
+
+/* `whole`: with the bytes; else the release is there, and only its signature goes, which may be a new one. */
+static void upload(struct world_net *w, struct part *part, bool whole)
 {
     const struct plan_node *n = &w->plan->nodes[part->work->action.node];
-    char *url, text[ANSWER_TEXT_MAX];
+    char *url, *header, text[ANSWER_TEXT_MAX];
+    struct err err = {""};
 
-    if (access(w->plan->release_file, R_OK) != 0) { /* asking again brings no file back */
+    if (whole && access(w->plan->release_file, R_OK) != 0) { /* asking again brings no file back */
         (void)snprintf(text, sizeof text, "cannot read the release: %.200s: %s", w->plan->release_file,
                        strerror(errno));
         part_end(w, part, ANS_REFUSED, text);
+        return;
+    }
+    header = release_signature_header(w->plan->release_file, &err);
+    if (err.text[0] != '\0' || (header == NULL && !whole)) {
+        part_end(w, part, err.text[0] != '\0' ? ANS_REFUSED : ANS_OK, err.text);
         return;
     }
     url = agent_api_url_release(w->plan, part->work->action.node);
@@ -46,12 +61,15 @@ static void upload(struct world_net *w, struct part *part)
                              .peer = plan_node_host(w->plan, part->work->action.node),
                              .url = url,
                              .connect_to = n->address,
-                             .body_file = w->plan->release_file,
+                             .headers = (const char *const *)&header,
+                             .n_headers = header != NULL,
+                             .body_file = whole ? w->plan->release_file : NULL,
                              .limit_ms = w->plan->wait_ms[WAIT_STAGE],
                              .cap_bytes = WIRE_BODY_MAX};
 
     part_call(w, part, &q);
     free(url);
+    free(header);
 }
 
 /* A long poll: answers when the job ends, at the latest after this. */
@@ -74,6 +92,16 @@ static void stage_start(struct world_net *w, struct work *work)
     else
         call_agent(w, work_part(work, PART_STAGED, 0), "GET",
                    agent_api_url_status(w->plan->nodes[a->node].agent, plan_node_service(w->plan, a->node)), NULL, 0);
+}
+
+static void lock_start(struct world_net *w, struct part *part)
+{
+    const struct action *a = &part->work->action;
+    const struct plan_voter *v = &w->plan->voters[a->voter];
+    bool take = a->ttl_ms > 0;
+
+    call_at(w, part, v->host, v->address, take ? "PUT" : "DELETE", agent_api_url_lock(w->plan, a->voter, !take),
+            take ? agent_api_body_lock(w->plan) : NULL, 0);
 }
 
 static void wish_start(struct world_net *w, struct part *part)
@@ -176,6 +204,10 @@ void world_agent_start(struct world_net *w, const struct action *a)
         wish_start(w, part);
         return;
     }
+    if (a->kind == ACT_LOCK) {
+        lock_start(w, part);
+        return;
+    }
     switch (ask_of(a)) {
     case ASK_STATUS:
         call_agent(w, part, "GET", agent_api_url_status(agent, plan_node_service(p, a->node)), NULL, 0);
@@ -219,14 +251,15 @@ static void staged_came(struct world_net *w, struct part *part, const struct cal
     if (a.kind == ANS_OK && !there && act->reverse) {
         a.kind = ANS_REFUSED;
         (void)snprintf(a.text, sizeof a.text, "its agent has not kept the release before");
-    } else if (a.kind == ANS_OK && !there)
-        upload(w, work_part(part->work, PART_AGENT, 0));
+    } else if (a.kind == ANS_OK && !act->reverse)
+        upload(w, work_part(part->work, PART_AGENT, 0), !there);
     part_end(w, part, a.kind, a.text);
 }
 
 void world_agent_result(struct world_net *w, struct part *part, const struct call_result *r)
 {
-    const struct plan_node *n = &w->plan->nodes[part->work->action.node];
+    const struct action *act = &part->work->action;
+    const char *name = act->kind == ACT_LOCK ? w->plan->voters[act->voter].host : w->plan->nodes[act->node].name;
     struct answer *a = &part->work->input.answer, said;
     char text[ANSWER_TEXT_MAX];
 
@@ -242,7 +275,9 @@ void world_agent_result(struct world_net *w, struct part *part, const struct cal
         who_came(w, part, r);
         return;
     }
-    if (part->work->action.kind == ACT_WISH)
+    if (part->work->action.kind == ACT_LOCK)
+        agent_api_lock(r, &said);
+    else if (part->work->action.kind == ACT_WISH)
         agent_api_wish(w->plan, r, &said);
     else
         agent_api_answer(ask_of(&part->work->action), w->plan, r, &said);
@@ -253,6 +288,6 @@ void world_agent_result(struct world_net *w, struct part *part, const struct cal
     if (r->failure != CALL_FINE || said.text[0] == '\0' || said.wish != WISH_NONE)
         (void)snprintf(text, sizeof text, "%s", said.text);
     else
-        (void)snprintf(text, sizeof text, "agent of %.50s: %.240s", n->name, said.text);
+        (void)snprintf(text, sizeof text, "agent of %.50s: %.240s", name, said.text);
     part_end(w, part, said.kind, text);
 }

@@ -177,8 +177,13 @@ static void patch(struct world_net *w, struct part *part, uint64_t id)
                              .n_headers = LB_LEASE_HEADERS,
                              .body = body_of(w, part),
                              .cap_bytes = LB_BODY_MAX_BYTES};
-    char *url = lb_api_url_server(l->api, l->api_version, u->name, id);
+    char *url;
 
+    if (world_now_ms() > part->work->until_ms) { /* it waited for a list, or we were stopped in our tracks meanwhile */
+        part_end(w, part, ANS_TIMEOUT, "not sent: our lock was not confirmed any more by then");
+        return;
+    }
+    url = lb_api_url_server(l->api, l->api_version, u->name, id);
     part->id = id;
     lb_api_lease_headers(&h, w->plan, part->kind == PART_LEASE ? part->work->action.ttl_ms : w->plan->lease_ttl_ms);
     q.body_bytes = strlen(q.body);
@@ -242,8 +247,9 @@ static void say(char text[ANSWER_TEXT_MAX], const char *lb, const char *upstream
 /* Nginx was reloaded with another order since the list: another server was changed. It must not stay so. */
 static bool amend(struct world_net *w, struct part *part, const struct call_result *r)
 {
-    if (!lb_api_patched_server(r->body, r->body_bytes, part->hit, sizeof part->hit))
-        return false;
+    if (!lb_api_patched_server(r->body, r->body_bytes, part->hit, sizeof part->hit) ||
+        world_now_ms() > part->work->until_ms)
+        return false; /* not ours to change any more: it is told what was hit */
     part->kind = PART_AMEND;
     patch(w, part, part->id);
     return true;

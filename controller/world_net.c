@@ -32,6 +32,8 @@ static enum input_kind input_of(enum action_kind kind)
         return IN_LOOK;
     case ACT_HOLD:
         return IN_HOLD;
+    case ACT_LOCK:
+        return IN_LOCK;
     case ACT_RENEW:
         break;
     }
@@ -43,7 +45,9 @@ struct work *work_new(struct world_net *w, const struct action *a, uint32_t max_
     struct work *work = mem_zero(1, sizeof *work + max_parts * sizeof work->parts[0]);
 
     work->action = *a;
-    work->input = (struct input){.kind = input_of(a->kind), .node = a->node, .lb = a->lb, .upstream = a->upstream};
+    work->input = (struct input){
+        .kind = input_of(a->kind), .node = a->node, .lb = a->lb, .upstream = a->upstream, .voter = a->voter};
+    work->until_ms = a->within_ms > 0 ? world_now_ms() + a->within_ms : INT64_MAX;
     work->input.answer.kind = ANS_OK;
     work->next = w->works;
     work->back = &w->works;

@@ -39,6 +39,7 @@ struct work {
     struct action action;
     struct input input;
     struct seen_peer *looked; /* LOOK: by the node's peers; else NULL */
+    int64_t until_ms;         /* PATCH: of `within_ms`; INT64_MAX = at any time */
     struct ident checked;     /* HEALTH from here: what ran before the check */
     bool silent;              /* a list read for ids only: nobody gets its input */
     uint32_t n_open;          /* parts that have not ended */
@@ -83,7 +84,7 @@ void part_call(struct world_net *, struct part *, struct call_request *q);
 void world_lb_start(struct world_net *, const struct action *);
 void world_lb_result(struct world_net *, struct part *, const struct call_result *);
 
-/* world_agent.c: all other asks, RENEW */
+/* world_agent.c: all other asks, RENEW, WISH, LOCK */
 void world_agent_start(struct world_net *, const struct action *);
 void world_agent_result(struct world_net *, struct part *, const struct call_result *);
 

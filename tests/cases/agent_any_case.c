@@ -442,6 +442,62 @@ static void a_systemctl_that_fails_leaves_the_old_one_and_its_file(struct stage 
     assert_string_equal(file_hex(s, v->exe), old);
 }
 
+/* Where we may make a control group: any hierarchy will do. */
+static const char *make_group(struct stage *s, const char *unit)
+{
+    static const char *const roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/systemd"};
+
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+        const char *folder = stage_text(s, "%s/%s", roots[i], unit);
+
+        if (access(stage_text(s, "%s/cgroup.procs", roots[i]), W_OK) == 0 && mkdir(folder, 0755) == 0)
+            return folder;
+    }
+    return NULL;
+}
+
+static bool put_into(const char *folder, pid_t pid)
+{
+    char path[256];
+    FILE *file;
+    bool ok;
+
+    (void)snprintf(path, sizeof path, "%s/cgroup.procs", folder);
+    file = fopen(path, "we");
+    ok = file != NULL && fprintf(file, "%d\n", pid) > 0;
+    return file != NULL && fclose(file) == 0 && ok;
+}
+
+static bool is_empty(void *ctx)
+{
+    return rmdir(ctx) == 0;
+}
+
+static void a_process_is_found_in_the_control_group_of_its_unit(struct stage *s)
+{
+    const char *unit = stage_text(s, "rollout-case-%d.service", getpid()), *folder = make_group(s, unit);
+    struct stage_server *v, *other;
+    struct stage_agent *a;
+    pid_t before;
+
+    if (folder == NULL)
+        skip();
+    v = plain_start(s, "n1");
+    other = plain_start(s, "n2");
+    a = claimed(s, stage_text(s, "executable = %s\nunit = %s\nhealth = %s/healthz\n", v->exe, unit, v->url));
+    assert_int_equal(runs(a), 0); /* it runs, but not there */
+    assert_true(put_into(folder, v->proc->pid));
+    assert_true(put_into(folder, other->proc->pid)); /* what else is in the unit is not it */
+    before = runs(a);
+    assert_int_equal(before, v->proc->pid);
+    assert_end(run_job(a, "r/1", "restart", NULL), s, "ok", "took over"); /* the successor is born there */
+    assert_int_not_equal(runs(a), before);
+    assert_int_equal(runs(a), stage_server_pid(v));
+    stage_server_kill(v, SIGTERM);
+    stage_server_kill(other, SIGTERM);
+    stage_wait_until(s, is_empty, (void *)(uintptr_t)folder, GONE_MS, "the control group to be empty");
+}
+
 /* ---- --check */
 
 static struct stage_run check(struct stage *s, const char *unit_text, const char *service)
@@ -504,6 +560,7 @@ int main(void)
         stage_test(a_unit_is_restarted_by_systemctl),
         stage_test(a_unit_whose_new_release_fails_gets_the_one_before),
         stage_test(a_systemctl_that_fails_leaves_the_old_one_and_its_file),
+        stage_test(a_process_is_found_in_the_control_group_of_its_unit),
         stage_test(check_refuses_a_unit_that_no_handover_survives_and_prints_what_mends_it),
         stage_test(check_takes_any_type_where_systemd_restarts_the_unit),
     };

@@ -81,8 +81,9 @@ static inline const char *file_hex(struct stage *s, const char *path)
     return stage_text(s, "%s", hex);
 }
 
-/* The bytes of a file as the release `hex`. */
-static inline struct stage_answer *put_release(struct stage_agent *a, const char *hex, const char *path)
+/* The first `limit` bytes of a file as the release `hex`, with headers. */
+static inline struct stage_answer *put_part(struct stage_agent *a, const char *hex, const char *path, size_t limit,
+                                            const char *headers)
 {
     struct stage *s = a->stage;
     FILE *file = fopen(path, "re");
@@ -91,10 +92,16 @@ static inline struct stage_answer *put_release(struct stage_agent *a, const char
 
     if (file == NULL)
         stage_fail(s, "cannot open %s", path);
-    size = fread(bytes, 1, capacity, file);
+    size = fread(bytes, 1, limit < capacity ? limit : capacity, file);
     (void)fclose(file);
     return stage_agent_http_as(a, a->plain ? NULL : stage_cert(s, "controller"), "PUT",
-                               stage_text(s, APP "/releases/%s", hex), NULL, bytes, size);
+                               stage_text(s, APP "/releases/%s", hex), headers, bytes, size);
+}
+
+/* The bytes of a file as the release `hex`. */
+static inline struct stage_answer *put_release(struct stage_agent *a, const char *hex, const char *path)
+{
+    return put_part(a, hex, path, SIZE_MAX, NULL);
 }
 
 static inline void assert_refused(struct stage_answer *answer, int status, const char *code)

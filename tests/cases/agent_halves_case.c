@@ -250,6 +250,33 @@ static void requests_are_refused_while_the_helper_half_is_away(struct stage *s)
     assert_string_equal(stage_json_string(s, wait_job(a, "r/1")->json, "code"), "interrupted");
 }
 
+static pid_t child_of(struct stage *s, pid_t parent)
+{
+    struct stage_kin kin[STAGE_KIN_MAX];
+    unsigned count = stage_kin(s, kin, STAGE_KIN_MAX);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (kin[i].ppid == parent && !kin[i].zombie)
+            return kin[i].pid;
+    }
+    stage_fail(s, "process %d has no child", parent);
+}
+
+static void where_one_start_is_both_neither_outlives_the_other(struct stage *s)
+{
+    struct stage_agent *a = stage_agent_start(s, "n1", stage_server_start(s, "n1", "v1"), true, NULL);
+    pid_t helper = child_of(s, a->proc->pid);
+
+    stage_proc_signal(s, a->proc, SIGCONT); /* harmless; how it ends from now on is no problem */
+    assert_int_equal(kill(helper, SIGKILL), 0);
+    assert_int_equal(stage_proc_wait(s, a->proc, 10000), 1);
+    assert_non_null(strstr(stage_read(s, a->proc->out_path), "was ended by SIGKILL"));
+    stage_agent_again(a);
+    helper = child_of(s, a->proc->pid);
+    stage_agent_stop(a, SIGKILL); /* waits for all descendants */
+    assert_int_equal(kill(helper, 0), -1);
+}
+
 static void either_half_ends_in_order_without_the_other(struct stage *s)
 {
     struct stage_agent *a = halves(s, "", NULL);
@@ -273,7 +300,6 @@ static unsigned resident_kb(struct stage *s, pid_t pid)
 }
 
 struct upload {
-    struct stage *stage;
     int fd;
     size_t sent, size;
 };
@@ -309,7 +335,7 @@ static bool is_sent(void *ctx)
 static void an_upload_waits_for_a_slow_helper_in_little_memory(struct stage *s)
 {
     struct stage_agent *a = halves(s, "", NULL);
-    struct upload u = {.stage = s, .fd = stage_raw_open(s, a->port), .size = UPLOAD};
+    struct upload u = {.fd = stage_raw_open(s, a->port), .size = UPLOAD};
     unsigned before_kb = resident_kb(s, a->proc->pid);
 
     stage_raw_send(
@@ -394,6 +420,28 @@ static void a_long_poll_ends_with_its_client(struct stage *s)
     assert_true(stage_now_ms() - from_ms < stage_limit_ms(s, 10000));
 }
 
+#define ACTIVATE "/usr/bin/systemd-socket-activate"
+
+/* As the socket unit does it: the socket is there first, is not the helper half's own, and stays. */
+static void a_socket_that_systemd_gives_is_used_and_stays(struct stage *s)
+{
+    struct stage_agent *a = stage_agent_prepare_halves(s, "n1", stage_server_start(s, "n1", "v1"), "", NULL);
+    const char *const argv[] = {ACTIVATE,   "-l",       a->socket,    stage_text(s, "%s/rollout-agent", s->build),
+                                "--helper", "--config", a->conf_path, NULL};
+
+    if (access(ACTIVATE, X_OK) != 0) {
+        (void)fprintf(stderr, "skipped: %s is not installed\n", ACTIVATE);
+        skip();
+    }
+    a->helper = stage_start(s, &(struct stage_spawn){.name = "helper-n1", .argv = argv});
+    stage_agent_again(a); /* it answers once the helper half has been started by its connection */
+    assert_status(get_status(a), 200);
+    assert_true(helper_says(a, "event=network_half_came"));
+    stage_proc_signal(s, a->helper, SIGTERM);
+    assert_int_equal(stage_proc_wait(s, a->helper, 10000), 0);
+    assert_int_equal(access(a->socket, F_OK), 0);
+}
+
 static void a_helper_half_needs_its_socket(struct stage *s)
 {
     struct stage_agent *a = stage_agent_start(s, "n1", stage_server_start(s, "n1", "v1"), true, NULL);
@@ -413,9 +461,11 @@ int main(void)
         stage_test(the_helper_half_checks_everything_itself),
         stage_test(a_job_outlives_the_network_half),
         stage_test(requests_are_refused_while_the_helper_half_is_away),
+        stage_test(where_one_start_is_both_neither_outlives_the_other),
         stage_test(either_half_ends_in_order_without_the_other),
         stage_test(an_upload_waits_for_a_slow_helper_in_little_memory),
         stage_test(a_long_poll_ends_with_its_client),
+        stage_test(a_socket_that_systemd_gives_is_used_and_stays),
         stage_test(a_helper_half_needs_its_socket),
     };
 

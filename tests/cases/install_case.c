@@ -1,7 +1,9 @@
 /* install_case.c - make install puts each file where Debian's programs look for it, and make uninstall takes it away.
  */
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/stage/proc.h"
 #include "tests/stage/test.h"
@@ -23,6 +25,9 @@ static const struct {
     {"share/doc/rollout/nginx.conf", 0644},
     {"share/doc/rollout/upstream_api_state.conf", 0644},
     {"lib/systemd/system/rollout-agent.service", 0644},
+    {"lib/systemd/system/rollout-agent-helper@.service", 0644},
+    {"lib/systemd/system/rollout-agent-helper@.socket", 0644},
+    {"lib/sysusers.d/rollout-agent.conf", 0644},
     {"lib/systemd/system/demo-server.service", 0644},
     {"share/doc/rollout/rollout-agent.conf", 0644},
     {"share/man/man1/rollout.1", 0644},
@@ -90,6 +95,8 @@ static void another_prefix_goes_into_what_names_the_files(struct stage *s)
     unit = stage_read(s, "root/opt/x/lib/systemd/system/rollout-agent.service");
     assert_non_null(strstr(unit, "ExecStart=/opt/x/sbin/rollout-agent"));
     assert_null(strstr(unit, "=/usr/sbin"));
+    unit = stage_read(s, "root/opt/x/lib/systemd/system/rollout-agent-helper@.service");
+    assert_non_null(strstr(unit, "ExecStart=/opt/x/sbin/rollout-agent --helper"));
     unit = stage_read(s, "root/opt/x/lib/systemd/system/demo-server.service");
     assert_non_null(strstr(unit, "ExecStart=/opt/x/bin/demo-server"));
     assert_string_equal(stage_read(s, "root/opt/x/share/nginx/modules-available/mod-http-upstream-api.conf"),
@@ -100,11 +107,64 @@ static void another_prefix_goes_into_what_names_the_files(struct stage *s)
     check(s, "/usr/local");
 }
 
+/* What systemd itself says of the units, where it is installed: as they are below the prefix, with its programs. */
+static struct stage_run analyze(struct stage *s, const char *prefix, const char *const *args)
+{
+    const char *argv[16] = {"/usr/bin/env", stage_text(s, "SYSTEMD_UNIT_PATH=%s/lib/systemd/system:", prefix),
+                            "/usr/bin/systemd-analyze"};
+    size_t n = 3;
+
+    for (; *args != NULL; args++)
+        argv[n++] = *args;
+    return stage_run(s, 30000, argv);
+}
+
+static const char *install_below(struct stage *s)
+{
+    const char *prefix = stage_text(s, "%s/root", s->dir);
+
+    if (access("/usr/bin/systemd-analyze", X_OK) != 0) {
+        (void)fprintf(stderr, "skipped: systemd-analyze is not installed\n");
+        skip();
+    }
+    make(s, "install", stage_text(s, "PREFIX=%s", prefix), "DESTDIR=");
+    return prefix;
+}
+
+static void systemd_finds_no_fault_in_the_units(struct stage *s)
+{
+    static const char *const units[] = {"rollout-agent.service", "rollout-agent-helper@daemon.service",
+                                        "rollout-agent-helper@daemon.socket", "demo-server.service"};
+    const char *prefix = install_below(s);
+
+    for (size_t i = 0; i < COUNT(units); i++) {
+        struct stage_run r = analyze(s, prefix, (const char *const[]){"verify", "--man=no", units[i], NULL});
+        if (r.exit_code != 0 || strstr(r.err, "rollout") != NULL || strstr(r.err, "demo-server") != NULL)
+            fail_msg("%s: exit code %d: %s%s", units[i], r.exit_code, r.out, r.err);
+    }
+    make(s, "uninstall", stage_text(s, "PREFIX=%s", prefix), "DESTDIR=");
+}
+
+/* The threshold is in tenths of what it prints. */
+static void the_network_half_is_exposed_by_1_5_at_most(struct stage *s)
+{
+    const char *prefix = install_below(s);
+    const char *unit = stage_text(s, "%s/lib/systemd/system/rollout-agent.service", prefix);
+    struct stage_run r = analyze(
+        s, prefix, (const char *const[]){"security", "--offline=true", "--no-pager", "--threshold=15", unit, NULL});
+
+    if (r.exit_code != 0 || strstr(r.out, "Overall exposure level") == NULL)
+        fail_msg("exit code %d: %s%s", r.exit_code, r.out, r.err);
+    make(s, "uninstall", stage_text(s, "PREFIX=%s", prefix), "DESTDIR=");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(install_puts_files_where_they_belong_and_uninstall_removes_them),
         stage_test(another_prefix_goes_into_what_names_the_files),
+        stage_test(systemd_finds_no_fault_in_the_units),
+        stage_test(the_network_half_is_exposed_by_1_5_at_most),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

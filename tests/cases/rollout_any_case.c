@@ -74,12 +74,29 @@ static void a_service_without_handover_is_rolled_without_losing_a_request(struct
     rolled_whole(s, start_plain, stage_server_variant(s, "v2"));
 }
 
+/* Its agent has ended the process before: it starts the release before again, and the rollout puts the node back. */
+static void a_release_that_does_not_start_is_told_by_its_name_and_its_node_is_back(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet_of(s, NODES, 1, start_plain);
+    struct stage_load *load = stage_load_start_brief(f);
+    struct stage_rollout *r =
+        stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"--release", stage_server_variant(s, "exit"), NULL});
+
+    stage_rollout_expect(
+        s, r, 1, STAGE_SAYS("not_started: the new process ended with exit code 1", "the release before was started"));
+    stage_fleet_expect_versions(f, "11");
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
+    stage_load_end_whole(s, load);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(the_seeds_program_is_rolled_without_losing_a_request),
         stage_test(nginx_as_a_service_is_rolled_without_losing_a_request),
         stage_test(a_service_without_handover_is_rolled_without_losing_a_request),
+        stage_test(a_release_that_does_not_start_is_told_by_its_name_and_its_node_is_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

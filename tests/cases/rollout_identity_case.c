@@ -118,34 +118,6 @@ static void an_nginx_without_the_module_is_refused(struct stage *s)
     expect_refusal(f, 4, STAGE_SAYS("load balancer lb1"));
 }
 
-/* The API as NGINX Plus has it: without leases, for which the majority of claims is not built yet. */
-static void an_nginx_without_leases_is_refused(struct stage *s)
-{
-    struct stage_fleet *f = stage_fleet(s, 2, 1);
-    const char *peers = "";
-
-    for (unsigned i = 0; i < f->n_nodes; i++)
-        peers = stage_text(s,
-                           "%s%s{\"id\":%u,\"server\":\"%s\",\"name\":\"%s\",\"backup\":false,\"weight\":1,"
-                           "\"state\":\"up\",\"active\":0}",
-                           peers, i > 0 ? "," : "", i, f->node[i].server->peer, f->node[i].server->peer);
-    struct stage_nginx *plus = stage_nginx_start(
-        s, "plus",
-        &(struct stage_nginx_conf){
-            .no_module = true,
-            .server_extra = stage_text(
-                s,
-                "location = /api { return 200 '[8,9]'; } location = /api/ { return 200 '[8,9]'; }\n"
-                "location ~ ^/api/9/nginx/?$ { return 200 '{\"generation\":1,\"load_timestamp\":"
-                "\"2026-11-22T17:00:00.000Z\"}'; }\n"
-                "location ~ ^/api/9/http/upstreams/?$ { return 200 '{\"app\":{\"peers\":[%s],\"zone\":\"app\"}}'; }\n",
-                peers)});
-
-    use_hosts(f, stage_text(s, "lb1 rollout_api=%s/api", plus->url),
-              stage_text(s, "%s%s", node_line(s, "node1", f->node[0].agent), node_line(s, "node2", f->node[1].agent)));
-    expect_refusal(f, 5, STAGE_SAYS("upstream app at lb1", "no lease"));
-}
-
 static void an_api_that_takes_no_changes_is_refused(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
@@ -174,7 +146,6 @@ int main(void)
         stage_test(an_upstream_of_one_peer_has_none_to_spare),
         stage_test(a_fleet_at_its_floor_has_none_to_spare),
         stage_test(an_nginx_without_the_module_is_refused),
-        stage_test(an_nginx_without_leases_is_refused),
         stage_test(an_api_that_takes_no_changes_is_refused),
     };
 

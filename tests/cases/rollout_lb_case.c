@@ -7,7 +7,7 @@
 #include "tests/stage/witness.h"
 
 #define RUN_LIMIT_MS 60000
-#define SHORT_WAITS  "--request-timeout=3s", "--lease-ttl=2s", "--healthy-deadline=10s"
+#define SHORT_WAITS  "--request-timeout=1s", "--lease-ttl=1s", "--healthy-deadline=10s"
 
 #define WORKERS_MAX 16
 #define HOLD_MS     0 /* it is never released */

@@ -27,6 +27,7 @@ static struct stage_run run_in_ci(struct stage_fleet *f, const char *vars, const
 
 static void expect_text(const char *text, const char *part)
 {
+    assert_non_null(text);
     if (strstr(text, part) == NULL)
         fail_msg("\"%s\" is not in\n%s", part, text);
 }

@@ -31,7 +31,7 @@ static void start_node(struct pair *f, unsigned i)
         s, name, f->server[i][0], false,
         stage_text(s,
                    "ready-timeout = 15s\n\n[service jobs]\nexecutable = %s\npidfile = %s\nhealth = %s/healthz\n"
-                   "version-url = %s/version\nready-timeout = 15s\n",
+                   "version-url = %s/version\nready-timeout = 15s\nrequire-signature = off\n",
                    jobs->exe, jobs->pidfile, jobs->url, jobs->url));
 }
 
@@ -106,6 +106,22 @@ static void each_service_of_each_node_goes_by_itself(struct stage *s)
     stage_rollout_expect(s, r, 0, STAGE_SAYS("no agent has a claim of a rollout"));
 }
 
+/* This program asks each of them itself, where it listens: what is sick is the one service, and the other goes on. */
+static void each_service_is_asked_at_its_own_place(struct stage *s)
+{
+    struct pair *f = start(s);
+    const char *urls = stage_text(s, "--health-url=app=http://{address}:%u/healthz,jobs=http://{address}:%u/healthz",
+                                  f->server[0][0]->port[0], f->server[0][1]->port[0]);
+    struct stage_rollout *r;
+
+    r = run(f, "roll", (const char *const[]){"--limit=node1", "--health-from=controller", urls, NULL});
+    stage_rollout_expect(s, r, 0, STAGE_SAYS("node1/app", "node1/jobs", "2 restarted"));
+    urls = stage_text(s, "--health-url=jobs=http://{address}:%u/healthz,app=http://{address}:%u/healthz",
+                      f->server[0][0]->port[0], f->server[0][1]->port[0]);
+    r = run(f, "roll", (const char *const[]){"--limit=node1", "--health-from=controller", urls, NULL});
+    stage_rollout_expect(s, r, 5, STAGE_SAYS("node1/app: its service does not listen on", "nothing was changed"));
+}
+
 /* One of them alone is as it was before there were several. */
 static void one_of_them_alone_leaves_the_other(struct stage *s)
 {
@@ -123,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(each_service_of_each_node_goes_by_itself),
+        stage_test(each_service_is_asked_at_its_own_place),
         stage_test(one_of_them_alone_leaves_the_other),
     };
 

@@ -26,23 +26,23 @@ static void sleeps_in_each(struct stage *s, const char *const *steps, unsigned n
 
 static void who_sleeps_with_a_node_on_its_way_out_goes_on(struct stage *s)
 {
-    static const char *const steps[] = {"check", "look", "claim", "stage", "floor", "drain", "quiet", "down"};
-
-    sleeps_in_each(s, steps, 8, stage_server_variant(s, "v2"));
-}
-
-static void who_sleeps_with_a_node_out_goes_on(struct stage *s)
-{
-    static const char *const steps[] = {"empty", "silent", "job", "handover", "verify", "health"};
+    static const char *const steps[] = {"check", "claim", "stage", "drain", "quiet", "down"};
 
     sleeps_in_each(s, steps, 6, stage_server_variant(s, "v2"));
 }
 
+static void who_sleeps_with_a_node_out_goes_on(struct stage *s)
+{
+    static const char *const steps[] = {"empty", "silent", "job", "handover", "health"};
+
+    sleeps_in_each(s, steps, 5, stage_server_variant(s, "v2"));
+}
+
 static void who_sleeps_with_a_node_on_its_way_back_goes_on(struct stage *s)
 {
-    static const char *const steps[] = {"back", "seen", "bake", "unclaim"};
+    static const char *const steps[] = {"back", "bake", "unclaim"};
 
-    sleeps_in_each(s, steps, 4, NULL);
+    sleeps_in_each(s, steps, 3, NULL);
 }
 
 int main(void)

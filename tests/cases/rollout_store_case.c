@@ -1,8 +1,6 @@
 /* rollout_store_case.c - a journal that cannot be written: before the first effect it is a clear error and nothing is
  * changed; in mid-rollout nothing new begins, what is in motion goes back or is finished, and no node is left out. */
-#include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -11,49 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "small_disk.h"
 #include "tests/stage/test.h"
 #include "tests/stage/witness.h"
 
 #define RUN_LIMIT_MS 60000
 #define HOLD_MS      300 /* once released */
-
-/* ---- a disk of the test's own */
-
-static void take_off(void *path)
-{
-    (void)umount2(path, MNT_DETACH);
-}
-
-/* A folder that is a file system of so many kB, in a mount namespace of this process and its children. Where we may not
- * mount, the test is skipped. */
-static const char *small_disk(struct stage *s, unsigned kb)
-{
-    static bool apart;
-    const char *dir = stage_mkdir(s, "disk");
-
-    if (!apart && (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)) {
-        (void)printf("skipped: a file system of our own needs root: %s\n", strerror(errno));
-        skip();
-    }
-    apart = true;
-    if (mount("tmpfs", dir, "tmpfs", MS_NODEV | MS_NOSUID, stage_text(s, "size=%uk,mode=700", kb)) != 0)
-        stage_fail(s, "cannot mount a tmpfs: %s", strerror(errno));
-    return stage_keep(s, (void *)dir, take_off);
-}
-
-/* All that is left of the disk goes into one file. */
-static void fill(struct stage *s, const char *dir)
-{
-    static const char zeros[4096];
-    int fd = open(stage_text(s, "%s/filler", dir), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-
-    assert_true(fd >= 0);
-    for (size_t size = sizeof zeros; size > 0; size /= 2)
-        while (write(fd, zeros, size) > 0)
-            ;
-    assert_int_equal(errno, ENOSPC);
-    (void)close(fd);
-}
 
 /* ---- before the first effect */
 
@@ -93,17 +54,17 @@ static void a_state_folder_that_cannot_be_used_is_refused_before_anything_is_cha
 
 static void a_full_disk_is_refused_before_anything_is_changed(struct stage *s)
 {
-    const char *disk = small_disk(s, 256);
+    const char *disk = small_disk(s, stage_mkdir(s, "disk"), 256);
     struct stage_fleet *f = stage_fleet(s, 2, 1);
 
-    fill(s, disk);
+    small_disk_fill(s, disk);
     refuses(f, disk, "the disk is full");
-    take_off((void *)disk);
+    small_disk_gone(disk);
 }
 
 static void a_read_only_disk_is_refused_before_anything_is_changed(struct stage *s)
 {
-    const char *disk = small_disk(s, 8192);
+    const char *disk = small_disk(s, stage_mkdir(s, "disk"), 8192);
     struct stage_fleet *f = stage_fleet(s, 2, 1);
     const char *state = stage_text(s, "--state=%s", disk);
     struct stage_rollout *told;
@@ -114,7 +75,7 @@ static void a_read_only_disk_is_refused_before_anything_is_changed(struct stage 
     refuses(f, disk, "Read-only file system");
     told = stage_rollout(s, RUN_LIMIT_MS, (const char *const[]){"history", state, NULL});
     stage_rollout_expect(s, told, 0, STAGE_SAYS("restart of app on 2 nodes; exit code 0")); /* what is there is told */
-    take_off((void *)disk);
+    small_disk_gone(disk);
 }
 
 static void a_journal_that_another_program_locks_is_refused_before_anything_is_changed(struct stage *s)
@@ -189,10 +150,10 @@ static void expect_back(struct midway *m, const char *text)
 
 static void a_disk_that_fills_up_puts_the_node_back(struct stage *s)
 {
-    const char *disk = small_disk(s, 8192);
+    const char *disk = small_disk(s, stage_mkdir(s, "disk"), 8192);
     struct midway m = draining(s, disk);
 
-    fill(s, disk);
+    small_disk_fill(s, disk);
     stage_hold_release(m.hold);
     expect_back(&m, "disk");
     /* Somebody makes room, and the journal goes on. */
@@ -200,26 +161,26 @@ static void a_disk_that_fills_up_puts_the_node_back(struct stage *s)
     stage_rollout_expect(
         s, stage_fleet_run(m.fleet, RUN_LIMIT_MS, (const char *const[]){stage_text(s, "--state=%s", disk), NULL}), 0,
         STAGE_SAYS("3 restarted"));
-    take_off((void *)disk);
+    small_disk_gone(disk);
 }
 
 /* It is down, restarted, and not yet healthy when the disk fills up: it is finished, and nothing else begins. */
 static void a_disk_that_fills_up_behind_the_job_lets_the_node_be_finished(struct stage *s)
 {
-    const char *disk = small_disk(s, 8192);
+    const char *disk = small_disk(s, stage_mkdir(s, "disk"), 8192);
     struct stage_fleet *f = stage_fleet(s, 3, 2);
     struct stage_rollout *r =
         stage_fleet_start(f, (const char *const[]){"--release", stage_server_variant(s, "v2"), "--min-healthy-time=1s",
                                                    stage_text(s, "--state=%s", disk), NULL});
 
     stage_rollout_until(s, r, "node1     health", RUN_LIMIT_MS);
-    fill(s, disk);
+    small_disk_fill(s, disk);
     stage_rollout_end(s, r, RUN_LIMIT_MS);
     stage_rollout_expect(s, r, 1, STAGE_SAYS("the journal cannot be written: ", "1 upgraded", "2 not begun"));
     assert_string_equal(stage_server_version(f->node[0].server), "2");
     assert_true(stage_fleet_all_up(f));
     assert_true(stage_fleet_is_free(f));
-    take_off((void *)disk);
+    small_disk_gone(disk);
 }
 
 /* The same without root: a file may grow to so many bytes and no further (SIGXFSZ would kill who does not expect it).

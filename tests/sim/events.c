@@ -68,7 +68,7 @@ static void lb_forgets(struct sim *s, uint8_t lb)
             judge_nginx_forgets(&s->judge, &s->truth, i);
     for (uint8_t i = 0; i < s->truth.n_upstreams; i++)
         if (s->truth.upstreams[i].lb == lb)
-            s->judge.highest[i] = (struct sim_who){0};
+            judge_fences_lost(&s->judge, &s->truth, i);
     sim_lb_forget(&s->truth, lb);
 }
 
@@ -85,11 +85,24 @@ static bool lasts(enum sim_fault fault)
            fault == SIM_OPERATOR_SHUTS || fault == SIM_OPERATOR_DRAINS;
 }
 
+/* Whom it befalls: any peer, or any of the node's. */
+static uint8_t peer_of(const struct sim *s, const struct story_event *e, uint8_t aimed)
+{
+    uint8_t peers[SIM_PEERS], n = 0;
+
+    for (uint8_t i = 0; i < s->truth.n_peers; i++)
+        if (!e->there || aimed == SIM_NOBODY || s->truth.peers[i].node == aimed)
+            peers[n++] = i;
+    return peers[one_of(e->what, n)];
+}
+
 void event_happens(struct sim *s, uint32_t event, bool over)
 {
     const struct story_event *e = &s->story->events[event];
     struct sim_truth *t = &s->truth;
-    uint8_t node = one_of(e->what, t->n_nodes), lb = one_of(e->what, t->n_lbs), peer = one_of(e->what, t->n_peers);
+    bool there = e->there && s->aimed[event] != SIM_NOBODY;
+    uint8_t node = there ? s->aimed[event] : one_of(e->what, t->n_nodes), lb = one_of(e->what, t->n_lbs);
+    uint8_t peer = peer_of(s, e, s->aimed[event]);
     enum sim_fault fault = (enum sim_fault)e->fault;
 
     if (!over)

@@ -20,6 +20,8 @@ void judge_begin(struct judge *j, const struct sim_truth *t, const struct judge_
 {
     memset(j, 0, sizeof *j);
     j->rules = *rules;
+    for (uint8_t i = 0; i < SIM_UPSTREAMS; i++)
+        j->unfenced_ms[i] = SIM_NEVER;
     for (uint8_t i = 0; i < t->n_peers; i++)
         j->peers[i].asked_ms = j->peers[i].foreign_ms = j->peers[i].foreign_open_ms = j->peers[i].lost_ms = SIM_NEVER;
     for (uint8_t i = 0; i < t->n_nodes; i++) {
@@ -169,6 +171,7 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
 {
     struct judge_peer *p = &j->peers[peer];
     uint8_t node = t->peers[peer].node;
+    bool unfenced;
 
     if (node == SIM_NOBODY) {
         judge_breach(j, "I4", "peer %u is closed and is no node's", peer);
@@ -181,12 +184,15 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
             j->nodes[node].before = t->agents[node].now;
         j->nodes[node].touched = false;
     }
-    if (!claim_names(&t->agents[node].claim, peer) && !forgotten_since(&j->nodes[node]))
+    /* Who was stopped between a decision and its request, while another ended what he had begun and nginx lost the
+     * fences that would refuse him, cannot help it; but he must say so in the end. */
+    unfenced = j->unfenced_ms[t->peers[peer].upstream] >= turn_ms;
+    if (!claim_names(&t->agents[node].claim, peer) && !forgotten_since(&j->nodes[node]) && !unfenced)
         judge_breach(j, "I4", "peer %u of node %u is taken out and no claim at the agent names it", peer, node);
     p->owner = *who;
     p->taken_ms = t->now_ms;
     j->n_owned++;
-    p->forgotten = forgotten_since(&j->nodes[node]);
+    p->forgotten = forgotten_since(&j->nodes[node]) || (unfenced && !claim_names(&t->agents[node].claim, peer));
     if (p->had_fence != who->fence) {
         p->had_fence = who->fence;
         p->had_ms = t->now_ms;
@@ -241,7 +247,9 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
     bool wanted = s->checked.exe == n->before.exe || s->checked.exe == n->origin ||
                   (j->rules.target != 0 && s->checked.exe == j->rules.target);
 
-    if (!node_owned(j, t, node) || (s->confirmed && !n->touched))
+    bool untouched = !n->touched || (n->job_ms >= s->told_ms && n->job_seat != seat); /* as far as it was told */
+
+    if (!node_owned(j, t, node) || (s->confirmed && untouched))
         return;
     if (!checked)
         judge_breach(j, "I3", "node %u is put back after %u good checks in a row%s", node, s->good,
@@ -302,13 +310,16 @@ void judge_always(struct judge *j, const struct sim_truth *t)
 
 /* ---- I2, I5, I6 */
 
-/* An nginx that forgets at a reload was reloaded before the rollout came, while somebody else had the peer down: what
- * its old workers still hold cannot be known any more. */
+/* An nginx whose `active` says nothing of old workers was reloaded before the rollout came, while somebody else had the
+ * peer out: what they still hold, no load balancer tells. That the agent sees no connection at all would tell, but it
+ * would wait for the idle ones that an nginx keeps to each node, so it is asked only where a reload was noticed. */
 static bool reloaded_before(const struct judge *j, const struct sim_truth *t, uint8_t peer)
 {
     const struct sim_lb *lb = &t->lbs[t->upstreams[t->peers[peer].upstream].lb];
+    const struct judge_peer *p = &j->peers[peer];
+    int64_t came_ms = owned(p) ? p->had_ms : j->nodes[t->peers[peer].node].claimed_ms;
 
-    return !lb->exact && !owned(&j->peers[peer]) && lb->reload_ms < j->nodes[t->peers[peer].node].claimed_ms;
+    return !lb->exact && t->peers[peer].closed_ms <= lb->reload_ms && lb->reload_ms < came_ms;
 }
 
 void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_job *job, int64_t turn_ms)
@@ -427,6 +438,12 @@ void judge_nginx_forgets(struct judge *j, const struct sim_truth *t, uint8_t pee
     p->lost_mixed = p->mixed;
     p->lost_was = p->was;
     disown(j, peer);
+}
+
+void judge_fences_lost(struct judge *j, const struct sim_truth *t, uint8_t upstream)
+{
+    j->highest[upstream] = (struct sim_who){0};
+    j->unfenced_ms[upstream] = t->now_ms;
 }
 
 void judge_peer_lost(struct judge *j, const struct sim_truth *t, uint8_t peer)

@@ -70,6 +70,7 @@ struct judge {
     struct judge_node nodes[SIM_NODES];
     struct judge_seat_node seats[JUDGE_SEATS][SIM_NODES];
     struct sim_who highest[SIM_UPSTREAMS], highest_at[SIM_NODES]; /* fences that had an effect; of claims */
+    int64_t unfenced_ms[SIM_UPSTREAMS];                           /* when its nginx last lost its fences */
     uint8_t n_owned;                                              /* peers with an owner */
     char invariant[8];
     char breach[240]; /* "" = none */
@@ -102,6 +103,7 @@ void judge_unclaim_told(struct judge *, uint8_t seat, uint8_t node, bool dropped
 void judge_foreign_gate(struct judge *, const struct sim_truth *, uint8_t peer, enum sim_gate to);
 /* Its nginx is started anew and knows nothing of it. */
 void judge_nginx_forgets(struct judge *, const struct sim_truth *, uint8_t peer);
+void judge_fences_lost(struct judge *, const struct sim_truth *, uint8_t upstream);
 void judge_peer_lost(struct judge *, const struct sim_truth *, uint8_t peer);
 void judge_process_changed(struct judge *, const struct sim_truth *, uint8_t node);
 void judge_agent_forgot(struct judge *, const struct sim_truth *, uint8_t node);

@@ -57,11 +57,13 @@ static struct sim_due take_due(struct sim *s)
 
 /* ---- */
 
-void sim_sent(struct sim *s, uint8_t target)
+void sim_sent(struct sim *s, uint8_t target, uint8_t node)
 {
+    s->faulty = s->faulty || s->story->call_after == target;
     for (uint32_t i = 0; i < s->story->n_events && s->waiting != 0; i++)
         if (s->waiting >> i & 1 && s->story->events[i].after == target && !s->calm) {
             s->waiting &= ~(1u << i);
+            s->aimed[i] = node;
             sim_due(s, s->truth.now_ms + s->story->events[i].at_ms, DUE_EVENT, (uint8_t)i, 0);
         }
 }
@@ -141,6 +143,8 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     s->dice = (struct dice){story->seed ^ UINT64_C(0x5851f42d4c957f2d)};
     s->n_dues = s->next_order = s->n_seats = s->next_process = 0;
     s->calm = false;
+    s->faulty = story->call_after == 0;
+    s->at_peace = story_is_calm(story);
     s->journal = NULL;
     memset(s->fired, 0, sizeof s->fired);
     for (uint32_t i = 0; i < SIM_CALLS; i++)
@@ -149,6 +153,7 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     set_up(s);
     judge_begin(&s->judge, &s->truth, &rules);
     s->waiting = 0;
+    memset(s->aimed, SIM_NOBODY, sizeof s->aimed);
     for (uint32_t i = 0; i < story->n_events; i++)
         if (story->events[i].after != 0)
             s->waiting |= 1u << i;
@@ -225,6 +230,14 @@ static void start(struct sim *s, uint8_t process)
     (void)seat_start(s, &s->story->processes[process]);
 }
 
+/* Whoever looks would take its controller for dead. */
+static void check_claims(struct sim *s)
+{
+    for (uint8_t i = 0; i < s->truth.n_nodes; i++)
+        if (s->truth.agents[i].claim.there && s->truth.agents[i].claim.until_ms < s->truth.now_ms)
+            judge_breach(&s->judge, "goal", "nothing was wrong, and the claim of node %u has run out", i);
+}
+
 static void happen(struct sim *s, const struct sim_due *due)
 {
     switch ((enum sim_due_kind)due->kind) {
@@ -258,6 +271,8 @@ static void happen(struct sim *s, const struct sim_due *due)
         break;
     }
     judge_always(&s->judge, &s->truth);
+    if (s->at_peace)
+        check_claims(s);
     if (s->seen != NULL)
         s->seen(s);
 }
@@ -330,9 +345,9 @@ static void end_goal(struct sim *s)
 {
     int code = s->seats[0].code;
 
-    if (s->judge.breach[0] == '\0' && story_is_calm(s->story) && code != 0 && !(code == 5 && s->refused_rightly))
+    if (s->judge.breach[0] == '\0' && s->at_peace && code != 0 && !(code == 5 && s->refused_rightly))
         judge_breach(&s->judge, "goal", "nothing was wrong, and the exit code is %d", code);
-    for (uint8_t i = 0; i < s->truth.n_nodes && story_is_calm(s->story); i++)
+    for (uint8_t i = 0; i < s->truth.n_nodes && s->at_peace; i++)
         if (s->truth.agents[i].claim.there)
             judge_breach(&s->judge, "goal", "nothing was wrong, and the claim of node %u is still there", i);
 }

@@ -55,7 +55,7 @@ struct sim_told {
     enum job_state job;
     uint32_t connections;
     uint8_t attempt;
-    bool healthy, touched, claim_ours, claim_live;
+    bool healthy, touched, claim_ours, claim_live, claim_gone;
     uint64_t fence;
     struct sim_wish wish;
     enum ask job_of;
@@ -120,10 +120,13 @@ struct sim {
     void (*seen)(const struct sim *); /* after every event; NULL */
     uint32_t n_dues, next_order, n_seats, next_process;
     uint64_t fired[SIM_FAULTS];
-    uint32_t waiting;      /* bits of the story's events that wait for a request */
-    bool calm;             /* the storm is over: no more faults */
-    bool refused_rightly;  /* a plan was not possible from the first */
-    struct store *journal; /* of the machine that controllers run on */
+    uint32_t waiting;            /* bits of the story's events that wait for a request */
+    uint8_t aimed[STORY_EVENTS]; /* the node that such a request was for; SIM_NOBODY = no one node's */
+    bool faulty;                 /* calls meet faults */
+    bool at_peace;               /* nothing in the story could keep a rollout from its goal */
+    bool calm;                   /* the storm is over: no more faults */
+    bool refused_rightly;        /* a plan was not possible from the first */
+    struct store *journal;       /* of the machine that controllers run on */
     struct sim_due dues[SIM_DUES];
     struct sim_call calls[SIM_CALLS];
     struct sim_seat seats[SIM_SEATS];
@@ -131,7 +134,8 @@ struct sim {
 
 void sim_due(struct sim *, int64_t ms, enum sim_due_kind, uint8_t a, uint32_t b);
 void sim_due_sink(struct sim *, uint32_t i); /* its place in the heap is found again */
-void sim_sent(struct sim *, uint8_t target); /* what waits for such a request is due */
+/* What waits for such a request is due; node SIM_NOBODY: it is for no one node. */
+void sim_sent(struct sim *, uint8_t target, uint8_t node);
 void sim_fired(struct sim *, enum sim_fault);
 void sim_note(struct sim *, enum traced, int64_t a, int64_t b, int64_t c, int64_t d);
 

@@ -118,15 +118,18 @@ static void draw_events(struct story *s, struct dice *d)
                                     SIM_PEER_FAILS,    SIM_PEER_FAILS,   SIM_OPERATOR_SHUTS, SIM_OPERATOR_DRAINS,
                                     SIM_OPERATOR_OPENS};
     uint32_t length_ms = 2000 + 3000u * s->nodes;
+    uint8_t few[2] = {kinds[dice_below(d, sizeof kinds)], kinds[dice_below(d, sizeof kinds)]};
+    bool swarm = dice_one_in(d, 3); /* the same again and again, instead of a little of all */
 
     s->n_events = dice_one_in(d, 2) ? 0 : dice_in(d, 1, STORY_EVENTS / 2) * dice_in(d, 1, 2);
     for (uint32_t i = 0; i < s->n_events; i++) {
         s->events[i] = (struct story_event){.at_ms = dice_below(d, length_ms),
                                             .for_ms = dice_one_in(d, 3) ? 60000 : dice_in(d, 100, 9000),
-                                            .fault = kinds[dice_below(d, sizeof kinds)],
+                                            .fault = swarm ? few[i % 2] : kinds[dice_below(d, sizeof kinds)],
                                             .what = (uint8_t)dice_below(d, 256)};
         if (dice_one_in(d, 2)) {
             s->events[i].after = draw_target(d);
+            s->events[i].there = dice_one_in(d, 2);
             s->events[i].at_ms = dice_below(d, 2500);
         }
     }
@@ -182,21 +185,39 @@ static void draw_processes(struct story *s, struct dice *d)
     }
 }
 
+/* One controller that nobody kills, and jobs that do as they are told. */
+static void make_smooth(struct story *s)
+{
+    s->n_processes = 1;
+    s->processes[0] = (struct story_process){.rollout = 1};
+    s->pause_after = 0;
+    s->frail_in = 0;
+    memset(s->fate, 0, sizeof s->fate);
+    memset(s->undo_fate, 0, sizeof s->undo_fate);
+    memset(s->flap_ms, 0, sizeof s->flap_ms);
+}
+
 /* Two things that do little alone. */
 static void draw_pair(struct story *s, struct dice *d)
 {
     static const struct {
         uint8_t target, fault, after, event;
-        uint16_t within_ms;
+        uint16_t from_ms, to_ms;
+        uint8_t also;   /* at the same time */
+        bool elsewhere; /* it befalls anybody */
     } pairs[] = {
-        {ASK_DRAIN, SIM_HUNG_REQUEST, ASK_DRAIN, SIM_OPERATOR_SHUTS, 800},
-        {ASK_DRAIN, SIM_HUNG_REQUEST, ASK_DRAIN, SIM_PEER_FAILS, 800},
-        {ASK_JOB, SIM_HUNG_REQUEST, ASK_JOB, SIM_OPERATOR_OPENS, 800},
-        {ASK_JOB, SIM_HUNG_REQUEST, ASK_JOB, SIM_LB_FORGETS, 800},
-        {ASK_HEALTH, SIM_LATE, ASK_DOWN, SIM_LB_FORGETS, 60},
-        {ASK_HEALTH, SIM_LATE, ASK_DOWN, SIM_OPERATOR_OPENS, 60},
-        {64 + ACT_RENEW, SIM_LATE, ASK_BACK, SIM_LB_RELOADS, 60},
-        {ASK_HEALTH, SIM_LATE, ASK_DRAIN, SIM_LB_RELOADS, 400},
+        {ASK_DRAIN, SIM_HUNG_REQUEST, ASK_DRAIN, SIM_OPERATOR_SHUTS, 0, 800, 0, true},
+        {ASK_DRAIN, SIM_HUNG_REQUEST, ASK_DRAIN, SIM_PEER_FAILS, 0, 800, 0, true},
+        {ASK_CLAIM, SIM_REFUSED, ASK_CLAIM, SIM_PEER_FAILS, 0, 800, 0, true},
+        {ASK_JOB, SIM_HUNG_REQUEST, ASK_JOB, SIM_OPERATOR_OPENS, 0, 800, 0, false},
+        {ASK_JOB, SIM_HUNG_REQUEST, ASK_JOB, SIM_LB_FORGETS, 0, 800, 0, false},
+        {ASK_HEALTH, SIM_LATE, ASK_DOWN, SIM_LB_FORGETS, 0, 60, 0, false},
+        {ASK_HEALTH, SIM_LATE, ASK_DOWN, SIM_OPERATOR_OPENS, 0, 60, 0, false},
+        {64 + ACT_RENEW, SIM_LATE, ASK_BACK, SIM_LB_RELOADS, 0, 60, 0, false},
+        {ASK_HEALTH, SIM_LATE, ASK_DRAIN, SIM_LB_RELOADS, 0, 400, 0, false},
+        {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_DRAINS, 20, 400, 0, false},
+        {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_OPENS, 1000, 1600, SIM_LB_DIES, false},
+        {64 + ACT_HOLD, SIM_LATE, ASK_JOB_END, SIM_LB_FORGETS, 0, 100, 0, false},
     };
     uint32_t i = dice_below(d, sizeof pairs / sizeof pairs[0]);
 
@@ -205,16 +226,36 @@ static void draw_pair(struct story *s, struct dice *d)
         s->hold_ms = 3000;
         s->drain_ms = 8000;
     }
-
+    if (pairs[i].also != 0) {
+        s->lbs = 2;
+        s->ports = 1;
+        s->request_ms = 3000; /* its answer comes when the other's is old */
+    }
+    if (pairs[i].target == 64 + ACT_HOLD) { /* healthy while that is on its way */
+        s->threshold = 1;
+        s->min_healthy_ms = 0;
+        for (uint8_t k = 0; k < s->nodes; k++)
+            s->gets_healthy_ms[k] = (uint16_t)dice_in(d, 800, 1500);
+    }
     s->call_target = pairs[i].target;
     s->call_faults = (uint8_t)(1u << pairs[i].fault);
-    s->call_fault_in = (uint16_t)dice_in(d, 1, 3);
+    s->call_fault_in = (uint16_t)(pairs[i].target == 64 + ACT_HOLD ? 1 : dice_in(d, 1, 3));
+    s->call_after = pairs[i].target == ASK_STATUS ? pairs[i].after : 0;
     s->n_events = 1;
     s->events[0] = (struct story_event){.after = pairs[i].after,
-                                        .at_ms = dice_below(d, pairs[i].within_ms),
+                                        .at_ms = dice_in(d, pairs[i].from_ms, pairs[i].to_ms),
                                         .for_ms = 60000,
                                         .fault = pairs[i].event,
-                                        .what = (uint8_t)dice_below(d, 4)};
+                                        .what = (uint8_t)dice_below(d, 4),
+                                        .there = !pairs[i].elsewhere};
+    if (pairs[i].also != 0) {
+        s->events[0].what = 1;
+        s->events[s->n_events] = s->events[0];
+        s->events[s->n_events].at_ms++;
+        s->events[s->n_events++].fault = pairs[i].also;
+    }
+    if (dice_one_in(d, 2)) /* and nothing beside it */
+        make_smooth(s);
 }
 
 /* An operator was there before: a peer is closed from the first. */
@@ -229,8 +270,74 @@ static void draw_before(struct story *s, struct dice *d)
                                         .what = (uint8_t)dice_below(d, 4)};
 }
 
-static void make_calm(struct story *s)
+/* What drained before us is as it was again, whoever ends what one began that is killed: the same once more, or a
+ * repair. */
+static void draw_drained_and_killed(struct story *s, struct dice *d)
 {
+    draw_before(s, d);
+    make_smooth(s);
+    s->call_fault_in = 0;
+    s->n_events = 1;
+    s->at_target = 0;
+    s->events[0].fault = SIM_OPERATOR_DRAINS;
+    s->events[0].what = 0; /* the first node's */
+    s->processes[0].start_ms = 1500;
+    s->processes[0].crash_at = dice_in(d, 20, 90);
+    s->n_processes = 2;
+    s->processes[1] = (struct story_process){.act = dice_one_in(d, 2) ? STORY_REPAIR : STORY_ROLL,
+                                             .start_ms = dice_below(d, 3000),
+                                             .empty_disk = dice_one_in(d, 2)};
+    s->processes[1].rollout = s->processes[1].act == STORY_REPAIR ? 2 : 1;
+}
+
+/* One that stands still for so long that another takes over, and then wakes up. */
+static void draw_sleeper(struct story *s, struct dice *d)
+{
+    make_smooth(s);
+    s->processes[0].start_ms = 100;
+    s->processes[0].pause_at = dice_in(d, 20, 60u * s->nodes + 20);
+    s->processes[0].pause_ms = s->ttl_ms + dice_in(d, 5000, 40000);
+    s->n_processes = 2;
+    s->processes[1] = (struct story_process){.act = dice_one_in(d, 2) ? STORY_REPAIR : STORY_ROLL,
+                                             .overlaps = true,
+                                             .start_ms = dice_in(d, 2000, s->ttl_ms + 5000)};
+    s->processes[1].rollout = s->processes[1].act == STORY_REPAIR ? 2 : 1;
+    if (dice_one_in(d, 2)) { /* and nginx forgets who was there, */
+        s->n_events = 1;
+        s->events[0] = (struct story_event){.at_ms = s->ttl_ms + dice_in(d, 3000, 20000), .fault = SIM_LB_FORGETS};
+    } else if (dice_one_in(d, 2)) { /* or its agent says nothing when it wakes up */
+        s->n_events = 1;
+        s->events[0] = (struct story_event){.at_ms = s->processes[0].pause_ms + dice_below(d, 2500),
+                                            .for_ms = 60000,
+                                            .fault = SIM_AGENT_DIES,
+                                            .what = (uint8_t)dice_below(d, 2)};
+    }
+}
+
+/* While a node waits for the floor, somebody else takes it out himself, or drains it. */
+static void draw_floor_and_operator(struct story *s, struct dice *d)
+{
+    make_smooth(s);
+    s->call_fault_in = 0;
+    s->nodes = 3;
+    s->lbs = s->upstreams_per_lb = s->ports = 1;
+    s->foreign = s->backups = s->at_target = 0;
+    s->max_unavailable = 1;
+    s->max_unavailable_percent = false;
+    s->n_events = 2;
+    s->events[0] = (struct story_event){
+        .after = ASK_CLAIM, .for_ms = 4000, .fault = SIM_OPERATOR_SHUTS, .what = (uint8_t)dice_in(d, 1, 2)};
+    s->events[1] = (struct story_event){.after = ASK_CLAIM,
+                                        .at_ms = dice_in(d, 200, 2500),
+                                        .for_ms = 60000,
+                                        .fault = dice_one_in(d, 2) ? SIM_OPERATOR_SHUTS : SIM_OPERATOR_DRAINS,
+                                        .there = true};
+}
+
+static void make_calm(struct story *s, struct dice *d)
+{
+    bool slow = dice_one_in(d, 4); /* a drain that outlasts a claim */
+
     s->call_fault_in = s->frail_in = 0;
     s->on_inconclusive = s->pause_after = 0;
     s->serves_badly = false;
@@ -243,7 +350,8 @@ static void make_calm(struct story *s)
     memset(s->flap_ms, 0, sizeof s->flap_ms);
     for (uint8_t i = 0; i < s->nodes; i++)
         s->gets_healthy_ms[i] = s->gets_healthy_ms[i] > 1000 ? 1000 : s->gets_healthy_ms[i];
-    s->hold_ms = s->hold_ms > 600 ? 600 : s->hold_ms;
+    s->hold_ms = slow ? 5000 : s->hold_ms > 600 ? 600 : s->hold_ms;
+    s->ttl_ms = slow ? 3000 : s->ttl_ms;
     s->drain_ms = 8000;
     s->poll_ms = 250;
     s->healthy_ms = 20000;
@@ -262,20 +370,27 @@ void story_draw(struct story *s, uint64_t seed)
     draw_fates(s, &d);
     draw_events(s, &d);
     draw_processes(s, &d);
-    if (dice_one_in(&d, 10))
+    if (dice_one_in(&d, 4))
         draw_pair(s, &d);
     if (dice_one_in(&d, 10))
         draw_before(s, &d);
+    if (dice_one_in(&d, 14))
+        draw_drained_and_killed(s, &d);
+    if (dice_one_in(&d, 20))
+        draw_sleeper(s, &d);
+    if (dice_one_in(&d, 30))
+        draw_floor_and_operator(s, &d);
     if (dice_one_in(&d, 8))
-        make_calm(s);
+        make_calm(s, &d);
 }
 
 bool story_is_calm(const struct story *s)
 {
     bool calm = s->call_fault_in == 0 && s->on_inconclusive == 0 && s->pause_after == 0 && s->processes[0].wish == 0 &&
-                s->frail_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 600 && s->sticky_in == 0 &&
-                s->drain_ms >= 8000 && !s->serves_badly && s->traffic > 0 && s->processes[0].crash_at == 0 &&
-                s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0;
+                s->frail_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 5000 &&
+                s->sticky_in == 0 && s->drain_ms >= 8000 && !s->serves_badly && s->traffic > 0 &&
+                s->processes[0].crash_at == 0 && s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 &&
+                s->processes[0].signal_ms == 0;
 
     for (uint8_t i = 0; i < s->nodes; i++)
         calm = calm && s->fate[i] == SIM_FATE_GOOD && s->flap_ms[i] == 0 && s->gets_healthy_ms[i] <= 1000;
@@ -307,8 +422,9 @@ void story_print(const struct story *s, FILE *f)
         (void)fprintf(f, " %u/%u", s->fate[i], s->undo_fate[i]);
     (void)fputc('\n', f);
     for (uint32_t i = 0; i < s->n_events; i++)
-        (void)fprintf(f, "event at %u ms after %u for %u ms of %u: %s\n", s->events[i].at_ms, s->events[i].after,
-                      s->events[i].for_ms, s->events[i].what, sim_fault_words[s->events[i].fault]);
+        (void)fprintf(f, "event at %u ms after %u%s for %u ms of %u: %s\n", s->events[i].at_ms, s->events[i].after,
+                      s->events[i].there ? " (there)" : "", s->events[i].for_ms, s->events[i].what,
+                      sim_fault_words[s->events[i].fault]);
     for (uint32_t i = 0; i < s->n_processes; i++) {
         const struct story_process *p = &s->processes[i];
 

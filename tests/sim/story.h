@@ -24,7 +24,8 @@ struct story_event {
     uint8_t after;   /* what is sent first (story_target); 0 = nothing */
     uint32_t for_ms; /* how long it lasts */
     uint8_t fault;   /* enum sim_fault */
-    uint8_t what;    /* node, lb or peer; taken modulo how many there are */
+    uint8_t what;    /* node, lb or peer; taken modulo how many there are ... */
+    bool there;      /* ... of those of the node that `after` is sent for */
 };
 
 struct story_process {
@@ -66,6 +67,7 @@ struct story {
     uint8_t sticky_in;      /* one in so many drains meets a sticky request; 0 = none */
     uint16_t call_fault_in; /* one in so many calls meets a fault; 0 = none */
     uint8_t call_target;    /* only these requests (story_target); 0 = all */
+    uint8_t call_after;     /* ... and only once such a request was sent; 0 = from the first */
     uint8_t call_faults;    /* bits of enum sim_fault: which of the calls' faults */
     uint8_t fate[SIM_NODES], undo_fate[SIM_NODES];
     uint16_t gets_healthy_ms[SIM_NODES], flap_ms[SIM_NODES];

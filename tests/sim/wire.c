@@ -118,8 +118,8 @@ static enum sim_fault draw_fault(struct sim *s, const struct action *a)
     uint8_t target = s->story->call_target;
     uint32_t fault;
 
-    if (s->calm || s->story->call_fault_in == 0 || (target != 0 && target != story_target(a->kind, a->ask)) ||
-        !dice_one_in(&s->dice, s->story->call_fault_in))
+    if (s->calm || !s->faulty || s->story->call_fault_in == 0 ||
+        (target != 0 && target != story_target(a->kind, a->ask)) || !dice_one_in(&s->dice, s->story->call_fault_in))
         return SIM_FAULT_NONE;
     fault = dice_below(&s->dice, SIM_CALL_FAULTS);
     while ((s->story->call_faults >> fault & 1) == 0)
@@ -207,7 +207,8 @@ static void seat_send(struct world *world, const struct action *a)
     c = &s->calls[index];
     sim_note(s, TRACE_SENT, seat->index, name_of(a), place_of(seat, a), (int64_t)a->mask);
     check_durable(seat, a);
-    sim_sent(s, story_target(a->kind, a->ask));
+    sim_sent(s, story_target(a->kind, a->ask),
+             a->kind == ACT_READ_LB || a->kind == ACT_LEASE ? SIM_NOBODY : seat->node_of[a->node]);
     tell_judge(seat, a);
     c->used = true;
     c->ready = false;
@@ -450,6 +451,7 @@ static enum sim_reply post_job(struct sim *s, struct sim_call *c)
 
     if (reply == SIM_OK)
         tell_job(&c->told, job);
+    c->told.claim_gone = reply == SIM_FENCED && (!a->claim.there || a->claim.until_ms <= s->truth.now_ms);
     if (new_job) {
         enum sim_fate fate = sim_job_fate(a, &asked);
 
@@ -706,6 +708,7 @@ static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in
     memset(a, 0, offsetof(struct answer, text));
     a->kind = told->kind;
     a->ok_mask = told->ok_mask;
+    a->claim_gone = told->claim_gone;
     memcpy(a->text, text, strlen(text) + 1);
     if (told->kind != ANS_OK)
         return;

@@ -55,8 +55,9 @@ static struct stage_agent *prepare(struct stage *s, const char *node, bool plain
     a->state_dir = stage_mkdir(s, stage_text(s, "agent-%s-state", node));
     a->conf_path =
         stage_write(s, stage_text(s, "agent-%s.conf", node),
-                    stage_text(s, "[agent]\nnode = %s\nlisten = 127.0.0.1:%u\nstate = %s\n%s%s\n[service app]\n%s",
-                               node, a->port, a->state_dir, tls_lines(a), agent_keys, service));
+                    stage_text(s, "[agent]\nnode = %s\nlisten = 127.0.0.1:%u\nstate = %s\n%s%s\n[service app]\n%s%s",
+                               node, a->port, a->state_dir, tls_lines(a), agent_keys,
+                               strstr(service, "sign-key") != NULL ? "" : "require-signature = off\n", service));
     return a;
 }
 

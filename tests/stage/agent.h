@@ -19,7 +19,8 @@ struct stage_agent {
     struct stage_proc *helper; /* the helper half then */
 };
 
-/* extra: lines put at the end of the config (they fall into [service app]); NULL: none. */
+/* extra: lines put at the end of the config (they fall into [service app]); NULL: none. Releases need no signature,
+ * unless a sign-key is among them. */
 struct stage_agent *stage_agent_start(struct stage *s, const char *node, struct stage_server *server, bool plain,
                                       const char *extra);
 /* Its halves as two processes of their own. agent_keys: lines of the section [agent]. */

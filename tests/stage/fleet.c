@@ -22,9 +22,11 @@ static void start_lbs(struct stage_fleet *f)
 
     for (unsigned i = 0; i < f->n_nodes; i++)
         peers[i] = stage_text(f->stage, "%s fail_timeout=1s", f->node[i].server->peer);
-    for (unsigned i = 0; i < f->n_lbs; i++)
+    for (unsigned i = 0; i < f->n_lbs; i++) {
         f->lb[i] = stage_nginx_start(f->stage, stage_text(f->stage, "lb%u", i + 1),
                                      &(struct stage_nginx_conf){.upstreams = upstreams});
+        f->api[i] = f->lb[i]->api;
+    }
 }
 
 const char *stage_fleet_hosts(struct stage_fleet *f, const char *vars)
@@ -33,7 +35,7 @@ const char *stage_fleet_hosts(struct stage_fleet *f, const char *vars)
     const char *text = "[lb]\n";
 
     for (unsigned i = 0; i < f->n_lbs; i++)
-        text = stage_text(s, "%s%s rollout_api=%s\n", text, f->lb[i]->name, f->lb[i]->api);
+        text = stage_text(s, "%s%s rollout_api=%s\n", text, f->lb[i]->name, f->api[i]);
     text = stage_text(s, "%s\n[web]\n", text);
     for (unsigned i = 0; i < f->n_nodes; i++)
         text = stage_text(s, "%s%s ansible_host=127.0.0.1 rollout_agent=https://{host}:%u\n", text, f->node[i].name,

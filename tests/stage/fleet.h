@@ -25,6 +25,7 @@ struct stage_fleet {
     unsigned n_nodes, n_lbs;
     struct stage_node node[STAGE_NODES_MAX];
     struct stage_nginx *lb[STAGE_LBS_MAX];
+    const char *api[STAGE_LBS_MAX];     /* as the hosts file names it: that nginx's, unless plus.h is in front of it */
     const struct stage_tls *controller; /* its certificate */
     const char *hosts;                  /* path of the hosts file */
 };

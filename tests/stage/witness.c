@@ -35,13 +35,23 @@ unsigned stage_fleet_same_pids(struct stage_fleet *f, const struct stage_pids *t
 
 /* ---- claims and leases */
 
-json_t *stage_fleet_claim(struct stage_fleet *f, unsigned node)
+static json_t *status_member(struct stage_fleet *f, unsigned node, const char *member)
 {
     struct stage_answer *a = stage_agent_http(f->node[node].agent, "GET", "/v1/services/app", NULL);
 
     if (a->status != 200)
         stage_fail(f->stage, "the agent of %s answered %d: %s%s", f->node[node].name, a->status, a->error, a->body);
-    return stage_json(f->stage, a->json, "claim");
+    return stage_json(f->stage, a->json, member);
+}
+
+json_t *stage_fleet_claim(struct stage_fleet *f, unsigned node)
+{
+    return status_member(f, node, "claim");
+}
+
+json_t *stage_fleet_vote(struct stage_fleet *f, unsigned node)
+{
+    return status_member(f, node, "lock");
 }
 
 static struct stage_answer *get_upstream(struct stage_fleet *f, unsigned lb)
@@ -62,7 +72,7 @@ json_t *stage_fleet_lease(struct stage_fleet *f, unsigned lb)
 bool stage_fleet_is_free(struct stage_fleet *f)
 {
     for (unsigned i = 0; i < f->n_nodes; i++)
-        if (!json_is_null(stage_fleet_claim(f, i)))
+        if (!json_is_null(stage_fleet_claim(f, i)) || !json_is_null(stage_fleet_vote(f, i)))
             return false;
     for (unsigned i = 0; i < f->n_lbs; i++)
         if (stage_json_int(f->stage, stage_fleet_lease(f, i), "ttl") != 0)
@@ -75,9 +85,8 @@ static bool has_lapsed(void *ctx)
     struct stage_fleet *f = ctx;
 
     for (unsigned i = 0; i < f->n_nodes; i++) {
-        const json_t *left = stage_json_find(stage_fleet_claim(f, i), "left");
-
-        if (left != NULL && json_integer_value(left) != 0)
+        if (json_integer_value(stage_json_find(stage_fleet_claim(f, i), "left")) != 0 ||
+            json_integer_value(stage_json_find(stage_fleet_vote(f, i), "left")) != 0)
             return false;
     }
     for (unsigned i = 0; i < f->n_lbs; i++)

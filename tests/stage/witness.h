@@ -16,9 +16,10 @@ unsigned stage_fleet_same_pids(struct stage_fleet *f, const struct stage_pids *t
 
 /* ---- claims and leases */
 json_t *stage_fleet_claim(struct stage_fleet *f, unsigned node);       /* null: none */
+json_t *stage_fleet_vote(struct stage_fleet *f, unsigned node);        /* its agent's `lock`; null: none */
 json_t *stage_fleet_lease(struct stage_fleet *f, unsigned lb);         /* member `rollout` of its `app` */
-bool stage_fleet_is_free(struct stage_fleet *f);                       /* no claim, no living lease */
-void stage_fleet_wait_lapse(struct stage_fleet *f, uint32_t limit_ms); /* until claims and leases have run out */
+bool stage_fleet_is_free(struct stage_fleet *f);                       /* no claim, no vote, no living lease */
+void stage_fleet_wait_lapse(struct stage_fleet *f, uint32_t limit_ms); /* until claims, votes and leases have run out */
 void stage_fleet_wait_state(struct stage_fleet *f, unsigned lb, unsigned node, const char *state, uint32_t limit_ms);
 /* All that a rollout could change, as one text to compare: pids, peers, claims, leases. */
 const char *stage_fleet_picture(struct stage_fleet *f);

@@ -34,6 +34,10 @@ static void a_good_file_is_read_with_its_defaults(void **state)
     assert_int_equal(config.services[0].ready_timeout_ms, 90000);
     assert_int_equal(config.services[0].health_timeout_ms, 2000);
     assert_int_equal(config.services[0].signal, SIGUSR2);
+    assert_true(config.services[0].require_signature);
+    assert_int_equal(config.services[0].sign_keys.count, 0);
+    assert_int_equal(config.services[0].kind, KIND_BINARY);
+    assert_int_equal(config.services[0].keep, 3);
     assert_int_equal(config.services[0].version.addr_size, 0);
     assert_string_equal(config.services[1].health.host, "[::1]:81");
     assert_string_equal(config.services[1].health.path, "/");
@@ -115,6 +119,13 @@ static void an_error_names_file_line_and_what_to_do(void **state)
         {AGENT "max-release = 0\n", "f:4: max-release"},
         {AGENT "max-release = 9999999999g\n", "f:4: max-release"},
         {AGENT, "f: there is no [service NAME]"},
+        {AGENT SERVICE "require-signature = yes\n", "f:8: require-signature: \"yes\" is neither on nor off"},
+        {AGENT SERVICE "sign-key = release.pub\n", "f:8: sign-key: neither an absolute path nor a key"},
+        {AGENT SERVICE "sign-key = /1\nsign-key = /2\nsign-key = /3\nsign-key = /4\nsign-key = /5\n",
+         "f:12: sign-key: more"},
+        {AGENT SERVICE "kind = elf\n", "f:8: kind: \"elf\" is none of binary, script, any"},
+        {AGENT SERVICE "keep = 1\n", "f:8: keep: \"1\" is no number from 2 to 100"},
+        {AGENT SERVICE "keep = 1e1\n", "f:8: keep:"},
         {AGENT "tls-cert = /c\n" SERVICE, "f: [agent]: tls-cert, tls-key and tls-ca"},
         {AGENT "allow = x\n" SERVICE, "f: [agent]: allow needs TLS"},
         {AGENT "tls-cert = /c\ntls-key = /k\ntls-ca = /a\n" SERVICE, "f: [agent]: with TLS, allow"},

@@ -104,6 +104,7 @@ static void who_listens_is_found_on_its_address_and_on_no_other(void **state)
 static void a_child_that_holds_the_socket_too_is_a_worker_until_it_is_alone(void **state)
 {
     struct find_list before;
+    char exe[PATH_MAX];
     struct hash_cache hashes = {0};
     struct service_config config;
     struct err err = {""};
@@ -120,6 +121,11 @@ static void a_child_that_holds_the_socket_too_is_a_worker_until_it_is_alone(void
     if (child == 0)
         for (;;)
             (void)pause();
+    if (!ident_exe((uint32_t)child, exe, NULL) || strcmp(exe, config.executable) != 0) { /* below valgrind */
+        (void)kill(child, SIGKILL);
+        (void)waitpid(child, NULL, 0);
+        skip();
+    }
     assert_true(find_main(&config, NULL, &hashes, &ident, &err));
     assert_int_equal(ident.pid, getpid());
     assert_true(find_main(&config, &before, &hashes, &ident, &err)); /* as a successor it is seen */

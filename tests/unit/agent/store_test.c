@@ -20,6 +20,7 @@
 
 struct place {
     char dir[64], path[192];
+    int store;
 };
 
 static int make_place(void **state)
@@ -28,7 +29,10 @@ static int make_place(void **state)
 
     strcpy(place->dir, "/tmp/store_test.XXXXXX");
     *state = place;
-    return mkdtemp(place->dir) == NULL ? -1 : 0;
+    if (mkdtemp(place->dir) == NULL)
+        return -1;
+    place->store = open(place->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return place->store < 0;
 }
 
 static int drop_place(void **state)
@@ -36,6 +40,7 @@ static int drop_place(void **state)
     struct place *place = *state;
     char command[128];
 
+    (void)close(place->store);
     (void)snprintf(command, sizeof command, "rm -r %s", place->dir);
     int rc = system(command);
     free(place);
@@ -56,19 +61,30 @@ static void write_text(const char *path, const char *text, mode_t mode)
     (void)close(fd);
 }
 
+static void assert_text(const char *path, const char *wanted)
+{
+    struct err err = {""};
+    char text[16];
+
+    assert_true(file_read_small(path, text, sizeof text, &err));
+    assert_string_equal(text, wanted);
+}
+
 static enum code upload(struct place *place, const char *hex, const char *text, uint64_t max_bytes, struct err *err)
 {
-    struct release_upload *up = release_begin(place->dir, hex, max_bytes, err);
+    struct release_upload *up = release_begin(place->store, hex, max_bytes, err);
+    struct exe_look look;
     uint64_t size_bytes;
     enum code code;
 
     assert_non_null(up);
     code = release_add(up, text, strlen(text), err);
-    if (code != CODE_JOB_OK) {
-        release_abandon(&up);
-        return code;
-    }
-    return release_end(&up, &size_bytes, err);
+    if (code == CODE_JOB_OK)
+        code = release_check(up, &look, err);
+    if (code == CODE_JOB_OK)
+        return release_end(&up, &size_bytes, err);
+    release_abandon(&up);
+    return code;
 }
 
 static void a_release_is_kept_only_under_its_own_hash(void **state)
@@ -79,30 +95,107 @@ static void a_release_is_kept_only_under_its_own_hash(void **state)
     json_t *list;
 
     assert_int_equal(upload(place, ABC, "abd", 100, &err), CODE_HASH_MISMATCH);
-    assert_int_equal(upload(place, ABC, "", 100, &err), CODE_BAD_REQUEST);
+    assert_int_equal(upload(place, ABC, "", 100, &err), CODE_EMPTY_RELEASE);
     assert_int_equal(upload(place, ABC, "abc", 2, &err), CODE_TOO_LARGE);
-    assert_false(release_exists(place->dir, ABC, NULL));
-    list = release_list(place->dir);
+    assert_false(release_exists(place->store, ABC, NULL));
+    list = release_list(place->store);
     assert_int_equal(json_array_size(list), 0);
     json_decref(list);
 
     assert_int_equal(upload(place, ABC, "abc", 3, &err), CODE_JOB_OK);
-    assert_true(release_exists(place->dir, ABC, &size_bytes));
+    assert_true(release_exists(place->store, ABC, &size_bytes));
     assert_int_equal(size_bytes, 3);
-    write_text(at(place, ".upload-dead"), "half", 0600);
-    release_sweep(place->dir);
-    assert_int_not_equal(access(at(place, ".upload-dead"), F_OK), 0);
-    list = release_list(place->dir);
+    list = release_list(place->store);
     assert_int_equal(json_array_size(list), 1);
     json_decref(list);
+}
+
+#define OTHER "cb8379ac2098aa165029e3938a51da0bcecfc008fd6795f401178647f96c5b34" /* of "def" */
+
+static void what_a_dead_agent_left_half_done_is_swept_away(void **state)
+{
+    struct place *place = *state;
+    struct err err = {""};
+    char text[MINISIGN_FILE_MAX];
+
+    assert_int_equal(upload(place, ABC, "abc", 3, &err), CODE_JOB_OK);
+    assert_int_equal(release_put_signature(place->store, ABC, "signature", 9, &err), CODE_JOB_OK);
+    assert_int_equal(release_put_signature(place->store, OTHER, "of nothing", 10, &err), CODE_JOB_OK);
+    write_text(at(place, ".upload-dead"), "half", 0600);
+    release_sweep(place->store);
+    assert_int_not_equal(access(at(place, ".upload-dead"), F_OK), 0);
+    assert_int_equal(release_signature(place->store, ABC, text), 9);
+    assert_int_equal(release_signature(place->store, OTHER, text), 0);
+    assert_true(release_exists(place->store, ABC, NULL));
+}
+
+/* Planted where the agent would read or write: what it leads to is neither read nor written. */
+static void a_link_in_the_store_is_not_followed(void **state)
+{
+    struct place *place = *state;
+    struct hash_cache hashes = {0};
+    struct err err = {""};
+    char text[MINISIGN_FILE_MAX];
+
+    write_text(at(place, "elsewhere"), "abc", 0600);
+    assert_int_equal(symlink("elsewhere", at(place, ABC)), 0);
+    assert_int_equal(symlink("elsewhere", at(place, ABC ".minisig")), 0);
+    assert_false(release_exists(place->store, ABC, NULL));
+    assert_false(release_is_whole(place->store, ABC, &hashes));
+    assert_int_equal(release_open(place->store, ABC, &err), -1);
+    assert_non_null(strstr(err.text, "it is a link"));
+    assert_int_equal(release_signature(place->store, ABC, text), 0);
+    assert_int_equal(upload(place, ABC, "abc", 3, &err), CODE_JOB_OK);
+    assert_int_equal(release_put_signature(place->store, ABC, "new", 3, &err), CODE_JOB_OK);
+    assert_text(at(place, "elsewhere"), "abc");
+    assert_true(release_is_whole(place->store, ABC, &hashes));
+}
+
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
+static const char *hex_of(int digit)
+{
+    static char hex[SHA256_DIGITS + 1];
+
+    memset(hex, digit, SHA256_DIGITS);
+    return hex;
+}
+
+static void old_releases_go_but_none_that_is_needed(void **state)
+{
+    struct place *place = *state;
+    const char *needed[] = {NULL, "", ZEROS};
+
+    for (int c = '0'; c <= '5'; c++) {
+        const struct timespec times[2] = {{.tv_sec = 1000 + c}, {.tv_sec = 1000 + c}};
+        char signature[SHA256_DIGITS + 9];
+        write_text(at(place, hex_of(c)), "x", 0600);
+        assert_int_equal(utimensat(AT_FDCWD, place->path, times, 0), 0);
+        (void)snprintf(signature, sizeof signature, "%s.minisig", hex_of(c));
+        write_text(at(place, signature), "x", 0600);
+    }
+    release_prune(place->store, 3, needed, 3);
+    for (int c = '0'; c <= '5'; c++) {
+        char signature[SHA256_DIGITS + 9];
+        bool stays = c == '0' || c >= '3';
+        (void)snprintf(signature, sizeof signature, "%s.minisig", hex_of(c));
+        if (release_exists(place->store, hex_of(c), NULL) != stays ||
+            (access(at(place, signature), F_OK) == 0) != stays)
+            fail_msg("%c", c);
+    }
+}
+
+static struct install what(struct place *place, const char *executable)
+{
+    return (struct install){.executable = executable, .store = place->store, .hex = ABC, .any_kind = true};
 }
 
 static void an_install_keeps_mode_and_link_and_replaces_the_file_whole(void **state)
 {
     struct place *place = *state;
     struct err err = {""};
-    char exe[192], link[192], text[16];
-    uint8_t sha256[SHA256_BYTES];
+    char exe[192], link[192];
+    struct install install = what(place, link);
     struct stat st;
     bool swapped;
 
@@ -111,36 +204,62 @@ static void an_install_keeps_mode_and_link_and_replaces_the_file_whole(void **st
     write_text(exe, "old", 0750);
     assert_int_equal(symlink("exe", link), 0);
     write_text(at(place, ABC), "abc", 0600);
-    (void)sha256_parse(ABC, sha256);
-    assert_true(install_put(link, place->path, sha256, &swapped, &err));
+    assert_true(install_put(&install, &swapped, &err));
     assert_true(swapped);
-    assert_true(file_read_small(exe, text, sizeof text, &err));
-    assert_string_equal(text, "abc");
+    assert_text(exe, "abc");
+    assert_text(at(place, ".exe.rollout-old"), "old");
     assert_int_equal(lstat(link, &st), 0);
     assert_true(S_ISLNK(st.st_mode));
     assert_int_equal(stat(exe, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0750);
+    install_sweep(link);
+    assert_int_not_equal(access(at(place, ".exe.rollout-old"), F_OK), 0);
+}
+
+/* The second name first, since it needs no space; the store where that is not what it should be. */
+static void the_old_file_comes_back_without_a_copy_or_from_the_store(void **state)
+{
+    struct place *place = *state;
+    struct err err = {""};
+    char exe[192];
+    struct install install = what(place, exe);
+    struct stat before, after;
+    bool swapped;
+
+    (void)snprintf(exe, sizeof exe, "%s/exe", place->dir);
+    write_text(exe, "def", 0750);
+    write_text(at(place, OTHER), "def", 0600);
+    write_text(at(place, ABC), "abc", 0600);
+    assert_int_equal(stat(exe, &before), 0);
+    assert_true(install_put(&install, &swapped, &err));
+    assert_true(install_back(exe, place->store, OTHER, &err));
+    assert_int_equal(stat(exe, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_text(exe, "def");
+    assert_true(install_put(&install, &swapped, &err));
+    write_text(at(place, ".exe.rollout-old"), "evil", 0755);
+    assert_true(install_back(exe, place->store, OTHER, &err));
+    assert_text(exe, "def");
 }
 
 static void a_file_that_is_not_what_its_name_says_is_never_installed(void **state)
 {
     struct place *place = *state;
     struct err err = {""};
-    char exe[192], text[16];
-    uint8_t sha256[SHA256_BYTES];
+    char exe[192];
+    struct install install = what(place, exe);
     bool swapped;
 
     (void)snprintf(exe, sizeof exe, "%s/exe", place->dir);
     write_text(exe, "old", 0755);
     write_text(at(place, ABC), "evil", 0600);
-    (void)sha256_parse(ABC, sha256);
-    assert_false(install_put(exe, place->path, sha256, &swapped, &err));
+    assert_false(install_put(&install, &swapped, &err));
     assert_false(swapped);
     assert_non_null(strstr(err.text, "hash"));
-    assert_true(file_read_small(exe, text, sizeof text, &err));
-    assert_string_equal(text, "old");
+    assert_text(exe, "old");
     assert_int_not_equal(access(at(place, ".exe.rollout-new"), F_OK), 0);
-    assert_false(install_put(at(place, "none"), exe, sha256, &swapped, &err));
+    install.executable = at(place, "none");
+    assert_false(install_put(&install, &swapped, &err));
 }
 
 static void jobs_come_back_from_the_disk_as_they_were(void **state)
@@ -227,6 +346,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_release_is_kept_only_under_its_own_hash, make_place, drop_place),
+        cmocka_unit_test_setup_teardown(what_a_dead_agent_left_half_done_is_swept_away, make_place, drop_place),
+        cmocka_unit_test_setup_teardown(a_link_in_the_store_is_not_followed, make_place, drop_place),
+        cmocka_unit_test_setup_teardown(old_releases_go_but_none_that_is_needed, make_place, drop_place),
+        cmocka_unit_test_setup_teardown(the_old_file_comes_back_without_a_copy_or_from_the_store, make_place,
+                                        drop_place),
         cmocka_unit_test_setup_teardown(an_install_keeps_mode_and_link_and_replaces_the_file_whole, make_place,
                                         drop_place),
         cmocka_unit_test_setup_teardown(a_file_that_is_not_what_its_name_says_is_never_installed, make_place,

@@ -113,15 +113,17 @@ static void what_is_appended_belongs_to_the_list(void **state)
 /* A member that there was no memory for: a list without it would say something else. */
 static void a_member_that_is_not_there_ends_the_program(void **state)
 {
+    json_t *list = json_array();
     int status = 0;
     pid_t child = fork();
 
     (void)state;
     if (child == 0) {
         (void)signal(SIGABRT, SIG_DFL);
-        json_append(json_array(), NULL);
+        json_append(list, NULL);
         _exit(0);
     }
+    json_decref(list);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGABRT);

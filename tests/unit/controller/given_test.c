@@ -3,12 +3,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "controller/given.h"
+#include "controller/pattern.h"
 
 static const char HOSTS[] = "[lb]\n"
                             "lb[1:2] rollout_api=https://{host}:8443/api rollout_lb_auth_file=secrets/lb\n"
@@ -31,6 +33,23 @@ static struct fleet *parsed(const char *path, const char *text)
     return f;
 }
 
+/* Who was limited out is there, since it has a vote, but is not rolled. */
+static void assert_who_is_rolled(const struct fleet *f, const char *limit, const char *names)
+{
+    char *pattern = given_limit(f, limit), text[256] = "";
+    struct err err = {""};
+    uint32_t *nodes;
+    size_t n;
+
+    if (!pattern_match(f, pattern, &nodes, &n, &err))
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < n; i++)
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s ", f->hosts[nodes[i]].name);
+    assert_string_equal(text, names);
+    free(nodes);
+    free(pattern);
+}
+
 /* Every host that was asked for, with all that our keys set for it; no word of anybody else's. */
 static void a_hosts_file_comes_back_with_our_keys_alone(void **state)
 {
@@ -41,9 +60,12 @@ static void a_hosts_file_comes_back_with_our_keys_alone(void **state)
     (void)state;
     assert_null(strstr(text, "hunter"));
     after = parsed("the journal's", text);
-    assert_int_equal(after->n_hosts, 4);
+    assert_int_equal(after->n_hosts, 5);
     assert_int_equal(after->n_lbs, 2);
-    assert_int_equal(fleet_find_host(after, "web1"), -1);
+    assert_who_is_rolled(after, NULL, "web3 web2 ");
+    assert_who_is_rolled(after, "web2", "web2 ");
+    assert_who_is_rolled(after, "web1,web3", "web3 ");
+    assert_who_is_rolled(after, "web1:web3", "web3 ");
     for (uint32_t i = 0; i < after->n_hosts; i++) {
         const struct fleet_host *a = &after->hosts[i], *b = &before->hosts[fleet_find_host(before, a->name)];
 

@@ -11,11 +11,12 @@
 static void golden(const char *name, const char *text)
 {
     static char want[GOLDEN_MAX];
+    const char *mode = getenv("GOLDEN");
     char path[256];
     FILE *f;
 
     (void)snprintf(path, sizeof path, "tests/unit/controller/golden/%s", name);
-    if (getenv("GOLDEN") != NULL && strcmp(getenv("GOLDEN"), "write") == 0) {
+    if (mode != NULL && strcmp(mode, "write") == 0) {
         f = fopen(path, "we");
         assert_non_null(f);
         (void)fputs(text, f);

@@ -13,6 +13,7 @@
 #include "controller/fleet.h"
 #include "controller/health.h"
 #include "controller/options.h"
+#include "controller/options_health.h"
 #include "controller/plan_make.h"
 #include "controller/world_net.h"
 #include "small_plan.h"
@@ -132,12 +133,62 @@ static void an_url_is_needed_where_the_controller_asks(void **state)
         if (good != (CHOICES[i].says == NULL) || (!good && strstr(err.text, CHOICES[i].says) == NULL))
             fail_msg("row %zu: %s", i, err.text);
         if (good)
-            url = options_health_url(&o, fleet, 1);
+            url = options_health_url(&o, fleet, 1, NULL);
         if (url == NULL || CHOICES[i].url == NULL)
             assert_ptr_equal(url, CHOICES[i].url);
         else
             assert_string_equal(url, CHOICES[i].url);
         free(url);
+        fleet_free(&fleet);
+        options_free(&o);
+    }
+}
+
+static void each_service_has_an_url_of_its_own(void **state)
+{
+#define TWO "app=http://{host}/a,b=c,jobs=https://{address}:81/"
+    static const struct {
+        const char *service, *url, *app, *jobs, *says; /* of web2; NULL: refused */
+    } rows[] = {
+        {"app,jobs", TWO, "http://web2/a,b=c", "https://10.0.0.2:81/", NULL},
+        {"jobs", TWO, NULL, "https://10.0.0.2:81/", NULL},
+        {"app", "app=http://{host}/", "http://web2/", NULL, NULL},
+        {"app,jobs", "http://{host}/", NULL, NULL,
+         "the health URL of web1/jobs: it is also that of web1/app; name one "},
+        {"app,jobs", "app=http://{host}/", NULL, NULL, "the health URL of web1/jobs: there is none"},
+        {"app,jobs", "jobs=http://{host}/", NULL, NULL, "the health URL of web1/app: there is none"},
+        {"app,jobs", "app=http://{host}/,jobs=http://x/", NULL, NULL,
+         "the health URL of web2/jobs: it is also that of web1/jobs; write {host}"},
+        {"app,jobs", "app=http://{host}/,jobs=ftp://{host}/", NULL, NULL, "the health URL of web1/jobs: there is none"},
+        {"app", "app=ftp://{host}/", NULL, NULL, "is no URL that begins with https:// or http://"},
+    };
+    static const char hosts[] = "web1 ansible_host=10.0.0.1\nweb2 ansible_host=10.0.0.2\n";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char service[64], flag[128],
+            *argv[] = {"rollout", "--hosts=h", service, "--health-from=controller", flag, NULL};
+        char *env[] = {"HOME=/", NULL};
+        const uint32_t nodes[2] = {0, 1};
+        struct options o;
+        struct err err = {""};
+        struct fleet *fleet;
+        bool good;
+
+        (void)snprintf(service, sizeof service, "--service=%s", rows[i].service);
+        (void)snprintf(flag, sizeof flag, "--health-url=%s", rows[i].url);
+        assert_true(fleet_parse("h", hosts, strlen(hosts), &fleet, &err));
+        good = options_parse(5, argv, env, &o, &err) && options_merge_fleet(&o, fleet, nodes, 2, &err);
+        if (good != (rows[i].says == NULL) || (!good && strstr(err.text, rows[i].says) == NULL))
+            fail_msg("row %zu: %s", i, err.text);
+        for (int k = 0; good && k < 2; k++) {
+            char *url = options_health_url(&o, fleet, 1, k == 0 ? "app" : "jobs");
+            const char *wanted = k == 0 ? rows[i].app : rows[i].jobs;
+
+            if (wanted != NULL && (url == NULL || strcmp(url, wanted) != 0))
+                fail_msg("row %zu: %s", i, url);
+            free(url);
+        }
         fleet_free(&fleet);
         options_free(&o);
     }
@@ -337,6 +388,7 @@ int main(void)
         cmocka_unit_test(status_and_body_both_count),
         cmocka_unit_test(what_is_not_the_default_is_told_to_the_agent),
         cmocka_unit_test(an_url_is_needed_where_the_controller_asks),
+        cmocka_unit_test(each_service_has_an_url_of_its_own),
         cmocka_unit_test(what_is_asked_must_be_the_nodes_own_service),
         cmocka_unit_test(the_agent_says_before_and_after_who_answers),
         cmocka_unit_test(what_is_not_wanted_is_told),

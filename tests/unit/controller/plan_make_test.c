@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "common/sha256.h"
 #include "controller/plan_make.h"
 #include "controller/plan_resume.h"
 
@@ -182,6 +183,51 @@ static void agent_too_old(struct scene *s)
 static void agent_cannot_upgrade(struct scene *s)
 {
     s->nodes[1].root.n_features = 2;
+}
+/* Node b takes signed releases only, and has had one of sequence 4. */
+static void signed_only(struct scene *s)
+{
+    s->options.release = "app-2";
+    s->request.signature.arch = "x86_64";
+    s->nodes[1].status.signing_required = true;
+    s->nodes[1].status.sequence = 4;
+}
+static void signed_with(struct scene *s, const char *app, uint64_t sequence, uint8_t first)
+{
+    struct label *label = &s->request.signature.label;
+    uint8_t sha256[SHA256_BYTES] = {first};
+
+    signed_only(s);
+    s->request.signature.there = true;
+    (void)snprintf(label->app, sizeof label->app, "%s", app);
+    sha256_hex(sha256, label->sha256);
+    label->sequence = sequence;
+}
+static void signed_well(struct scene *s)
+{
+    signed_with(s, "jobs,app", 4, 'B');
+}
+static void signed_for_another_file(struct scene *s)
+{
+    signed_with(s, "app", 5, 'C');
+}
+static void signed_for_another_service(struct scene *s)
+{
+    signed_with(s, "apps", 5, 'B');
+}
+static void signed_before(struct scene *s)
+{
+    signed_with(s, "app", 3, 'B');
+}
+static void unsigned_but_there_already(struct scene *s)
+{
+    signed_only(s);
+    s->nodes[1].status.ident.sha256[0] = 'B';
+}
+static void unsigned_and_restarted(struct scene *s)
+{
+    signed_only(s);
+    s->request.has_release = false;
 }
 static void nothing_runs(struct scene *s)
 {
@@ -383,6 +429,15 @@ static const struct {
     {agent_of_another_name, NULL, 5, "b: the agent there calls itself z; correct the hosts file or its `node =`"},
     {agent_too_old, NULL, 5, "b: its agent speaks version 0 of the contract, this rollout 1; upgrade the older"},
     {agent_cannot_upgrade, NULL, 5, "b: its agent (rollout-agent 0.1.0) cannot do upgrade; upgrade the agent"},
+    {signed_only, NULL, 5,
+     "b takes signed releases only, and there is no signature beside it; sign it: minisign -Sm app-2 -t \"app:app "
+     "version:TEXT sequence:5 arch:x86_64 sha256:42000000"},
+    {signed_well, NULL, 0, NULL},
+    {signed_for_another_file, NULL, 5, "b takes signed releases only, and its signature is of another file; sign it:"},
+    {signed_for_another_service, NULL, 5, "b takes signed releases only, and its signature is for another service"},
+    {signed_before, NULL, 5, "b takes signed releases only, and a later one has been installed, by the sequence of"},
+    {unsigned_but_there_already, NULL, 0, NULL},
+    {unsigned_and_restarted, NULL, 0, NULL},
     {nothing_runs, NULL, 5, "b: no process of service app runs there; start it first"},
     {another_file_and_no_release, NULL, 5, "b: the installed executable of service app is not the one that runs, so"},
     {another_file_is_installed, NULL, 0, NULL},
@@ -402,7 +457,10 @@ static const struct {
     {leased, NULL, 6, "upstream app at lb2: held by rollout r0 (bob@ci), 12 s left"},
     {claimed_by_another_of_our_id, NULL, 6, "b: claimed by rollout r1 (bob@ci), 20 s left"},
     {leased_by_another_of_our_id, NULL, 6, "upstream app at lb2: held by rollout r1 (bob@ci), 12 s left"},
-    {no_lease_member, NULL, 5, "upstream app at lb2 has no lease: this nginx does not run "},
+    {no_lease_member, NULL, 5,
+     "load balancer lb2 has no lease (NGINX Plus), so a majority of the agents of all hosts must give this rollout "
+     "their "
+     "votes, and 0 of 4 can: a: its agent (rollout-agent 0.1.0) cannot do lock; upgrade the agent"},
     {no_peer, NULL, 5,
      "b: no load balancer has a peer at an address that its service listens on, such as 10.9.9.9:80; name it by "
      "rollout_peer="},

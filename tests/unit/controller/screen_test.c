@@ -159,12 +159,14 @@ static void one_that_is_out(void **state)
 
 static void text_from_elsewhere_moves_no_cursor(void **state)
 {
+    /* escape, carriage return, a byte that is no UTF-8, U+202E that turns the direction round */
+    static const char text_of[] = {'a', '\033', '[', '2', 'J', 'b', '\r', 'c', '\xff', '\xe2', '\x80', '\xae', '\0'};
     char *text;
     size_t n;
     FILE *f = open_memstream(&text, &n);
 
     (void)state;
-    (void)cells_put(f, "a\033[2Jb\rc\xff\xe2\x80\xae", 80, true);
+    (void)cells_put(f, text_of, 80, true);
     (void)fclose(f);
     assert_string_equal(text, "a?[2Jb?c??");
     free(text);

@@ -14,7 +14,7 @@
 struct fake {
     const char *order[3]; /* of `app` */
     int n_lists, n_patches, n_puts, status;
-    bool broken_list, hang;
+    bool broken_list, hang, slow_list;
     char log[8192]; /* "METHOD PATH BODY;" */
     char head[8192];
     const char *agent_says;
@@ -22,8 +22,11 @@ struct fake {
 
 static void list_answer(const struct fake *f, struct tiny_answer *a)
 {
+    const struct timespec moment = {.tv_nsec = 20 * 1000 * 1000};
     size_t n = 0;
 
+    if (f->slow_list)
+        (void)nanosleep(&moment, NULL);
     if (f->broken_list) {
         snprintf(a->body, sizeof a->body, "{\"app\":");
         return;
@@ -64,6 +67,7 @@ static void answer(void *ctx, const struct tiny_request *q, struct tiny_answer *
         snprintf(a->body, sizeof a->body, "{\"generation\":3,\"load_timestamp\":\"x\"}");
     } else {
         f->n_puts += strcmp(q->method, "PUT") == 0;
+        a->status = f->status;
         snprintf(a->body, sizeof a->body, "%s", f->agent_says);
     }
 }
@@ -83,7 +87,7 @@ static int open_all(void **state)
 
     for (int i = 0; i < 2; i++) {
         f->lbs[i] = (struct fake){.order = {"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"}, .status = 200};
-        f->agents[i] = (struct fake){.agent_says = "{}"};
+        f->agents[i] = (struct fake){.agent_says = "{}", .status = 200};
         f->servers[i] = tiny_start(answer, &f->lbs[i]);
         f->servers[i + 2] = tiny_start(answer, &f->agents[i]);
         lb_ports[i] = f->servers[i]->port;
@@ -168,6 +172,54 @@ static void a_drain_reaches_every_peer_with_the_lease(void **state)
     assert_int_equal(in.answer.ok_mask, 1);
     assert_int_equal(f->lbs[0].n_lists, 1); /* young enough */
     assert_int_equal(f->lbs[0].n_patches, 3);
+}
+
+/* The lock was confirmed for so long only (NGINX Plus): who waited for a list, or slept, must ask again. */
+static void a_patch_that_had_to_wait_beyond_its_time_is_not_sent(void **state)
+{
+    struct fix *f = *state;
+    struct action a = ask(ASK_DRAIN, 7);
+    struct input in;
+
+    a.within_ms = 1;
+    f->lbs[0].slow_list = f->lbs[1].slow_list = true;
+    in = do_it(f, a);
+    assert_int_equal(in.answer.kind, ANS_TIMEOUT);
+    assert_int_equal(in.answer.ok_mask, 0);
+    assert_non_null(strstr(in.answer.text, "not sent"));
+    assert_int_equal(f->lbs[0].n_patches + f->lbs[1].n_patches, 0);
+    a.within_ms = 60000;
+    in = do_it(f, a);
+    assert_int_equal(in.answer.kind, ANS_OK);
+    assert_int_equal(f->lbs[0].n_patches + f->lbs[1].n_patches, 3);
+}
+
+static void a_vote_is_put_and_given_back_at_its_voter(void **state)
+{
+    struct fix *f = *state;
+    struct plan_voter voters[] = {
+        {.host = "web1", .service = "app", .agent = f->sp.nodes[0].agent, .address = "127.0.0.1"},
+        {.host = "web2", .service = "a p", .agent = f->sp.nodes[1].agent, .address = "127.0.0.1"}};
+    struct input in;
+
+    f->sp.plan.voters = voters;
+    f->sp.plan.n_voters = 2;
+    in = do_it(f, (struct action){.kind = ACT_LOCK, .voter = 1, .ttl_ms = 30500});
+    assert_int_equal(in.kind, IN_LOCK);
+    assert_int_equal(in.voter, 1);
+    assert_int_equal(in.answer.kind, ANS_OK);
+    assert_string_equal(f->agents[1].log,
+                        "PUT /v1/services/a%20p/lock "
+                        "{\"rollout\":\"r-1\",\"fence\":7,\"ttl\":31,\"holder\":\"ann@ci-7 pid 4711\"};");
+    f->agents[0].status = 409;
+    f->agents[0].agent_says = "{\"error\":{\"code\":\"claim_held\",\"text\":\"rollout r-2 of bob\"}}";
+    in = do_it(f, (struct action){.kind = ACT_LOCK, .voter = 0, .ttl_ms = 30500});
+    assert_int_equal(in.answer.kind, ANS_FENCED);
+    assert_non_null(strstr(in.answer.text, "agent of web1: claim_held: rollout r-2 of bob"));
+    f->agents[0].status = 200;
+    in = do_it(f, (struct action){.kind = ACT_LOCK, .voter = 0});
+    assert_int_equal(in.answer.kind, ANS_OK);
+    assert_non_null(strstr(f->agents[0].log, "DELETE /v1/services/app/lock?rollout=r-1&fence=7 ;"));
 }
 
 static void going_back_restores_what_was(void **state)
@@ -334,6 +386,8 @@ int main(void)
         T(a_read_shows_the_plans_rows_once),
         T(a_broken_list_is_no_snapshot),
         T(a_drain_reaches_every_peer_with_the_lease),
+        T(a_patch_that_had_to_wait_beyond_its_time_is_not_sent),
+        T(a_vote_is_put_and_given_back_at_its_voter),
         T(going_back_restores_what_was),
         T(the_load_balancer_that_failed_is_named_and_the_others_count),
         T(a_server_hit_by_mistake_is_put_back_and_the_next_try_is_right),

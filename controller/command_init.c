@@ -1,0 +1,98 @@
+/* init and hosts - for the first hour: a hosts file from what is there, and who is in one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "common/mem.h"
+#include "inventory.h"
+#include "pattern.h"
+#include "signals.h"
+
+/* The load balancers of --lb alone, named lb1, lb2, ... */
+static bool make_fleet(struct session *s, const struct options *o, struct err *err)
+{
+    char *text;
+    size_t n;
+    FILE *f = mem_must(open_memstream(&text, &n));
+    bool good;
+
+    for (uint32_t i = 0; i < o->lb.count; i++)
+        (void)fprintf(f, "lb%u rollout_api=%s\n", i + 1, o->lb.items[i]);
+    if (fclose(f) != 0)
+        abort(); /* out of memory */
+    good = fleet_parse("--lb", text, n, &s->fleet, err);
+    free(text);
+    return good;
+}
+
+static bool open_lbs(struct session *s, struct options *o, struct err *err)
+{
+    memset(s, 0, sizeof *s);
+    s->options = o;
+    o->service = "-"; /* of no node */
+    if (!make_fleet(s, o, err))
+        return false;
+    s->calls = calls_open(o->connect_timeout_ms, err);
+    return s->calls != NULL && survey_set_profiles(s->calls, s->fleet, o, err);
+}
+
+static int write_inventory(const struct session *s)
+{
+    unsigned nodes = inventory_write(stdout, s->fleet, s->survey);
+    int code = 0;
+
+    (void)fflush(stdout);
+    for (uint32_t i = 0; i < s->survey->n_lbs; i++) {
+        const struct survey_lb *lb = &s->survey->lbs[i];
+
+        if (lb->good)
+            continue;
+        (void)fprintf(stderr, "rollout: %s: %s\n", s->fleet->hosts[lb->host].name, lb->text);
+        code = EXIT_UNREACHABLE;
+    }
+    if (code == 0 && nodes == 0) {
+        (void)fputs("rollout: no upstream has a peer: each needs a `zone`, or nginx does not show it\n", stderr);
+        code = EXIT_REFUSED;
+    }
+    return code;
+}
+
+int command_init(struct options *o)
+{
+    struct session s;
+    struct err err = {.text = ""};
+    int code;
+
+    if (o->lb.count == 0) {
+        (void)err_set(&err, "init reads load balancers: give --lb https://HOST:PORT/api, once for each");
+        return command_bad(EXIT_USAGE, &err);
+    }
+    if (!open_lbs(&s, o, &err))
+        code = command_bad(EXIT_CONFIG, &err);
+    else if (!session_survey(&s))
+        code = 128 + signals_seen(NULL);
+    else
+        code = write_inventory(&s);
+    session_close(&s);
+    return code;
+}
+
+int command_hosts(struct options *o)
+{
+    struct fleet *fleet = NULL;
+    struct err err = {.text = ""};
+    uint32_t *nodes = NULL;
+    size_t n = 0;
+    int code = 0;
+
+    if (o->hosts == NULL)
+        (void)err_set(&err, "no hosts file: give --hosts FILE or set ROLLOUT_HOSTS");
+    if (o->hosts == NULL || !fleet_load(o->hosts, &fleet, &err) || !pattern_match(fleet, o->limit, &nodes, &n, &err))
+        code = command_bad(EXIT_CONFIG, &err);
+    for (size_t i = 0; i < n; i++)
+        (void)puts(fleet->hosts[nodes[i]].name);
+    free(nodes);
+    if (fleet != NULL)
+        fleet_free(&fleet);
+    return code;
+}

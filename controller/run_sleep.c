@@ -1,0 +1,51 @@
+/* run_sleep.c - a controller that stood still for longer than its leases last: somebody may have taken it for dead, and
+ * ended what it began. So it changes nothing about a node at a load balancer before the node's agent has taken its
+ * claim once more: one that has lost its fences would take a change from anybody. What a turn yields meanwhile is asked
+ * for again a moment later; where the claim is another's by now, it is answered as that one's load balancers would. */
+#include <string.h>
+
+#include "run_state.h"
+
+static bool changes_lb(const struct action *a)
+{
+    return a->kind == ACT_HOLD ||
+           (a->kind == ACT_ASK && (a->ask == ASK_DRAIN || a->ask == ASK_DOWN || a->ask == ASK_BACK));
+}
+
+void sleep_time(struct run *r, const struct plan *p, uint32_t elapsed_ms)
+{
+    for (uint32_t i = 0; i < r->n_begun && elapsed_ms >= p->lease_ttl_ms; i++)
+        state_extra(r, state_begun(r)[i])->unsure = true;
+}
+
+void sleep_claimed(struct run *r, const struct plan *p, uint16_t node)
+{
+    struct run_extra *x = state_extra(r, node);
+
+    if (x->claim_ms < p->lease_ttl_ms) /* it was asked for behind that */
+        x->unsure = false;
+}
+
+void sleep_hold_back(struct run *r, const struct plan *p, struct turn *t)
+{
+    struct answer instead = {.kind = r->stop == RUN_STOP_HELD ? ANS_FENCED : ANS_TIMEOUT,
+                             .text = "we stood still for longer than our claims last, and put this one again first"};
+    size_t i = 0;
+
+    while (i < t->n_actions) {
+        struct action a = t->actions[i];
+
+        if (!changes_lb(&a) || !run_extra(r, a.node)->unsure) {
+            i++;
+            continue;
+        }
+        memmove(&t->actions[i], &t->actions[i + 1], (--t->n_actions - i) * sizeof *t->actions);
+        if (a.kind == ACT_HOLD) {
+            state_extra(r, a.node)->holding = false;
+        } else {
+            struct move m = node_answer(state_node(r, a.node), p, &instead);
+
+            state_move(r, p, a.node, &m, t);
+        }
+    }
+}
