@@ -417,7 +417,7 @@ static bool arrive(struct scene *c, uint8_t i, uint8_t k)
 {
     struct sim *s = c->sim;
     struct sim_call *call = &s->calls[i];
-    uint8_t gates[SIM_PEERS];
+    uint8_t gates[SIM_PEERS] = {0};
 
     for (uint8_t p = 0; p < s->truth.n_peers; p++)
         gates[p] = s->truth.peers[p].gate;
