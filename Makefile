@@ -89,7 +89,7 @@ $(B)/tests/sweep/%.so: tests/sweep/%.c tests/sweep/%.h
 	$(CC) -std=gnu11 -O2 -g -fPIC -shared $(WARN) -D_GNU_SOURCE -I. -o $@ $<
 
 # ---- the controller's object code against a simulated fleet: memory and clock are the story's (tests/sim/arena.h)
-SIM_WRAP := malloc calloc realloc reallocarray strdup vasprintf free clock_gettime
+SIM_WRAP := malloc calloc realloc reallocarray strdup vasprintf free clock_gettime plan_pack
 SIM_LDFLAGS = $(ALL_LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,$(SIM_WRAP))
 SIM_LINK    = $(SIM_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(TEST_LIBS)
 SIM_LIBS := $(O)/tests/sim.a $(O)/controller.a $(O)/common.a

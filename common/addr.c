@@ -97,7 +97,9 @@ bool addr_key(const char *text, char key[ADDR_KEY_SIZE])
         return snprintf(key, ADDR_KEY_SIZE, "%s", text) < ADDR_KEY_SIZE;
     if (!addr_parse(text, &addr, NULL))
         return false;
-    if (to_number(addr.host, &number) && inet_ntop(AF_INET6, &number, digits, sizeof digits) != NULL)
+    if (addr.host[0] != '\0' && addr.host[strspn(addr.host, "0123456789.")] == '\0') /* as inet_ntop would write it */
+        (void)snprintf(key, ADDR_KEY_SIZE, "[::ffff:%s]:%u", addr.host, addr.port);
+    else if (to_number(addr.host, &number) && inet_ntop(AF_INET6, &number, digits, sizeof digits) != NULL)
         (void)snprintf(key, ADDR_KEY_SIZE, "[%s]:%u", digits, addr.port);
     else
         (void)snprintf(key, ADDR_KEY_SIZE, "%s:%u", addr.host, addr.port);

@@ -65,11 +65,6 @@ void node_hurry(struct node *n)
         n->next_ask_ms = 0;
 }
 
-bool node_in_motion(const struct node *n)
-{
-    return n->step != STEP_WAIT && n->step != STEP_DONE && n->step != STEP_OUT;
-}
-
 void node_init(struct node *n, uint16_t id, const struct plan *p)
 {
     const struct plan_node *pn = &p->nodes[id];

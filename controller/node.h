@@ -144,12 +144,22 @@ struct move node_grace_over(struct node *, const struct plan *);
 /* Its outstanding question, which would begin something, was never sent: it turns round at once. */
 struct move node_withhold(struct node *, const struct plan *);
 
-/* What its agent refused for want of a claim is asked again at once: it has one, but not for long where its ttl is short
- * and the way there slow. */
+/* What its agent refused for want of a claim is asked again at once: it has one, but not for long where its ttl is
+ * short and the way there slow. */
 void node_hurry(struct node *);
 
+/* node_due() may have something to do. */
+static inline bool node_is_due(const struct node *n)
+{
+    return n->left_ms == 0 || n->next_ask_ms == 0;
+}
+
 /* Begun and neither DONE nor OUT. */
-bool node_in_motion(const struct node *);
+static inline bool node_in_motion(const struct node *n)
+{
+    return n->step != STEP_WAIT && n->step != STEP_DONE && n->step != STEP_OUT;
+}
+
 /* The action that its step asks for. */
 struct action node_action(const struct node *, const struct plan *);
 /* The executable that the rollout wants there: the release, for a restart what ran before, and `goal` in reverse. */

@@ -246,15 +246,27 @@ static void pass_time(struct run *r, const struct plan *p, uint32_t elapsed_ms)
     sleep_time(r, p, elapsed_ms);
 }
 
+/* state_move() has something to count of it, whether or not it moves. */
+static bool is_uncounted(const struct node *n)
+{
+    return n->failed || n->step == STEP_OUT;
+}
+
 static void take_due(struct run *r, const struct plan *p, struct turn *t)
 {
     uint32_t i = 0;
 
     while (i < r->n_begun) {
         uint16_t id = state_begun(r)[i];
-        struct move m = node_due(state_node(r, id), p);
+        const struct node *n = run_node(r, id);
         uint32_t before = r->n_begun;
+        struct move m;
 
+        if (!node_is_due(n) && !is_uncounted(n)) {
+            i++;
+            continue;
+        }
+        m = node_due(state_node(r, id), p);
         if (m.moved) /* a limit is over */
             look_tell_last(r, p, id, m.from, m.text);
         state_move(r, p, id, &m, t);
@@ -313,10 +325,13 @@ static bool turns_round(const struct run *r, const struct plan *p)
 static void turn_round(struct run *r, const struct plan *p, struct turn *t)
 {
     for (uint32_t i = 0; i < r->n_nodes; i++) {
+        const struct node *n = run_node(r, i);
         struct move m;
 
-        if (r->reversing && run_node(r, i)->reverse)
+        if (r->reversing && n->reverse)
             continue; /* the stop was the first half's */
+        if ((!node_in_motion(n) || n->stopping) && !is_uncounted(n))
+            continue;
         m = node_stop(state_node(r, i), p);
         state_move(r, p, (uint16_t)i, &m, t);
     }

@@ -267,8 +267,6 @@ static bool look_ready(struct run *r, const struct plan *p, uint16_t id, const s
 {
     struct run_extra *x = state_extra(r, id);
 
-    if (!x->looks)
-        return false;
     if (failed != NULL) {
         if (failed->kind == IN_LOOK ? id != failed->node
                                     : !node_at_lb(p, id, failed->lb) || waits_alone(r, p, id, failed->lb))
@@ -300,9 +298,14 @@ void look_answer_ready(struct run *r, const struct plan *p, const struct input *
         uint16_t id = state_begun(r)[i];
         uint32_t before = r->n_begun;
         bool effect = look_first(run_node(r, id), false);
-        struct answer a = {0};
+        struct answer a;
         struct move m;
 
+        if (!run_extra(r, id)->looks) {
+            i++;
+            continue;
+        }
+        memset(&a, 0, sizeof a);
         if (!look_ready(r, p, id, failed, &a)) {
             i++;
             continue;

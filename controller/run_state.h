@@ -4,18 +4,28 @@
 
 #include "run.h"
 
-struct run_lb *state_lb(struct run *, uint32_t);
-struct run_lease *state_lease(struct run *, uint32_t);
-struct run_lease *state_vote(struct run *, uint32_t);
-struct seen_upstream *state_upstream(struct run *, uint32_t);
-struct seen_peer *state_peer(struct run *, uint32_t);
-struct node *state_node(struct run *, uint32_t);
-struct run_extra *state_extra(struct run *, uint32_t);
-struct run_watch *state_watch(struct run *, uint32_t);
-const struct run_watch *run_watch(const struct run *, uint32_t);
-uint16_t *state_begun(struct run *);
-const struct run_extra *run_extra(const struct run *, uint32_t);
-uint64_t *state_out(struct run *, uint32_t); /* by peer: generation of its nginx when it was last out; 0 = never */
+/* The parts, to change. */
+#define STATE_PART(name, type, field, count)                                                                           \
+    static inline type *state_##name(struct run *r, uint32_t i)                                                        \
+    {                                                                                                                  \
+        assert(i < r->count);                                                                                          \
+        return (type *)(void *)((char *)r + r->at.field) + i;                                                          \
+    }
+STATE_PART(lb, struct run_lb, lbs, n_lbs)
+STATE_PART(lease, struct run_lease, leases, n_upstreams)
+STATE_PART(vote, struct run_lease, votes, n_voters)
+STATE_PART(upstream, struct seen_upstream, upstreams, n_upstreams)
+STATE_PART(peer, struct seen_peer, peers, n_peers)
+STATE_PART(watch, struct run_watch, watches, n_peers)
+STATE_PART(node, struct node, nodes, n_nodes)
+STATE_PART(extra, struct run_extra, extras, n_nodes)
+STATE_PART(out, uint64_t, outs, n_peers) /* by peer: generation of its nginx when it was last out; 0 = never */
+#undef STATE_PART
+
+static inline uint16_t *state_begun(struct run *r)
+{
+    return (uint16_t *)(void *)((char *)r + r->at.begun);
+}
 
 /* A NOTE about a node that is where it was. */
 void turn_note(const struct run *, const struct plan *, uint16_t node, const char *text, struct turn *);
