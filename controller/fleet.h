@@ -23,7 +23,8 @@
  * values for the same key in one group or, of one host, in two places; unknown keys that begin with rollout_; names
  * that are no host names; ranges that run backwards, or from a small letter to a capital; a range at the start of a
  * line; a port where Ansible sees none (behind a name with [:9], or with a part that ends in - or _); two load balancers
- * or two nodes with the same URL. Of the values that we look at: what follows a closing quote, a letter in front of one
+ * or two nodes with the same URL; what ends a line for Ansible only (\r \v \f, U+0085, U+2028), outside of lines that
+ * are all comment. Of the values that we look at: what follows a closing quote, a letter in front of one
  * (r'...'), escapes of Python's that make another character, a quote of [web:vars] that does not end.
  *
  * Other than Ansible: values are texts. 1.10 stays 1.10, True and [1, 2] are those letters. And in [web:vars] a # behind

@@ -284,12 +284,21 @@ static bool section_open(struct reader *r, const char *section, struct err *err)
     return true;
 }
 
+/* Characters at which Ansible begins a new line, and we do not: what stands behind would be lost. */
+static bool has_line_end(const char *text)
+{
+    return strpbrk(text, "\r\v\f\x1c\x1d\x1e") || strstr(text, "\xc2\x85") || strstr(text, "\xe2\x80\xa8") ||
+           strstr(text, "\xe2\x80\xa9");
+}
+
 static bool line_read(void *ctx, const struct ini_line *line, struct err *err)
 {
     struct reader *r = ctx;
     r->line = line->line;
     if (!line->text)
         return section_open(r, line->section, err);
+    if (has_line_end(line->text))
+        return err_set(err, "a character within ends the line for Ansible: a carriage return, a form feed or the like");
     memcpy(r->text, line->text, strlen(line->text) + 1);
     switch (r->kind) {
     case KIND_VARS:

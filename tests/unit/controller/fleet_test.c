@@ -134,6 +134,8 @@ static const struct bad {
     {"x\n[all:vars]\nrollout_version=u'a'\n", "h:3: rollout_version: a letter stands before the quote"},
     {"x\n[all:vars]\nrollout_version='a' b\n", "h:3: rollout_version: something follows the closing quote"},
     {"x\n[all:vars]\nrollout_version=\"a\\tb\"\n", "h:3: rollout_version: between quotes, a backslash may only stand"},
+    {"h1 # h3\rh2\n", "h:1: a character within ends the line for Ansible"},
+    {"h1 # h3\xe2\x80\xa8h2\n", "h:1: a character within ends the line for Ansible"},
     {"h-:22\n", "h:1: behind \"h-\" Ansible sees no port; leave out the :22"},
     {"h[:2]:22\n", "h:1: behind \"h[:2]\" Ansible sees no port"},
     {"[a:children]\nb#x\n[b]\nh\n", "h:2: there is no group b#x"},
