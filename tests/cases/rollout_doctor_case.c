@@ -2,6 +2,8 @@
  * mends it, and nothing is changed. */
 #include <signal.h>
 
+#include "tests/cases/agent_client.h"
+
 #include "resume_steps.h"
 
 #define LIMIT_MS 30000
@@ -77,6 +79,13 @@ static void an_api_that_only_reads_is_told(struct stage *s)
     expect_line(s, r, "FAIL  changes", "lb1: ", "api write=on");
 }
 
+static bool has_run_out(void *ctx)
+{
+    struct stage_fleet *f = ctx;
+
+    return stage_json_int(f->stage, stage_fleet_claim(f, 1), "left") == 0;
+}
+
 static void an_agent_that_is_down_is_told_and_a_node_that_is_out_is_worse(struct stage *s)
 {
     struct office *o = office(s, NULL, kept(s), NULL);
@@ -88,7 +97,8 @@ static void an_agent_that_is_down_is_told_and_a_node_that_is_out_is_worse(struct
     assert_int_equal(r->exit_code, 4);
     expect_line(s, r, "FAIL  agents", "node1: ", "rollout-agent runs there");
     expect_line(s, r, "ok    peers without an agent", "not looked at", NULL);
-    assert_status(put_claim(o->f->node[1].agent, "r-17", 3, 0, 0), 200);
+    assert_status(put_claim(o->f->node[1].agent, "r-17", 3, 0, 1), 200);
+    stage_wait_until(s, has_run_out, o->f, LIMIT_MS, "the claim to run out");
     r = ask(o, "--output=json");
     assert_int_equal(r->exit_code, 3);
     all = stage_keep(s, json_loads(r->out, 0, NULL), (void (*)(void *))json_decref);
