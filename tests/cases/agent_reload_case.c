@@ -84,7 +84,7 @@ static void a_renewed_certificate_is_shown_to_new_connections(struct stage *s)
 {
     struct stage_agent *a = stage_agent_start(s, "n1", stage_server_start(s, "n1", "v1"), false, NULL);
     const struct stage_tls *tls = stage_cert(s, "n1");
-    const char *days = "40", *ext = stage_write(s, "ext", "subjectAltName=DNS:n1\n");
+    const char *days = "100", *ext = stage_write(s, "ext", "subjectAltName=DNS:n1\n");
     long long before = certificate_ends(a);
     struct stage_run r;
 
