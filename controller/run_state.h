@@ -132,7 +132,15 @@ void look_end(struct run *, uint16_t node);   /* its step changed: what it asked
 void look_answer_ready(struct run *, const struct plan *, const struct input *failed, struct turn *);
 /* Between two looks of a node that waits for one. */
 uint32_t look_pause_ms(const struct run *, const struct plan *, uint16_t node);
-bool node_at_lb(const struct plan *, uint32_t node, uint32_t lb);
+static inline bool node_at_lb(const struct plan *p, uint32_t node, uint32_t lb)
+{
+    const struct plan_node *pn = &p->nodes[node];
+
+    for (uint32_t i = 0; i < pn->n_peers; i++)
+        if (plan_peer_lb(p, pn->first_peer + i) == lb)
+            return true;
+    return false;
+}
 void look_time(struct run *, uint32_t elapsed_ms);
 void look_input(struct run *, const struct plan *, const struct input *, struct turn *);
 /* What its step asks for is only true of a fresh list: DRAIN of the floor, JOB and UNDO of silence. `moved`: the step
