@@ -234,10 +234,19 @@ static bool asks_at_once(const struct node *n, const struct answer *a)
     return (step_rows[n->step].ask == ASK_JOB_END && a->kind == ANS_OK) || (a->one_by_one && n->streak > 0);
 }
 
+/* Nothing came of it so far. Not all is zeroed: it is large, and there is one for each node and turn. */
+static void stay(struct move *m)
+{
+    m->asks = m->moved = m->note = false;
+    m->from = STEP_WAIT;
+    m->text[0] = '\0';
+}
+
 struct move node_begin(struct node *n, const struct plan *p)
 {
-    struct move m = {0};
+    struct move m;
 
+    stay(&m);
     assert(n->step == STEP_WAIT);
     if (p->kind == PLAN_REPAIR || p->nodes[n->id].resumed)
         enter(n, p, STEP_MEND, &m);
@@ -256,8 +265,9 @@ bool node_was_changed(const struct node *n)
 
 struct move node_begin_back(struct node *n, const struct plan *p)
 {
-    struct move m = {0};
+    struct move m;
 
+    stay(&m);
     assert(node_was_changed(n));
     memcpy(n->goal, n->before.sha256, sizeof n->goal);
     n->reverse = true;
@@ -284,8 +294,9 @@ void node_elapse(struct node *n, uint32_t elapsed_ms)
 
 struct move node_due(struct node *n, const struct plan *p)
 {
-    struct move m = {0};
+    struct move m;
 
+    stay(&m);
     if (!node_in_motion(n))
         return m;
     /* An effect under way is never left behind: the world answers within the limits of its calls. */
@@ -298,8 +309,9 @@ struct move node_due(struct node *n, const struct plan *p)
 
 struct move node_gate(struct node *n, const struct plan *p, uint8_t gate)
 {
-    struct move m = {0};
+    struct move m;
 
+    stay(&m);
     assert(n->step == STEP_BAKE);
     n->gate = gate;
     if (gate == GATE_BAD && !n->asked) {
@@ -312,9 +324,10 @@ struct move node_gate(struct node *n, const struct plan *p, uint8_t gate)
 struct move node_answer(struct node *n, const struct plan *p, const struct answer *a)
 {
     const struct step_row *row = &step_rows[n->step];
-    struct move m = {0};
+    struct move m;
     struct verdict v;
 
+    stay(&m);
     assert(n->asked);
     n->asked = false;
     if (n->step == STEP_OUT)
@@ -340,8 +353,9 @@ struct move node_answer(struct node *n, const struct plan *p, const struct answe
 
 struct move node_stop(struct node *n, const struct plan *p)
 {
-    struct move m = {0};
+    struct move m;
 
+    stay(&m);
     if (!node_in_motion(n) || n->stopping)
         return m;
     n->stopping = step_rows[n->step].on_stop != n->step;
@@ -352,8 +366,9 @@ struct move node_stop(struct node *n, const struct plan *p)
 
 struct move node_withhold(struct node *n, const struct plan *p)
 {
-    struct move m = {0};
+    struct move m;
 
+    stay(&m);
     assert(n->asked);
     n->asked = false;
     n->stopping = true;
@@ -377,9 +392,10 @@ static bool goes_back(const struct node *n)
 
 struct move node_grace_over(struct node *n, const struct plan *p)
 {
-    struct move m = {0};
+    struct move m;
     bool asked = n->asked;
 
+    stay(&m);
     if (!node_in_motion(n) || goes_back(n) || step_rows[n->step].on_stop != n->step)
         return m;
     if (n->step == STEP_BAKE) {

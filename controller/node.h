@@ -111,10 +111,10 @@ struct node {
 
 /* What became of an input. */
 struct move {
-    bool asks;            /* action is to be started */
-    struct action action; /* valid when asks */
-    bool moved;           /* the step changed: `from` is the one it left; write an event */
-    enum step from;
+    bool asks;                  /* action is to be started */
+    struct action action;       /* valid when asks */
+    bool moved;                 /* the step changed: `from` is the one it left; write an event */
+    enum step from;             /* else STEP_WAIT */
     char text[ANSWER_TEXT_MAX]; /* what the world said, for the event; "" = nothing worth a line */
     bool note;                  /* text is new although the step did not change */
 };
