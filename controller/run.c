@@ -67,7 +67,7 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
         } else if (ask == ASK_BACK && x->holding) {
             x->back_waits = true;
         } else if (lock_lets(r, p, &act, &instead)) {
-            *turn_action(t, ACT_ASK) = act;
+            turn_ask(t, &act);
         } else {
             withheld = true;
         }
@@ -92,7 +92,7 @@ void state_ask(struct run *r, const struct plan *p, uint16_t id, struct turn *t)
     struct answer instead;
 
     if (lock_lets(r, p, &act, &instead))
-        *turn_action(t, ACT_ASK) = act;
+        turn_ask(t, &act);
     else
         state_answer(r, p, id, &instead, t);
 }

@@ -301,7 +301,7 @@ void look_answer_ready(struct run *r, const struct plan *p, const struct input *
             struct action act = node_action(run_node(r, id), p);
 
             (void)lock_lets(r, p, &act, &a); /* may_leave has asked */
-            *turn_action(t, ACT_ASK) = act;
+            turn_ask(t, &act);
             continue;
         }
         m = node_answer(state_node(r, id), p, &a);

@@ -32,6 +32,8 @@ void turn_note(const struct run *, const struct plan *, uint16_t node, const cha
 
 /* A new action of the turn, zeroed but for its kind. */
 struct action *turn_action(struct turn *, enum action_kind);
+/* What a node's step asks for. */
+void turn_ask(struct turn *, const struct action *);
 
 /* Take what node_*() said into events, actions and the run's books. */
 void state_move(struct run *, const struct plan *, uint16_t id, const struct move *, struct turn *);
