@@ -88,7 +88,7 @@ static bool lasts(enum sim_fault fault)
 /* Whom it befalls: any peer, or any of the node's. */
 static uint8_t peer_of(const struct sim *s, const struct story_event *e, uint8_t aimed)
 {
-    uint8_t peers[SIM_PEERS], n = 0;
+    uint8_t peers[SIM_PEERS] = {0}, n = 0;
 
     for (uint8_t i = 0; i < s->truth.n_peers; i++)
         if (!e->there || aimed == SIM_NOBODY || s->truth.peers[i].node == aimed)
