@@ -190,13 +190,21 @@ static char *part_next(char **at, bool commas)
     return part;
 }
 
+/* An IPv6 address, or wildcards that begin like one: its colons join nothing. */
+static bool is_ipv6(const char *pattern)
+{
+    const char *colons = strstr(pattern, "::");
+    return colons && pattern + strspn(pattern, "0123456789abcdefABCDEF:") >= colons + 2;
+}
+
 /* One kind of part after the other: unions, then &, then !. */
 static bool matcher_run(struct matcher *m, const char *pattern, char sign, struct err *err)
 {
     char copy[PATTERN_MAX + 1], *at = copy, *part;
-    bool whole = fleet_find_host(m->fleet, pattern) >= 0; /* an IPv6 address has colons */
+    bool commas = strchr(pattern, ',') != NULL;
+    bool whole = fleet_find_host(m->fleet, pattern) >= 0 || (!commas && is_ipv6(pattern));
     memcpy(copy, pattern, strlen(pattern) + 1);
-    while ((part = whole ? at : part_next(&at, strchr(pattern, ',') != NULL))) {
+    while ((part = whole ? at : part_next(&at, commas))) {
         bool signed_part = *part == '&' || *part == '!';
         if (signed_part ? *part == sign : !sign) {
             m->started = true;

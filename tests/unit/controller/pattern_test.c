@@ -32,6 +32,9 @@ static const struct row {
     {"site", "web1 web2 web3 web4 web5 api1.example.org api2.example.org "},
     {"ungrouped", "lone 2001:db8::7 "},
     {"2001:db8::7", "2001:db8::7 "},
+    {"2001:db8::?", "2001:db8::7 "},
+    {"2001:db8::7:web1", NULL}, /* one word for Ansible, too */
+    {"2001:db8::7,web1", "2001:db8::7 web1 "},
     {"api*", "web5 api1.example.org api2.example.org "},
     {"api?.example.org", "api1.example.org api2.example.org "},
     {"web[24]x:web[2-3]", NULL},
