@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "common/sha256.h"
+#include "left_out.h"
 #include "plan_resume.h"
 #include "told.h"
 
@@ -27,6 +28,10 @@ static void check_release(const struct plan *journal, const struct plan_request 
 
 static int resume(struct session *s, struct complaints *c)
 {
+    if (left_out_by_journal(s)) {
+        (void)fprintf(stderr, "rollout: nothing was changed\n");
+        return 3;
+    }
     plan_resume_rolled_back(s->fleet, s->survey, &s->request, c);
     if (s->journal != NULL)
         check_release(s->journal, &s->request, c);
@@ -59,7 +64,7 @@ static int by_journal(struct options *o, const struct told *t)
 
     if (t->plan == NULL) {
         if (o->hosts != NULL)
-            return command_on_journal(o, NULL, resume);
+            return command_on_journal(o, NULL, NULL, resume);
         (void)err_set(
             &err,
             "the journal in %s knows no rollout %s: give --hosts FILE, so that the fleet is asked, and --release "
@@ -73,7 +78,7 @@ static int by_journal(struct options *o, const struct told *t)
         return command_bad(EXIT_USAGE, &err);
     }
     tell_failed(t);
-    return command_on_journal(o, t->plan, resume);
+    return command_on_journal(o, t->plan, t->view, resume);
 }
 
 int command_resume(struct options *o)
