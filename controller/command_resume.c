@@ -26,6 +26,16 @@ static void check_release(const struct plan *journal, const struct plan_request 
                  q->rollout, was, journal->release_file, is);
 }
 
+/* Nobody has let it go on beyond a pause that it died before. */
+static uint32_t pause_left(const struct plan *journal, const struct view *was)
+{
+    uint32_t done = 0;
+
+    for (uint32_t i = 0; i < journal->n_nodes; i++)
+        done += was->nodes[i].state.outcome == OUTCOME_UPGRADED ? 1 : 0;
+    return done < journal->pause_after ? journal->pause_after - done : 0;
+}
+
 static int resume(struct session *s, struct complaints *c)
 {
     if (left_out_by_journal(s)) {
@@ -33,10 +43,12 @@ static int resume(struct session *s, struct complaints *c)
         return 3;
     }
     plan_resume_rolled_back(s->fleet, s->survey, &s->request, c);
-    if (s->journal != NULL)
+    if (s->journal != NULL) {
+        s->request.pause_left = pause_left(s->journal, s->was);
         check_release(s->journal, &s->request, c);
-    else
+    } else {
         plan_resume_traces(s->fleet, s->survey, &s->request, c);
+    }
     return c->exit_code == 0 ? command_roll_on(s, c) : command_refused(s, c);
 }
 
