@@ -1,6 +1,8 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "command.h"
+#include "common/addr.h"
 #include "peer_book.h"
 
 /* What could not be asked counts as unknown: worse than a repair that was not needed. */
@@ -9,12 +11,22 @@ static int worse(int run_code, int complaint_code)
     return run_code != 0 ? run_code : complaint_code;
 }
 
+static bool is_claimed(const struct agent_claim *claim, const char *lb, const char *upstream, const char *server)
+{
+    for (uint32_t i = 0; claim->there && i < claim->n_took_out; i++)
+        if (strcmp(claim->took_out[i].lb, lb) == 0 && strcmp(claim->took_out[i].upstream, upstream) == 0 &&
+            addr_same(claim->took_out[i].server, server))
+            return true;
+    return false;
+}
+
 static void tell_peer(const struct session *s, const struct survey_lb *lb, const struct survey_upstream *u,
                       const struct survey_peer *peer, uint32_t node)
 {
     const struct survey_node *n = &s->survey->nodes[node];
 
-    if (!n->good || n->status.claim.there || (peer->state != PEER_DOWN && peer->state != PEER_DRAINING))
+    if (!n->good || is_claimed(&n->status.claim, s->fleet->hosts[lb->host].name, u->name, peer->server) ||
+        (peer->state != PEER_DOWN && peer->state != PEER_DRAINING))
         return;
     (void)printf("%s: %s of upstream %s at %s is %s, and no claim says that a rollout did it; it is left so\n",
                  survey_node_name(s->fleet, n), peer->server, u->name, s->fleet->hosts[lb->host].name,
