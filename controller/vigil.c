@@ -60,11 +60,11 @@ static void look_at_claim(struct looking *l, const struct survey_node *n)
 static void look_at_lock(struct looking *l, const struct survey_node *n)
 {
     const struct agent_lock *lock = &n->status.lock;
-    bool wanted = !l->repair;
+    bool counted = !l->repair;
 
     for (uint32_t i = 0; l->repair && i < l->s->n_nodes; i++)
-        wanted = wanted || (l->s->nodes[i].good && l->s->nodes[i].status.claim.there);
-    if (n->good && lock->there && lock->left_s > 0 && wanted && counts(l, lock->rollout, lock->holder))
+        counted = counted || (l->s->nodes[i].good && l->s->nodes[i].status.claim.there);
+    if (n->good && lock->there && lock->left_s > 0 && counted && counts(l, lock->rollout, lock->holder))
         hold(l, lock->left_s, NULL, survey_node_name(l->f, n), lock->rollout, lock->holder);
 }
 
