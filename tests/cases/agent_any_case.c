@@ -1,7 +1,12 @@
 /* agent_any_case.c - services that are found and restarted in other ways than ours, and how each failure ends: by its
  * name, and with the release before at work again where somebody can start it. */
+#include <errno.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/cases/agent_client.h"
 #include "tests/cases/any_service.h"
@@ -183,6 +188,49 @@ static void exec_ends_one_process_and_starts_the_next_as_the_config_says(struct 
     assert_environment(now);
     assert_end(run_job(a, "r/2", "restart", NULL), s, "ok", "took over");
     assert_string_equal(stage_server_version(v), "2");
+}
+
+/* A process that holds the listening sockets of `pid`, as a worker does, and ends by itself. */
+static pid_t hold_sockets(pid_t pid, unsigned for_ms)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), held[3], count = 0;
+    pid_t holder;
+
+    assert_true(pidfd >= 0);
+    for (int fd = 3; fd < 64 && count < 3; fd++) {
+        int copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0), listens = 0;
+        socklen_t size = sizeof listens;
+
+        if (copy >= 0 && getsockopt(copy, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0)
+            held[count++] = copy;
+        else if (copy >= 0)
+            (void)close(copy);
+        else if (errno == EPERM)
+            skip(); /* ptrace is restricted here */
+    }
+    assert_int_equal(count, 3);
+    holder = fork();
+    if (holder == 0) {
+        (void)usleep(for_ms * 1000);
+        _exit(0);
+    }
+    assert_true(holder > 0);
+    while (count > 0)
+        (void)close(held[--count]);
+    (void)close(pidfd);
+    return holder;
+}
+
+static void a_worker_that_outlives_its_master_for_a_moment_is_waited_for(struct stage *s)
+{
+    struct stage_server *v = plain_start(s, "n1");
+    struct stage_agent *a = claimed(s, plain_config(v));
+    pid_t holder;
+
+    holder = hold_sockets(runs(a), 700);
+    assert_end(run_job(a, "r/1", "restart", NULL), s, "ok", "took over");
+    assert_int_equal(waitpid(holder, NULL, 0), holder);
+    assert_true(any_answers(v));
 }
 
 /* The agent alone: stage_agent_stop also ends what it has started. */
@@ -546,6 +594,7 @@ int main(void)
         stage_test(a_master_that_stays_beside_its_successor_is_retired),
         stage_test(without_retire_two_masters_are_two_servers),
         stage_test(exec_ends_one_process_and_starts_the_next_as_the_config_says),
+        stage_test(a_worker_that_outlives_its_master_for_a_moment_is_waited_for),
         stage_test(what_the_agent_started_outlives_it_and_is_found_again),
         stage_test(what_the_agent_started_leaves_no_zombie),
         stage_test(one_that_does_not_end_is_killed_once_its_drain_timeout_is_over),
