@@ -460,6 +460,8 @@ static enum code act(struct service *service, struct err *err)
         code = swap_keep(service, err);
     if (code != CODE_JOB_OK)
         return code;
+    if (service->config->restart == RESTART_EXEC && !config_check_start(service->config, err))
+        return CODE_JOB_NOT_STARTED;
     if (!swap_in(service, wanted, err))
         return CODE_JOB_SWAP_FAILED;
     memcpy(run->watch.wanted, wanted, sizeof wanted);
