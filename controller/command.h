@@ -15,6 +15,7 @@ int command_status(struct options *);
 int command_history(struct options *);
 int command_show(struct options *);
 int command_agents(struct options *);
+int command_doctor(struct options *);
 int command_init(struct options *);
 int command_hosts(struct options *);
 int command_wish(struct options *); /* pause, abort, promote */

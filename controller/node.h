@@ -3,6 +3,7 @@
 #ifndef CONTROLLER_NODE_H
 #define CONTROLLER_NODE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,7 +24,12 @@ struct step_row {
     enum plan_wait every, limit;
     enum step on_good, on_bad, on_limit, on_stop, on_resume;
 };
-const struct step_row *step_row(enum step);
+extern const struct step_row step_rows[STEP_COUNT];
+static inline const struct step_row *step_row(enum step step)
+{
+    assert(step < STEP_COUNT);
+    return &step_rows[step];
+}
 
 /* What came of a node. */
 enum outcome {
@@ -105,10 +111,10 @@ struct node {
 
 /* What became of an input. */
 struct move {
-    bool asks;            /* action is to be started */
-    struct action action; /* valid when asks */
-    bool moved;           /* the step changed: `from` is the one it left; write an event */
-    enum step from;
+    bool asks;                  /* action is to be started */
+    struct action action;       /* valid when asks */
+    bool moved;                 /* the step changed: `from` is the one it left; write an event */
+    enum step from;             /* else STEP_WAIT */
     char text[ANSWER_TEXT_MAX]; /* what the world said, for the event; "" = nothing worth a line */
     bool note;                  /* text is new although the step did not change */
 };
@@ -144,12 +150,22 @@ struct move node_grace_over(struct node *, const struct plan *);
 /* Its outstanding question, which would begin something, was never sent: it turns round at once. */
 struct move node_withhold(struct node *, const struct plan *);
 
-/* What its agent refused for want of a claim is asked again at once: it has one, but not for long where its ttl is short
- * and the way there slow. */
+/* What its agent refused for want of a claim is asked again at once: it has one, but not for long where its ttl is
+ * short and the way there slow. */
 void node_hurry(struct node *);
 
+/* node_due() may have something to do. */
+static inline bool node_is_due(const struct node *n)
+{
+    return n->left_ms == 0 || n->next_ask_ms == 0;
+}
+
 /* Begun and neither DONE nor OUT. */
-bool node_in_motion(const struct node *);
+static inline bool node_in_motion(const struct node *n)
+{
+    return n->step != STEP_WAIT && n->step != STEP_DONE && n->step != STEP_OUT;
+}
+
 /* The action that its step asks for. */
 struct action node_action(const struct node *, const struct plan *);
 /* The executable that the rollout wants there: the release, for a restart what ran before, and `goal` in reverse. */

@@ -60,10 +60,13 @@ static uint64_t get_u64(const json_t *object, const char *key)
 
 static void put_hex(json_t *object, const char *key, const uint8_t *bytes, size_t n)
 {
+    static const char digits[] = "0123456789abcdef";
     char hex[2 * 32 + 1] = "";
 
-    for (size_t i = 0; i < n; i++)
-        (void)snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+    for (size_t i = 0; i < n; i++) {
+        hex[2 * i] = digits[bytes[i] >> 4];
+        hex[2 * i + 1] = digits[bytes[i] & 15];
+    }
     put_text(object, key, hex);
 }
 
@@ -71,7 +74,9 @@ static void get_hex(const json_t *object, const char *key, uint8_t *bytes, size_
 {
     const char *hex = json_opt_string(object, key);
 
-    for (size_t i = 0; hex != NULL && strlen(hex) == 2 * n && i < n; i++) {
+    if (hex == NULL || strlen(hex) != 2 * n)
+        return;
+    for (size_t i = 0; i < n; i++) {
         const char digits[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
 
         bytes[i] = (uint8_t)strtoul(digits, NULL, 16);

@@ -5,6 +5,7 @@
 #ifndef CONTROLLER_RUN_H
 #define CONTROLLER_RUN_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -134,13 +135,27 @@ struct run {
 struct run *run_new(const struct plan *);
 void run_free(struct run **);
 
-const struct node *run_node(const struct run *, uint32_t);
-const struct run_lb *run_lb(const struct run *, uint32_t);
-const struct run_lease *run_lease(const struct run *, uint32_t);
-const struct run_lease *run_vote(const struct run *, uint32_t);
-const struct seen_peer *run_peer(const struct run *, uint32_t);
-const struct seen_upstream *run_upstream(const struct run *, uint32_t);
-const uint16_t *run_begun(const struct run *); /* n_begun node indexes */
+/* The parts, to read. */
+#define RUN_PART(name, type, field, count)                                                                             \
+    static inline const type *run_##name(const struct run *r, uint32_t i)                                              \
+    {                                                                                                                  \
+        assert(i < r->count);                                                                                          \
+        return (const type *)(const void *)((const char *)r + r->at.field) + i;                                        \
+    }
+RUN_PART(lb, struct run_lb, lbs, n_lbs)
+RUN_PART(lease, struct run_lease, leases, n_upstreams)
+RUN_PART(vote, struct run_lease, votes, n_voters)
+RUN_PART(upstream, struct seen_upstream, upstreams, n_upstreams)
+RUN_PART(peer, struct seen_peer, peers, n_peers)
+RUN_PART(watch, struct run_watch, watches, n_peers)
+RUN_PART(node, struct node, nodes, n_nodes)
+RUN_PART(extra, struct run_extra, extras, n_nodes)
+#undef RUN_PART
+
+static inline const uint16_t *run_begun(const struct run *r) /* n_begun node indexes */
+{
+    return (const uint16_t *)(const void *)((const char *)r + r->at.begun);
+}
 
 /* What a turn yields; grows as needed, emptied by turn_clear. */
 struct turn {

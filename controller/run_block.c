@@ -33,44 +33,6 @@ static void lay_out(struct run *r)
     r->size_bytes = end;
 }
 
-/* The parts: for each an accessor for us, and one that only reads for others. */
-#define PART(name, type, field, count)                                                                                 \
-    struct type *state_##name(struct run *r, uint32_t i)                                                               \
-    {                                                                                                                  \
-        assert(i < r->count);                                                                                          \
-        return (struct type *)(void *)((char *)r + r->at.field) + i;                                                   \
-    }                                                                                                                  \
-    const struct type *run_##name(const struct run *r, uint32_t i)                                                     \
-    {                                                                                                                  \
-        assert(i < r->count);                                                                                          \
-        return (const struct type *)(const void *)((const char *)r + r->at.field) + i;                                 \
-    }
-PART(lb, run_lb, lbs, n_lbs)
-PART(lease, run_lease, leases, n_upstreams)
-PART(vote, run_lease, votes, n_voters)
-PART(upstream, seen_upstream, upstreams, n_upstreams)
-PART(peer, seen_peer, peers, n_peers)
-PART(watch, run_watch, watches, n_peers)
-PART(node, node, nodes, n_nodes)
-PART(extra, run_extra, extras, n_nodes)
-#undef PART
-
-uint64_t *state_out(struct run *r, uint32_t i)
-{
-    assert(i < r->n_peers);
-    return (uint64_t *)(void *)((char *)r + r->at.outs) + i;
-}
-
-uint16_t *state_begun(struct run *r)
-{
-    return (uint16_t *)(void *)((char *)r + r->at.begun);
-}
-
-const uint16_t *run_begun(const struct run *r)
-{
-    return (const uint16_t *)(const void *)((const char *)r + r->at.begun);
-}
-
 struct run *run_new(const struct plan *p)
 {
     struct run counts = {.n_lbs = p->n_lbs,
@@ -146,7 +108,8 @@ struct event *turn_event(struct turn *t, const struct plan *p, enum event_kind k
     e->kind = kind;
     e->rollout = p->rollout;
     e->node = EVENT_NO_NODE;
-    (void)snprintf(e->text, sizeof e->text, "%s", text == NULL ? "" : text);
+    if (text != NULL)
+        memcpy(e->text, text, strnlen(text, sizeof e->text - 1));
     return e;
 }
 
@@ -159,12 +122,21 @@ void turn_note(const struct run *r, const struct plan *p, uint16_t node, const c
     e->state = *run_node(r, node);
 }
 
+static struct action *new_action(struct turn *t)
+{
+    t->actions = grown(t->actions, &t->cap_actions, t->n_actions, sizeof *t->actions);
+    return &t->actions[t->n_actions++];
+}
+
+void turn_ask(struct turn *t, const struct action *a)
+{
+    *new_action(t) = *a;
+}
+
 struct action *turn_action(struct turn *t, enum action_kind kind)
 {
-    struct action *a;
+    struct action *a = new_action(t);
 
-    t->actions = grown(t->actions, &t->cap_actions, t->n_actions, sizeof *t->actions);
-    a = &t->actions[t->n_actions++];
     memset(a, 0, sizeof *a);
     a->kind = kind;
     return a;

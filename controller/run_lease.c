@@ -134,13 +134,18 @@ void lease_lost(struct run *r, const struct plan *p, const struct input *in, str
         run_stop(r, p, RUN_STOP_HELD, in->answer.text, t);
 }
 
+static void tell(const struct plan *p, const struct input *in, char *text, size_t size)
+{
+    const struct plan_upstream *u = &p->upstreams[in->upstream];
+
+    (void)snprintf(text, size, "upstream %s at %s: %s", u->name, p->lbs[u->lb].name, in->answer.text);
+}
+
 void lease_answer(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
 {
     struct run_lease *l = state_lease(r, in->upstream);
-    const struct plan_upstream *u = &p->upstreams[in->upstream];
     char text[ANSWER_TEXT_MAX + 300];
 
-    (void)snprintf(text, sizeof text, "upstream %s at %s: %s", u->name, p->lbs[u->lb].name, in->answer.text);
     l->asked = false;
     l->retry_ms = in->answer.kind == ANS_OK ? 0 : LEASE_RETRY_MS;
     if (l->releasing) {
@@ -154,9 +159,11 @@ void lease_answer(struct run *r, const struct plan *p, const struct input *in, s
     } else if (in->answer.kind == ANS_FENCED && r->phase == RUN_RELEASING) {
         l->state = LEASE_GONE; /* a late renewal; we are done with it */
     } else if (in->answer.kind == ANS_FENCED) {
+        tell(p, in, text, sizeof text);
         refused(r, p, in, text, t);
     } else if (l->state != LEASE_HELD) {
         l->state = LEASE_MAYBE;
+        tell(p, in, text, sizeof text);
         if (r->phase == RUN_LEASING && (in->answer.kind == ANS_REFUSED || r->lease_left_ms == 0))
             run_stop(r, p, in->answer.kind == ANS_REFUSED ? RUN_STOP_REFUSED : RUN_STOP_UNREACHABLE, text, t);
     }

@@ -4,24 +4,36 @@
 
 #include "run.h"
 
-struct run_lb *state_lb(struct run *, uint32_t);
-struct run_lease *state_lease(struct run *, uint32_t);
-struct run_lease *state_vote(struct run *, uint32_t);
-struct seen_upstream *state_upstream(struct run *, uint32_t);
-struct seen_peer *state_peer(struct run *, uint32_t);
-struct node *state_node(struct run *, uint32_t);
-struct run_extra *state_extra(struct run *, uint32_t);
-struct run_watch *state_watch(struct run *, uint32_t);
-const struct run_watch *run_watch(const struct run *, uint32_t);
-uint16_t *state_begun(struct run *);
-const struct run_extra *run_extra(const struct run *, uint32_t);
-uint64_t *state_out(struct run *, uint32_t); /* by peer: generation of its nginx when it was last out; 0 = never */
+/* The parts, to change. */
+#define STATE_PART(name, type, field, count)                                                                           \
+    static inline type *state_##name(struct run *r, uint32_t i)                                                        \
+    {                                                                                                                  \
+        assert(i < r->count);                                                                                          \
+        return (type *)(void *)((char *)r + r->at.field) + i;                                                          \
+    }
+STATE_PART(lb, struct run_lb, lbs, n_lbs)
+STATE_PART(lease, struct run_lease, leases, n_upstreams)
+STATE_PART(vote, struct run_lease, votes, n_voters)
+STATE_PART(upstream, struct seen_upstream, upstreams, n_upstreams)
+STATE_PART(peer, struct seen_peer, peers, n_peers)
+STATE_PART(watch, struct run_watch, watches, n_peers)
+STATE_PART(node, struct node, nodes, n_nodes)
+STATE_PART(extra, struct run_extra, extras, n_nodes)
+STATE_PART(out, uint64_t, outs, n_peers) /* by peer: generation of its nginx when it was last out; 0 = never */
+#undef STATE_PART
+
+static inline uint16_t *state_begun(struct run *r)
+{
+    return (uint16_t *)(void *)((char *)r + r->at.begun);
+}
 
 /* A NOTE about a node that is where it was. */
 void turn_note(const struct run *, const struct plan *, uint16_t node, const char *text, struct turn *);
 
 /* A new action of the turn, zeroed but for its kind. */
 struct action *turn_action(struct turn *, enum action_kind);
+/* What a node's step asks for. */
+void turn_ask(struct turn *, const struct action *);
 
 /* Take what node_*() said into events, actions and the run's books. */
 void state_move(struct run *, const struct plan *, uint16_t id, const struct move *, struct turn *);
@@ -122,7 +134,15 @@ void look_end(struct run *, uint16_t node);   /* its step changed: what it asked
 void look_answer_ready(struct run *, const struct plan *, const struct input *failed, struct turn *);
 /* Between two looks of a node that waits for one. */
 uint32_t look_pause_ms(const struct run *, const struct plan *, uint16_t node);
-bool node_at_lb(const struct plan *, uint32_t node, uint32_t lb);
+static inline bool node_at_lb(const struct plan *p, uint32_t node, uint32_t lb)
+{
+    const struct plan_node *pn = &p->nodes[node];
+
+    for (uint32_t i = 0; i < pn->n_peers; i++)
+        if (plan_peer_lb(p, pn->first_peer + i) == lb)
+            return true;
+    return false;
+}
 void look_time(struct run *, uint32_t elapsed_ms);
 void look_input(struct run *, const struct plan *, const struct input *, struct turn *);
 /* What its step asks for is only true of a fresh list: DRAIN of the floor, JOB and UNDO of silence. `moved`: the step

@@ -49,7 +49,6 @@ struct judge_node {
     uint8_t job_seat;
     int64_t forgot_ms;            /* when its agent last lost its disk */
     uint8_t origin;               /* executable in the beginning */
-    bool wiped;                   /* its agent has lost its disk at some time */
     bool touched;                 /* a job did something since it was taken out */
     uint8_t done[JUDGE_ROLLOUTS]; /* jobs of that rollout to the target that were done and stand */
     uint64_t done_fence;          /* of the last of these */
@@ -71,7 +70,8 @@ struct judge {
     struct judge_seat_node seats[JUDGE_SEATS][SIM_NODES];
     struct sim_who highest[SIM_UPSTREAMS], highest_at[SIM_NODES]; /* fences that had an effect; of claims */
     int64_t unfenced_ms[SIM_UPSTREAMS];                           /* when its nginx last lost its fences */
-    uint8_t n_owned;                                              /* peers with an owner */
+    uint64_t owned[(SIM_PEERS + 63) / 64];                        /* bits of the peers with an owner */
+    uint8_t n_owned;                                              /* how many these are */
     char invariant[8];
     char breach[240]; /* "" = none */
 };

@@ -54,6 +54,8 @@ static void times_of_judge(struct judge *j, const struct sim_truth *t, uint8_t s
         add(out, &j->peers[i].taken_ms);
         add(out, &j->peers[i].had_ms);
     }
+    for (uint8_t i = 0; i < t->n_upstreams; i++)
+        add(out, &j->unfenced_ms[i]);
     for (uint8_t i = 0; i < t->n_nodes; i++) {
         add(out, &j->nodes[i].changed_ms);
         add(out, &j->nodes[i].claimed_ms);
@@ -368,7 +370,7 @@ static void mix_judge(uint64_t *h, const struct judge *j, const struct sim_truth
         mix(h, (uint64_t)n->claimed_ms);
         mix(h, (uint64_t)n->job_ms);
         mix(h, (uint64_t)n->forgot_ms);
-        mix(h, (uint64_t)n->job_seat << 16 | (uint64_t)n->wiped << 8 | n->touched);
+        mix(h, (uint64_t)n->job_seat << 16 | n->touched);
         mix_bytes(h, n->done, sizeof n->done);
         mix(h, n->done_fence);
         mix_bytes(h, n->ever_done, sizeof n->ever_done);
@@ -378,8 +380,10 @@ static void mix_judge(uint64_t *h, const struct judge *j, const struct sim_truth
         mix(h, (uint64_t)s->good << 16 | (uint64_t)s->unclaimed << 8 | s->confirmed);
         mix_who(h, &j->highest_at[i]);
     }
-    for (uint8_t i = 0; i < t->n_upstreams; i++)
+    for (uint8_t i = 0; i < t->n_upstreams; i++) {
         mix_who(h, &j->highest[i]);
+        mix(h, (uint64_t)j->unfenced_ms[i]);
+    }
     mix(h, j->n_owned);
 }
 
@@ -390,8 +394,8 @@ static void mix_told(uint64_t *h, const struct sim_told *t)
     mix(h, t->claim_fence);
     mix_ident(h, &t->now);
     mix(h, (uint64_t)t->seen_ms);
-    mix(h, (uint64_t)t->connections << 8 | (uint64_t)t->healthy << 3 | (uint64_t)t->touched << 2 |
-               (uint64_t)t->claim_ours << 1 | t->claim_live);
+    mix(h, (uint64_t)t->connections << 8 | (uint64_t)t->claim_gone << 4 | (uint64_t)t->healthy << 3 |
+               (uint64_t)t->touched << 2 | (uint64_t)t->claim_ours << 1 | t->claim_live);
     mix(h, t->fence);
     mix_ident(h, &t->job_before);
     mix_ident(h, &t->job_after);

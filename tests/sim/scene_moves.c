@@ -417,7 +417,7 @@ static bool arrive(struct scene *c, uint8_t i, uint8_t k)
 {
     struct sim *s = c->sim;
     struct sim_call *call = &s->calls[i];
-    uint8_t gates[SIM_PEERS];
+    uint8_t gates[SIM_PEERS] = {0};
 
     for (uint8_t p = 0; p < s->truth.n_peers; p++)
         gates[p] = s->truth.peers[p].gate;
@@ -819,7 +819,7 @@ void scene_begin(struct scene *c, struct sim *s, struct reach *r)
                            .n_batches = 1,
                            .batches = {r->at_a_time},
                            .max_unavailable = r->at_a_time,
-                           .drain_ms = 4000,
+                           .drain_ms = 8000, /* two looks at two load balancers, each after a pause */
                            .job_ms = 4000,
                            .probe_ms = 1000,
                            .threshold = 1,

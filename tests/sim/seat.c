@@ -36,6 +36,16 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
     t->tv_nsec = current->sim->truth.now_ms % 1000 * 1000000;
     return 0;
 }
+
+/* The journal's first event has the whole plan, which nobody reads in a story; it took a quarter of all time. One story
+ * in so many packs it nevertheless. */
+#define PACKED_IN 64
+char *__real_plan_pack(const struct plan *p);
+char *__wrap_plan_pack(const struct plan *p);
+char *__wrap_plan_pack(const struct plan *p)
+{
+    return current == NULL || current->sim->story->seed % PACKED_IN == 0 ? __real_plan_pack(p) : strdup("{}");
+}
 /* NOLINTEND(bugprone-reserved-identifier) */
 
 /* ---- standing still, and being killed */
