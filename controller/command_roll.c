@@ -4,6 +4,7 @@
 #include "common/sha256.h"
 #include "left_out.h"
 #include "told.h"
+#include "unclaimed.h"
 
 /* Nodes that the plan would change. */
 static uint32_t to_do(const struct plan *p)
@@ -68,6 +69,8 @@ int command_roll_on(struct session *s, struct complaints *c)
     } else {
         if (p->kind == PLAN_ROLLBACK)
             tell_ways_back(p);
+        (void)fflush(stdout);
+        (void)unclaimed_tell(stderr, s, false);
         survey_free(&s->survey); /* the plan has all that counts; of a large fleet it is much */
         code = command_run(s, p);
     }
