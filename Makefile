@@ -366,6 +366,15 @@ install: all man completion
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
 
+# ---- Debian packages in build/deb; deb-test: lintian, the same bytes twice, and a life of them in a Debian 12 of their own
+.PHONY: deb deb-test
+deb:
+	@deploy/packaging/deps build deb
+	@deploy/packaging/build-deb $(CURDIR)/build/deb
+deb-test: deb
+	@deploy/packaging/deps deb-test
+	@deploy/packaging/test-deb build/deb build/deb-test
+
 # ---- both commands and the lint in a minimal Debian 12, by hand: needs root and debootstrap
 .PHONY: fresh-root
 fresh-root:
@@ -390,6 +399,7 @@ help:
 	@echo 'make bench-rollout  rollouts of 50 to 10,000 nodes on a fake fleet, beside bash and asyncio scripts'
 	@echo 'make              the three programs and the nginx module, below build/release'
 	@echo 'make install      to DESTDIR and PREFIX (/usr);  make uninstall removes what it put there'
+	@echo 'make deb          Debian packages in build/deb; make deb-test tries them (root: in a Debian 12 below build/)'
 	@echo 'make deps         installs what is missing of deploy/packaging/build-deps; test, demo and lint do so themselves'
 	@echo 'make fresh-root   demo and test in a minimal Debian 12 (by hand: root, debootstrap)'
 	@echo 'make clean        removes build/'

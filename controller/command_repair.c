@@ -1,44 +1,12 @@
 #include <stdio.h>
 
 #include "command.h"
-#include "peer_book.h"
+#include "unclaimed.h"
 
 /* What could not be asked counts as unknown: worse than a repair that was not needed. */
 static int worse(int run_code, int complaint_code)
 {
     return run_code != 0 ? run_code : complaint_code;
-}
-
-static void tell_peer(const struct session *s, const struct survey_lb *lb, const struct survey_upstream *u,
-                      const struct survey_peer *peer, uint32_t node)
-{
-    const struct survey_node *n = &s->survey->nodes[node];
-
-    if (!n->good || n->status.claim.there || (peer->state != PEER_DOWN && peer->state != PEER_DRAINING))
-        return;
-    (void)printf("%s: %s of upstream %s at %s is %s, and no claim says that a rollout did it; it is left so\n",
-                 survey_node_name(s->fleet, n), peer->server, u->name, s->fleet->hosts[lb->host].name,
-                 peer->state == PEER_DOWN ? "down" : "draining");
-}
-
-/* By hand, or by a rollout whose claim went with an agent's disk: a person must decide, so a person is told. */
-static void tell_unclaimed(const struct session *s)
-{
-    struct peer_book *book = peer_book_new(s->fleet, s->survey);
-
-    for (uint32_t i = 0; i < s->survey->n_lbs; i++)
-        for (uint32_t u = 0; u < s->survey->lbs[i].n_upstreams; u++) {
-            const struct survey_upstream *up = &s->survey->lbs[i].upstreams[u];
-
-            for (uint32_t k = 0; k < up->n_peers; k++) {
-                uint16_t twice;
-                int32_t node = peer_book_owner(book, i, up->peers[k].server, up->peers[k].name, &twice);
-
-                if (node >= 0)
-                    tell_peer(s, &s->survey->lbs[i], up, &up->peers[k], (uint32_t)node);
-            }
-        }
-    peer_book_free(&book);
 }
 
 static int repair(struct session *s, struct complaints *c)
@@ -57,8 +25,8 @@ static int repair(struct session *s, struct complaints *c)
     else
         (void)printf(c->n > 0 ? "nothing to repair at the agents that answered\n"
                               : "no agent has a claim of a rollout; nothing to repair\n");
-    if (p != NULL)
-        tell_unclaimed(s);
+    if (p != NULL && unclaimed_tell(stdout, s, true) > 0 && code == EXIT_UNREACHABLE)
+        code = 3; /* one that is out may be the node whose agent did not answer */
     plan_free(&p);
     return code;
 }
