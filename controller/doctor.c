@@ -28,11 +28,9 @@ static void add(struct look *l, enum doctor_result result, int code, char *detai
     struct doctor *d = l->d;
 
     d->rows = mem_grow(d->rows, d->n + 1, sizeof *d->rows);
-    d->rows[d->n++] = (struct doctor_finding){.result = result,
-                                              .code = code,
-                                              .what = l->what,
-                                              .detail = detail,
-                                              .mend = mend != NULL ? mem_text(mend) : NULL};
+    d->rows[d->n] = (struct doctor_finding){.result = result, .code = code, .what = l->what};
+    d->rows[d->n].detail = detail;
+    d->rows[d->n++].mend = mend != NULL ? mem_text(mend) : NULL;
     l->bad = l->bad || result != DOCTOR_OK;
 }
 

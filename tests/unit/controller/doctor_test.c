@@ -266,7 +266,7 @@ static void each_thing_that_is_wrong_is_told_under_its_name_with_what_mends_it(v
             assert_true((d.rows[k].result == DOCTOR_OK) == (d.rows[k].mend == NULL));
             fails += d.rows[k].result == DOCTOR_FAIL ? 1 : 0;
             found += d.rows[k].result == rows[i].result && strcmp(d.rows[k].what, rows[i].what) == 0 &&
-                             strstr(d.rows[k].detail, rows[i].detail) != NULL &&
+                             strstr(d.rows[k].detail, rows[i].detail) != NULL && d.rows[k].mend != NULL &&
                              strstr(d.rows[k].mend, rows[i].mend) != NULL
                          ? 1
                          : 0;
