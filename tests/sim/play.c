@@ -141,7 +141,7 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     s->story = story;
     s->tally = tally;
     s->dice = (struct dice){story->seed ^ UINT64_C(0x5851f42d4c957f2d)};
-    s->n_dues = s->next_order = s->n_seats = s->next_process = 0;
+    s->n_dues = s->next_order = s->n_seats = s->n_over = s->next_process = 0;
     s->calm = false;
     s->faulty = story->call_after == 0;
     s->at_peace = story_is_calm(story);
@@ -281,7 +281,9 @@ static struct sim_seat *first_awake(struct sim *s)
 {
     struct sim_seat *first = NULL;
 
-    for (uint32_t i = 0; i < s->n_seats; i++) {
+    while (s->n_over < s->n_seats && s->seats[s->n_over].state != SEAT_RUNS)
+        s->n_over++;
+    for (uint32_t i = s->n_over; i < s->n_seats; i++) {
         struct sim_seat *seat = &s->seats[i];
 
         if (seat->state == SEAT_RUNS && seat->awake && (first == NULL || seat->wake_ms < first->wake_ms))

@@ -119,6 +119,7 @@ struct sim {
     struct tally *tally;
     void (*seen)(const struct sim *); /* after every event; NULL */
     uint32_t n_dues, next_order, n_seats, next_process;
+    uint32_t n_over; /* seats before this one do not run any more */
     uint64_t fired[SIM_FAULTS];
     uint32_t waiting;            /* bits of the story's events that wait for a request */
     uint8_t aimed[STORY_EVENTS]; /* the node that such a request was for; SIM_NOBODY = no one node's */
