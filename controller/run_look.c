@@ -206,7 +206,7 @@ static void look_answer(const struct run *r, const struct plan *p, uint16_t node
     if (run_node(r, node)->step == STEP_SILENT && too_old(r, p, node, a))
         a->kind = ANS_TIMEOUT;
     if (step_row((enum step)run_node(r, node)->step)->ask == ASK_FLOOR &&
-        !run_may_drain(r, p, node, a->text, sizeof a->text)) {
+        !run_may_drain(r, p, node, a->text, node_sees_lists(r, p, node) ? sizeof a->text : 0)) {
         a->kind = ANS_REFUSED;
         a->ours_out = pace_ours_out(r, p, node);
     } else if (run_node(r, node)->step == STEP_FLOOR && !lock_lets_begin(r, p, node, a->text)) {
