@@ -28,11 +28,9 @@ static void add(struct look *l, enum doctor_result result, int code, char *detai
     struct doctor *d = l->d;
 
     d->rows = mem_grow(d->rows, d->n + 1, sizeof *d->rows);
-    d->rows[d->n++] = (struct doctor_finding){.result = result,
-                                              .code = code,
-                                              .what = l->what,
-                                              .detail = detail,
-                                              .mend = mend != NULL ? mem_text(mend) : NULL};
+    d->rows[d->n] = (struct doctor_finding){.result = result, .code = code, .what = l->what};
+    d->rows[d->n].detail = detail;
+    d->rows[d->n++].mend = mend != NULL ? mem_text(mend) : NULL;
     l->bad = l->bad || result != DOCTOR_OK;
 }
 
@@ -124,13 +122,16 @@ static void check_writable(struct look *l)
             fail(l, EXIT_REFUSED, "say `api write=on;` in that location, and let this machine's certificate or user in",
                  "%s: %s", lb_name(l, i), l->s->lbs[i].text);
     }
-    if (!l->bad)
+    if (!l->bad && n > 0)
         ok(l, "%u take%s changes", n, n == 1 ? "s" : "");
+    else if (!l->bad)
+        ok(l, "no load balancer could be asked");
 }
 
 /* All upstreams of an nginx have the one file. */
 static void check_state(struct look *l)
 {
+    size_t before = l->d->n;
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < l->s->n_lbs; i++) {
@@ -149,8 +150,10 @@ static void check_state(struct look *l)
         else
             kept++;
     }
-    if (!l->bad)
+    if (kept > 0)
         ok(l, "%u keep%s what is drained over a restart", kept, kept == 1 ? "s" : "");
+    else if (l->d->n == before)
+        ok(l, "no load balancer has told");
 }
 
 /* ---- peers */
@@ -233,24 +236,22 @@ static void check_peers(struct look *l)
     free(counts);
 }
 
-/* A foreign one is told where the same upstream has one of ours. */
-static bool has_ours(struct peer_book *book, uint32_t lb, const struct survey_upstream *u)
+/* Foreign ones are told where the same upstream has one of ours. */
+static void look_for_foreign(struct look *l, struct peer_book *book, uint32_t lb, const struct survey_upstream *u)
 {
-    uint16_t twice;
+    const char *first = NULL;
+    uint32_t foreign = 0;
 
-    for (uint32_t k = 0; k < u->n_peers; k++)
-        if (peer_book_owner(book, lb, u->peers[k].server, u->peers[k].name, &twice) >= 0)
-            return true;
-    return false;
-}
+    for (uint32_t k = 0; k < u->n_peers; k++) {
+        uint16_t twice;
 
-static void tell_foreign(struct look *l, void *ctx, uint32_t lb, const struct survey_upstream *u,
-                         const struct survey_peer *peer, int32_t node)
-{
-    if (node < 0 && has_ours(ctx, lb, u))
-        warn(l, "name its host in the hosts file, with an agent there; or take it out of the upstream",
-             "%s of upstream %s at %s is of no node of the hosts file: no rollout reaches it", peer->server, u->name,
-             lb_name(l, lb));
+        if (peer_book_owner(book, lb, u->peers[k].server, u->peers[k].name, &twice) < 0 && foreign++ == 0)
+            first = u->peers[k].server;
+    }
+    if (foreign > 0 && foreign < u->n_peers)
+        warn(l, "name their hosts in the hosts file, with an agent there; or take them out of the upstream",
+             "upstream %s at %s has %u peer%s of no node of the hosts file, which no rollout reaches: %s%s", u->name,
+             lb_name(l, lb), foreign, plural(foreign), first, foreign > 1 ? " and others" : "");
 }
 
 static void check_foreign(struct look *l)
@@ -263,7 +264,9 @@ static void check_foreign(struct look *l)
         return;
     }
     book = peer_book_new(l->f->fleet, l->s);
-    each_peer(l, tell_foreign, book);
+    for (uint32_t i = 0; i < l->s->n_lbs; i++)
+        for (uint32_t u = 0; u < l->s->lbs[i].n_upstreams; u++)
+            look_for_foreign(l, book, i, &l->s->lbs[i].upstreams[u]);
     peer_book_free(&book);
     if (!l->bad)
         ok(l, "every peer beside ours is a node's");
@@ -403,16 +406,21 @@ static void check_certificates(struct look *l)
 
 static void check_clocks(struct look *l)
 {
+    bool told = false;
+
     for (uint32_t i = 0; i < l->s->n_nodes; i++) {
         const struct survey_node *n = &l->s->nodes[i];
 
+        told = told || n->has_clock;
         if (n->has_clock && is_first_of_host(l, i) && (n->ahead_s > CLOCK_MAX_S || n->ahead_s < -CLOCK_MAX_S))
             warn(l, "let both keep time: timedatectl set-ntp true", "%s: its clock is %" PRId64 " s %s ours",
                  l->f->fleet->hosts[n->host].name, n->ahead_s < 0 ? -n->ahead_s : n->ahead_s,
                  n->ahead_s < 0 ? "behind" : "ahead of");
     }
-    if (!l->bad)
+    if (!l->bad && told)
         ok(l, "within %d s of ours", CLOCK_MAX_S);
+    else if (!l->bad)
+        ok(l, "no agent has told");
 }
 
 static void check_units(struct look *l)

@@ -112,7 +112,7 @@ static void a_peer_that_no_node_has_is_told(struct stage *s)
     struct stage_rollout *r = ask(office(s, "127.0.0.9:9", kept(s), NULL), NULL);
 
     assert_int_equal(r->exit_code, 0);
-    expect_line(s, r, "warn  peers without an agent", "127.0.0.9:9 of upstream app at lb1", "hosts file");
+    expect_line(s, r, "warn  peers without an agent", "upstream app at lb1 has 1 peer of no node", "hosts file");
 }
 
 static void state_that_a_restart_forgets_is_told(struct stage *s)

@@ -230,7 +230,8 @@ static void each_thing_that_is_wrong_is_told_under_its_name_with_what_mends_it(v
         {state_not_told, DOCTOR_WARN, 0, "state kept", "lb1: its module is older", "upgrade"},
         {lb_without_zone, DOCTOR_WARN, 0, "peers", "lb2: it lists no upstream", "`zone`"},
         {node_without_peer, DOCTOR_FAIL, 5, "peers", "c: no load balancer has a peer", "rollout_peer="},
-        {foreign_peer, DOCTOR_WARN, 0, "peers without an agent", "10.9.9.9:80 of upstream app at lb2", "hosts file"},
+        {foreign_peer, DOCTOR_WARN, 0, "peers without an agent", "upstream app at lb2 has 1 peer of no node",
+         "hosts file"},
         {left_out, DOCTOR_FAIL, 3, "left out", "b: left out by rollout r9 (bob)", REPAIR},
         {claimed, DOCTOR_WARN, 0, "left out", "b: claimed by rollout r9 (bob), 20 s left", "wait"},
         {down_by_hand, DOCTOR_WARN, 0, "in rotation", "c: 10.0.0.3:80 of upstream app at lb1 is down", "PATCH"},
@@ -265,7 +266,7 @@ static void each_thing_that_is_wrong_is_told_under_its_name_with_what_mends_it(v
             assert_true((d.rows[k].result == DOCTOR_OK) == (d.rows[k].mend == NULL));
             fails += d.rows[k].result == DOCTOR_FAIL ? 1 : 0;
             found += d.rows[k].result == rows[i].result && strcmp(d.rows[k].what, rows[i].what) == 0 &&
-                             strstr(d.rows[k].detail, rows[i].detail) != NULL &&
+                             strstr(d.rows[k].detail, rows[i].detail) != NULL && d.rows[k].mend != NULL &&
                              strstr(d.rows[k].mend, rows[i].mend) != NULL
                          ? 1
                          : 0;
@@ -293,6 +294,47 @@ static void what_cannot_be_told_is_not_guessed(void **state)
         if (strcmp(d.rows[i].what, "peers without an agent") == 0)
             assert_string_equal(d.rows[i].detail, "not looked at: not every node has told where it listens");
     assert_int_equal(d.rows[d.n - 1].result, DOCTOR_WARN); /* the plan: not known yet */
+    doctor_clear(&d);
+    scene_close(&s);
+}
+
+static bool says(const struct doctor *d, enum doctor_result result, const char *what, const char *detail)
+{
+    for (size_t i = 0; i < d->n; i++)
+        if (d->rows[i].result == result && strcmp(d->rows[i].what, what) == 0 &&
+            strstr(d->rows[i].detail, detail) != NULL)
+            return true;
+    return false;
+}
+
+static void what_plus_does_not_say_is_said(void **state)
+{
+    struct scene s;
+    struct doctor d = {0};
+
+    (void)state;
+    open_scene(&s);
+    s.upstreams[1].lease = (struct lb_lease){0};
+    examine(&s, &d);
+    assert_true(says(&d, DOCTOR_OK, "state kept", "lb2 does not say (NGINX Plus)"));
+    assert_true(says(&d, DOCTOR_OK, "state kept", "1 keeps"));
+    assert_true(says(&d, DOCTOR_FAIL, "plan", "cannot do lock"));
+    doctor_clear(&d);
+    scene_close(&s);
+}
+
+static void where_hosts_are_limited_out_no_peer_is_foreign(void **state)
+{
+    struct scene s;
+    struct doctor d = {0};
+
+    (void)state;
+    scene_open(&s, (const char *const[]){"--limit=a,b,c", NULL});
+    foreign_peer(&s);
+    s.survey.n_nodes = 3;
+    examine(&s, &d);
+    assert_true(says(&d, DOCTOR_OK, "peers without an agent", "--limit"));
+    assert_true(says(&d, DOCTOR_OK, "clocks", "no agent has told"));
     doctor_clear(&d);
     scene_close(&s);
 }
@@ -349,6 +391,8 @@ int main(void)
         cmocka_unit_test(a_good_fleet_is_all_ok),
         cmocka_unit_test(each_thing_that_is_wrong_is_told_under_its_name_with_what_mends_it),
         cmocka_unit_test(what_cannot_be_told_is_not_guessed),
+        cmocka_unit_test(what_plus_does_not_say_is_said),
+        cmocka_unit_test(where_hosts_are_limited_out_no_peer_is_foreign),
         cmocka_unit_test(a_node_that_is_out_is_worse_than_a_refusal_and_that_than_silence),
         cmocka_unit_test(the_table_is_plain_text_and_json_has_the_same),
     };
