@@ -48,12 +48,14 @@ static struct verdict judge_review(struct node *n, const struct plan *p, const s
     return good();
 }
 
-/* The latest job is one of this rollout since it claimed the node; an earlier run of it may have left one, too. */
+/* The latest job is one of this rollout since it claimed the node; an earlier run of it may have left one, too. Where
+ * somebody else restarted the process between claim and job, what runs is the job's and not what was claimed. */
 static bool job_since_claim(const struct node *n, const struct answer *a)
 {
     if (a->job_of == ASK_UNDO)
         return !ident_same_process(&a->job_after, &n->before);
-    return a->job_of == ASK_JOB && ident_same_process(&a->job_before, &n->before);
+    return a->job_of == ASK_JOB && (ident_same_process(&a->job_before, &n->before) ||
+                                    (judge_restarted(a) && !ident_same_process(&a->ident, &n->before)));
 }
 
 /* It is (partly) back: its health was good before. I2: such a one must not be undone when it is not good any more. */

@@ -167,6 +167,14 @@ static bool node_owned(const struct judge *j, const struct sim_truth *t, uint8_t
     return false;
 }
 
+static bool owned_by(const struct judge *j, const struct sim_truth *t, uint8_t node, uint64_t fence)
+{
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].node == node && owned(&j->peers[i]) && j->peers[i].owner.fence == fence)
+            return true;
+    return false;
+}
+
 static void close_gate(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t peer,
                        int64_t turn_ms)
 {
@@ -267,11 +275,13 @@ void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const
 {
     check_fence(j, &j->highest_at[node], &c->who, "a claim");
     if (anew && (!node_owned(j, t, node) || j->nodes[node].forgot_ms != SIM_NEVER)) {
-        j->nodes[node].claimed_ms = t->now_ms; /* nobody could know any more what was before that */
+        j->nodes[node].claimed_ms = t->now_ms;
         j->nodes[node].forgot_ms = SIM_NEVER;
-        j->nodes[node].touched = false;
-        if (t->agents[node].now.pid != 0)
-            j->nodes[node].before = t->agents[node].now;
+        if (!owned_by(j, t, node, c->who.fence)) { /* nobody could know any more what was before that */
+            j->nodes[node].touched = false;
+            if (t->agents[node].now.pid != 0)
+                j->nodes[node].before = t->agents[node].now;
+        }
     }
     for (uint8_t i = 0; i < t->n_peers; i++) {
         struct judge_peer *p = &j->peers[i];
