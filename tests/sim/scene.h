@@ -44,6 +44,7 @@ struct scene_book {
     bool failed;                            /* a fault has happened */
     bool late;                              /* a request of a dead one has arrived since the seat came */
     bool began;                             /* its vigil, */
+    bool stepped;                           /* a death here is not one that was tried before; in no hash */
     uint64_t until_ms;                      /* which ends then */
     uint8_t where[SCENE_CALLS][SIM_LBS];
 };
@@ -79,6 +80,13 @@ uint64_t scene_hash(const struct scene *);
 #define SCENE_KEPT_MAX 65536
 size_t scene_keep(const struct scene *, char *to);
 void scene_take_up(struct scene *, const char *from);
+
+/* ---- scene_alone.c */
+/* Part of a request whose arrival commutes with all that may happen before it: nothing else is tried beside it. False:
+ * there is none. */
+bool scene_alone(const struct scene *, uint8_t *call, uint8_t *part);
+/* Of a dead controller: it may still have an effect. */
+bool scene_may_matter(const struct action *);
 
 /* ---- scene_moves.c */
 struct scene_move {
