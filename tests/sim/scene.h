@@ -85,6 +85,8 @@ void scene_take_up(struct scene *, const char *from);
 /* Part of a request whose arrival commutes with all that may happen before it: nothing else is tried beside it. False:
  * there is none. */
 bool scene_alone(const struct scene *, uint8_t *call, uint8_t *part);
+/* The same of an answer that is there: handed over at once. */
+bool scene_tells_alone(const struct scene *, uint8_t *call);
 /* Of a dead controller: it may still have an effect. */
 bool scene_may_matter(const struct action *);
 
@@ -97,6 +99,7 @@ struct scene_move {
 void scene_begin(struct scene *, struct sim *, struct reach *);
 /* What can have no effect any more. */
 void scene_drop_fenced(struct scene *);
+void scene_drop_shown(struct scene *);
 /* All that may happen next. */
 uint32_t scene_moves(struct scene *, struct scene_move *);
 void scene_move(struct scene *, const struct scene_move *);

@@ -132,6 +132,18 @@ static void come(struct scene *c, uint8_t act, bool final)
     memset(seat->seen, 0, sizeof seat->seen);
 }
 
+/* The rollout gives its leases back: what the load balancers show is of interest to nobody any more. */
+void scene_drop_shown(struct scene *c)
+{
+    for (uint8_t i = 0; i < SCENE_CALLS; i++) {
+        struct sim_call *call = &c->sim->calls[i];
+
+        if (call->seat == c->book.last && (call->action.kind == ACT_READ_LB || call->action.kind == ACT_LOOK))
+            call->used = false;
+    }
+    memset(scene_seat(c)->seen, 0, sizeof scene_seat(c)->seen);
+}
+
 /* Of what a controller that is no more has sent, effects may still arrive; nothing else is of interest. */
 static void leave_calls(struct scene *c)
 {
@@ -671,6 +683,10 @@ uint32_t scene_moves(struct scene *c, struct scene_move *moves)
         return l.n;
     if (scene_alone(c, &call, &part)) {
         put_part(c, &l, call, part);
+        return l.n;
+    }
+    if (scene_tells_alone(c, &call)) {
+        put(&l, MOVE_BACK, call, 0);
         return l.n;
     }
     put_calls(c, &l, &still);
