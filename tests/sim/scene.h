@@ -85,8 +85,6 @@ void scene_take_up(struct scene *, const char *from);
 /* Part of a request whose arrival commutes with all that may happen before it: nothing else is tried beside it. False:
  * there is none. */
 bool scene_alone(const struct scene *, uint8_t *call, uint8_t *part);
-/* The same of an answer that is there: handed over at once. */
-bool scene_tells_alone(const struct scene *, uint8_t *call);
 /* Of a dead controller: it may still have an effect. */
 bool scene_may_matter(const struct action *);
 

@@ -141,8 +141,7 @@ static bool change_is_alone(const struct scene *c, uint8_t i, uint8_t k)
     const struct sim_call *call = &c->sim->calls[i];
 
     return c->book.deaths == 0 && only_one(c) != NULL &&
-           !holds(c, c->sim->seats[c->book.last].node_of[call->action.node]) &&
-           !another_at_lb(c, i, call->parts[k].lb);
+           !holds(c, c->sim->seats[c->book.last].node_of[call->action.node]) && !another_at_lb(c, i, call->parts[k].lb);
 }
 
 static bool list_is_alone(const struct scene *c, uint8_t i)
@@ -171,45 +170,6 @@ static bool is_alone(const struct scene *c, uint8_t i, uint8_t k)
     default:
         return false;
     }
-}
-
-/* Its lists, as far as they are not handed over yet. */
-static bool list_is_open(const struct scene *c, uint16_t lb)
-{
-    for (uint32_t i = 0; i < SCENE_CALLS; i++)
-        if (c->sim->calls[i].used && c->sim->calls[i].action.kind == ACT_READ_LB && c->sim->calls[i].action.lb == lb)
-            return true;
-    return false;
-}
-
-/* Its node waits for another look as well. */
-static bool look_says_little(const struct scene *c, const struct action *a)
-{
-    const struct run *r = &c->at.run;
-    const struct run_extra *x = run_extra(r, a->node);
-    const struct plan *p = c->sim->seats[c->book.last].plan;
-    uint16_t lb = plan_peer_lb(p, p->nodes[a->node].first_peer + (uint32_t)__builtin_ctzll(a->mask));
-
-    return only_one(c) != NULL && x->looks && x->look_turn == a->look && (x->look_asked & a->mask) != 0 &&
-           (x->look_asked & ~a->mask) != 0 && !list_is_open(c, lb);
-}
-
-bool scene_tells_alone(const struct scene *c, uint8_t *call)
-{
-    if (!may_be_alone(c) || c->book.faults > 0)
-        return false;
-    for (uint8_t i = 0; i < SCENE_CALLS; i++) {
-        const struct sim_call *k = &c->sim->calls[i];
-
-        if (!k->used || c->book.where[i][0] != WHERE_THERE || k->n_parts > 1)
-            continue;
-        if ((k->action.kind == ACT_LEASE && c->at.run.phase == RUN_RELEASING) ||
-            (k->action.kind == ACT_LOOK && look_says_little(c, &k->action))) {
-            *call = i;
-            return true;
-        }
-    }
-    return false;
 }
 
 bool scene_alone(const struct scene *c, uint8_t *call, uint8_t *part)

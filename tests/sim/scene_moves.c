@@ -685,10 +685,6 @@ uint32_t scene_moves(struct scene *c, struct scene_move *moves)
         put_part(c, &l, call, part);
         return l.n;
     }
-    if (scene_tells_alone(c, &call)) {
-        put(&l, MOVE_BACK, call, 0);
-        return l.n;
-    }
     put_calls(c, &l, &still);
     put_world(c, &l);
     switch ((enum scene_phase)c->book.phase) {
