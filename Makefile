@@ -14,12 +14,15 @@ pkg       = $(shell pkg-config $(1) $(2) 2>/dev/null)
 WARN     := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror
 HARDEN   := -fstack-protector-strong -fPIE -fstack-clash-protection
 LDHARDEN := -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
+# Some hundred bytes are set and copied by the C library where gcc for x86 would take "rep stos", which is slow to start.
+LIBC_SET := $(foreach s,memset memcpy,-m$(s)-strategy=unrolled_loop:64:noalign$(comma)libcall:-1:noalign)
+LIBC_SET := $(shell $(CC) $(LIBC_SET) -E -x c /dev/null >/dev/null 2>&1 && echo $(LIBC_SET))
 ifeq ($(FLAVOUR),asan)
 OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 else ifeq ($(FLAVOUR),cov)
 OPT := -O0 -g --coverage -DSANDBOX_OPEN
 else
-OPT := -O2 -g -D_FORTIFY_SOURCE=2
+OPT := -O2 -g -D_FORTIFY_SOURCE=2 $(LIBC_SET)
 endif
 CFLAGS   ?=
 ALL_CFLAGS = -std=gnu11 $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -DROLLOUT_VERSION='"$(VERSION)"' -I. $(CFLAGS)
@@ -37,7 +40,7 @@ module: $(MODULES)
 # ---- objects: a folder, an archive; main.c stays outside, so that tests link the rest
 lib_srcs = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))
 lib_objs = $(patsubst %.c,$(O)/%.o,$(call lib_srcs,$(1)))
-LIBS := common agent controller demo-server tests/stage tests/load tests/sim tests/bench tests/bench/fake
+LIBS := common agent controller demo-server tests/stage tests/load tests/sim tests/bench tests/bench/fake tests/inventory
 define archive
 $(O)/$(1).a: $(call lib_objs,$(1))
 	@mkdir -p $$(@D)
@@ -148,7 +151,7 @@ $(B)/tests/unit/$(1)/%_test: $(O)/tests/unit/$(1)/%_test.o $(O)/$(1).a $(O)/comm
 endef
 $(foreach l,common agent demo-server,$(eval $(call unit_rule,$(l))))
 # The controller's may use the fake fleet, which uses the controller.
-$(B)/tests/unit/controller/%_test: $(O)/tests/unit/controller/%_test.o $(O)/tests/sim.a $(O)/controller.a $(O)/common.a
+$(B)/tests/unit/controller/%_test: $(O)/tests/unit/controller/%_test.o $(O)/tests/sim.a $(O)/tests/inventory.a $(O)/controller.a $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 $(B)/tests/unit/load/%_test: $(O)/tests/unit/load/%_test.o $(O)/tests/load.a $(O)/common.a
@@ -195,6 +198,17 @@ check-client: deps
 	@deploy/packaging/deps client
 	@$(SUBMAKE) -s all test-parts $(GO_CASES)
 	@tests/run $(B) $(GO_CASES)
+
+# ---- the hosts parser beside Ansible's own, on made inventories: INVENTORIES of them, from SEED on
+INVENTORIES ?= 600
+$(B)/tests/inventory/tell: $(O)/tests/inventory/main.o $(O)/tests/inventory.a $(O)/controller.a $(O)/common.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libcurl jansson sqlite3 gnutls)
+.PHONY: check-inventory
+check-inventory: deps
+	@deploy/packaging/deps inventory
+	@$(SUBMAKE) -s $(B)/tests/inventory/tell
+	@tests/inventory/compare $(B) $(INVENTORIES) $(SEED)
 
 # ---- the module for longer than a test may take. SOAK_SECONDS is tests/soak's
 .PHONY: soak-module
@@ -352,6 +366,15 @@ install: all man completion
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
 
+# ---- Debian packages in build/deb; deb-test: lintian, the same bytes twice, and a life of them in a Debian 12 of their own
+.PHONY: deb deb-test
+deb:
+	@deploy/packaging/deps build deb
+	@deploy/packaging/build-deb $(CURDIR)/build/deb
+deb-test: deb
+	@deploy/packaging/deps deb-test
+	@deploy/packaging/test-deb build/deb build/deb-test
+
 # ---- both commands and the lint in a minimal Debian 12, by hand: needs root and debootstrap
 .PHONY: fresh-root
 fresh-root:
@@ -366,6 +389,7 @@ help:
 	@echo 'make check-asan   make test with ASan and UBSan;  make check-valgrind: the unit tests below valgrind'
 	@echo 'make prove-tests  breaks each promise in a copy; the test that it names must fail'
 	@echo 'make check-client the official Go client of the NGINX Plus API, and a service on gracehttp; installs both and Go'
+	@echo 'make check-inventory the hosts parser beside Ansible on made inventories; installs ansible-core'
 	@echo 'make bench-handover  the demo server beside gracehttp and nginx: speed, failures under restarts, memory'
 	@echo 'make soak-module  races, kills, reloads and random requests for the nginx module, 5 minutes of each and more'
 	@echo 'make sweep        a rollout killed, or failed, at each of its calls, and resumed'
@@ -375,6 +399,7 @@ help:
 	@echo 'make bench-rollout  rollouts of 50 to 10,000 nodes on a fake fleet, beside bash and asyncio scripts'
 	@echo 'make              the three programs and the nginx module, below build/release'
 	@echo 'make install      to DESTDIR and PREFIX (/usr);  make uninstall removes what it put there'
+	@echo 'make deb          Debian packages in build/deb; make deb-test tries them (root: in a Debian 12 below build/)'
 	@echo 'make deps         installs what is missing of deploy/packaging/build-deps; test, demo and lint do so themselves'
 	@echo 'make fresh-root   demo and test in a minimal Debian 12 (by hand: root, debootstrap)'
 	@echo 'make clean        removes build/'

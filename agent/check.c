@@ -8,9 +8,14 @@
 static bool tell(const struct unit_fault *fault, const char *unit, FILE *mend, struct err *err)
 {
     *err = fault->err;
-    if (fault->drop_in[0] != '\0')
+    if (mend != NULL && fault->drop_in[0] != '\0')
         (void)fprintf(mend, "# this mends it: systemctl edit %s\n%s", unit, fault->drop_in);
     return false;
+}
+
+static bool is_started(const struct service_config *service)
+{
+    return service->restart == RESTART_EXEC || service->exec_args[0] != '\0';
 }
 
 static bool check_service_unit(const struct service_config *service, FILE *mend, struct err *err)
@@ -37,6 +42,11 @@ static bool check_own_unit(FILE *mend, struct err *err)
     return unit_check_own(&unit, &fault) || tell(&fault, name, mend, err);
 }
 
+bool check_service(const struct service_config *service, FILE *mend, struct err *err)
+{
+    return check_service_unit(service, mend, err) && (!is_started(service) || check_own_unit(mend, err));
+}
+
 bool check_units(const struct config *config, FILE *mend, struct err *err)
 {
     bool starts = false;
@@ -45,7 +55,7 @@ bool check_units(const struct config *config, FILE *mend, struct err *err)
         const struct service_config *service = &config->services[i];
         if (!check_service_unit(service, mend, err))
             return err_context(err, "[service %s]", service->name);
-        starts |= service->restart == RESTART_EXEC || service->exec_args[0] != '\0';
+        starts |= is_started(service);
     }
     return !starts || check_own_unit(mend, err);
 }

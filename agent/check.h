@@ -10,4 +10,7 @@
 /* False: the first fault, with its sentence; the drop-in that mends it goes to `mend`. */
 bool check_units(const struct config *config, FILE *mend, struct err *err);
 
+/* The same of one service, and of the agent's own unit where it starts that. mend may be NULL. */
+bool check_service(const struct service_config *service, FILE *mend, struct err *err);
+
 #endif

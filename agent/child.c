@@ -19,6 +19,12 @@ struct child {
     void *ctx;
 };
 
+/* What kept it from running the program: an errno, and the path that it is about, one of its spawn's; 0: it runs. */
+struct failure {
+    long why;
+    const char *what;
+};
+
 /* ---- in the new process: nothing but system calls, up to exec */
 
 static void reset_signals(void)
@@ -44,17 +50,21 @@ static bool set_output(const char *log)
 
 static _Noreturn void become(const struct child_spawn *spawn, int to_parent)
 {
-    int why;
+    struct failure failure = {.what = spawn->log};
 
     (void)setsid();
     (void)umask(022);
     reset_signals();
-    if (set_output(spawn->log) && chdir(spawn->dir) == 0) {
-        (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-        (void)execve(spawn->path, spawn->argv, spawn->env);
+    if (set_output(spawn->log)) {
+        failure.what = spawn->dir;
+        if (chdir(spawn->dir) == 0) {
+            (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+            (void)execve(spawn->path, spawn->argv, spawn->env);
+            failure.what = spawn->path;
+        }
     }
-    why = errno;
-    while (write(to_parent, &why, sizeof why) < 0 && errno == EINTR)
+    failure.why = errno;
+    while (write(to_parent, &failure, sizeof failure) < 0 && errno == EINTR)
         ;
     _exit(127);
 }
@@ -82,16 +92,16 @@ static void on_end(void *ctx)
         fn(fn_ctx, info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status);
 }
 
-/* What kept it from running the program; 0: it runs it. The pipe closes when it does. */
-static int failure_of(int from_child)
+/* The pipe closes when it runs the program. */
+static struct failure failure_of(int from_child)
 {
-    int why = 0;
+    struct failure failure = {0};
     ssize_t n;
 
     do
-        n = read(from_child, &why, sizeof why);
+        n = read(from_child, &failure, sizeof failure);
     while (n < 0 && errno == EINTR);
-    return n == (ssize_t)sizeof why ? why : 0;
+    return n == (ssize_t)sizeof failure ? failure : (struct failure){0};
 }
 
 static struct child *watch(struct loop *loop, const struct child_spawn *spawn, pid_t pid)
@@ -111,36 +121,45 @@ static struct child *watch(struct loop *loop, const struct child_spawn *spawn, p
     return NULL;
 }
 
-static struct child *refuse(pid_t pid, int why, const char *path, struct err *err)
+static struct child *refuse(pid_t pid, const struct failure *failure, const char *path, struct err *err)
 {
     if (pid > 0) {
         (void)kill(pid, SIGKILL);
         (void)waitpid(pid, NULL, 0);
     }
-    (void)err_set(err, "cannot start %s: %s", path, strerror(why));
+    if (failure->what != path)
+        (void)err_set(err, "cannot start %s: cannot use %s: %s", path, failure->what, strerror((int)failure->why));
+    else
+        (void)err_set(err, "cannot start %s: %s", path, strerror((int)failure->why));
     return NULL;
 }
 
 struct child *child_start(struct loop *loop, const struct child_spawn *spawn, struct err *err)
 {
+    struct failure failure = {.what = spawn->path};
     struct child *child;
-    int ends[2], why;
+    int ends[2];
     pid_t pid;
 
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return refuse(0, errno, spawn->path, err);
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        failure.why = errno;
+        return refuse(0, &failure, spawn->path, err);
+    }
     pid = fork();
     if (pid == 0)
         become(spawn, ends[1]);
-    why = pid < 0 ? errno : 0;
+    failure.why = pid < 0 ? errno : 0;
     (void)close(ends[1]);
     if (pid > 0)
-        why = failure_of(ends[0]);
+        failure = failure_of(ends[0]);
     (void)close(ends[0]);
-    if (why != 0)
-        return refuse(pid, why, spawn->path, err);
+    if (failure.why != 0)
+        return refuse(pid, &failure, spawn->path, err);
     child = watch(loop, spawn, pid);
-    return child != NULL ? child : refuse(pid, errno, spawn->path, err);
+    if (child != NULL)
+        return child;
+    failure = (struct failure){.why = errno, .what = spawn->path};
+    return refuse(pid, &failure, spawn->path, err);
 }
 
 pid_t child_pid(const struct child *child)

@@ -1,9 +1,11 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/ini.h"
@@ -257,13 +259,42 @@ static bool check_readable(const char *path, const char *key, int mode, struct e
     return access(path, mode) == 0 || err_set(err, "%s: cannot use %s: %s", key, path, strerror(errno));
 }
 
+static bool check_exec_dir(const char *path, struct err *err)
+{
+    struct stat st;
+
+    return check_readable(path, "exec-dir", X_OK, err) &&
+           ((stat(path, &st) == 0 && S_ISDIR(st.st_mode)) || err_set(err, "exec-dir: %s is no folder", path));
+}
+
+/* Not opened: that could make it, or end what reads it. */
+static bool check_exec_log(const char *path, struct err *err)
+{
+    char folder[PATH_MAX];
+    struct stat st;
+    size_t length;
+
+    if (stat(path, &st) == 0)
+        return S_ISDIR(st.st_mode) ? err_set(err, "exec-log: %s is a folder", path)
+                                   : check_readable(path, "exec-log", W_OK, err);
+    length = (size_t)(strrchr(path, '/') - path);
+    (void)snprintf(folder, sizeof folder, "%.*s", length > 0 ? (int)length : 1, path);
+    return check_readable(folder, "exec-log: its folder", W_OK | X_OK, err);
+}
+
+bool config_check_start(const struct service_config *service, struct err *err)
+{
+    return check_exec_dir(service->exec_dir, err) && check_exec_log(service->exec_log, err);
+}
+
 static bool check_helper(const struct config *config, struct err *err)
 {
     if (access(config->state, F_OK) == 0 && !check_readable(config->state, "state", R_OK | W_OK | X_OK, err))
         return false;
     for (unsigned i = 0; i < config->service_count; i++) {
         const struct service_config *service = &config->services[i];
-        if (!check_readable(service->executable, "executable", R_OK | X_OK, err) || !sign_keys_ok(service, err))
+        if (!check_readable(service->executable, "executable", R_OK | X_OK, err) || !sign_keys_ok(service, err) ||
+            (config_can_start(service) && !config_check_start(service, err)))
             return err_context(err, "[service %s]", service->name);
     }
     return true;

@@ -102,6 +102,8 @@ enum half { HALF_NETWORK = 1, HALF_HELPER = 2 };
 
 /* Files readable, executables there, the state folder usable, each for the half that uses it, as --check promises.
  * Touches nothing. */
+/* The folder and the log that the executable is started with. */
+bool config_check_start(const struct service_config *service, struct err *err);
 bool config_check_world(const struct config *config, unsigned halves, struct err *err);
 
 void config_print_summary(const struct config *config, FILE *to);

@@ -50,6 +50,7 @@ static bool open_services(struct agent *agent, struct err *err)
     for (unsigned i = 0; i < agent->config.service_count; i++) {
         if (!service_open(&agent->services[i], agent, &agent->config.services[i], err))
             return false;
+        service_check(&agent->services[i]);
     }
     return true;
 }

@@ -21,6 +21,7 @@
 #define WATCH_EVERY_MS 20
 #define REASON_MAX     200 /* bytes of a service's sentence in a job's text */
 #define BUSY_LIMIT_MS  3000
+#define HELD_LIMIT_MS  5000
 
 static void watch(void *ctx);
 static void mend(struct service *service);
@@ -341,7 +342,8 @@ static void on_service_ended(void *ctx, int exit_code)
     log_event("started_process_ended", "service=%s exit_code=%d", service->config->name, exit_code);
     if (run->job == NULL || !run->started || run->stop.at_work || exit_code == 0 || run->watch.took_over)
         return;
-    err_set(&err, "the new process ended with exit code %d before it served", exit_code);
+    err_set(&err, "the new process ended with exit code %d before it served%s", exit_code,
+            run->held ? "; what the one before left behind still listens in its place" : "");
     not_started(service, &err);
 }
 
@@ -386,8 +388,7 @@ static bool start_by_config(struct service *service, struct err *err)
     return run->command != NULL;
 }
 
-/* What is installed now, after a swap or after the way back. */
-static void start_service(struct service *service)
+static void start_now(struct service *service)
 {
     struct job_run *run = &service->run;
     struct err err = {""};
@@ -397,6 +398,27 @@ static void start_service(struct service *service)
     run->watch.took_over = false;
     if (!service_installed(service, run->watch.wanted, &err) || !start_by_config(service, &err))
         not_started(service, &err);
+}
+
+static void start_when_free(void *ctx)
+{
+    struct service *service = ctx;
+    struct job_run *run = &service->run;
+
+    run->held = service->config->restart != RESTART_SYSTEMD && sockets_held(&run->watch.ports);
+    if (run->held && loop_now_ms() < run->free_by_ms)
+        loop_timer_start(service->agent->loop, &run->timer, WATCH_EVERY_MS, start_when_free, service);
+    else
+        start_now(service);
+}
+
+/* What is installed now, after a swap or after the way back. A worker may outlive its master for a moment, and a new
+ * process that finds its addresses taken gives up at once. */
+static void start_service(struct service *service)
+{
+    child_forget(&service->started);
+    service->run.free_by_ms = loop_now_ms() + HELD_LIMIT_MS;
+    start_when_free(service);
 }
 
 static void on_old_stopped(void *ctx, bool gone)
@@ -438,6 +460,8 @@ static enum code act(struct service *service, struct err *err)
         code = swap_keep(service, err);
     if (code != CODE_JOB_OK)
         return code;
+    if (service->config->restart == RESTART_EXEC && !config_check_start(service->config, err))
+        return CODE_JOB_NOT_STARTED;
     if (!swap_in(service, wanted, err))
         return CODE_JOB_SWAP_FAILED;
     memcpy(run->watch.wanted, wanted, sizeof wanted);

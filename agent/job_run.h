@@ -32,6 +32,8 @@ struct job_run {
     int stop_fd;           /* of what is being ended in `mend`, or -1 */
     struct child *command; /* systemctl at work */
     bool started;          /* the agent has begun to start the service: it may take until the limit */
+    uint64_t free_by_ms;   /* so long its start waits for the addresses of the one before */
+    bool held;             /* in vain: somebody still listens there */
     bool mending;
     enum code code;         /* of the failure that is being mended */
     struct waiter *waiters; /* woken when the job ends */

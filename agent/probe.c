@@ -66,11 +66,15 @@ bool probe_parse_answer(const char *bytes, size_t size, bool ended, struct probe
     const char *head_end = strstr(bytes, "\r\n\r\n"), *body, *header;
     size_t have, used = 0;
     bool whole = ended;
-    unsigned status;
+    char digits[4], after;
+    unsigned status = 0;
 
     result->status = 0;
     result->body[0] = '\0';
-    if (head_end == NULL || sscanf(bytes, "HTTP/1.%*1[01] %3u", &status) != 1 || status < 100)
+    if (head_end != NULL && sscanf(bytes, "HTTP/1.%*1[01] %3[0-9]%c", digits, &after) == 2 &&
+        (after == ' ' || after == '\r'))
+        status = (unsigned)strtoul(digits, NULL, 10);
+    if (status < 100)
         return ended || size >= ANSWER_MAX;
     body = head_end + 4;
     have = (size_t)(bytes + size - body);

@@ -87,6 +87,8 @@ static void try_now(void *ctx)
         return;
     }
     take(agent, &next);
+    for (unsigned i = 0; i < agent->config.service_count; i++)
+        service_check(&agent->services[i]);
     reload_log(NULL);
 }
 

@@ -118,13 +118,15 @@ static void give_one_back(struct server *server)
         conn_drop(oldest);
 }
 
-static void take_address(const struct sockaddr_storage *addr, unsigned char from[16])
+void server_take_address(const struct sockaddr_storage *addr, unsigned char from[16])
 {
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr;
+
     memset(from, 0, 16);
     if (addr->ss_family == AF_INET)
         memcpy(from, &((const struct sockaddr_in *)(const void *)addr)->sin_addr, 4);
     else if (addr->ss_family == AF_INET6)
-        memcpy(from, &((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr, 16);
+        memcpy(from, v6, IN6_IS_ADDR_V4MAPPED(v6) ? 16 : 8);
 }
 
 static void on_door(void *ctx)
@@ -144,7 +146,7 @@ static void on_door(void *ctx)
         if (fd < 0)
             return;
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        take_address(&addr, from);
+        server_take_address(&addr, from);
         if (server->tls != NULL && !door->metrics_only)
             make_room(server);
         conn_open(server, fd, door, from);

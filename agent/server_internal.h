@@ -2,6 +2,8 @@
 #ifndef AGENT_SERVER_INTERNAL_H
 #define AGENT_SERVER_INTERNAL_H
 
+#include <sys/socket.h>
+
 #include "agent.h"
 #include "limit.h"
 #include "tally.h"
@@ -32,6 +34,9 @@ struct server {
     bool stopping;
 };
 
+/* Where a connection comes from, as strangers' places are shared out: of IPv6 the first 64 bits, since one machine may
+ * have all the addresses behind them. */
+void server_take_address(const struct sockaddr_storage *addr, unsigned char from[16]);
 /* Let a round come so soon at the latest. */
 void server_round_in(struct server *server, uint64_t in_ms);
 /* A line of log that a stranger causes; few of them are written, the rest counted. */

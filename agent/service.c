@@ -10,6 +10,7 @@
 #include "admit.h"
 #include "agent.h"
 #include "beneath.h"
+#include "check.h"
 #include "claim_store.h"
 #include "file.h"
 #include "find.h"
@@ -30,6 +31,12 @@ bool service_installed(struct service *service, uint8_t sha256[SHA256_BYTES], st
 bool service_is_busy(const struct service *service)
 {
     return service->run.job != NULL;
+}
+
+void service_check(struct service *service)
+{
+    service->warning = (struct err){""};
+    (void)check_service(service->config, NULL, &service->warning);
 }
 
 static void log_claim(const struct service *service, const char *event)

@@ -30,6 +30,7 @@ struct service {
     struct version version;
     struct wishes wishes;
     struct sequences sequences;
+    struct err warning; /* what --check says of it, as of the start or the latest reload; "": nothing */
 };
 
 /* Make the folder, read claim and jobs back, put right what a job left half done, log a claim that says "out". */
@@ -40,6 +41,7 @@ void service_close(struct service *service);
 bool service_ident(struct service *service, struct ident *ident, struct err *err);
 /* SHA-256 of the file at the configured path. */
 bool service_installed(struct service *service, uint8_t sha256[SHA256_BYTES], struct err *err);
+void service_check(struct service *service);         /* looks at its units: `warning` */
 bool service_is_busy(const struct service *service); /* a job runs */
 
 /* A new state of the claim: durable first, then it holds. `next` is moved. */

@@ -117,6 +117,25 @@ bool sockets_cover(const struct sockets *have, const struct sockets *wanted)
     return true;
 }
 
+bool sockets_held(const struct sockets *sockets)
+{
+    uint16_t ports[SOCKETS_LISTEN_MAX];
+    const struct tcp_ask ask = {.state = PROC_TCP_LISTEN, .port_count = sockets->count, .ports = ports};
+    struct tcp_rows rows = {0};
+    bool held = false;
+
+    if (sockets->count == 0)
+        return false;
+    for (size_t i = 0; i < sockets->count; i++)
+        ports[i] = sockets->listening[i].port;
+    if (tcp_table_read((uint32_t)getpid(), &ask, &rows, NULL)) {
+        for (size_t i = 0; i < rows.count; i++)
+            held |= listens_on(sockets, &rows.list[i].local);
+    }
+    free(rows.list);
+    return held;
+}
+
 static void nudge(const struct tcp_addr *addr)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(addr->port)};

@@ -25,6 +25,9 @@ bool sockets_count(uint32_t pid, struct sockets *sockets, struct err *err);
 /* Whether all of `wanted` is among `have`. */
 bool sockets_cover(const struct sockets *have, const struct sockets *wanted);
 
+/* Somebody, whoever it is, listens at one of them, in the agent's own network. */
+bool sockets_held(const struct sockets *sockets);
+
 /* A connection to each of them, closed at once; for sockets of the agent's own network. Never waits. */
 void sockets_nudge(const struct sockets *sockets);
 

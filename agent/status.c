@@ -2,6 +2,7 @@
 
 #include "agent.h"
 #include "claim_store.h"
+#include "common/json.h"
 #include "release.h"
 
 json_t *status_job_to_json(const struct service *service, const struct job *job)
@@ -34,6 +35,15 @@ static const char *previous_of(const struct service *service, const struct ident
     return before != NULL && release_exists(service->store, before, NULL) ? before : "";
 }
 
+static json_t *warnings_of(const struct service *service)
+{
+    json_t *list = json_array();
+
+    if (service->warning.text[0] != '\0')
+        (void)json_array_append_new(list, json_text(service->warning.text));
+    return list;
+}
+
 json_t *status_to_json(struct service *service)
 {
     char installed[SHA256_DIGITS + 1] = "";
@@ -48,14 +58,15 @@ json_t *status_to_json(struct service *service)
     if (running && !(sockets_read(ident.pid, &sockets, NULL) && sockets_count(ident.pid, &sockets, NULL)))
         sockets = (struct sockets){0};
     return json_pack(
-        "{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:{s:b, s:I}}", "service",
-        service->config->name, "node", service->agent->config.node, "boot_id", service->agent->boot_id, "running",
-        running, "ident", ident_to_json(&ident), "installed", text_or_null(installed), "version",
+        "{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:{s:b, s:I}}",
+        "service", service->config->name, "node", service->agent->config.node, "boot_id", service->agent->boot_id,
+        "running", running, "ident", ident_to_json(&ident), "installed", text_or_null(installed), "version",
         text_or_null(version_of(service, &ident)), "listening", sockets_to_json(&sockets), "connections",
         (json_int_t)sockets.connections, "releases", release_list(service->store), "previous",
         text_or_null(previous_of(service, &ident)), "claim", claim_to_json(&service->claim.claim, claim_store_now_ms()),
         "lock", lock_to_json(&service->claim.lock, claim_store_now_ms()), "fence", (json_int_t)service->claim.fence,
         "job", status_job_to_json(service, jobs_last(&service->jobs)), "wish",
-        wish_to_json(wishes_latest(&service->wishes, claim_store_now_ms()), claim_store_now_ms()), "signing",
-        "required", service->config->require_signature, "sequence", (json_int_t)sequence_highest(&service->sequences));
+        wish_to_json(wishes_latest(&service->wishes, claim_store_now_ms()), claim_store_now_ms()), "warnings",
+        warnings_of(service), "signing", "required", service->config->require_signature, "sequence",
+        (json_int_t)sequence_highest(&service->sequences));
 }

@@ -9,7 +9,7 @@
 
 #include "config.h"
 
-#define TLS_PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3"
+#define TLS_PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:%PROFILE_MEDIUM"
 
 /* Certificate, key and authorities as they were when they were read. Counted: each connection keeps those that it began
  * with. */

@@ -27,7 +27,8 @@
  * {"service":APP,"node":NAME,"boot_id":UUID,"running":BOOL,"ident":IDENT|null,"installed":HEX|null,
  *             "version":TEXT|null,"listening":["ADDR:PORT",...],"connections":N,"releases":[{"sha256":HEX,"size":N}],
  *             "previous":HEX|null,"claim":CLAIM|null,"lock":LOCK|null,"fence":HIGHEST,"job":JOB|null,
- *             "wish":WISH|null,"signing":{"required":BOOL,"sequence":N}}
+ *             "wish":WISH|null,"warnings":[TEXT,...],"signing":{"required":BOOL,"sequence":N}}
+ *            warnings: what `rollout-agent --check` says of its units, as of the start or the latest reload.
  *            signing: whether a release must be signed, and the highest sequence installed; 0: none.
  *            installed: SHA-256 of the file at the configured path. version: what the service answers at its version
  *            URL, null when it does not do so soon. listening: a wildcard address is expanded to every address of the

@@ -87,6 +87,29 @@ static bool to_number(const char *host, struct in6_addr *v6)
     return inet_pton(AF_INET6, mapped, v6) == 1;
 }
 
+static char *put(char *at, const char *text, size_t size)
+{
+    memcpy(at, text, size);
+    return at + size;
+}
+
+/* "BEFORE HOST BEHIND:PORT"; a hosts file has a hundred thousand of them, and printf is slow. */
+static void key_put(char key[ADDR_KEY_SIZE], const char *before, const char *host, const char *behind, uint16_t port)
+{
+    char digits[5], *at = put(key, before, strlen(before));
+    size_t n = sizeof digits;
+
+    at = put(at, host, strlen(host));
+    at = put(at, behind, strlen(behind));
+    *at++ = ':';
+    do {
+        digits[--n] = (char)('0' + port % 10);
+        port /= 10;
+    } while (port > 0);
+    at = put(at, digits + n, sizeof digits - n);
+    *at = '\0';
+}
+
 bool addr_key(const char *text, char key[ADDR_KEY_SIZE])
 {
     struct addr addr = {.port = 0};
@@ -98,11 +121,11 @@ bool addr_key(const char *text, char key[ADDR_KEY_SIZE])
     if (!addr_parse(text, &addr, NULL))
         return false;
     if (addr.host[0] != '\0' && addr.host[strspn(addr.host, "0123456789.")] == '\0') /* as inet_ntop would write it */
-        (void)snprintf(key, ADDR_KEY_SIZE, "[::ffff:%s]:%u", addr.host, addr.port);
+        key_put(key, "[::ffff:", addr.host, "]", addr.port);
     else if (to_number(addr.host, &number) && inet_ntop(AF_INET6, &number, digits, sizeof digits) != NULL)
-        (void)snprintf(key, ADDR_KEY_SIZE, "[%s]:%u", digits, addr.port);
+        key_put(key, "[", digits, "]", addr.port);
     else
-        (void)snprintf(key, ADDR_KEY_SIZE, "%s:%u", addr.host, addr.port);
+        key_put(key, "", addr.host, "", addr.port);
     return true;
 }
 

@@ -193,6 +193,7 @@ static bool read_status(const json_t *o, struct agent_status *s, struct err *err
         !read_hex(o, "installed", &s->has_installed, s->installed, err) ||
         !read_texts(o, "listening", &s->n_listening, &s->listening, err) ||
         !json_get_uint(o, "connections", &connections, err) || !json_get_uint(o, "fence", &s->fence, err) ||
+        (json_object_get(o, "warnings") != NULL && !read_texts(o, "warnings", &s->n_warnings, &s->warnings, err)) ||
         !read_releases(o, s, err) || !read_hex(o, "previous", &s->has_previous, s->previous, err) ||
         !read_claim(json_opt_object(o, "claim"), &s->claim, err) ||
         !read_lock(json_opt_object(o, "lock"), &s->lock, err))
@@ -262,12 +263,15 @@ void agent_status_settle(struct agent_status *s, struct pool *pool)
         move(texts[i], pool);
     for (uint32_t i = 0; i < s->n_listening; i++)
         move(&s->listening[i], pool);
+    for (uint32_t i = 0; i < s->n_warnings; i++)
+        move(&s->warnings[i], pool);
     for (uint32_t i = 0; i < s->claim.n_took_out; i++) {
         move(&s->claim.took_out[i].lb, pool);
         move(&s->claim.took_out[i].upstream, pool);
         move(&s->claim.took_out[i].server, pool);
     }
     s->listening = moved((void *)s->listening, s->n_listening * sizeof *s->listening, pool);
+    s->warnings = moved((void *)s->warnings, s->n_warnings * sizeof *s->warnings, pool);
     s->releases = moved(s->releases, s->n_releases * sizeof *s->releases, pool);
     s->claim.took_out = moved(s->claim.took_out, s->claim.n_took_out * sizeof *s->claim.took_out, pool);
     json_decref(s->owner);
@@ -278,6 +282,7 @@ void agent_status_clear(struct agent_status *s)
 {
     if (s->owner != NULL) {
         free((void *)s->listening);
+        free((void *)s->warnings);
         free(s->releases);
         free(s->claim.took_out);
     }

@@ -56,8 +56,9 @@ struct agent_status {
     uint64_t fence; /* highest seen */
     bool signing_required;
     uint64_t sequence; /* the highest of a signed release that was installed there; 0: none, or not told */
-    uint32_t n_listening, n_releases;
+    uint32_t n_listening, n_warnings, n_releases;
     const char **listening;  /* ADDR:PORT */
+    const char **warnings;   /* of its units: sentences; an older agent tells of none */
     uint8_t (*releases)[32]; /* sha256 of what is staged there */
     bool has_previous;
     uint8_t previous[32]; /* sha256 of the release before the one that runs, kept there */

@@ -108,6 +108,19 @@ static int64_t cert_ends_s(CURL *easy)
     return 0;
 }
 
+/* Of the answer's header Date. */
+static void read_clock(struct call *c)
+{
+    struct curl_header *date;
+    time_t there = -1;
+
+    if (c->show_peer && curl_easy_header(c->easy, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK)
+        there = curl_getdate(date->value, NULL);
+    c->result.has_clock = there != -1;
+    if (c->result.has_clock)
+        c->result.ahead_s = (int64_t)there - (int64_t)time(NULL);
+}
+
 static void end_by_curl(struct calls *calls, struct call *c, CURLcode rc)
 {
     long sent_bytes = 0, status = 0;
@@ -117,6 +130,7 @@ static void end_by_curl(struct calls *calls, struct call *c, CURLcode rc)
     (void)curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
     (void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
     c->result.cert_ends_s = cert_ends_s(c->easy);
+    read_clock(c);
     if (c->over_cap) {
         (void)snprintf(over, sizeof over, "the answer is longer than %zu bytes", c->cap_bytes);
         why = over;

@@ -36,7 +36,7 @@ struct call_request {
     const char *body; /* copied; NULL = none. Sent as application/json */
     size_t body_bytes;
     const char *body_file; /* instead: the bytes of this file, streamed as application/octet-stream */
-    bool show_cert;        /* tell when the certificate of a new connection ends */
+    bool show_peer;        /* tell when the certificate of a new connection ends, and by how much its clock is off */
     bool fresh;            /* over a connection of its own, closed behind it */
     uint32_t limit_ms;     /* for the whole call, never 0 */
     size_t cap_bytes;      /* of the answer's body, never 0 */
@@ -59,6 +59,8 @@ struct call_result {
     size_t body_bytes;   /* whole only when CALL_FINE */
     int64_t cert_ends_s; /* UNIX seconds: the end of the certificate that the peer showed on a new connection; <= 0:
                             none, not known */
+    bool has_clock;      /* asked for (show_peer), and its answer has a date */
+    int64_t ahead_s;     /* then: its clock less ours, a second more or less */
     uint32_t took_ms;    /* from leaving the queue to the end */
     uint32_t age_ms;     /* collected so long after leaving the queue: what the answer says is at most so old */
     char text[320];      /* not CALL_FINE: "GET lb1 (127.0.0.1:8080): what went wrong", for people; else "" */

@@ -237,6 +237,7 @@ struct call *call_new(struct handles *h, const struct call_request *q, const str
     take_handle(h, c, p);
     c->file = -1;
     c->cap_bytes = q->cap_bytes;
+    c->show_peer = q->show_peer;
     c->result.tag = q->tag;
     set_who(c, q);
     set_limits(c, q, connect_limit_ms);
@@ -245,7 +246,7 @@ struct call *call_new(struct handles *h, const struct call_request *q, const str
     SET(c, CURLOPT_URL, q->url);
     SET(c, CURLOPT_FRESH_CONNECT, q->fresh ? 1L : 0L);
     SET(c, CURLOPT_FORBID_REUSE, q->fresh || q->last ? 1L : 0L);
-    SET(c, CURLOPT_CERTINFO, q->show_cert ? 1L : 0L);
+    SET(c, CURLOPT_CERTINFO, q->show_peer ? 1L : 0L);
     *good = set_body(c, q);
     return c;
 }

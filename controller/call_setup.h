@@ -30,6 +30,7 @@ struct call {
     int file;   /* or this; -1 = none */
     size_t cap_bytes, room_bytes;
     bool over_cap;
+    bool show_peer;
     int64_t left_at_ms;
     char who[160]; /* "GET lb1 (127.0.0.1:8080)" */
     char error[CURL_ERROR_SIZE];

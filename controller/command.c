@@ -45,17 +45,20 @@ static int interrupted(void)
 
 int command_on_fleet(struct options *o, int (*act)(struct session *, struct complaints *))
 {
-    return command_on_journal(o, NULL, act);
+    return command_on_journal(o, NULL, NULL, act);
 }
 
-int command_on_journal(struct options *o, const struct plan *journal, int (*act)(struct session *, struct complaints *))
+int command_on_journal(struct options *o, const struct plan *journal, const struct view *was,
+                       int (*act)(struct session *, struct complaints *))
 {
     struct session s;
     struct err err = {.text = ""};
     struct complaints c = {0};
+    bool open = session_open(&s, o, journal, &err);
     int code;
 
-    if (!session_open(&s, o, journal, &err))
+    s.was = was;
+    if (!open)
         code = command_bad(EXIT_CONFIG, &err);
     else if (!session_survey(&s))
         code = interrupted();

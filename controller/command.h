@@ -15,14 +15,16 @@ int command_status(struct options *);
 int command_history(struct options *);
 int command_show(struct options *);
 int command_agents(struct options *);
+int command_doctor(struct options *);
 int command_init(struct options *);
 int command_hosts(struct options *);
 int command_wish(struct options *); /* pause, abort, promote */
 
 /* What they share: read hosts file, options and fleet, let `act` do the rest, close all; or say why not. */
 int command_on_fleet(struct options *, int (*act)(struct session *, struct complaints *));
-/* The same with what an earlier run was given, see session_open. */
-int command_on_journal(struct options *, const struct plan *journal, int (*act)(struct session *, struct complaints *));
+/* The same with what an earlier run was given, see session_open, and with where it was seen last; each may be NULL. */
+int command_on_journal(struct options *, const struct plan *journal, const struct view *was,
+                       int (*act)(struct session *, struct complaints *));
 
 /* Upgrade or restart, from the beginning or from where an earlier run of the same id left it. */
 int command_roll_on(struct session *, struct complaints *);

@@ -39,7 +39,7 @@ static void ask(struct asking *a, size_t row)
                              .connect_to = h->agent_address,
                              .limit_ms = a->s->options->request_timeout_ms,
                              .cap_bytes = SERVICES_CAP,
-                             .show_cert = !a->knows[row],
+                             .show_peer = !a->knows[row],
                              .tag = &a->agents.rows[row],
                              .last = a->knows[row]};
 

@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "common/sha256.h"
+#include "left_out.h"
 #include "plan_resume.h"
 #include "told.h"
 
@@ -25,13 +26,29 @@ static void check_release(const struct plan *journal, const struct plan_request 
                  q->rollout, was, journal->release_file, is);
 }
 
+/* Nobody has let it go on beyond a pause that it died before. */
+static uint32_t pause_left(const struct plan *journal, const struct view *was)
+{
+    uint32_t done = 0;
+
+    for (uint32_t i = 0; i < journal->n_nodes; i++)
+        done += was->nodes[i].state.outcome == OUTCOME_UPGRADED ? 1 : 0;
+    return done < journal->pause_after ? journal->pause_after - done : 0;
+}
+
 static int resume(struct session *s, struct complaints *c)
 {
+    if (left_out_by_journal(s)) {
+        (void)fprintf(stderr, "rollout: nothing was changed\n");
+        return 3;
+    }
     plan_resume_rolled_back(s->fleet, s->survey, &s->request, c);
-    if (s->journal != NULL)
+    if (s->journal != NULL) {
+        s->request.pause_left = pause_left(s->journal, s->was);
         check_release(s->journal, &s->request, c);
-    else
+    } else {
         plan_resume_traces(s->fleet, s->survey, &s->request, c);
+    }
     return c->exit_code == 0 ? command_roll_on(s, c) : command_refused(s, c);
 }
 
@@ -59,7 +76,7 @@ static int by_journal(struct options *o, const struct told *t)
 
     if (t->plan == NULL) {
         if (o->hosts != NULL)
-            return command_on_journal(o, NULL, resume);
+            return command_on_journal(o, NULL, NULL, resume);
         (void)err_set(
             &err,
             "the journal in %s knows no rollout %s: give --hosts FILE, so that the fleet is asked, and --release "
@@ -73,7 +90,7 @@ static int by_journal(struct options *o, const struct told *t)
         return command_bad(EXIT_USAGE, &err);
     }
     tell_failed(t);
-    return command_on_journal(o, t->plan, resume);
+    return command_on_journal(o, t->plan, t->view, resume);
 }
 
 int command_resume(struct options *o)

@@ -3,6 +3,7 @@
 #include "command.h"
 #include "common/sha256.h"
 #include "left_out.h"
+#include "told.h"
 
 /* Nodes that the plan would change. */
 static uint32_t to_do(const struct plan *p)
@@ -74,12 +75,38 @@ int command_roll_on(struct session *s, struct complaints *c)
     return code;
 }
 
+static int roll_again(struct session *s, struct complaints *c)
+{
+    if (!left_out_by_journal(s))
+        return command_roll_on(s, c);
+    (void)fprintf(stderr, "rollout: nothing was changed\n");
+    return 3;
+}
+
+/* An id that was given may be one of before: of what that run had in its hands the journal tells, where it can be read.
+ */
+static int roll(struct options *o)
+{
+    struct store *store = o->rollout_id != NULL ? store_sqlite_read(o->state, NULL) : NULL;
+    struct told told = {0};
+    int code;
+
+    if (store != NULL) {
+        if (!told_read(&told, store, o->rollout_id, NULL, NULL, NULL))
+            told_clear(&told);
+        store->ops->close(store);
+    }
+    code = command_on_journal(o, NULL, told.view, roll_again);
+    told_clear(&told);
+    return code;
+}
+
 int command_roll(struct options *o)
 {
-    return command_on_fleet(o, command_roll_on);
+    return roll(o);
 }
 
 int command_rollback(struct options *o)
 {
-    return command_on_fleet(o, command_roll_on);
+    return roll(o);
 }

@@ -19,6 +19,8 @@ void complain(struct complaints *c, int exit_code, const char *format, ...)
         abort();
     va_end(args);
     c->lines = mem_grow(c->lines, c->n + 1, sizeof *c->lines);
+    c->codes = mem_grow(c->codes, c->n + 1, sizeof *c->codes);
+    c->codes[c->n] = exit_code;
     c->lines[c->n++] = line;
     if (badness(exit_code) > badness(c->exit_code))
         c->exit_code = exit_code;
@@ -29,5 +31,6 @@ void complaints_free(struct complaints *c)
     for (size_t i = 0; i < c->n; i++)
         free(c->lines[i]);
     free(c->lines);
+    free(c->codes);
     *c = (struct complaints){0};
 }

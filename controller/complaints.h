@@ -13,6 +13,7 @@ enum {
 
 struct complaints { /* all zero = none */
     char **lines;
+    int *codes; /* a line's exit code */
     size_t n;
     int exit_code; /* of the worst: 5 before 6 before 4; 0 = none */
 };

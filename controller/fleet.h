@@ -1,27 +1,41 @@
+/* clang-format off */
 /* fleet.h - the hosts file: who the nodes and load balancers are, and what is set for each.
  *
- * A subset of Ansible's INI inventory (docs.ansible.com, ansible.builtin.ini), read the same way:
+ * A subset of Ansible's INI inventory (docs.ansible.com, ansible.builtin.ini), read the same way; `make check-inventory`
+ * compares the two:
  *   web1 key=value k2="two words"  a host and its values, split like a shell does: quotes, backslashes, # begins a
- * comment web[01:20:2].dc[a:c]           ranges NUMBER:NUMBER[:STEP] or LETTER:LETTER[:STEP], both ends included; with
- * a leading zero both ends have the same width, and all hosts have it. Several in one name: all combinations, the last
- * one fastest. web1:22                        the port is that of SSH: not ours, passed over. An IPv6 address is
- * written bare, or better as ansible_host of a host with a name. [web]                          hosts of a group; may
- * be opened again. Before the first section: [ungrouped]. [web:vars]                     one `key = value` a line, for
- * all hosts of the group; the value is the rest of the line, one pair of quotes around it is taken off, " #" begins a
- * comment [site:children]                groups, one a line, whose hosts are also in `site`. Groups may be defined
- * later. [all], [ungrouped]             are always there; every host is in `all`, those in no other group are in
- * `ungrouped` What holds for a host: its own value; else that of the deepest of its groups (`all` is the shallowest, a
- * child is deeper than its parents); at the same depth the higher `ansible_group_priority` (default 1), then the name
- * last in alphabet.
+ *                                  comment; a second pair of quotes around a value is taken off as in [web:vars]
+ *   web[01:20:2].dc[a:c]           ranges NUMBER:NUMBER[:STEP] or LETTER:LETTER[:STEP], both ends included; with a
+ *                                  leading zero both ends have the same width, and all hosts have it. Several in one
+ *                                  name: all combinations, the last one fastest
+ *   web1:22                        the port is that of SSH: not ours, passed over. An IPv6 address is written bare, or
+ *                                  better as ansible_host of a host with a name
+ *   [web]                          hosts of a group; may be opened again. Before the first section: [ungrouped]
+ *   [web:vars]                     one `key = value` a line, for all hosts of the group; the value is the rest of the
+ *                                  line; one pair of quotes around it is taken off, \\ \' \" between them are \ ' "
+ *   [site:children]                groups, one a line, whose hosts are also in `site`; groups may be defined later
+ *   [all], [ungrouped]             are always there; every host is in `all`, those in no other group are in `ungrouped`
+ * What holds for a host: its own value; else that of the deepest of its groups (`all` is the shallowest, a child is
+ * deeper than its parents); at the same depth the higher `ansible_group_priority` (default 1), then the name last in
+ * alphabet.
  *
  * Stricter than Ansible, because a typing error here takes down a service: a host twice in one group; two different
  * values for the same key in one group or, of one host, in two places; unknown keys that begin with rollout_; names
- * that are no host names; ranges that run backwards; two load balancers or two nodes with the same URL. `ansible_host`
- * is honoured. All other foreign keys are passed over, values that they would change (templates, host_vars files) are
- * not seen.
+ * that are no host names; ranges that run backwards, or from a small letter to a capital; a range at the start of a
+ * line; a port where Ansible sees none (behind a name with [:9], or with a part that ends in - or _); two load balancers
+ * or two nodes with the same URL; what ends a line for Ansible only (\r \v \f, U+0085, U+2028), outside of lines that
+ * are all comment. Of the values that we look at: what follows a closing quote, a letter in front of one
+ * (r'...'), escapes of Python's that make another character, a quote of [web:vars] that does not end.
+ *
+ * Other than Ansible: values are texts. 1.10 stays 1.10, True and [1, 2] are those letters. And in [web:vars] a # behind
+ * a blank begins a comment behind a plain value, too, where Ansible takes it for a part of the text.
+ *
+ * `ansible_host` is honoured. All other foreign keys are passed over, values that they would change (templates, host_vars
+ * files) are not seen.
  *
  * A relative path in a value means: from the folder of the hosts file. Errors name file and line and are for exit 78.
  */
+/* clang-format on */
 #ifndef CONTROLLER_FLEET_H
 #define CONTROLLER_FLEET_H
 

@@ -77,6 +77,13 @@ static bool is_number(const char *text)
     return digits && digits <= 9 && !text[sign + digits];
 }
 
+/* Keys whose values we look at. */
+static bool ours(const char *key)
+{
+    return !strncmp(key, "rollout_", 8) || !strncmp(key, "rollout-", 8) || !strcmp(key, "ansible_host") ||
+           !strcmp(key, "ansible_group_priority");
+}
+
 /* *wanted: whether the key says something to us. */
 static bool value_read(struct reader *r, const char *key, const char *text, struct fleet_value *value, bool *wanted,
                        struct err *err)
@@ -126,22 +133,39 @@ static bool host_add(void *ctx, const char *name, struct err *err)
     return true;
 }
 
+/* Whether Ansible sees a :PORT behind this name. */
+static bool port_fits(const char *name)
+{
+    char before = '.';
+    if (strstr(name, "[:"))
+        return false;
+    for (const char *p = name;; before = *p++) {
+        if ((!*p || *p == '.') && strchr(".-_", before))
+            return false;
+        if (!*p)
+            return true;
+    }
+}
+
 /* Cut the :PORT of a host name: a colon outside of brackets, the only one, with digits behind it. */
-static void port_cut(char *name)
+static bool port_cut(char *name, struct err *err)
 {
     char *colon = NULL;
     for (char *p = name; *p; p++) {
         if (*p == '[') {
             p = strchr(p, ']');
             if (!p)
-                return;
+                return true;
         } else if (*p == ':' && colon)
-            return;
+            return true;
         else if (*p == ':')
             colon = p;
     }
-    if (colon && colon[1] && !colon[1 + strspn(colon + 1, "0123456789")])
-        *colon = '\0';
+    if (!colon || !colon[1] || colon[1 + strspn(colon + 1, "0123456789")])
+        return true;
+    *colon = '\0';
+    return port_fits(name) ||
+           err_set(err, "behind \"%.100s\" Ansible sees no port; leave out the :%.20s", name, colon + 1);
 }
 
 static bool line_hosts(struct reader *r, struct err *err)
@@ -158,7 +182,11 @@ static bool line_hosts(struct reader *r, struct err *err)
             return err_set(err, "behind a host come values as KEY=VALUE without blanks around the =, not \"%.64s\"",
                            word);
         *equal = '\0';
-        if (!value_read(r, word, words_unquote(equal + 1), &value, &wanted, err))
+        const char *odd;
+        const char *text = ours(word) ? words_unquote(equal + 1, &odd) : equal + 1;
+        if (!text)
+            return err_set(err, "%.64s: %s", word, odd);
+        if (!value_read(r, word, text, &value, &wanted, err))
             return false;
         if (wanted && !list_set(r, &seen, &value, name, err))
             return false;
@@ -167,8 +195,7 @@ static bool line_hosts(struct reader *r, struct err *err)
         return err_set(err, "%s", bad ? bad : "there is no host");
     for (; seen; seen = seen->next)
         r->values[r->n_values++] = *seen;
-    port_cut(name);
-    return range_expand(name, FLEET_HOSTS_MAX, host_add, r, err);
+    return port_cut(name, err) && range_expand(name, FLEET_HOSTS_MAX, host_add, r, err);
 }
 
 static bool line_vars(struct reader *r, struct err *err)
@@ -183,11 +210,11 @@ static bool line_vars(struct reader *r, struct err *err)
     while (end > r->text && (end[-1] == ' ' || end[-1] == '\t'))
         end--;
     *end = '\0';
-    if (strncmp(r->text, "rollout", 7) != 0 && strncmp(r->text, "ansible_", 8) != 0)
+    if (!ours(r->text))
         return true;
     char *text = words_rest(equal + 1, &bad);
     if (!text)
-        return strncmp(r->text, "rollout", 7) != 0 || err_set(err, "%.64s: %s", r->text, bad);
+        return err_set(err, "%.64s: %s", r->text, bad);
     if (!value_read(r, r->text, text, &value, &wanted, err))
         return false;
     return !wanted ||
@@ -217,7 +244,7 @@ static bool group_refer(struct reader *r, const char *name, size_t size, uint32_
 
 static bool line_children(struct reader *r, struct err *err)
 {
-    size_t size = strcspn(r->text, " \t#");
+    size_t size = strcspn(r->text, " \t"); /* a # within a name belongs to it */
     const char *rest = r->text + size + strspn(r->text + size, " \t");
     uint32_t child = 0;
     if (*rest && *rest != '#')
@@ -257,12 +284,21 @@ static bool section_open(struct reader *r, const char *section, struct err *err)
     return true;
 }
 
+/* Characters at which Ansible begins a new line, and we do not: what stands behind would be lost. */
+static bool has_line_end(const char *text)
+{
+    return strpbrk(text, "\r\v\f\x1c\x1d\x1e") || strstr(text, "\xc2\x85") || strstr(text, "\xe2\x80\xa8") ||
+           strstr(text, "\xe2\x80\xa9");
+}
+
 static bool line_read(void *ctx, const struct ini_line *line, struct err *err)
 {
     struct reader *r = ctx;
     r->line = line->line;
     if (!line->text)
         return section_open(r, line->section, err);
+    if (has_line_end(line->text))
+        return err_set(err, "a character within ends the line for Ansible: a carriage return, a form feed or the like");
     memcpy(r->text, line->text, strlen(line->text) + 1);
     switch (r->kind) {
     case KIND_VARS:

@@ -8,8 +8,8 @@
 #include "fleet.h"
 #include "survey.h"
 
-/* The load balancers of `fleet` as `survey` found them; those that could not be read are named in a comment. Returns how
- * many nodes it has. The text is one that fleet_parse takes, unless it has none. */
+/* The load balancers of `fleet` as `survey` found them; those that could not be read are named in a comment. Returns
+ * how many nodes it has. The text is one that fleet_parse takes, unless it has none. */
 unsigned inventory_write(FILE *, const struct fleet *, const struct survey *);
 
 #endif

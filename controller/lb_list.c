@@ -157,6 +157,8 @@ static void read_lease(const json_t *o, struct lb_lease *lease)
 {
     lease->known = true;
     lease->active_exact = json_opt_bool(o, "active_exact", false);
+    lease->state_told = json_is_boolean(json_object_get(o, "state_kept"));
+    lease->state_kept = json_opt_bool(o, "state_kept", false);
     if (!json_is_object(o))
         return;
     lease->fence = json_opt_uint(o, "fence", 0);

@@ -11,13 +11,14 @@
 #include "common/err.h"
 
 /* The lease of an upstream, as our module shows it: {"fence":N,"id":TEXT,"holder":TEXT,"ttl":SECONDS LEFT,
- * "active_exact":BOOL}. */
+ * "active_exact":BOOL,"state_kept":BOOL}. */
 struct lb_lease {
     bool known;     /* the member `rollout` is there: our module. The rest is zero where it is null or empty */
     uint64_t fence; /* highest seen */
     char id[WIRE_ID_MAX + 1], holder[WIRE_HOLDER_MAX + 1];
-    uint32_t ttl_s;    /* left; 0 = free */
-    bool active_exact; /* `active` counts requests that old workers still hold after a reload */
+    uint32_t ttl_s;              /* left; 0 = free */
+    bool active_exact;           /* `active` counts requests that old workers still hold after a reload */
+    bool state_told, state_kept; /* told: whether what was changed outlives nginx itself */
 };
 
 /* Of one peer, since its nginx was started. */

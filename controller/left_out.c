@@ -2,7 +2,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/addr.h"
 #include "mend.h"
 #include "plan_resume.h"
 
@@ -24,5 +26,69 @@ bool left_out_tell(const struct session *s, bool repair, bool lapsed)
         any = true;
     }
     free(mend);
+    return any;
+}
+
+/* Of the last survey; NULL: its load balancer is not read, or not named any more. */
+static const struct survey_lb *lb_now(const struct session *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->survey->n_lbs; i++)
+        if (strcmp(s->fleet->hosts[s->survey->lbs[i].host].name, name) == 0)
+            return s->survey->lbs[i].good ? &s->survey->lbs[i] : NULL;
+    return NULL;
+}
+
+/* What no load balancer lists any more gets no requests, and nothing is to be put back there. */
+static bool is_out_now(const struct session *s, const struct plan *p, uint32_t peer)
+{
+    const struct plan_upstream *upstream = &p->upstreams[p->peers[peer].upstream];
+    const struct survey_lb *lb = lb_now(s, p->lbs[upstream->lb].name);
+
+    for (uint32_t i = 0; lb != NULL && i < lb->n_upstreams; i++)
+        for (uint32_t k = 0; strcmp(lb->upstreams[i].name, upstream->name) == 0 && k < lb->upstreams[i].n_peers; k++)
+            if (addr_same(lb->upstreams[i].peers[k].server, p->peers[peer].server))
+                return lb->upstreams[i].peers[k].state == PEER_DOWN || lb->upstreams[i].peers[k].state == PEER_DRAINING;
+    return lb == NULL;
+}
+
+/* Its agent answers for itself, by its claim. */
+static const struct survey_node *asked(const struct session *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->survey->n_nodes; i++)
+        if (strcmp(survey_node_name(s->fleet, &s->survey->nodes[i]), name) == 0)
+            return &s->survey->nodes[i];
+    return NULL;
+}
+
+bool left_out_by_journal(const struct session *s)
+{
+    const struct plan *p = s->was != NULL ? s->was->plan : NULL;
+    bool any = false;
+
+    for (uint32_t id = 0; p != NULL && id < p->n_nodes; id++) {
+        const struct plan_node *pn = &p->nodes[id];
+        const struct node *n = &s->was->nodes[id].state;
+        const struct survey_node *now = asked(s, pn->name);
+        uint64_t mask = (n->peers_mask | n->out_mask) & ~n->prior_drain_mask;
+
+        if (n->step == STEP_DONE || (n->step == STEP_WAIT && n->out_mask == 0) || (now != NULL && now->good))
+            continue;
+        for (uint32_t i = 0; i < pn->n_peers; i++) {
+            const struct plan_upstream *upstream = &p->upstreams[p->peers[pn->first_peer + i].upstream];
+            char *mend;
+
+            if ((mask >> i & 1) == 0 || !is_out_now(s, p, pn->first_peer + i))
+                continue;
+            mend = mend_command(s->options, s->options->service);
+            (void)fprintf(
+                stderr,
+                "rollout: %s: out of rotation or its state unknown, as an earlier run of rollout %s left it: "
+                "%s of upstream %s at %s; %s. Act now: %s\n",
+                pn->name, s->rollout, p->peers[pn->first_peer + i].server, upstream->name, p->lbs[upstream->lb].name,
+                now != NULL ? now->text : "neither the hosts file nor --limit names it now, so name it again", mend);
+            free(mend);
+            any = true;
+        }
+    }
     return any;
 }

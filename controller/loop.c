@@ -82,7 +82,7 @@ static void show_events(const struct loop *l, struct pending *n)
 
 static void stamp(struct turn *t)
 {
-    int64_t now = wall_now_ms();
+    int64_t now = t->n_events > 0 ? wall_now_ms() : 0;
 
     for (size_t i = t->n_events; i > 0 && t->events[i - 1].wall_ms == 0; i--)
         t->events[i - 1].wall_ms = now;
@@ -92,9 +92,12 @@ static void stamp(struct turn *t)
 static void settle_events(const struct loop *l, struct run *r, struct pending *n)
 {
     struct turn *t = &n->t;
-    struct err err = {.text = ""};
+    struct err err;
     bool in_order = r->stop != RUN_STOP_STORE && n->missed.n == 0 && !n->missed.lost; /* or not at all */
-    bool written = in_order && (t->n_events == 0 || l->store->ops->append(l->store, t->events, t->n_events, &err));
+    bool written;
+
+    err.text[0] = '\0';
+    written = in_order && (t->n_events == 0 || l->store->ops->append(l->store, t->events, t->n_events, &err));
 
     if (in_order && !written) {
         char text[sizeof err.text + 64];

@@ -74,6 +74,8 @@ static int dispatch(struct options *o)
         return command_show(o);
     case COMMAND_AGENTS:
         return command_agents(o);
+    case COMMAND_DOCTOR:
+        return command_doctor(o);
     case COMMAND_INIT:
         return command_init(o);
     case COMMAND_HOSTS:

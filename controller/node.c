@@ -6,7 +6,7 @@
 #include "gate.h"
 #include "judge.h"
 
-static const struct step_row rows[STEP_COUNT] = {
+const struct step_row step_rows[STEP_COUNT] = {
 #define STEP(id, ask_, effect_, every_, limit_, good_, bad_, over_, stop_, resume_, name_, waits_)                     \
     [STEP_##id] = {.name = name_,                                                                                      \
                    .waits_for = waits_,                                                                                \
@@ -22,12 +22,6 @@ static const struct step_row rows[STEP_COUNT] = {
 #include "node.def"
 #undef STEP
 };
-
-const struct step_row *step_row(enum step step)
-{
-    assert(step < STEP_COUNT);
-    return &rows[step];
-}
 
 const char *why_phrase(enum why why)
 {
@@ -91,7 +85,7 @@ void node_init(struct node *n, uint16_t id, const struct plan *p)
 
 struct action node_action(const struct node *n, const struct plan *p)
 {
-    const struct step_row *row = &rows[n->step];
+    const struct step_row *row = &step_rows[n->step];
     struct action a = {.kind = ACT_ASK,
                        .ask = row->ask,
                        .node = n->id,
@@ -145,7 +139,7 @@ static enum step way(const struct node *n, const struct plan *p, enum step to)
     if (p->nodes[n->id].in_place && to == STEP_BACK)
         to = STEP_BAKE;
     if (to == STEP_BAKE && !bakes(n, p))
-        to = rows[STEP_BAKE].on_good;
+        to = step_rows[STEP_BAKE].on_good;
     if (to == STEP_UNDO && n->reverse)
         to = STEP_OUT; /* the way back has no way back: the bad release is not put into rotation again */
     return to;
@@ -161,7 +155,7 @@ static void enter(struct node *n, const struct plan *p, enum step to, struct mov
     m->moved = true;
     m->from = (enum step)n->step;
     to = way(n, p, to);
-    row = &rows[to];
+    row = &step_rows[to];
     if (to == STEP_DONE && n->anew)
         fail(n, WHY_AGENT); /* its claim could not be dropped, and it has not begun */
     n->step = (uint8_t)to;
@@ -202,12 +196,12 @@ static void stop_now(struct node *n, const struct plan *p, struct move *m)
         n->why = WHY_STOP;
         n->why_step = n->step;
     }
-    enter(n, p, rows[n->step].on_stop, m);
+    enter(n, p, step_rows[n->step].on_stop, m);
 }
 
 static void limit_over(struct node *n, const struct plan *p, struct move *m)
 {
-    const struct step_row *row = &rows[n->step];
+    const struct step_row *row = &step_rows[n->step];
     bool confirmed = n->step == STEP_EMPTY && n->streak > 0;
     bool well =
         (n->step == STEP_BAKE && n->gate < GATE_SLOW) || (p->drain_proceed && (n->step == STEP_QUIET || confirmed));
@@ -221,7 +215,7 @@ static void limit_over(struct node *n, const struct plan *p, struct move *m)
 /* Answered by the run itself, so nothing of ours is under way in the world meanwhile. */
 static bool asks_run(const struct node *n)
 {
-    return rows[n->step].ask == ASK_PEERS || rows[n->step].ask == ASK_FLOOR;
+    return step_rows[n->step].ask == ASK_PEERS || step_rows[n->step].ask == ASK_FLOOR;
 }
 
 /* An earlier run of this rollout has had it: where this one is rolled back, it goes back as well. */
@@ -237,20 +231,29 @@ static void take_as_done(struct node *n, const struct plan *p, struct move *m)
 /* A long poll that ended too early goes on; what is to be confirmed costs one small request. */
 static bool asks_at_once(const struct node *n, const struct answer *a)
 {
-    return (rows[n->step].ask == ASK_JOB_END && a->kind == ANS_OK) || (a->one_by_one && n->streak > 0);
+    return (step_rows[n->step].ask == ASK_JOB_END && a->kind == ANS_OK) || (a->one_by_one && n->streak > 0);
+}
+
+/* Nothing came of it so far. Not all is zeroed: it is large, and there is one for each node and turn. */
+static void stay(struct move *m)
+{
+    m->asks = m->moved = m->note = false;
+    m->from = STEP_WAIT;
+    m->text[0] = '\0';
 }
 
 struct move node_begin(struct node *n, const struct plan *p)
 {
-    struct move m = {0};
+    struct move m;
 
+    stay(&m);
     assert(n->step == STEP_WAIT);
     if (p->kind == PLAN_REPAIR || p->nodes[n->id].resumed)
         enter(n, p, STEP_MEND, &m);
     else if (p->nodes[n->id].at_target)
         take_as_done(n, p, &m);
     else
-        enter(n, p, rows[STEP_WAIT].on_good, &m);
+        enter(n, p, step_rows[STEP_WAIT].on_good, &m);
     return m;
 }
 
@@ -262,8 +265,9 @@ bool node_was_changed(const struct node *n)
 
 struct move node_begin_back(struct node *n, const struct plan *p)
 {
-    struct move m = {0};
+    struct move m;
 
+    stay(&m);
     assert(node_was_changed(n));
     memcpy(n->goal, n->before.sha256, sizeof n->goal);
     n->reverse = true;
@@ -290,8 +294,9 @@ void node_elapse(struct node *n, uint32_t elapsed_ms)
 
 struct move node_due(struct node *n, const struct plan *p)
 {
-    struct move m = {0};
+    struct move m;
 
+    stay(&m);
     if (!node_in_motion(n))
         return m;
     /* An effect under way is never left behind: the world answers within the limits of its calls. */
@@ -304,23 +309,25 @@ struct move node_due(struct node *n, const struct plan *p)
 
 struct move node_gate(struct node *n, const struct plan *p, uint8_t gate)
 {
-    struct move m = {0};
+    struct move m;
 
+    stay(&m);
     assert(n->step == STEP_BAKE);
     n->gate = gate;
     if (gate == GATE_BAD && !n->asked) {
         fail(n, WHY_TRAFFIC);
-        enter(n, p, rows[STEP_BAKE].on_bad, &m);
+        enter(n, p, step_rows[STEP_BAKE].on_bad, &m);
     }
     return m;
 }
 
 struct move node_answer(struct node *n, const struct plan *p, const struct answer *a)
 {
-    const struct step_row *row = &rows[n->step];
-    struct move m = {0};
+    const struct step_row *row = &step_rows[n->step];
+    struct move m;
     struct verdict v;
 
+    stay(&m);
     assert(n->asked);
     n->asked = false;
     if (n->step == STEP_OUT)
@@ -346,11 +353,12 @@ struct move node_answer(struct node *n, const struct plan *p, const struct answe
 
 struct move node_stop(struct node *n, const struct plan *p)
 {
-    struct move m = {0};
+    struct move m;
 
+    stay(&m);
     if (!node_in_motion(n) || n->stopping)
         return m;
-    n->stopping = rows[n->step].on_stop != n->step;
+    n->stopping = step_rows[n->step].on_stop != n->step;
     if (n->stopping && (!n->asked || asks_run(n)))
         stop_now(n, p, &m);
     return m;
@@ -358,8 +366,9 @@ struct move node_stop(struct node *n, const struct plan *p)
 
 struct move node_withhold(struct node *n, const struct plan *p)
 {
-    struct move m = {0};
+    struct move m;
 
+    stay(&m);
     assert(n->asked);
     n->asked = false;
     n->stopping = true;
@@ -383,10 +392,11 @@ static bool goes_back(const struct node *n)
 
 struct move node_grace_over(struct node *n, const struct plan *p)
 {
-    struct move m = {0};
+    struct move m;
     bool asked = n->asked;
 
-    if (!node_in_motion(n) || goes_back(n) || rows[n->step].on_stop != n->step)
+    stay(&m);
+    if (!node_in_motion(n) || goes_back(n) || step_rows[n->step].on_stop != n->step)
         return m;
     if (n->step == STEP_BAKE) {
         n->left_ms = 0;

@@ -3,6 +3,7 @@
 #ifndef CONTROLLER_NODE_H
 #define CONTROLLER_NODE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,7 +24,12 @@ struct step_row {
     enum plan_wait every, limit;
     enum step on_good, on_bad, on_limit, on_stop, on_resume;
 };
-const struct step_row *step_row(enum step);
+extern const struct step_row step_rows[STEP_COUNT];
+static inline const struct step_row *step_row(enum step step)
+{
+    assert(step < STEP_COUNT);
+    return &step_rows[step];
+}
 
 /* What came of a node. */
 enum outcome {
@@ -105,10 +111,10 @@ struct node {
 
 /* What became of an input. */
 struct move {
-    bool asks;            /* action is to be started */
-    struct action action; /* valid when asks */
-    bool moved;           /* the step changed: `from` is the one it left; write an event */
-    enum step from;
+    bool asks;                  /* action is to be started */
+    struct action action;       /* valid when asks */
+    bool moved;                 /* the step changed: `from` is the one it left; write an event */
+    enum step from;             /* else STEP_WAIT */
     char text[ANSWER_TEXT_MAX]; /* what the world said, for the event; "" = nothing worth a line */
     bool note;                  /* text is new although the step did not change */
 };

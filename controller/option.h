@@ -58,15 +58,16 @@ enum option_scope {
 
 enum option_commands {
     IN_PLAN = 1u << COMMAND_PLAN,
-    IN_UPGRADES = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN | 1u << COMMAND_RESUME,
+    IN_DOCTOR = 1u << COMMAND_DOCTOR,
+    IN_UPGRADES = 1u << COMMAND_ROLL | 1u << COMMAND_PLAN | 1u << COMMAND_RESUME | IN_DOCTOR,
     IN_RUNS = IN_UPGRADES | 1u << COMMAND_ROLLBACK,
     IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR,
-    IN_ACTS = IN_ALL & ~(1u << COMMAND_PLAN), /* those that change something */
+    IN_ACTS = IN_ALL & ~(1u << COMMAND_PLAN | IN_DOCTOR), /* those that change something */
     IN_AGENTS = 1u << COMMAND_AGENTS,
     IN_FLEET = IN_ALL | IN_AGENTS | 1u << COMMAND_PAUSE | 1u << COMMAND_ABORT | 1u << COMMAND_PROMOTE,
     IN_LBS = IN_FLEET | 1u << COMMAND_INIT,
     IN_HOSTS = 1u << COMMAND_HOSTS,
-    IN_NAMED = IN_ALL & ~(1u << COMMAND_RESUME),                                 /* the others take the id as a word */
+    IN_NAMED = IN_ALL & ~(1u << COMMAND_RESUME | IN_DOCTOR),                     /* the others take the id as a word */
     IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW /* the journal alone */
 };
 

@@ -282,7 +282,7 @@ bool options_parse(int argc, char **argv, char **env, struct options *o, struct 
     if (o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
         return true;
     bool has_state = option_rows[OPT_state].commands >> o->command & 1;
-    bool opens = has_state && !o->explain && o->command != COMMAND_PLAN;
+    bool opens = has_state && !o->explain && o->command != COMMAND_PLAN && o->command != COMMAND_DOCTOR;
     if (!options_env(o, env, err) || !options_fit(o, seen, err) || (opens && !options_state(o, env, err)))
         return false;
     if (o->command == COMMAND_RESUME)

@@ -75,6 +75,9 @@ bool run_may_drain(const struct run *r, const struct plan *p, uint16_t node, cha
     return pace_may_take(r, p, node, run_node(r, node)->peers_mask, text, size);
 }
 
+/* For people; where nobody is told (size 0), it is not even put together. */
+#define TELL(text, size, ...) ((void)((size) > 0 ? snprintf(text, size, __VA_ARGS__) : 0))
+
 bool pace_may_take(const struct run *r, const struct plan *p, uint16_t node, uint64_t mask, char *text, size_t size)
 {
     const struct plan_node *pn = &p->nodes[node];
@@ -88,16 +91,15 @@ bool pace_may_take(const struct run *r, const struct plan *p, uint16_t node, uin
         if ((mask >> bit & 1) == 0)
             continue; /* somebody else took it out: draining it takes nothing away */
         if (run_lb(r, lb)->read_age_ms > PACE_SNAPSHOT_MAX_MS || !seen->there) {
-            (void)snprintf(text, size, "%s has not shown upstream %s within the last second", p->lbs[lb].name,
-                           p->upstreams[upstream].name);
+            TELL(text, size, "%s has not shown upstream %s within the last second", p->lbs[lb].name,
+                 p->upstreams[upstream].name);
             return false;
         }
         up = seen->up;
         gone = taken_since(r, p, upstream, node) + up_of(r, p, node, mask, upstream);
         if (up < gone + floor) {
-            (void)snprintf(text, size, "upstream %s at %s: %u of %u peers up, %u would be left, the floor is %u",
-                           p->upstreams[upstream].name, p->lbs[lb].name, up, seen->configured,
-                           up > gone ? up - gone : 0, floor);
+            TELL(text, size, "upstream %s at %s: %u of %u peers up, %u would be left, the floor is %u",
+                 p->upstreams[upstream].name, p->lbs[lb].name, up, seen->configured, up > gone ? up - gone : 0, floor);
             return false;
         }
     }

@@ -19,7 +19,7 @@ bool pace_zone_is_free(const struct run *, const struct plan *, uint16_t node);
 
 /* I1, for one node just before its drain, at each of its upstreams: peers that are up and not backup, minus our own
  * drains since the snapshot, minus this one (all its ports there), are at least the floor. False with the reason in
- * `text`. */
+ * `text` (size 0: without one). */
 bool run_may_drain(const struct run *, const struct plan *, uint16_t node, char *text, size_t size);
 
 /* The same for some of a node's peers (bits of `mask`). */

@@ -1,12 +1,12 @@
 #include "pattern.h"
 
 #include <fnmatch.h>
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nearest.h"
+#include "pattern_regex.h"
 
 #define PATTERN_MAX 4096 /* bytes */
 
@@ -27,7 +27,7 @@ static bool name_fits(const char *name, const char *word, const regex_t *regex)
     regmatch_t at;
     if (regex)
         return !regexec(regex, name, 1, &at, 0) && at.rm_so == 0;
-    return !fnmatch(word, name, 0);
+    return !fnmatch(word, name, FNM_NOESCAPE);
 }
 
 static const char *known_name(const void *ctx, size_t i)
@@ -43,28 +43,22 @@ static bool part_unknown(const struct fleet *fleet, const char *word, struct err
                    near ? near : "");
 }
 
-/* What Ansible's users write and POSIX lacks: \d. */
-static bool regex_compile(regex_t *regex, const char *text, struct err *err)
+/* Wildcards that Ansible reads otherwise than fnmatch. */
+static bool wildcard_ok(const char *word, struct err *err)
 {
-    char posix[PATTERN_MAX * 5 + 1], why[128];
-    size_t used = 0;
-    for (const char *p = text; *p; p++) {
-        if (*p == '\\' && p[1] == 'd') {
-            memcpy(posix + used, "[0-9]", 5);
-            used += 5;
-            p++;
-        } else {
-            posix[used++] = *p;
-            if (*p == '\\' && p[1])
-                posix[used++] = *++p;
-        }
-    }
-    posix[used] = '\0';
-    int bad = regcomp(regex, posix, REG_EXTENDED);
-    if (!bad)
+    const char *open = strrchr(word, '[');
+    if (word[0] == '~')
         return true;
-    regerror(bad, regex, why, sizeof why);
-    return err_set(err, "~%.100s is no regular expression: %s", text, why);
+    if (strstr(word, "[^") || strstr(word, "[["))
+        return err_set(err, "\"%.100s\": brackets are [abc] or [!abc], without [^ and [[", word);
+    if (open && open > word) {
+        size_t from = strspn(open + 1, "0123456789"), to = from ? strspn(open + from + 2, "0123456789") : 0;
+        if (from && open[1 + from] == '-' && !strcmp(open + from + 2 + to, "]"))
+            return err_set(
+                err, "\"%.100s\" would be positions for Ansible; write [%.*s:%.*s] for those, %.*s%s* for a wildcard",
+                word, (int)from, open + 1, (int)to, open + from + 2, (int)(open - word), word, open);
+    }
+    return true;
 }
 
 /* Mark in m->part who fits: members of the groups that fit, and hosts where no group does or the part is not plain. */
@@ -73,7 +67,7 @@ static bool part_mark(struct matcher *m, const char *word, struct err *err)
     const struct fleet *fleet = m->fleet;
     bool any = false, plain = word[0] != '~' && !strpbrk(word, ".?*[");
     regex_t regex = {0}, *compiled = word[0] == '~' ? &regex : NULL;
-    if (compiled && !regex_compile(compiled, word + 1, err))
+    if (!wildcard_ok(word, err) || (compiled && !pattern_regex(compiled, word + 1, err)))
         return false;
     for (uint32_t i = 0; i < fleet->n_groups; i++)
         any |= m->groups[i] = name_fits(fleet->groups[i].name, word, compiled);
@@ -138,13 +132,15 @@ static bool part_pick(struct matcher *m, const char *word, struct positions p, s
 }
 
 /* One part without its sign, into m->part: nodes only. */
-static bool part_match(struct matcher *m, char *word, struct err *err)
+static bool part_match(struct matcher *m, char *word, char sign, struct err *err)
 {
     const struct fleet *fleet = m->fleet;
     int64_t host = fleet_find_host(fleet, word);
     memset(m->part, 0, fleet->n_hosts);
     memset(m->groups, 0, fleet->n_groups);
     struct positions p = {0};
+    if (host >= 0 && sign && fleet_find_group(fleet, word) >= 0)
+        return err_set(err, "%.100s is a host and a group; behind %c, Ansible means the group: rename one", word, sign);
     if (host >= 0)
         m->part[host] = true;
     else {
@@ -159,9 +155,11 @@ static bool part_match(struct matcher *m, char *word, struct err *err)
 
 static bool part_apply(struct matcher *m, char *word, char sign, struct err *err)
 {
-    if (!*word)
+    if (!*word || *word == ' ' || *word == '\t')
         return err_set(err, "there is nothing behind a %c", sign);
-    if (!part_match(m, word, err))
+    if (strpbrk(word, " \t"))
+        return err_set(err, "\"%.100s\" has a blank in it; parts are joined by a comma", word);
+    if (!part_match(m, word, sign, err))
         return false;
     for (uint32_t i = 0; i < m->fleet->n_hosts; i++)
         if (sign == '&')
@@ -180,9 +178,9 @@ static char *part_next(char **at, bool commas)
     if (!**at)
         return NULL;
     char *part = *at, *end = part;
-    int depth = 0;
-    while (*end && (*end != (commas ? ',' : ':') || (!commas && depth))) {
-        depth += *end == '[' ? 1 : *end == ']' && depth ? -1 : 0;
+    bool bracket = false;
+    while (*end && (*end != (commas ? ',' : ':') || (!commas && bracket))) {
+        bracket = *end == '[' || (bracket && *end != ']');
         end++;
     }
     *at = *end ? end + 1 : end;
@@ -192,17 +190,25 @@ static char *part_next(char **at, bool commas)
     return part;
 }
 
+/* An IPv6 address, or wildcards that begin like one: its colons join nothing. */
+static bool is_ipv6(const char *pattern)
+{
+    const char *colons = strstr(pattern, "::");
+    return colons && pattern + strspn(pattern, "0123456789abcdefABCDEF:") >= colons + 2;
+}
+
 /* One kind of part after the other: unions, then &, then !. */
 static bool matcher_run(struct matcher *m, const char *pattern, char sign, struct err *err)
 {
     char copy[PATTERN_MAX + 1], *at = copy, *part;
-    bool whole = fleet_find_host(m->fleet, pattern) >= 0; /* an IPv6 address has colons */
+    bool commas = strchr(pattern, ',') != NULL;
+    bool whole = fleet_find_host(m->fleet, pattern) >= 0 || (!commas && is_ipv6(pattern));
     memcpy(copy, pattern, strlen(pattern) + 1);
-    while ((part = whole ? at : part_next(&at, strchr(pattern, ',') != NULL))) {
+    while ((part = whole ? at : part_next(&at, commas))) {
         bool signed_part = *part == '&' || *part == '!';
         if (signed_part ? *part == sign : !sign) {
             m->started = true;
-            if (!part_apply(m, part + signed_part + strspn(part + signed_part, " \t"), sign, err))
+            if (!part_apply(m, part + signed_part, sign, err))
                 return false;
         }
         if (whole)

@@ -99,7 +99,7 @@ struct plan_node {
     struct ident surveyed; /* what ran at the time of the survey */
     bool brought;          /* at_target by an earlier run of this rollout: before is what ran before that */
     bool resumed;          /* an earlier run of this rollout left it with a claim: it begins in MEND, and at once */
-    bool partial; /* a dead rollout's: it may have peers that the plan does not know, so it gets no job (I2) */
+    bool partial;          /* a dead rollout's: it may have peers that the plan does not know, so it gets no job (I2) */
     /* From the claim of the dead rollout, or of the run before; nothing else has any, but a rollback the last two. */
     uint64_t out_mask, prior_drain_mask; /* what that rollout took out, and what of it was draining before it */
     uint64_t claim_fence;                /* of the claim that is there; what the next PUT expects */

@@ -66,8 +66,22 @@ static void check_agent(const struct fleet_host *h, const struct options *o, con
                  h->name, root->agent);
 }
 
+/* Else every node would be taken out, restarted, and taken for ill. */
+static void check_time(const struct options *o, struct complaints *c)
+{
+    uint64_t checks_ms = (uint64_t)(o->success_threshold - 1) * o->health_interval_ms;
+    uint64_t least_ms = checks_ms > o->min_healthy_time_ms ? checks_ms : o->min_healthy_time_ms;
+
+    if (least_ms >= o->healthy_deadline_ms)
+        complain(
+            c, EXIT_REFUSED,
+            "no node can be healthy by --healthy-deadline: --min-healthy-time, and --success-threshold checks, take "
+            "at least as long");
+}
+
 void plan_check_health(const struct fleet *f, const struct options *o, const struct survey *s, struct complaints *c)
 {
+    check_time(o, c);
     for (uint32_t i = 0; i < s->n_nodes; i++) {
         const struct survey_node *n = &s->nodes[i];
         char *url = options_health_url(o, f, n->host, n->service);

@@ -181,6 +181,7 @@ static int by_node(const void *a, const void *b)
 static void match_all(struct making *m)
 {
     uint32_t total = 0, *order = mem_zero(m->s->n_lbs, sizeof *order);
+    size_t n_upstreams = 0;
 
     for (uint32_t i = 0; i < m->s->n_lbs; i++) {
         uint32_t at = i;
@@ -188,11 +189,12 @@ static void match_all(struct making *m)
         for (; at > 0 && strcmp(m->p->lbs[order[at - 1]].api, m->p->lbs[i].api) > 0; at--)
             order[at] = order[at - 1];
         order[at] = i;
+        n_upstreams += m->s->lbs[i].n_upstreams;
         for (uint32_t k = 0; k < m->s->lbs[i].n_upstreams; k++)
             total += m->s->lbs[i].upstreams[k].n_peers;
     }
     m->p->peers = pool_take(&m->p->owned, (total + 1) * sizeof *m->p->peers);
-    m->p->upstreams = pool_take(&m->p->owned, PLAN_UPSTREAMS_MAX * sizeof *m->p->upstreams);
+    m->p->upstreams = pool_take(&m->p->owned, (n_upstreams + 1) * sizeof *m->p->upstreams);
     for (uint32_t i = 0; i < m->s->n_lbs; i++)
         for (uint32_t k = 0; k < m->s->lbs[order[i]].n_upstreams; k++)
             match_upstream(m, (uint16_t)order[i], &m->s->lbs[order[i]].upstreams[k]);

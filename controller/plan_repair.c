@@ -143,6 +143,7 @@ struct plan *plan_make_repair(const struct fleet *f, const struct options *o, co
 {
     struct plan *p;
     uint32_t n_peers = 0;
+    size_t n_upstreams = 0;
     int32_t *at;
 
     for (uint32_t i = 0; i < s->n_lbs; i++)
@@ -154,10 +155,12 @@ struct plan *plan_make_repair(const struct fleet *f, const struct options *o, co
     p->kind = PLAN_REPAIR;
     p->n_batches = 1;
     p->batches[0] = s->n_nodes > 0 ? s->n_nodes : 1; /* putting back needs no pace */
+    for (uint32_t i = 0; i < s->n_lbs; i++)
+        n_upstreams += s->lbs[i].n_upstreams;
     for (uint32_t i = 0; i < s->n_nodes; i++)
         n_peers += s->nodes[i].good ? s->nodes[i].status.claim.n_took_out : 0;
     p->peers = pool_take(&p->owned, (n_peers + 1) * sizeof *p->peers);
-    p->upstreams = pool_take(&p->owned, PLAN_UPSTREAMS_MAX * sizeof *p->upstreams);
+    p->upstreams = pool_take(&p->owned, (n_upstreams + 1) * sizeof *p->upstreams);
     p->nodes = pool_take(&p->owned, (s->n_nodes + 1) * sizeof *p->nodes);
     at = mem_zero(s->n_nodes + 1, sizeof *at);
     for (uint32_t i = 0; i < s->n_nodes; i++) {

@@ -28,7 +28,7 @@ static void set_waits(struct plan *p, const struct options *o)
     p->wait_ms[WAIT_WISH] = 1000;
 }
 
-static void set_pace(struct plan *p, const struct options *o, uint32_t n_nodes)
+static void set_pace(struct plan *p, const struct options *o, const struct plan_request *q, uint32_t n_nodes)
 {
     p->n_batches = o->batch.count < PLAN_BATCHES_MAX ? o->batch.count : PLAN_BATCHES_MAX;
     for (uint32_t i = 0; i < p->n_batches; i++)
@@ -36,7 +36,7 @@ static void set_pace(struct plan *p, const struct options *o, uint32_t n_nodes)
     p->canary = o->canary;
     p->pause_after = o->pause_after == MARK_WORD ? o->canary : o->pause_after;
     if (o->command == COMMAND_RESUME && o->source[OPT_pause_after] != SOURCE_FLAG)
-        p->pause_after = 0; /* that was the run's before: who resumes it lets it go on */
+        p->pause_after = q->pause_left; /* where the run before has waited, who resumes it lets it go on */
     p->max_unavailable = o->max_unavailable.value;
     p->max_unavailable_percent = o->max_unavailable.percent;
     p->by_zone = o->order == ORDER_ZONE;
@@ -84,7 +84,7 @@ struct plan *plan_begin(const struct fleet *fleet, const struct options *o, cons
     p->drain_proceed = o->on_drain_timeout == ON_DRAIN_TIMEOUT_PROCEED;
     p->success_threshold = (uint8_t)o->success_threshold;
     p->min_healthy_ms = o->min_healthy_time_ms;
-    set_pace(p, o, s->n_nodes);
+    set_pace(p, o, q, s->n_nodes);
     set_failure(p, o);
     p->gate = gate_of(o);
     p->health = (struct plan_health){.status = o->health_status, .body = plan_keep(p, o->health_body)};

@@ -38,7 +38,6 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
 {
     const struct node *n = state_node(r, id);
     struct run_extra *x = state_extra(r, id);
-    struct action act = m->action;
     struct answer instead;
     bool withheld = false;
 
@@ -58,7 +57,8 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
     if (m->moved && m->from == STEP_DRAIN && n->step == STEP_QUIET)
         drift_taken(r, p, id, n->out_mask);
     if (m->asks) {
-        enum ask ask = m->action.ask;
+        struct action act = m->action;
+        enum ask ask = act.ask;
 
         if (ask == ASK_PEERS || ask == ASK_FLOOR || look_first(n, m->moved)) {
             look_begin(r, id);
@@ -67,7 +67,7 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
         } else if (ask == ASK_BACK && x->holding) {
             x->back_waits = true;
         } else if (lock_lets(r, p, &act, &instead)) {
-            *turn_action(t, ACT_ASK) = act;
+            turn_ask(t, &act);
         } else {
             withheld = true;
         }
@@ -92,7 +92,7 @@ void state_ask(struct run *r, const struct plan *p, uint16_t id, struct turn *t)
     struct answer instead;
 
     if (lock_lets(r, p, &act, &instead))
-        *turn_action(t, ACT_ASK) = act;
+        turn_ask(t, &act);
     else
         state_answer(r, p, id, &instead, t);
 }
@@ -260,16 +260,14 @@ static void take_due(struct run *r, const struct plan *p, struct turn *t)
         uint16_t id = state_begun(r)[i];
         const struct node *n = run_node(r, id);
         uint32_t before = r->n_begun;
-        struct move m;
 
-        if (!node_is_due(n) && !is_uncounted(n)) {
-            i++;
-            continue;
+        if (node_is_due(n) || is_uncounted(n)) {
+            struct move m = node_due(state_node(r, id), p);
+
+            if (m.moved) /* a limit is over */
+                look_tell_last(r, p, id, m.from, m.text);
+            state_move(r, p, id, &m, t);
         }
-        m = node_due(state_node(r, id), p);
-        if (m.moved) /* a limit is over */
-            look_tell_last(r, p, id, m.from, m.text);
-        state_move(r, p, id, &m, t);
         i += r->n_begun == before ? 1 : 0; /* a node that is done gives its place to the last */
     }
 }

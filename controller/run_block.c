@@ -122,12 +122,21 @@ void turn_note(const struct run *r, const struct plan *p, uint16_t node, const c
     e->state = *run_node(r, node);
 }
 
+static struct action *new_action(struct turn *t)
+{
+    t->actions = grown(t->actions, &t->cap_actions, t->n_actions, sizeof *t->actions);
+    return &t->actions[t->n_actions++];
+}
+
+void turn_ask(struct turn *t, const struct action *a)
+{
+    *new_action(t) = *a;
+}
+
 struct action *turn_action(struct turn *t, enum action_kind kind)
 {
-    struct action *a;
+    struct action *a = new_action(t);
 
-    t->actions = grown(t->actions, &t->cap_actions, t->n_actions, sizeof *t->actions);
-    a = &t->actions[t->n_actions++];
     memset(a, 0, sizeof *a);
     a->kind = kind;
     return a;

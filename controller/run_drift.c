@@ -197,7 +197,7 @@ void drift_held(struct run *r, const struct plan *p, const struct input *in, str
 
 bool drift_watches(const struct run *r, const struct plan *p, uint32_t lb)
 {
-    for (uint32_t i = 0; i < r->n_begun; i++)
+    for (uint32_t i = 0; i < r->n_begun && p->kind == PLAN_ROLL; i++)
         if (is_held_out(p, run_node(r, run_begun(r)[i])) && node_at_lb(p, run_begun(r)[i], lb))
             return true;
     return false;

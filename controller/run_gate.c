@@ -55,7 +55,7 @@ void gate_input(struct run *r, const struct plan *p, uint16_t lb, struct turn *t
 
 bool gate_watches(const struct run *r, const struct plan *p, uint32_t lb)
 {
-    for (uint32_t i = 0; i < r->n_begun; i++)
+    for (uint32_t i = 0; i < r->n_begun && plan_gates(p); i++)
         if (gated(p, run_node(r, run_begun(r)[i])) && node_at_lb(p, run_begun(r)[i], lb))
             return true;
     return false;

@@ -61,16 +61,6 @@ static uint32_t fresh_ms(const struct plan *p, const struct run_lb *lb)
     return poll > slow ? poll : slow;
 }
 
-bool node_at_lb(const struct plan *p, uint32_t node, uint32_t lb)
-{
-    const struct plan_node *pn = &p->nodes[node];
-
-    for (uint32_t i = 0; i < pn->n_peers; i++)
-        if (plan_peer_lb(p, pn->first_peer + i) == lb)
-            return true;
-    return false;
-}
-
 /* Was its i-th peer shown after it asked? The first look of a node (LOOK) may be at a list of just before: FLOOR looks
  * again at what counts. */
 static bool peer_seen(const struct run *r, const struct plan *p, uint32_t node, uint32_t i)
@@ -126,27 +116,29 @@ static void refresh(struct run *r, const struct plan *p, uint32_t node)
     }
 }
 
-static struct answer peers_answer(const struct run *r, const struct plan *p, uint32_t node)
+static void peers_answer(const struct run *r, const struct plan *p, uint32_t node, struct answer *a)
 {
     const struct plan_node *pn = &p->nodes[node];
-    struct answer a = {.kind = ANS_OK, .generation = 2166136261u, .one_by_one = true};
 
+    memset(a, 0, offsetof(struct answer, text) + 1);
+    a->kind = ANS_OK;
+    a->generation = 2166136261u;
+    a->one_by_one = true;
     for (uint32_t i = 0; i < pn->n_peers; i++) {
         const struct seen_peer *seen = run_peer(r, pn->first_peer + i);
         const struct run_lb *lb = run_lb(r, plan_peer_lb(p, pn->first_peer + i));
         uint64_t bit = UINT64_C(1) << i;
 
-        a.seen |= seen->state != PEER_UNKNOWN ? bit : 0;
-        a.elsewhere = a.elsewhere || seen->elsewhere != ELSEWHERE_NOT;
-        a.up |= seen->state == PEER_UP ? bit : 0;
-        a.down |= seen->state == PEER_DOWN ? bit : 0;
-        a.drain |= seen->state == PEER_DRAINING ? bit : 0;
-        a.active += seen->active;
-        a.one_by_one = a.one_by_one && (run_extra(r, node)->look_seen >> i & 1) != 0;
+        a->seen |= seen->state != PEER_UNKNOWN ? bit : 0;
+        a->elsewhere = a->elsewhere || seen->elsewhere != ELSEWHERE_NOT;
+        a->up |= seen->state == PEER_UP ? bit : 0;
+        a->down |= seen->state == PEER_DOWN ? bit : 0;
+        a->drain |= seen->state == PEER_DRAINING ? bit : 0;
+        a->active += seen->active;
+        a->one_by_one = a->one_by_one && (run_extra(r, node)->look_seen >> i & 1) != 0;
         if (!lb->exact)
-            a.generation = (a.generation ^ (uint32_t)(lb->generation ^ lb->generation >> 32)) * 16777619u;
+            a->generation = (a->generation ^ (uint32_t)(lb->generation ^ lb->generation >> 32)) * 16777619u;
     }
-    return a;
 }
 
 /* For people: what a node in this step still waits for. "" stays where there is nothing to tell. */
@@ -208,22 +200,20 @@ static bool too_old(const struct run *r, const struct plan *p, uint16_t node, st
     return false;
 }
 
-static struct answer look_answer(const struct run *r, const struct plan *p, uint16_t node)
+static void look_answer(const struct run *r, const struct plan *p, uint16_t node, struct answer *a)
 {
-    struct answer a = peers_answer(r, p, node);
-
-    if (run_node(r, node)->step == STEP_SILENT && too_old(r, p, node, &a))
-        a.kind = ANS_TIMEOUT;
+    peers_answer(r, p, node, a);
+    if (run_node(r, node)->step == STEP_SILENT && too_old(r, p, node, a))
+        a->kind = ANS_TIMEOUT;
     if (step_row((enum step)run_node(r, node)->step)->ask == ASK_FLOOR &&
-        !run_may_drain(r, p, node, a.text, sizeof a.text)) {
-        a.kind = ANS_REFUSED;
-        a.ours_out = pace_ours_out(r, p, node);
-    } else if (run_node(r, node)->step == STEP_FLOOR && !lock_lets_begin(r, p, node, a.text)) {
-        a.kind = ANS_TIMEOUT;
+        !run_may_drain(r, p, node, a->text, node_sees_lists(r, p, node) ? sizeof a->text : 0)) {
+        a->kind = ANS_REFUSED;
+        a->ours_out = pace_ours_out(r, p, node);
+    } else if (run_node(r, node)->step == STEP_FLOOR && !lock_lets_begin(r, p, node, a->text)) {
+        a->kind = ANS_TIMEOUT;
     }
-    if (a.text[0] == '\0')
-        tell_waiting(r, p, node, (enum step)run_node(r, node)->step, a.text);
-    return a;
+    if (a->text[0] == '\0')
+        tell_waiting(r, p, node, (enum step)run_node(r, node)->step, a->text);
 }
 
 void look_tell_last(const struct run *r, const struct plan *p, uint16_t node, enum step step,
@@ -246,7 +236,7 @@ static bool may_leave(struct run *r, const struct plan *p, uint16_t node, struct
 {
     struct node *n = state_node(r, node);
 
-    *a = peers_answer(r, p, node);
+    peers_answer(r, p, node, a);
     a->kind = ANS_TIMEOUT; /* not yet: asked again */
     if (n->stopping)
         return false;
@@ -271,6 +261,7 @@ static bool look_ready(struct run *r, const struct plan *p, uint16_t id, const s
         if (failed->kind == IN_LOOK ? id != failed->node
                                     : !node_at_lb(p, id, failed->lb) || waits_alone(r, p, id, failed->lb))
             return false;
+        memset(a, 0, offsetof(struct answer, text));
         a->kind = ANS_TIMEOUT;
         memcpy(a->text, failed->answer.text, sizeof a->text);
         return true;
@@ -279,7 +270,7 @@ static bool look_ready(struct run *r, const struct plan *p, uint16_t id, const s
         return false;
     if (look_first(run_node(r, id), false))
         return true;
-    *a = look_answer(r, p, id);
+    look_answer(r, p, id, a);
     if (a->kind == ANS_REFUSED && !node_sees_lists(r, p, id)) {
         x->needs_list = true;
         return false;
@@ -301,12 +292,7 @@ void look_answer_ready(struct run *r, const struct plan *p, const struct input *
         struct answer a;
         struct move m;
 
-        if (!run_extra(r, id)->looks) {
-            i++;
-            continue;
-        }
-        memset(&a, 0, sizeof a);
-        if (!look_ready(r, p, id, failed, &a)) {
+        if (!run_extra(r, id)->looks || !look_ready(r, p, id, failed, &a)) {
             i++;
             continue;
         }
@@ -315,7 +301,7 @@ void look_answer_ready(struct run *r, const struct plan *p, const struct input *
             struct action act = node_action(run_node(r, id), p);
 
             (void)lock_lets(r, p, &act, &a); /* may_leave has asked */
-            *turn_action(t, ACT_ASK) = act;
+            turn_ask(t, &act);
             continue;
         }
         m = node_answer(state_node(r, id), p, &a);
@@ -358,16 +344,16 @@ void look_input(struct run *r, const struct plan *p, const struct input *in, str
 static uint32_t pause_ms(const struct run *r, const struct plan *p, uint32_t lb)
 {
     const struct run_lb *l = run_lb(r, lb);
-    uint32_t pause = l->stale && r->phase == RUN_ROLLING ? 0 : UINT32_MAX, least = l->took_ms;
+    uint32_t pause = l->stale && r->phase == RUN_ROLLING ? 0 : UINT32_MAX, least = l->took_ms, every;
 
     for (uint32_t i = 0; i < r->n_begun; i++) {
         uint16_t id = run_begun(r)[i];
         const struct run_extra *x = run_extra(r, id);
-        uint32_t every = look_pause_ms(r, p, id);
 
-        if (x->looks && every < pause && l->read_turn < x->look_turn && node_at_lb(p, id, lb) &&
-            !waits_alone(r, p, id, lb))
-            pause = every;
+        if (!x->looks || l->read_turn >= x->look_turn || !node_at_lb(p, id, lb) || waits_alone(r, p, id, lb))
+            continue;
+        every = look_pause_ms(r, p, id);
+        pause = every < pause ? every : pause;
     }
     least = least < PAUSE_LEAST_MS ? PAUSE_LEAST_MS : least < FRESH_MAX_MS / 2 ? least : FRESH_MAX_MS / 2;
     return pause > least ? pause : least;

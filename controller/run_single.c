@@ -58,10 +58,11 @@ static uint32_t due_ms(const struct run *r, const struct plan *p, uint16_t id)
 {
     const struct node *n = run_node(r, id);
     const struct run_extra *x = run_extra(r, id);
-    uint32_t every = look_pause_ms(r, p, id);
+    uint32_t every;
 
     if (!x->looks || x->look_asked != 0 || x->look_seen != 0 || n->step == STEP_LOOK || look_first(n, false))
         return UINT32_MAX;
+    every = look_pause_ms(r, p, id);
     return n->streak > 0 || x->look_ms >= every ? 0 : every - x->look_ms;
 }
 

@@ -26,26 +26,32 @@ void sleep_claimed(struct run *r, const struct plan *p, uint16_t node)
         x->unsure = false;
 }
 
-void sleep_hold_back(struct run *r, const struct plan *p, struct turn *t)
+/* What the node is told instead. */
+static void answer_held_back(struct run *r, const struct plan *p, uint16_t node, struct turn *t)
 {
     struct answer instead = {.kind = r->stop == RUN_STOP_HELD ? ANS_FENCED : ANS_TIMEOUT,
                              .text = "we stood still for longer than our claims last, and put this one again first"};
+    struct move m = node_answer(state_node(r, node), p, &instead);
+
+    state_move(r, p, node, &m, t);
+}
+
+void sleep_hold_back(struct run *r, const struct plan *p, struct turn *t)
+{
     size_t i = 0;
 
     while (i < t->n_actions) {
-        struct action a = t->actions[i];
+        struct action a;
 
-        if (!changes_lb(&a) || !run_extra(r, a.node)->unsure) {
+        if (!changes_lb(&t->actions[i]) || !run_extra(r, t->actions[i].node)->unsure) {
             i++;
             continue;
         }
+        a = t->actions[i];
         memmove(&t->actions[i], &t->actions[i + 1], (--t->n_actions - i) * sizeof *t->actions);
-        if (a.kind == ACT_HOLD) {
+        if (a.kind == ACT_HOLD)
             state_extra(r, a.node)->holding = false;
-        } else {
-            struct move m = node_answer(state_node(r, a.node), p, &instead);
-
-            state_move(r, p, a.node, &m, t);
-        }
+        else
+            answer_held_back(r, p, a.node, t);
     }
 }

@@ -32,6 +32,8 @@ void turn_note(const struct run *, const struct plan *, uint16_t node, const cha
 
 /* A new action of the turn, zeroed but for its kind. */
 struct action *turn_action(struct turn *, enum action_kind);
+/* What a node's step asks for. */
+void turn_ask(struct turn *, const struct action *);
 
 /* Take what node_*() said into events, actions and the run's books. */
 void state_move(struct run *, const struct plan *, uint16_t id, const struct move *, struct turn *);
@@ -132,7 +134,15 @@ void look_end(struct run *, uint16_t node);   /* its step changed: what it asked
 void look_answer_ready(struct run *, const struct plan *, const struct input *failed, struct turn *);
 /* Between two looks of a node that waits for one. */
 uint32_t look_pause_ms(const struct run *, const struct plan *, uint16_t node);
-bool node_at_lb(const struct plan *, uint32_t node, uint32_t lb);
+static inline bool node_at_lb(const struct plan *p, uint32_t node, uint32_t lb)
+{
+    const struct plan_node *pn = &p->nodes[node];
+
+    for (uint32_t i = 0; i < pn->n_peers; i++)
+        if (plan_peer_lb(p, pn->first_peer + i) == lb)
+            return true;
+    return false;
+}
 void look_time(struct run *, uint32_t elapsed_ms);
 void look_input(struct run *, const struct plan *, const struct input *, struct turn *);
 /* What its step asks for is only true of a fresh list: DRAIN of the floor, JOB and UNDO of silence. `moved`: the step

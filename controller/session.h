@@ -8,6 +8,7 @@
 #include "options.h"
 #include "plan_make.h"
 #include "survey.h"
+#include "view.h"
 
 enum {
     EXIT_USAGE = 64,
@@ -17,6 +18,7 @@ enum {
 struct session {
     struct options *options;    /* borrowed */
     const struct plan *journal; /* borrowed: of an earlier run; NULL = none */
+    const struct view *was;     /* borrowed: where the journal saw that run last; NULL = it tells of none */
     struct fleet *fleet;
     bool by_journal; /* it is the journal's hosts */
     uint32_t *nodes; /* indexes into fleet->hosts: --limit's, in file order */

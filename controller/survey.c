@@ -64,6 +64,8 @@ static void ask(struct surveying *s, enum probe_kind kind, uint32_t i, uint32_t 
                              .connect_to = h->api_url != NULL ? h->api_address : h->agent_address,
                              .limit_ms = s->options->request_timeout_ms,
                              .cap_bytes = kind == PROBE_LIST ? LB_LIST_MAX_BYTES : LB_BODY_MAX_BYTES,
+                             .show_peer = s->options->command == COMMAND_DOCTOR &&
+                                          (kind == PROBE_VERSIONS || kind == PROBE_ROOT),
                              .tag = probe,
                              .last = kind == PROBE_STATUS && s->end_node > KEPT_MAX};
 
@@ -196,8 +198,8 @@ static void lb_refusal_text(const struct call_result *r, const char *api, struct
     (void)err_set(err, "%s: %s", api, text);
 }
 
-/* Where there are leases, taking one shows whether a load balancer may be changed. Where there are none, an empty
- * change of a server that is not there does: 404 where it may, 405 where its API only reads. */
+/* Where there are leases, taking one shows whether a load balancer may be changed. Where there are none, and for the
+ * doctor, an empty change of a server that is not there does: 404 where it may, 405 where its API only reads. */
 static void ask_write(struct surveying *s, uint32_t i)
 {
     const struct survey_lb *lb = &s->survey->lbs[i];
@@ -207,7 +209,7 @@ static void ask_write(struct surveying *s, uint32_t i)
         const struct survey_upstream *u = &lb->upstreams[k];
         uint64_t id = NOBODYS_ID;
 
-        if (u->lease.known)
+        if (u->lease.known && s->options->command != COMMAND_DOCTOR)
             continue;
         for (uint32_t n = 0; n < u->n_peers; n++)
             id = u->peers[n].id >= id ? u->peers[n].id + 1 : id;
@@ -216,12 +218,13 @@ static void ask_write(struct surveying *s, uint32_t i)
     }
 }
 
-static bool may_write(const struct call_result *r, const char *api, struct err *err)
+static bool may_write(const struct call_result *r, const char *api, bool *read_only, struct err *err)
 {
     if (r->failure != CALL_FINE)
         return err_set(err, "%s", r->text);
     if (r->status != 401 && r->status != 403 && r->status != 405)
         return true;
+    *read_only = true;
     lb_refusal_text(r, api, err);
     return false;
 }
@@ -231,13 +234,15 @@ static void lb_came(struct surveying *s, const struct probe *probe, const struct
     struct survey_lb *lb = &s->survey->lbs[probe->i];
     const char *api = s->fleet->hosts[lb->host].api_url;
     struct err err = {""};
-    bool went_well = probe->kind == PROBE_WRITE ? may_write(r, api, &err) : is_whole(r, &err);
+    bool went_well = probe->kind == PROBE_WRITE ? may_write(r, api, &lb->read_only, &err) : is_whole(r, &err);
 
     lb->call = worse(lb->call, r->failure);
     if (probe->kind == PROBE_WRITE) {
         note(&lb->good, lb->text, went_well, &err);
         return;
     }
+    if (probe->kind == PROBE_VERSIONS)
+        lb->cert_ends_s = r->cert_ends_s;
     if (went_well && probe->kind == PROBE_VERSIONS) {
         went_well = lb_api_read_versions(r->body, r->body_bytes, &lb->api_version, &err) ||
                     err_context(&err, "%s is no nginx API", api);
@@ -273,6 +278,9 @@ static bool root_came(struct surveying *s, uint32_t i, const struct call_result 
 {
     struct survey_node *n = survey_voter(s->survey, i);
 
+    n->cert_ends_s = r->cert_ends_s;
+    n->has_clock = r->has_clock;
+    n->ahead_s = r->ahead_s;
     if (!agent_read_root(r->body, r->body_bytes, &n->root, err))
         return false;
     agent_root_settle(&n->root, s->like, &s->survey->owned);

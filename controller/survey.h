@@ -33,6 +33,8 @@ struct survey_lb {
     enum call_failure call; /* worst of its calls */
     bool good;              /* all below is there; else text says why not */
     char text[ANSWER_TEXT_MAX];
+    bool read_only;      /* it takes no changes: then it is not good either */
+    int64_t cert_ends_s; /* doctor: see struct call_result; 0: not told */
     uint8_t api_version;
     uint64_t generation;
     uint32_t n_upstreams;
@@ -47,6 +49,8 @@ struct survey_node {
     enum call_failure call;
     bool good;
     char text[ANSWER_TEXT_MAX];
+    int64_t cert_ends_s, ahead_s; /* doctor: of its certificate and clock, see struct call_result */
+    bool has_clock;
     struct agent_root root;     /* contract version, agent's version, features, node as the agent calls itself */
     struct agent_status status; /* what runs, listening, claim, fence, job */
 };

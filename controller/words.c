@@ -52,26 +52,58 @@ char *words_next(char **at, const char **bad)
     return word;
 }
 
+/* What stands between the quotes at the start of `text`, decoded in place as Python's literals are; *after is what
+ * follows them. NULL where they do not end. */
+static char *literal(char *text, char **after, const char **bad)
+{
+    char quote = *text, *from = text + 1, *to = text;
+    for (; *from && *from != quote; *to++ = *from++) {
+        if (*from != '\\')
+            continue;
+        if (from[1] && strchr("\\'\"", from[1]))
+            from++;
+        else if (from[1] && strchr("abfnrtvxNuU01234567", from[1]))
+            *bad = "between quotes, a backslash may only stand before \\ ' or \"; write the character itself";
+    }
+    if (!*from)
+        return NULL;
+    *after = from + 1;
+    *to = '\0';
+    return text;
+}
+
+static bool is_end(const char *text)
+{
+    while (is_blank(*text))
+        text++;
+    return !*text || *text == '#';
+}
+
+static const char follows[] = "something follows the closing quote";
+
+/* r'...' and the like are literals of Python, too. */
+static bool has_prefix(const char *text)
+{
+    size_t size = strspn(text, "rRbBuU");
+    return size >= 1 && size <= 2 && (text[size] == '\'' || text[size] == '"') && strchr(text + size + 1, text[size]);
+}
+
 char *words_rest(char *text, const char **bad)
 {
     *bad = NULL;
     while (is_blank(*text))
         text++;
     if (*text == '"' || *text == '\'') {
-        char *from = text, *to = text;
-        if (!quoted(&from, &to)) {
-            *bad = *text == '"' ? "a \" is not closed" : "a ' is not closed";
-            return NULL;
-        }
-        char *end = to;
-        while (is_blank(*from))
-            from++;
-        if (*from && *from != '#') {
-            *bad = "something follows the closing quote";
-            return NULL;
-        }
-        *end = '\0';
-        return text;
+        char *after, quote = *text;
+        if (!literal(text, &after, bad))
+            *bad = quote == '"' ? "a \" is not closed" : "a ' is not closed";
+        else if (!*bad && !is_end(after))
+            *bad = follows;
+        return *bad ? NULL : text;
+    }
+    if (has_prefix(text)) {
+        *bad = "a letter stands before the quote";
+        return NULL;
     }
     char *end = text;
     while (*end && !(*end == '#' && (end == text || is_blank(end[-1]))))
@@ -99,12 +131,21 @@ void words_quote(FILE *f, const char *text)
     (void)fputc('\'', f);
 }
 
-char *words_unquote(char *text)
+char *words_unquote(char *text, const char **bad)
 {
-    size_t length = strlen(text);
-    if (length >= 2 && (*text == '"' || *text == '\'') && text[length - 1] == *text) {
-        text[length - 1] = '\0';
-        return text + 1;
+    char *after, *from = text;
+    *bad = NULL;
+    while (*from == ' ' || *from == '\t')
+        from++;
+    if (has_prefix(from)) {
+        *bad = "a letter stands before the quote";
+        return NULL;
     }
-    return text;
+    if ((*from != '"' && *from != '\'') || !strchr(from + 1, *from))
+        return text;
+    if (!literal(from, &after, bad))
+        *bad = "a quote between quotes is not closed";
+    else if (!*bad && !is_end(after))
+        *bad = follows;
+    return *bad ? NULL : from;
 }

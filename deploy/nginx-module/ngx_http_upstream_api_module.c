@@ -100,6 +100,7 @@ static ngx_int_t init_module(ngx_cycle_t *cycle)
     for (enum shared_kind kind = 0; kind < SHARED_KINDS; kind++) {
         main->views[kind].kind = kind;
         main->views[kind].zone = main->zone;
+        main->views[kind].state_kept = main->state_path.len != 0;
     }
     state_load(main->zone, &main->state_path, cycle);
     view_generation_begin(main->zone, cycle);

@@ -28,7 +28,7 @@ static void put_status(struct json_out *out, const struct view_upstream *upstrea
     }
 }
 
-static void put_lease(struct json_out *out, const struct snapshot *snapshot)
+static void put_rollout(struct json_out *out, const struct view *view, const struct snapshot *snapshot)
 {
     json_key(out, "rollout");
     json_open(out, '{');
@@ -37,6 +37,7 @@ static void put_lease(struct json_out *out, const struct snapshot *snapshot)
     json_member_word(out, "holder", snapshot->lease.holder);
     json_member_uint(out, "ttl", lease_left_s(&snapshot->lease, snapshot->now_ms));
     json_member_bool(out, "active_exact", snapshot->active_exact);
+    json_member_bool(out, "state_kept", view->state_kept);
     json_close(out, '}');
 }
 
@@ -64,7 +65,7 @@ bool render_upstream(struct json_out *out, const struct view *view, const struct
     }
     json_member_uint(out, "zombies", 0);
     json_member_text(out, "zone", &upstream->source.zone);
-    put_lease(out, &snapshot);
+    put_rollout(out, view, &snapshot);
     json_close(out, '}');
     return !out->failed;
 }

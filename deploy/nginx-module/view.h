@@ -66,6 +66,7 @@ struct view {
     const struct view_source *sources; /* all that it was built from, the others too */
     ngx_uint_t sources_n;
     uint64_t generation; /* of this configuration */
+    bool state_kept;     /* `api_state` is set */
     ngx_uint_t followed; /* the shared version that our peers show; of this process */
     ngx_event_t again;   /* of this process: tries once more what apply_view could not do */
 };

@@ -1,7 +1,12 @@
 /* agent_any_case.c - services that are found and restarted in other ways than ours, and how each failure ends: by its
  * name, and with the release before at work again where somebody can start it. */
+#include <errno.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/cases/agent_client.h"
 #include "tests/cases/any_service.h"
@@ -183,6 +188,83 @@ static void exec_ends_one_process_and_starts_the_next_as_the_config_says(struct 
     assert_environment(now);
     assert_end(run_job(a, "r/2", "restart", NULL), s, "ok", "took over");
     assert_string_equal(stage_server_version(v), "2");
+}
+
+/* A process that holds the listening sockets of `pid`, as a worker does, and ends by itself. */
+static pid_t hold_sockets(pid_t pid, unsigned for_ms)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), held[3], count = 0;
+    pid_t holder;
+
+    assert_true(pidfd >= 0);
+    for (int fd = 3; fd < 64 && count < 3; fd++) {
+        int copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0), listens = 0;
+        socklen_t size = sizeof listens;
+
+        if (copy >= 0 && getsockopt(copy, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0)
+            held[count++] = copy;
+        else if (copy >= 0)
+            (void)close(copy);
+        else if (errno == EPERM)
+            skip(); /* ptrace is restricted here */
+    }
+    assert_int_equal(count, 3);
+    holder = fork();
+    if (holder == 0) {
+        (void)usleep(for_ms * 1000);
+        _exit(0);
+    }
+    assert_true(holder > 0);
+    while (count > 0)
+        (void)close(held[--count]);
+    (void)close(pidfd);
+    return holder;
+}
+
+static void a_worker_that_outlives_its_master_for_a_moment_is_waited_for(struct stage *s)
+{
+    struct stage_server *v = plain_start(s, "n1");
+    struct stage_agent *a = claimed(s, plain_config(v));
+    pid_t holder;
+
+    holder = hold_sockets(runs(a), 700);
+    assert_end(run_job(a, "r/1", "restart", NULL), s, "ok", "took over");
+    assert_int_equal(waitpid(holder, NULL, 0), holder);
+    assert_true(any_answers(v));
+}
+
+static const char *config_with_log(struct stage_server *v, const char *folder)
+{
+    return stage_text(v->stage,
+                      "executable = %s\npidfile = %s\nhealth = %s/healthz\nrestart = exec\nexec-log = %s/log\n"
+                      "exec-args = -a0 %s -a1 127.0.0.1:%u -a2 127.0.0.1:%u --pidfile '%s'\nexec-env = A=b %s\n",
+                      v->exe, v->pidfile, v->url, folder, v->peer, v->port[1], v->port[2], v->pidfile,
+                      v->stage->asan ? "ASAN_OPTIONS=detect_leaks=0" : "");
+}
+
+static void where_its_output_cannot_go_a_process_is_not_ended(struct stage *s)
+{
+    struct stage_server *v = plain_start(s, "n1");
+    const char *folder = stage_mkdir(s, "logs"), *config = config_with_log(v, folder), *why = "exec-log: its folder";
+    struct stage_agent *a = claimed(s, config);
+    pid_t before = runs(a);
+    struct stage_run r;
+
+    assert_int_equal(rmdir(folder), 0);
+    assert_end(run_job(a, "r/1", "restart", NULL), s, "not_started", why);
+    assert_int_equal(runs(a), before);
+    r = stage_run(s, 5000,
+                  (const char *const[]){stage_text(s, "%s/rollout-agent", s->build), "--config",
+                                        stage_write(s, "check.conf",
+                                                    stage_text(s,
+                                                               "[agent]\nnode = n1\nlisten = 127.0.0.1:7000\n"
+                                                               "state = %s/none\n[service app]\n%s",
+                                                               s->dir, config)),
+                                        "--check", NULL});
+    assert_int_equal(r.exit_code, 78);
+    assert_non_null(strstr(r.err, why));
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_end(run_job(a, "r/2", "restart", NULL), s, "ok", "took over");
 }
 
 /* The agent alone: stage_agent_stop also ends what it has started. */
@@ -546,6 +628,8 @@ int main(void)
         stage_test(a_master_that_stays_beside_its_successor_is_retired),
         stage_test(without_retire_two_masters_are_two_servers),
         stage_test(exec_ends_one_process_and_starts_the_next_as_the_config_says),
+        stage_test(a_worker_that_outlives_its_master_for_a_moment_is_waited_for),
+        stage_test(where_its_output_cannot_go_a_process_is_not_ended),
         stage_test(what_the_agent_started_outlives_it_and_is_found_again),
         stage_test(what_the_agent_started_leaves_no_zombie),
         stage_test(one_that_does_not_end_is_killed_once_its_drain_timeout_is_over),

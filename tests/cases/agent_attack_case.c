@@ -71,8 +71,8 @@ static void expect_soon(const struct scene *c, const char *what)
 
 /* A certificate of the stage's authority for the name `controller`, with these extensions, good from and until then
  * (YYYYMMDDHHMMSSZ). */
-static const struct stage_tls *special(struct stage *s, const char *file, const char *ext, const char *from,
-                                       const char *until)
+static const struct stage_tls *special_key(struct stage *s, const char *file, const char *key, const char *option,
+                                           const char *ext, const char *from, const char *until)
 {
     struct stage_tls *tls = stage_alloc(s, sizeof *tls);
     const char *conf =
@@ -85,9 +85,8 @@ static const struct stage_tls *special(struct stage *s, const char *file, const 
     *tls = (struct stage_tls){stage_text(s, "%s/%s.pem", s->dir, file), stage_text(s, "%s/%s.key", s->dir, file),
                               stage_cert(s, "controller")->ca};
     r = stage_run(s, OPENSSL_MS,
-                  (const char *const[]){"/usr/bin/openssl", "req", "-new", "-newkey", "ec", "-pkeyopt",
-                                        "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=controller", "-keyout",
-                                        tls->key, "-out", "special.csr", NULL});
+                  (const char *const[]){"/usr/bin/openssl", "req", "-new", "-newkey", key, "-pkeyopt", option, "-nodes",
+                                        "-subj", "/CN=controller", "-keyout", tls->key, "-out", "special.csr", NULL});
     if (r.exit_code == 0)
         r = stage_run(s, OPENSSL_MS,
                       (const char *const[]){"/usr/bin/openssl",
@@ -114,6 +113,12 @@ static const struct stage_tls *special(struct stage *s, const char *file, const 
     if (r.exit_code != 0)
         stage_fail(s, "openssl: %s", r.err);
     return tls;
+}
+
+static const struct stage_tls *special(struct stage *s, const char *file, const char *ext, const char *from,
+                                       const char *until)
+{
+    return special_key(s, file, "ec", "ec_paramgen_curve:P-256", ext, from, until);
 }
 
 #define LONG_AGO   "20200101000000Z"
@@ -158,6 +163,25 @@ static void nobody_comes_in_without_an_allowed_certificate(struct stage *s)
         stage_agent_http_as(c.agent, special(s, "well", GOOD_EXT, LONG_AGO, LONG_AHEAD), "GET", APP, NULL, NULL, 0),
         200);
     expect_soon(&c, "the allowed one");
+}
+
+static bool is_turned_away(void *ctx)
+{
+    return prom_value(stage_agent_http(ctx, "GET", "/metrics", NULL)->body,
+                      "rollout_agent_refusals_total{reason=\"certificate_not_allowed\"}") == 1;
+}
+
+static void a_key_that_can_be_broken_opens_no_door(struct stage *s)
+{
+    struct scene c = open_scene(s, false, NULL);
+    const struct stage_tls *weak =
+        special_key(s, "weak", "rsa", "rsa_keygen_bits:1024", GOOD_EXT, LONG_AGO, LONG_AHEAD);
+
+    (void)stage_run(s, OPENSSL_MS,
+                    (const char *const[]){"/usr/bin/openssl", "s_client", "-connect",
+                                          stage_text(s, "127.0.0.1:%u", c.agent->port), "-cipher", "DEFAULT@SECLEVEL=0",
+                                          "-cert", weak->cert, "-key", weak->key, NULL});
+    stage_wait_until(s, is_turned_away, c.agent, 5000, "a controller with a weak key to be refused");
 }
 
 static void nothing_but_tls_1_3_is_spoken_at_the_door(struct stage *s)
@@ -612,6 +636,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(nobody_comes_in_without_an_allowed_certificate),
+        stage_test(a_key_that_can_be_broken_opens_no_door),
         stage_test(nothing_but_tls_1_3_is_spoken_at_the_door),
         stage_test(metrics_are_open_only_where_the_config_says_so),
         stage_test(who_has_no_claim_or_an_old_one_has_no_effect),

@@ -176,7 +176,7 @@ static const char *fault_file(struct stage *s)
 
 static bool has_hit(struct stage *s)
 {
-    struct fault fault;
+    struct fault fault = {0};
     FILE *file = fopen(stage_text(s, "%s/fault", s->dir), "re");
 
     if (file == NULL || fread(&fault, sizeof fault, 1, file) != 1 || fclose(file) != 0)

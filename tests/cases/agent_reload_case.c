@@ -84,7 +84,7 @@ static void a_renewed_certificate_is_shown_to_new_connections(struct stage *s)
 {
     struct stage_agent *a = stage_agent_start(s, "n1", stage_server_start(s, "n1", "v1"), false, NULL);
     const struct stage_tls *tls = stage_cert(s, "n1");
-    const char *days = "40", *ext = stage_write(s, "ext", "subjectAltName=DNS:n1\n");
+    const char *days = "100", *ext = stage_write(s, "ext", "subjectAltName=DNS:n1\n");
     long long before = certificate_ends(a);
     struct stage_run r;
 
@@ -211,9 +211,24 @@ static void a_rollout_does_not_notice(struct stage *s)
     assert_true(count_lines(f->node[0].agent, " event=reloaded ") > 10);
 }
 
+/* What --check would say, for whoever asks from elsewhere. */
+static void the_status_warns_of_a_unit_that_no_handover_survives_until_it_is_mended(struct stage *s)
+{
+    const char *unit = stage_write(s, "app.service", "[Service]\nType=simple\nExecStart=/bin/true\n");
+    struct stage_server *v = stage_server_start(s, "n1", "v1");
+    struct stage_agent *a = stage_agent_start(s, "n1", v, true, stage_text(s, "unit = app\nunit-file = %s\n", unit));
+
+    assert_non_null(strstr(stage_json_string(s, get_status(a)->json, "warnings.0"), "app.service has Type=simple"));
+    (void)stage_mkdir(s, "app.service.d");
+    (void)stage_write(s, "app.service.d/handover.conf", "[Service]\nType=notify\nNotifyAccess=all\n");
+    hup(a, "reloaded", 2);
+    assert_int_equal(json_array_size(stage_json(s, get_status(a)->json, "warnings")), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        stage_test(the_status_warns_of_a_unit_that_no_handover_survives_until_it_is_mended),
         stage_test(other_authorities_and_names_hold_from_then_on),
         stage_test(a_renewed_certificate_is_shown_to_new_connections),
         stage_test(a_bad_config_is_refused_and_the_old_one_stays),

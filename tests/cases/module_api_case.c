@@ -75,6 +75,7 @@ static void an_upstream_shows_its_peers_and_one_without_a_zone_is_not_listed(str
     assert_string_equal(stage_json_string(s, list, "app.zone"), "app");
     assert_int_equal(stage_json_int(s, list, "app.rollout.fence"), 0);
     assert_true(stage_json_bool(s, list, "app.rollout.active_exact"));
+    assert_false(stage_json_bool(s, list, "app.rollout.state_kept"));
 
     const json_t *one = ask(n, "GET", SERVER, NULL)->json;
     assert_string_equal(stage_json_string(s, one, "server"), stage_json_string(s, list, "app.peers.0.server"));

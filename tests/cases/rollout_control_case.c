@@ -199,6 +199,26 @@ static void the_canary_goes_alone_and_sigusr2_lets_the_rest_follow(struct stage 
     assert_int_equal(stage_fleet_same_pids(f, &before), 0);
 }
 
+/* Killed before it came to its pause, it waits there when it is resumed; killed while it waits, it goes on. */
+static void a_resume_waits_where_nobody_has_let_it_go_on(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 3, 1);
+    struct stage_rollout *dead =
+        stage_fleet_start(f, (const char *const[]){"--rollout-id=one", "--lease-ttl=1s", "--pause-after=canary",
+                                                   "--min-healthy-time=1s", NULL});
+    const char *const resume[] = {"resume", "one", NULL};
+    struct stage_rollout *r;
+
+    stage_rollout_until(s, dead, "node1     health", RUN_LIMIT_MS);
+    stage_proc_stop(s, dead->proc, SIGKILL, 5000);
+    r = stage_rollout_start(s, dead->state_dir, resume);
+    stage_rollout_until(s, r, "held      after the canary", RUN_LIMIT_MS);
+    stage_proc_stop(s, r->proc, SIGKILL, 5000);
+    r = stage_rollout_start(s, dead->state_dir, resume);
+    stage_rollout_end(s, r, RUN_LIMIT_MS);
+    stage_rollout_expect(s, r, 0, STAGE_SAYS("1 already there, 2 restarted"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +230,7 @@ int main(void)
         stage_test(a_stop_waits_5_s_for_a_restarted_node_and_then_names_it),
         stage_test(sigusr1_finishes_the_node_at_hand_and_ends_with_7),
         stage_test(the_canary_goes_alone_and_sigusr2_lets_the_rest_follow),
+        stage_test(a_resume_waits_where_nobody_has_let_it_go_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

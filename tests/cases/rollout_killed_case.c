@@ -166,6 +166,59 @@ static void what_no_claim_tells_of_is_named(struct stage *s)
     assert_string_equal(stage_fleet_peer_state(f, 0, 0), "down");
 }
 
+/* Nor is that of a node that is mended elsewhere, or that the dead rollout found out already. */
+static void what_somebody_else_took_out_is_named_by_the_repair(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    struct stage_rollout *r;
+
+    assert_int_equal(stage_http(s, "PATCH", stage_text(s, "%s/9/http/upstreams/app/servers/0", f->lb[0]->api), NULL,
+                                "{\"down\":true}")
+                         ->status,
+                     200);
+    r = stage_fleet_start(f, (const char *const[]){"--rollout-id=dead-1", "--lease-ttl=2s", "--min-healthy-time=20s",
+                                                   "--limit=node1", "--max-unavailable=1", NULL});
+    stage_rollout_until(s, r, "node1     health", RUN_LIMIT_MS);
+    stage_proc_stop(s, r->proc, SIGKILL, 5000);
+    stage_rollout_expect(s, repair(f), 0,
+                         STAGE_SAYS(stage_text(s, "node1: %s of upstream app at lb1 is down, and no claim says",
+                                               f->node[0].server->peer)));
+    assert_true(stage_fleet_is_free(f));
+}
+
+/* The journal knows what no agent can tell any more: the node is named by whatever goes on with that rollout. */
+static void what_only_the_journal_tells_of_is_named(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 3, 1);
+    const char *release = stage_server_variant(s, "v2");
+    struct stage_rollout *dead = stage_fleet_start(f, DEAD_ARGS(release));
+    const char *const *const says =
+        STAGE_SAYS("node1: out of rotation", f->node[0].server->peer, "at lb1", "nothing was changed");
+    const char *const again[] = {"--rollout-id=dead-1", "--release",          release, "--max-unavailable=2", "--state",
+                                 dead->state_dir,       "--limit=all:!node1", NULL};
+    const char *resume[] = {"resume", "dead-1", "--max-unavailable=2", "--state", dead->state_dir, "--limit=all:!node1",
+                            NULL};
+
+    stage_rollout_until(s, dead, "node1     health", RUN_LIMIT_MS);
+    stage_proc_stop(s, dead->proc, SIGKILL, 5000);
+    stage_fleet_wait_lapse(f, 10000);
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, resume), 3, says);
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, again), 3, says);
+    stage_rollout_expect(
+        s,
+        stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"repair", "--lease-ttl=2s", "--limit=all:!node1", NULL}),
+        0, STAGE_SAYS("nothing to repair", f->node[0].server->peer, "no agent was asked for it"));
+    stage_agent_stop(f->node[0].agent, SIGKILL);
+    resume[5] = NULL;
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, resume), 3, says);
+    stage_agent_again(f->node[0].agent);
+    assert_int_equal(stage_fleet_at_version(f, "2"), 1);
+    stage_rollout_expect(s, repair(f), 0, STAGE_SAYS("1 put back"));
+    resume[5] = "--limit=all:!node1"; /* it is back, by whomever */
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, resume), 0, STAGE_SAYS("2 upgraded"));
+    assert_true(stage_fleet_all_up(f));
+}
+
 static void a_living_rollout_is_not_repaired(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
@@ -197,6 +250,8 @@ int main(void)
         stage_test(nothing_rolls_before_the_repair),
         stage_test(a_fleet_with_nothing_to_repair_is_left_alone),
         stage_test(what_no_claim_tells_of_is_named),
+        stage_test(what_somebody_else_took_out_is_named_by_the_repair),
+        stage_test(what_only_the_journal_tells_of_is_named),
         stage_test(a_living_rollout_is_not_repaired),
     };
 

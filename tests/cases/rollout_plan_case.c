@@ -47,6 +47,11 @@ static void plan_is_refused_what_roll_would_be_refused(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
 
+    stage_rollout_expect(
+        s,
+        stage_fleet_run(f, RUN_LIMIT_MS,
+                        (const char *const[]){"plan", "--min-healthy-time=10s", "--healthy-deadline=10s", NULL}),
+        5, STAGE_SAYS("no node can be healthy by --healthy-deadline"));
     stage_server_kill(f->node[1].server, SIGKILL);
     stage_rollout_expect(s,
                          stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"plan", "--detailed-exitcode", NULL}),

@@ -27,7 +27,6 @@ static struct stage_run run_in_ci(struct stage_fleet *f, const char *vars, const
 
 static void expect_text(const char *text, const char *part)
 {
-    assert_non_null(text);
     if (strstr(text, part) == NULL)
         fail_msg("\"%s\" is not in\n%s", part, text);
 }
@@ -75,7 +74,7 @@ static void each_line_is_json_and_the_last_names_every_node(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
     struct stage_run r = run_in_ci(f, "", "--log-format json");
-    const char *last = NULL;
+    const char *last = "";
 
     assert_int_equal(r.exit_code, 0);
     for (const char *line = r.out, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
@@ -86,7 +85,6 @@ static void each_line_is_json_and_the_last_names_every_node(struct stage *s)
         json_decref(o);
         last = line;
     }
-    assert_non_null(last);
     expect_text(last, "\"event\":\"report\"");
     expect_text(last, "\"node\":\"node1\",\"outcome\":\"restarted\"");
     expect_text(last, "\"node\":\"node2\",\"outcome\":\"restarted\"");

@@ -1,8 +1,8 @@
 /* fuzz.h - a fuzz target: x_fuzz.c, found by make, with its seeds in the folder x/.
  *
- * It defines LLVMFuzzerTestOneInput, which gets any bytes, gives them to a pure part of the module or the agent and says with
- * fuzz_check what must hold of the outcome. libFuzzer looks for bytes for which it does not (make fuzz); replay.c gives
- * it files. */
+ * It defines LLVMFuzzerTestOneInput, which gets any bytes, gives them to a pure part of the module or the agent and
+ * says with fuzz_check what must hold of the outcome. libFuzzer looks for bytes for which it does not (make fuzz);
+ * replay.c gives it files. */
 #ifndef FUZZ_FUZZ_H
 #define FUZZ_FUZZ_H
 

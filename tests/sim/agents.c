@@ -4,16 +4,6 @@
 
 #include "truth.h"
 
-bool sim_same(const struct sim_ident *a, const struct sim_ident *b)
-{
-    return a->pid != 0 && a->pid == b->pid && a->ticks == b->ticks && a->boot == b->boot;
-}
-
-bool sim_agent_dead(const struct sim_truth *t, uint8_t node)
-{
-    return t->agents[node].dead_until_ms > t->now_ms;
-}
-
 enum sim_reply sim_claim_put(struct sim_truth *t, uint8_t node, const struct sim_claim *wanted, uint64_t expect)
 {
     struct sim_agent *a = &t->agents[node];

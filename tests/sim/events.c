@@ -3,7 +3,7 @@
 
 static uint8_t one_of(uint8_t what, uint8_t n)
 {
-    return (uint8_t)(what % n);
+    return n == 0 ? 0 : (uint8_t)(what % n);
 }
 
 /* nginx notices at once that nobody answers, or that somebody does again. */
@@ -88,7 +88,7 @@ static bool lasts(enum sim_fault fault)
 /* Whom it befalls: any peer, or any of the node's. */
 static uint8_t peer_of(const struct sim *s, const struct story_event *e, uint8_t aimed)
 {
-    uint8_t peers[SIM_PEERS], n = 0;
+    uint8_t peers[SIM_PEERS] = {0}, n = 0;
 
     for (uint8_t i = 0; i < s->truth.n_peers; i++)
         if (!e->there || aimed == SIM_NOBODY || s->truth.peers[i].node == aimed)

@@ -40,6 +40,7 @@ static void disown(struct judge *j, uint8_t peer)
 {
     if (owned(&j->peers[peer]))
         j->n_owned--;
+    j->owned[peer / 64] &= ~(UINT64_C(1) << peer % 64);
     j->peers[peer].owner.fence = 0;
     j->peers[peer].mixed = j->peers[peer].forgotten = false;
 }
@@ -192,6 +193,7 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
     p->owner = *who;
     p->taken_ms = t->now_ms;
     j->n_owned++;
+    j->owned[peer / 64] |= UINT64_C(1) << peer % 64;
     p->forgotten = forgotten_since(&j->nodes[node]) || (unfenced && !claim_names(&t->agents[node].claim, peer));
     if (p->had_fence != who->fence) {
         p->had_fence = who->fence;
@@ -297,15 +299,16 @@ void judge_unclaim(struct judge *j, const struct sim_truth *t, uint8_t node)
 
 void judge_always(struct judge *j, const struct sim_truth *t)
 {
-    if (j->n_owned == 0)
-        return;
-    for (uint8_t i = 0; i < t->n_peers; i++) {
-        const struct judge_peer *p = &j->peers[i];
+    for (uint32_t word = 0; word < sizeof j->owned / sizeof *j->owned; word++)
+        for (uint64_t bits = j->owned[word]; bits != 0; bits &= bits - 1) {
+            uint8_t i = (uint8_t)(word * 64 + (uint32_t)__builtin_ctzll(bits));
+            const struct judge_peer *p = &j->peers[i];
 
-        if (owned(p) && !p->forgotten && !p->mixed && t->peers[i].gate != p->was &&
-            !claim_names(&t->agents[t->peers[i].node].claim, i))
-            judge_breach(j, "I4", "peer %u of node %u is out and no claim at its agent says so", i, t->peers[i].node);
-    }
+            if (!p->forgotten && !p->mixed && t->peers[i].gate != p->was &&
+                !claim_names(&t->agents[t->peers[i].node].claim, i))
+                judge_breach(j, "I4", "peer %u of node %u is out and no claim at its agent says so", i,
+                             t->peers[i].node);
+        }
 }
 
 /* ---- I2, I5, I6 */

@@ -70,7 +70,8 @@ struct judge {
     struct judge_seat_node seats[JUDGE_SEATS][SIM_NODES];
     struct sim_who highest[SIM_UPSTREAMS], highest_at[SIM_NODES]; /* fences that had an effect; of claims */
     int64_t unfenced_ms[SIM_UPSTREAMS];                           /* when its nginx last lost its fences */
-    uint8_t n_owned;                                              /* peers with an owner */
+    uint64_t owned[(SIM_PEERS + 63) / 64];                        /* bits of the peers with an owner */
+    uint8_t n_owned;                                              /* how many these are */
     char invariant[8];
     char breach[240]; /* "" = none */
 };

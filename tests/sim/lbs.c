@@ -1,11 +1,6 @@
 /* lbs.c - load balancers: leases and fences under the lock of the change, gates, requests in flight. */
 #include "truth.h"
 
-bool sim_lb_dead(const struct sim_truth *t, uint8_t lb)
-{
-    return t->lbs[lb].dead_until_ms > t->now_ms;
-}
-
 static bool same_who(const struct sim_who *a, const struct sim_who *b)
 {
     return a->rollout == b->rollout && a->holder == b->holder;
@@ -40,31 +35,6 @@ void sim_gate_set(struct sim_truth *t, uint8_t peer, enum sim_gate gate, uint32_
         p->held_until_ms = t->now_ms + hold_ms;
     }
     p->gate = (uint8_t)gate;
-}
-
-bool sim_peer_up(const struct sim_truth *t, uint8_t peer)
-{
-    return t->peers[peer].gate == SIM_OPEN && !t->peers[peer].failing;
-}
-
-bool sim_peer_holds(const struct sim_truth *t, uint8_t peer)
-{
-    const struct sim_peer *p = &t->peers[peer];
-
-    if (p->node != SIM_NOBODY && t->agents[p->node].now.pid == 0)
-        return false; /* they have failed */
-    return p->gate == SIM_OPEN ? !p->failing : p->held_until_ms > t->now_ms;
-}
-
-bool sim_peer_shows(const struct sim_truth *t, uint8_t peer)
-{
-    const struct sim_peer *p = &t->peers[peer];
-    const struct sim_lb *lb = &t->lbs[t->upstreams[p->upstream].lb];
-
-    /* A reload makes new counters; requests of old workers are in none of them. */
-    if (!lb->exact && p->gate != SIM_OPEN && lb->reload_ms >= p->closed_ms)
-        return false;
-    return sim_peer_holds(t, peer);
 }
 
 void sim_lb_reload(struct sim_truth *t, uint8_t lb)

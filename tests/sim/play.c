@@ -141,7 +141,8 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     s->story = story;
     s->tally = tally;
     s->dice = (struct dice){story->seed ^ UINT64_C(0x5851f42d4c957f2d)};
-    s->n_dues = s->next_order = s->n_seats = s->next_process = 0;
+    s->n_dues = s->next_order = s->n_seats = s->n_over = s->next_process = 0;
+    s->next = NULL;
     s->calm = false;
     s->faulty = story->call_after == 0;
     s->at_peace = story_is_calm(story);
@@ -281,7 +282,9 @@ static struct sim_seat *first_awake(struct sim *s)
 {
     struct sim_seat *first = NULL;
 
-    for (uint32_t i = 0; i < s->n_seats; i++) {
+    while (s->n_over < s->n_seats && s->seats[s->n_over].state != SEAT_RUNS)
+        s->n_over++;
+    for (uint32_t i = s->n_over; i < s->n_seats; i++) {
         struct sim_seat *seat = &s->seats[i];
 
         if (seat->state == SEAT_RUNS && seat->awake && (first == NULL || seat->wake_ms < first->wake_ms))
@@ -290,8 +293,7 @@ static struct sim_seat *first_awake(struct sim *s)
     return first;
 }
 
-/* Until nobody has anything to do any more. */
-static void go_on(struct sim *s)
+struct sim_seat *sim_next(struct sim *s)
 {
     while (s->judge.breach[0] == '\0') {
         struct sim_seat *seat = first_awake(s);
@@ -301,14 +303,25 @@ static void go_on(struct sim *s)
 
             s->truth.now_ms = due.ms;
             happen(s, &due);
-        } else if (seat != NULL) {
-            s->truth.now_ms = seat->wake_ms > s->truth.now_ms ? seat->wake_ms : s->truth.now_ms;
-            seat_resume(seat);
-            if (s->seen != NULL)
-                s->seen(s);
         } else {
-            break;
+            if (seat != NULL && seat->wake_ms > s->truth.now_ms)
+                s->truth.now_ms = seat->wake_ms;
+            return seat;
         }
+    }
+    return NULL;
+}
+
+/* Until nobody has anything to do any more. */
+static void go_on(struct sim *s)
+{
+    struct sim_seat *seat;
+
+    while ((seat = s->next != NULL ? s->next : sim_next(s)) != NULL) {
+        s->next = NULL;
+        seat_resume(seat);
+        if (s->seen != NULL)
+            s->seen(s);
     }
 }
 

@@ -1,7 +1,6 @@
 /* scan.c - what a controller reads before it makes its plan: the hosts file, the options, and a survey of the truth, as
  * survey.c would have read it from the wire. */
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -118,30 +117,39 @@ struct sim_ident scan_known(const struct ident *i)
 }
 
 /* ---- the survey */
-static const char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static const char *text_of(const char *format, ...)
+static const char *holder_of(uint8_t seat)
 {
-    char text[64];
-    va_list args;
+    static char known[JUDGE_SEATS + 1][8];
 
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return mem_text(text);
+    assert(seat <= JUDGE_SEATS);
+    if (known[seat][0] == '\0')
+        (void)snprintf(known[seat], sizeof known[seat], "h%u", seat);
+    return known[seat];
+}
+
+static const char *lb_name(uint8_t lb)
+{
+    static const char *const names[SIM_LBS] = {"lb1", "lb2", "lb3"};
+
+    return names[lb];
+}
+
+static const char *address_of(uint8_t node, uint8_t port)
+{
+    static char known[SIM_NODES + 2][4][24];
+    bool foreign = node == SIM_NOBODY;
+    char *text = known[foreign ? SIM_NODES : node][port];
+
+    if (text[0] == '\0' && foreign)
+        (void)snprintf(text, 24, "10.0.2.%d:8000", port + 1);
+    else if (text[0] == '\0')
+        (void)snprintf(text, 24, "10.0.1.%d:%d", node + 1, 8000 + port);
+    return text;
 }
 
 static const char *server_of(const struct sim_truth *t, uint8_t peer)
 {
-    static char known[SIM_NODES + 2][4][24];
-    const struct sim_peer *p = &t->peers[peer];
-    bool foreign = p->node == SIM_NOBODY;
-    char *text = known[foreign ? SIM_NODES : p->node][p->port];
-
-    if (text[0] == '\0' && foreign)
-        (void)snprintf(text, 24, "10.0.2.%d:8000", p->port + 1);
-    else if (text[0] == '\0')
-        (void)snprintf(text, 24, "10.0.1.%d:%d", p->node + 1, 8000 + p->port);
-    return text;
+    return address_of(t->peers[peer].node, t->peers[peer].port);
 }
 
 static enum peer_state state_of(const struct sim_peer *p)
@@ -159,8 +167,8 @@ static void scan_upstream(const struct sim *s, uint8_t upstream, struct survey_u
     u->lease.active_exact = t->lbs[t->upstreams[upstream].lb].exact;
     u->lease.fence = l->who.fence;
     if (l->who.fence != 0) {
-        (void)snprintf(u->lease.id, sizeof u->lease.id, "%s", scan_rollout(l->who.rollout));
-        (void)snprintf(u->lease.holder, sizeof u->lease.holder, "h%u", l->who.holder);
+        (void)stpcpy(u->lease.id, scan_rollout(l->who.rollout));
+        (void)stpcpy(u->lease.holder, holder_of(l->who.holder));
         u->lease.ttl_s = l->until_ms > t->now_ms ? (uint32_t)((l->until_ms - t->now_ms + 999) / 1000) : 0;
     }
     u->peers = mem_zero(t->n_peers, sizeof *u->peers);
@@ -204,7 +212,7 @@ static void scan_claim(const struct sim *s, const struct sim_claim *c, struct ag
     if (!c->there)
         return;
     out->rollout = scan_rollout(c->who.rollout);
-    out->holder = text_of("h%u", c->who.holder);
+    out->holder = holder_of(c->who.holder);
     out->fence = c->who.fence;
     out->ttl_s = (s->story->ttl_ms + 999) / 1000;
     out->left_s = c->until_ms > t->now_ms ? (uint32_t)((c->until_ms - t->now_ms + 999) / 1000) : 0;
@@ -216,7 +224,7 @@ static void scan_claim(const struct sim *s, const struct sim_claim *c, struct ag
         const struct sim_peer *p = &t->peers[c->took[i]];
 
         out->took_out[out->n_took_out++] =
-            (struct agent_took_out){.lb = text_of("lb%u", t->upstreams[p->upstream].lb + 1u),
+            (struct agent_took_out){.lb = lb_name(t->upstreams[p->upstream].lb),
                                     .upstream = p->upstream % s->story->upstreams_per_lb == 0 ? "app" : "web",
                                     .server = server_of(t, c->took[i]),
                                     .was_draining = c->was_draining >> i & 1};
@@ -275,7 +283,7 @@ static void scan_node(const struct sim *s, uint8_t node, struct survey_node *out
     st->fence = a->highest.fence;
     st->listening = mem_zero(2, sizeof *st->listening);
     for (uint8_t k = 0; k < s->story->ports && a->now.pid != 0; k++)
-        st->listening[st->n_listening++] = text_of("10.0.1.%u:%u", node + 1u, 8000u + k);
+        st->listening[st->n_listening++] = address_of(node, k);
     scan_claim(s, &a->claim, &st->claim);
     scan_job(a, node, &st->job);
 }

@@ -50,9 +50,19 @@ char *__wrap_plan_pack(const struct plan *p)
 
 /* ---- standing still, and being killed */
 
+/* What is due meanwhile happens right here: mostly it is this seat's turn again, and no stack has to change. */
 void seat_wait(struct sim_seat *seat)
 {
-    fibre_yield();
+    struct sim *s = seat->sim;
+
+    current = NULL;
+    if (s->seen != NULL)
+        s->seen(s);
+    s->next = sim_next(s);
+    if (s->next != seat)
+        fibre_yield();
+    s->next = NULL;
+    current = seat;
     seat->awake = false;
 }
 

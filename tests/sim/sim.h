@@ -119,6 +119,8 @@ struct sim {
     struct tally *tally;
     void (*seen)(const struct sim *); /* after every event; NULL */
     uint32_t n_dues, next_order, n_seats, next_process;
+    struct sim_seat *next; /* whose turn it is, where that is known already; NULL */
+    uint32_t n_over;       /* seats before this one do not run any more */
     uint64_t fired[SIM_FAULTS];
     uint32_t waiting;            /* bits of the story's events that wait for a request */
     uint8_t aimed[STORY_EVENTS]; /* the node that such a request was for; SIM_NOBODY = no one node's */
@@ -142,6 +144,8 @@ void sim_note(struct sim *, enum traced, int64_t a, int64_t b, int64_t c, int64_
 /* ---- play.c */
 /* Play a story to its end; false: the judge found a breach (sim->judge). Adds to the tally. */
 bool sim_play(struct sim *, const struct story *, struct tally *);
+/* Whose turn is next, once all that is due before has happened; NULL: nobody has anything to do any more. */
+struct sim_seat *sim_next(struct sim *);
 
 /* ---- wire.c */
 void wire_open(struct sim_seat *); /* after the plan is there */

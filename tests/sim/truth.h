@@ -133,15 +133,54 @@ struct sim_truth {
 
 enum sim_reply { SIM_OK, SIM_NO, SIM_FENCED, SIM_SILENCE };
 
+/* ---- what can be seen, asked for all the time */
+static inline bool sim_same(const struct sim_ident *a, const struct sim_ident *b)
+{
+    return a->pid != 0 && a->pid == b->pid && a->ticks == b->ticks && a->boot == b->boot;
+}
+
+static inline bool sim_agent_dead(const struct sim_truth *t, uint8_t node)
+{
+    return t->agents[node].dead_until_ms > t->now_ms;
+}
+
+static inline bool sim_lb_dead(const struct sim_truth *t, uint8_t lb)
+{
+    return t->lbs[lb].dead_until_ms > t->now_ms;
+}
+
+static inline bool sim_peer_up(const struct sim_truth *t, uint8_t peer)
+{
+    return t->peers[peer].gate == SIM_OPEN && !t->peers[peer].failing;
+}
+
+/* Requests, truly. */
+static inline bool sim_peer_holds(const struct sim_truth *t, uint8_t peer)
+{
+    const struct sim_peer *p = &t->peers[peer];
+
+    if (p->node != SIM_NOBODY && t->agents[p->node].now.pid == 0)
+        return false; /* they have failed */
+    return p->gate == SIM_OPEN ? !p->failing : p->held_until_ms > t->now_ms;
+}
+
+/* Requests, as nginx says. */
+static inline bool sim_peer_shows(const struct sim_truth *t, uint8_t peer)
+{
+    const struct sim_peer *p = &t->peers[peer];
+    const struct sim_lb *lb = &t->lbs[t->upstreams[p->upstream].lb];
+
+    /* A reload makes new counters; requests of old workers are in none of them. */
+    if (!lb->exact && p->gate != SIM_OPEN && lb->reload_ms >= p->closed_ms)
+        return false;
+    return sim_peer_holds(t, peer);
+}
+
 /* ---- lbs.c: by the rules of deploy/nginx-module */
 enum sim_reply sim_lease(struct sim_truth *, uint8_t upstream, const struct sim_who *, uint32_t ttl_ms);
 /* A change without its check of the lease, as anybody may make it; hold_ms: who closes an open peer says how long its
  * requests still last. */
 void sim_gate_set(struct sim_truth *, uint8_t peer, enum sim_gate, uint32_t hold_ms);
-bool sim_peer_up(const struct sim_truth *, uint8_t peer);
-bool sim_peer_holds(const struct sim_truth *, uint8_t peer); /* requests, truly */
-bool sim_peer_shows(const struct sim_truth *, uint8_t peer); /* requests, as nginx says */
-bool sim_lb_dead(const struct sim_truth *, uint8_t lb);
 void sim_lb_reload(struct sim_truth *, uint8_t lb);
 void sim_lb_forget(struct sim_truth *, uint8_t lb);
 
@@ -156,11 +195,9 @@ struct sim_job *sim_job_find(struct sim_truth *, uint8_t node, uint8_t rollout, 
 const struct sim_job *sim_job_last(const struct sim_agent *); /* NULL = none yet */
 bool sim_healthy(const struct sim_truth *, uint8_t node);
 uint32_t sim_connections(const struct sim_truth *, uint8_t node);
-bool sim_agent_dead(const struct sim_truth *, uint8_t node);
 /* A new process of what is installed. */
 void sim_process_start(struct sim_truth *, uint8_t node, uint8_t exe, bool ill);
 void sim_process_end(struct sim_truth *, uint8_t node);
 void sim_reboot(struct sim_truth *, uint8_t node);
-bool sim_same(const struct sim_ident *, const struct sim_ident *);
 
 #endif

@@ -319,6 +319,7 @@ static void read_lb(struct sim *s, struct sim_call *c, struct sim_part *part)
     struct sim_seat *seat = &s->seats[c->seat];
     const struct sim_truth *t = &s->truth;
     const struct plan *p = seat->plan;
+    struct seen_upstream *seen[SIM_UPSTREAMS] = {NULL}; /* by the truth's upstream: the plan's at this load balancer */
     uint16_t at = c->action.lb;
 
     if (sim_lb_dead(t, part->lb)) {
@@ -326,14 +327,18 @@ static void read_lb(struct sim *s, struct sim_call *c, struct sim_part *part)
         return;
     }
     for (uint32_t i = 0; i < p->n_upstreams; i++)
-        if (p->upstreams[i].lb == at)
-            seat->seen[at].upstreams[i] = (struct seen_upstream){.there = true};
-    for (uint8_t i = 0; i < t->n_peers; i++)
-        for (uint32_t u = 0; u < p->n_upstreams && !t->peers[i].backup; u++)
-            if (seat->upstream_of[u] == t->peers[i].upstream && p->upstreams[u].lb == at) {
-                seat->seen[at].upstreams[u].configured++;
-                seat->seen[at].upstreams[u].up += sim_peer_up(t, i) ? 1 : 0;
-            }
+        if (p->upstreams[i].lb == at) {
+            seen[seat->upstream_of[i]] = &seat->seen[at].upstreams[i];
+            *seen[seat->upstream_of[i]] = (struct seen_upstream){.there = true};
+        }
+    for (uint8_t i = 0; i < t->n_peers; i++) {
+        struct seen_upstream *u = seen[t->peers[i].upstream];
+
+        if (u == NULL || t->peers[i].backup)
+            continue;
+        u->configured++;
+        u->up += sim_peer_up(t, i) ? 1 : 0;
+    }
     for (uint32_t i = 0; i < p->n_peers; i++) {
         const struct sim_peer *peer = &t->peers[seat->peer_of[i]];
 

@@ -34,7 +34,7 @@ static const char *authority(struct stage *s, const char *which)
     if (access(pem, R_OK) == 0)
         return prefix;
     run(s, (const char *const[]){openssl(s), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                                 "-nodes", "-days", "2", "-subj", stage_text(s, "/CN=%s", which), "-addext",
+                                 "-nodes", "-days", "60", "-subj", stage_text(s, "/CN=%s", which), "-addext",
                                  "keyUsage=critical,keyCertSign,cRLSign", "-keyout", key, "-out", pem, NULL});
     return prefix;
 }
@@ -57,7 +57,7 @@ static const struct stage_tls *make(struct stage *s, const char *which, const ch
                                  "ec_paramgen_curve:P-256",
                                  "-nodes",
                                  "-days",
-                                 "2",
+                                 "60",
                                  "-subj",
                                  stage_text(s, "/CN=%s", name),
                                  "-CA",

@@ -1,4 +1,4 @@
-/* ca.h - a throw-away certificate authority: EC P-256, valid for two days, in the stage's folder ca/. */
+/* ca.h - a throw-away certificate authority: EC P-256, valid for two months, in the stage's folder ca/. */
 #ifndef STAGE_CA_H
 #define STAGE_CA_H
 

@@ -36,6 +36,9 @@ static void an_answer_is_read_in_any_of_the_forms_a_service_may_send(void **stat
         {"HTTP/1.0 503 Busy\r\nContent-Length: 0\r\n\r\n", false, true, 503, ""},
         {"SSH-2.0-OpenSSH\r\n\r\n", true, true, 0, ""},
         {"HTTP/1.1 99 No\r\n\r\n", true, true, 0, ""},
+        {"HTTP/1.1 -20 No\r\n\r\n", true, true, 0, ""},
+        {"HTTP/1.1 2000 No\r\n\r\n", true, true, 0, ""},
+        {"HTTP/1.1 200\r\n\r\n", true, true, 200, ""},
     };
     struct probe_result result = {0};
 

@@ -153,7 +153,27 @@ static void a_status_is_read_whole(void **state)
     assert_true(agent_status_has_release(&s, release));
     release[0] = 0;
     assert_false(agent_status_has_release(&s, release));
+    assert_int_equal(s.n_warnings, 0); /* an older agent */
     agent_status_clear(&s);
+}
+
+static void warnings_of_units_are_read(void **state)
+{
+    struct err err = {""};
+    struct agent_status s;
+    struct pool pool = {0};
+    const char *text = STATUS("null", "null,\"warnings\":[\"a\",\"b\"]"),
+               *bad = STATUS("null", "null,\"warnings\":[1]");
+
+    (void)state;
+    assert_true(agent_read_status(text, strlen(text), &s, NULL));
+    agent_status_settle(&s, &pool);
+    assert_int_equal(s.n_warnings, 2);
+    assert_string_equal(s.warnings[1], "b");
+    agent_status_clear(&s);
+    pool_free(&pool);
+    assert_false(agent_read_status(bad, strlen(bad), &s, &err));
+    assert_non_null(strstr(err.text, "\"warnings\""));
 }
 
 static void a_status_without_a_needed_member_is_an_error(void **state)
@@ -301,6 +321,7 @@ int main(void)
         T(a_claim_says_what_is_taken_out_and_what_it_was),
         T(a_job_restarts_upgrades_or_rolls_back),
         T(a_status_is_read_whole),
+        T(warnings_of_units_are_read),
         T(a_status_without_a_needed_member_is_an_error),
         T(an_answer_tells_whose_claim_is_there),
         T(statuses_and_codes_become_kinds),

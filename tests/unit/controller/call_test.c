@@ -14,7 +14,7 @@
 
 struct seen {
     int n, connection;
-    char head[8192], method[16], path[512];
+    char head[8192], method[16], path[512], date[64];
     size_t body_bytes;
     unsigned long sum;
 };
@@ -39,6 +39,8 @@ static void answer(void *ctx, const struct tiny_request *q, struct tiny_answer *
         a->status = 0;
     else if (strstr(q->path, "/endless") != NULL)
         a->endless = true;
+    else if (strstr(q->path, "/dated") != NULL)
+        a->date = s->date;
     else if (strstr(q->path, "/412") != NULL)
         a->status = 412;
     else if (q->body_bytes > 4096)
@@ -126,6 +128,30 @@ static void a_body_arrives_and_its_answer_comes_back(void **state)
     assert_non_null(strstr(f->seen.head, "Rollout-Fence: 7"));
     assert_non_null(strstr(f->seen.head, "Content-Type: application/json"));
     assert_null(strstr(f->seen.head, "Expect"));
+    call_result_free(&r);
+}
+
+static void the_clock_of_who_answers_is_told_where_it_is_asked_for(void **state)
+{
+    struct fix *f = *state;
+    struct call_request q = get(url(f, "/dated"));
+    time_t there = time(NULL) + 100;
+    struct call_result r;
+    struct tm tm;
+
+    (void)strftime(f->seen.date, sizeof f->seen.date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&there, &tm));
+    r = one(f, &q);
+    assert_false(r.has_clock);
+    call_result_free(&r);
+    q.show_peer = true;
+    r = one(f, &q);
+    assert_true(r.has_clock);
+    assert_in_range(r.ahead_s, 40, 100); /* the answer took its time */
+    call_result_free(&r);
+    q = get(url(f, "/undated"));
+    q.show_peer = true;
+    r = one(f, &q);
+    assert_false(r.has_clock);
     call_result_free(&r);
 }
 
@@ -446,6 +472,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, open_all, close_all)
     const struct CMUnitTest tests[] = {
         T(a_body_arrives_and_its_answer_comes_back),
+        T(the_clock_of_who_answers_is_told_where_it_is_asked_for),
         T(any_status_is_a_whole_answer),
         T(a_connection_is_used_again),
         T(a_connection_is_kept_only_for_what_comes),

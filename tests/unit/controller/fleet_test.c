@@ -129,6 +129,16 @@ static const struct bad {
     {"x rollout_zone = a\n", "h:1: behind a host come values as KEY=VALUE without blanks around the ="},
     {"x rollout_zone=\"a\n", "h:1: a \" is not closed"},
     {"x foo='a\n", "h:1: a ' is not closed"},
+    {"x rollout_version=\"'a' b\"\n", "h:1: rollout_version: something follows the closing quote"},
+    {"x rollout_version=\"r'a'\"\n", "h:1: rollout_version: a letter stands before the quote"},
+    {"x\n[all:vars]\nrollout_version=u'a'\n", "h:3: rollout_version: a letter stands before the quote"},
+    {"x\n[all:vars]\nrollout_version='a' b\n", "h:3: rollout_version: something follows the closing quote"},
+    {"x\n[all:vars]\nrollout_version=\"a\\tb\"\n", "h:3: rollout_version: between quotes, a backslash may only stand"},
+    {"h1 # h3\rh2\n", "h:1: a character within ends the line for Ansible"},
+    {"h1 # h3\xe2\x80\xa8h2\n", "h:1: a character within ends the line for Ansible"},
+    {"h-:22\n", "h:1: behind \"h-\" Ansible sees no port; leave out the :22"},
+    {"h[:2]:22\n", "h:1: behind \"h[:2]\" Ansible sees no port"},
+    {"[a:children]\nb#x\n[b]\nh\n", "h:2: there is no group b#x"},
     {"-x\n", "h:1: \"-x\" is no host name"},
     {"a/b\n", "h:1: \"a/b\" is no host name"},
     {"a:\n", "h:1: \"a:\" is no host name"},
@@ -201,6 +211,8 @@ static void quotes_and_comments_are_read_as_ansible_reads_them(void **state)
     struct fleet *fleet = parsed("a rollout_version=\"two words\" foo='x y' rollout_zone='z'# rollout_nope=1\n"
                                  "b rollout_version=x\\ y rollout_zone=\"'q'\"\n"
                                  "c rollout_version=\"a\\\"b\"\n"
+                                 "d rollout_version=\"'it\\\\'s'\" rollout_health_body=\"'it\"\n"
+                                 "e\n[e]\ne\n[e:vars]\nrollout_version = 'it\\'s \\\\ \\d'\n"
                                  "[all:vars]\n  rollout_service  =  app   # the app\n"
                                  "rollout_release='/a # b' # c\n"
                                  "foo = 'unfinished\nrollout_version = it's 1.10\n");
@@ -210,6 +222,9 @@ static void quotes_and_comments_are_read_as_ansible_reads_them(void **state)
     assert_string_equal(text_of(fleet, "b", OPT_zone), "q");
     assert_string_equal(text_of(fleet, "c", OPT_version), "a\"b");
     assert_string_equal(text_of(fleet, "c", OPT_service), "app");
+    assert_string_equal(text_of(fleet, "d", OPT_version), "it's");
+    assert_string_equal(text_of(fleet, "d", OPT_health_body), "'it");
+    assert_string_equal(text_of(fleet, "e", OPT_version), "it's \\ \\d");
     assert_string_equal(text_of(fleet, "c", OPT_release), "/a # b");
     fleet_free(&fleet);
 }

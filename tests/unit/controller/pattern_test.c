@@ -32,10 +32,33 @@ static const struct row {
     {"site", "web1 web2 web3 web4 web5 api1.example.org api2.example.org "},
     {"ungrouped", "lone 2001:db8::7 "},
     {"2001:db8::7", "2001:db8::7 "},
+    {"2001:db8::?", "2001:db8::7 "},
+    {"2001:db8::7:web1", NULL}, /* one word for Ansible, too */
+    {"2001:db8::7,web1", "2001:db8::7 web1 "},
     {"api*", "web5 api1.example.org api2.example.org "},
     {"api?.example.org", "api1.example.org api2.example.org "},
     {"web[24]x:web[2-3]", NULL},
-    {"web[2-3]", "web2 web3 "},
+    {"web[2-3]", NULL}, /* would be positions for Ansible */
+    {"web[2-3]*", "web2 web3 "},
+    {"web[^2]*", NULL}, /* Ansible: one of ^ and 2 */
+    {"web[[:digit:]]*", NULL},
+    {"web\\1", NULL}, /* a backslash is one */
+    {"~web[\\d]$", "web1 web2 web3 web4 web5 "},
+    {"~web[^\\d]", NULL},
+    {"~\\w+1$", "web1 web4 "},
+    {"~web[\\w.]+?$", "web1 web2 web3 web4 web5 "},
+    {"~web\\D", NULL},
+    {"~lon\\x65", NULL},
+    {"~(?i)LONE", NULL},
+    {"~w**", NULL},
+    {"~web1)|x", NULL},
+    {"~web1]|x", NULL},
+    {"web1 web2", NULL},
+    {"web:& api", NULL},
+    {"~w*+", NULL},
+    {"~+", NULL},
+    {"~web[[:digit:]]", NULL},
+    {"all:!web1", NULL},              /* which one? */
     {"web[!2-4]", "web1 web4 web5 "}, /* the group web1 fits too */
     {"web2,web1", "web1 web2 "},
     {"web2:lone", "lone web2 "},
@@ -112,6 +135,12 @@ static const struct {
     {inventory, "wbe1", "--limit \"wbe1\": no host and no group is called \"wbe1\"; did you mean web1"},
     {inventory, "lb", "--limit \"lb\": there is no node left"},
     {inventory, "web[7]", "--limit \"web[7]\": web has 5 nodes, at 0 to 4: no such position"},
+    {inventory, "web[2-3]",
+     "--limit \"web[2-3]\": \"web[2-3]\" would be positions for Ansible; write [2:3] for those, web[2-3]* for a "
+     "wildcard"},
+    {inventory, "all:!web1",
+     "--limit \"all:!web1\": web1 is a host and a group; behind !, Ansible means the group: rename one"},
+    {inventory, "~web(?i)", "--limit \"~web(?i)\": ~web(?i): in a regular expression here, \"b(?i)\" is not taken"},
     {inventory, "web:&", "--limit \"web:&\": there is nothing behind a &"},
     {inventory, ":", "--limit \":\": the pattern is empty"},
     {"lb rollout_api=http://lb/api\n", NULL, "h: there is no node, only load balancers"},

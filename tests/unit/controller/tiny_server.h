@@ -25,8 +25,9 @@ struct tiny_request {
 struct tiny_answer {
     int status; /* 200 unless set; 0 = close without a word */
     char body[8192];
-    bool hang;    /* say nothing until the server stops */
-    bool endless; /* a chunked body without an end */
+    const char *date; /* the header Date; NULL = none */
+    bool hang;        /* say nothing until the server stops */
+    bool endless;     /* a chunked body without an end */
 };
 
 typedef void tiny_fn(void *ctx, const struct tiny_request *, struct tiny_answer *); /* under the server's lock */
@@ -116,7 +117,8 @@ static bool tiny_read(int fd, struct tiny_request *q)
 static bool tiny_answer(struct tiny_connection *c, const struct tiny_answer *a)
 {
     char head[256], wait;
-    int n = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n", a->status, strlen(a->body));
+    int n = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n%s%s\r\n\r\n", a->status,
+                     strlen(a->body), a->date != NULL ? "Date: " : "X: ", a->date != NULL ? a->date : "");
 
     if (a->hang)
         return recv(c->fd, &wait, 1, 0) > 0; /* until the other end or the server's stop closes it */
