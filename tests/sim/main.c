@@ -50,7 +50,7 @@ static bool reach_all(void)
         "2,1,1,0,0,0,0,0,0", /* renewals at any time */
         "3,1,1",
         "3,1,2", /* 4.7 million states */
-        "2,2,1", /* 5.1 million */
+        "2,2,1", /* 1.8 million */
         "3,1,1,0,0,0,1",
         "3,1,1,1,0,1",
         "3,1,1,0,0,1",

@@ -3,6 +3,13 @@
  * timer runs out, the controller dies and a resume or a repair comes after it, a request of a dead one arrives late,
  * and as many faults as there may be. A state that was there before is not looked at again. The judge looks at each.
  *
+ * What is left out says nothing new. An arrival that commutes with all that may happen before it is tried alone
+ * (scene_alone.c): time stands still until it, nothing else on its way or due reads or changes the same, and while a
+ * death may come it only reads, so that the dead one's is as good as gone. A death is tried after steps of the
+ * controller that sent an effect or took time: what arrives or ends in the world before its successor has looked might
+ * as well have done so before it. Answers are handed over in every order: the last look of several lets its node go on,
+ * and a list that was read before it may come between.
+ *
  * What decides is the shipped core (run_turn over one flat block; plan_make over a survey). What a state is, and what
  * of time is left out: scene.h. Where the whole is a graph without a circle, every rollout in it ends, and that is
  * told, too. */

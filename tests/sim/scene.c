@@ -261,6 +261,8 @@ void scene_settle(struct scene *c)
     order_past(&t);
     if (c->book.phase == SCENE_RUNS) {
         forget_steps(scene_run(c));
+        if (scene_run(c)->phase == RUN_RELEASING && c->reach->reloads == 0)
+            scene_drop_shown(c);
         number_turns(c);
     }
 }

@@ -44,6 +44,7 @@ struct scene_book {
     bool failed;                            /* a fault has happened */
     bool late;                              /* a request of a dead one has arrived since the seat came */
     bool began;                             /* its vigil, */
+    bool stepped;                           /* a death here is not one that was tried before; in no hash */
     uint64_t until_ms;                      /* which ends then */
     uint8_t where[SCENE_CALLS][SIM_LBS];
 };
@@ -80,6 +81,13 @@ uint64_t scene_hash(const struct scene *);
 size_t scene_keep(const struct scene *, char *to);
 void scene_take_up(struct scene *, const char *from);
 
+/* ---- scene_alone.c */
+/* Part of a request whose arrival commutes with all that may happen before it: nothing else is tried beside it. False:
+ * there is none. */
+bool scene_alone(const struct scene *, uint8_t *call, uint8_t *part);
+/* Of a dead controller: it may still have an effect. */
+bool scene_may_matter(const struct action *);
+
 /* ---- scene_moves.c */
 struct scene_move {
     uint8_t kind; /* enum scene_moves */
@@ -89,6 +97,7 @@ struct scene_move {
 void scene_begin(struct scene *, struct sim *, struct reach *);
 /* What can have no effect any more. */
 void scene_drop_fenced(struct scene *);
+void scene_drop_shown(struct scene *);
 /* All that may happen next. */
 uint32_t scene_moves(struct scene *, struct scene_move *);
 void scene_move(struct scene *, const struct scene_move *);

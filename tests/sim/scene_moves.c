@@ -132,14 +132,19 @@ static void come(struct scene *c, uint8_t act, bool final)
     memset(seat->seen, 0, sizeof seat->seen);
 }
 
-/* Of what a controller that is no more has sent, effects may still arrive; nothing else is of interest. */
-static bool may_matter(const struct action *a)
+/* The rollout gives its leases back: what the load balancers show is of interest to nobody any more. */
+void scene_drop_shown(struct scene *c)
 {
-    if (a->kind != ACT_ASK)
-        return a->kind == ACT_LEASE || a->kind == ACT_RENEW || a->kind == ACT_HOLD;
-    return a->ask != ASK_STATUS && a->ask != ASK_JOB_END && a->ask != ASK_HEALTH && a->ask != ASK_STAGE;
+    for (uint8_t i = 0; i < SCENE_CALLS; i++) {
+        struct sim_call *call = &c->sim->calls[i];
+
+        if (call->seat == c->book.last && (call->action.kind == ACT_READ_LB || call->action.kind == ACT_LOOK))
+            call->used = false;
+    }
+    memset(scene_seat(c)->seen, 0, sizeof scene_seat(c)->seen);
 }
 
+/* Of what a controller that is no more has sent, effects may still arrive; nothing else is of interest. */
 static void leave_calls(struct scene *c)
 {
     for (uint8_t i = 0; i < SCENE_CALLS; i++) {
@@ -148,7 +153,7 @@ static void leave_calls(struct scene *c)
         if (!call->used || call->seat != c->book.last)
             continue;
         for (uint32_t k = 0; k < call->n_parts; k++)
-            if (c->book.where[i][k] == WHERE_THERE || !may_matter(&call->action)) {
+            if (c->book.where[i][k] == WHERE_THERE || !scene_may_matter(&call->action)) {
                 c->book.where[i][k] = WHERE_THERE;
                 wire_back(c->sim, i, k);
             }
@@ -305,6 +310,7 @@ static void turn(struct scene *c)
             slot++;
         assert(slot < SCENE_CALLS);
         seat->world.ops->start(&seat->world, &c->turn.actions[i]);
+        c->book.stepped = c->book.stepped || scene_may_matter(&c->turn.actions[i]);
         memset(c->book.where[slot], WHERE_SENT, sizeof c->book.where[slot]);
     }
     turn_clear(&c->turn);
@@ -438,7 +444,7 @@ static bool arrive(struct scene *c, uint8_t i, uint8_t k)
             c->book.where[i][k] = WHERE_THERE;
     s->n_dues = 0;
     if (c->book.where[i][k] == WHERE_THERE && s->seats[call->seat].state != SEAT_RUNS) {
-        c->book.late = true;
+        c->book.late = c->book.late || c->book.phase != SCENE_LOOKS || c->book.began; /* before, nobody has looked */
         wire_back(s, i, k);
     }
     return c->book.where[i][k] == WHERE_THERE;
@@ -598,6 +604,20 @@ static bool put_prompt(const struct scene *c, struct list *l)
     return false;
 }
 
+static void put_part(const struct scene *c, struct list *l, uint8_t i, uint8_t k)
+{
+    const struct sim_call *call = &c->sim->calls[i];
+
+    put(l, MOVE_ARRIVE, i, k);
+    if (c->sim->seats[call->seat].state != SEAT_RUNS || c->book.faults == 0)
+        return;
+    put(l, MOVE_LOSE, i, k);
+    if (scene_may_matter(&call->action)) {
+        put(l, MOVE_MUTE, i, k);
+        put(l, MOVE_DENY, i, k);
+    }
+}
+
 static void put_calls(const struct scene *c, struct list *l, bool *still)
 {
     for (uint8_t i = 0; i < SCENE_CALLS; i++) {
@@ -608,16 +628,8 @@ static void put_calls(const struct scene *c, struct list *l, bool *still)
             uint8_t where = c->book.where[i][k];
 
             all = all && where == WHERE_THERE;
-            if (where != WHERE_SENT)
-                continue;
-            put(l, MOVE_ARRIVE, i, k);
-            if (!live || c->book.faults == 0)
-                continue;
-            put(l, MOVE_LOSE, i, k);
-            if (may_matter(&call->action)) {
-                put(l, MOVE_MUTE, i, k);
-                put(l, MOVE_DENY, i, k);
-            }
+            if (where == WHERE_SENT)
+                put_part(c, l, i, k);
         }
         if (live && all)
             put(l, MOVE_BACK, i, 0);
@@ -651,7 +663,7 @@ static void put_world(const struct scene *c, struct list *l)
 
 static void put_deaths(const struct scene *c, struct list *l)
 {
-    if (c->book.deaths == 0 || c->book.phase >= SCENE_ENDED)
+    if (c->book.deaths == 0 || c->book.phase >= SCENE_ENDED || !c->book.stepped)
         return;
     put(l, MOVE_DEATH, c->book.final ? STORY_REPAIR : STORY_ROLL, 0);
     if (!c->book.final)
@@ -662,12 +674,17 @@ uint32_t scene_moves(struct scene *c, struct scene_move *moves)
 {
     struct list l = {.moves = moves};
     bool still = true;
+    uint8_t call, part;
 
     if (c->book.phase == SCENE_OVER)
         return 0;
     put_deaths(c, &l);
     if (put_prompt(c, &l))
         return l.n;
+    if (scene_alone(c, &call, &part)) {
+        put_part(c, &l, call, part);
+        return l.n;
+    }
     put_calls(c, &l, &still);
     put_world(c, &l);
     switch ((enum scene_phase)c->book.phase) {
@@ -699,8 +716,10 @@ static void fault(struct scene *c)
 void scene_move(struct scene *c, const struct scene_move *m)
 {
     struct sim *s = c->sim;
+    int64_t then_ms = s->truth.now_ms;
 
     s->dice.state = 1; /* chance has no part in it */
+    c->book.stepped = m->kind == MOVE_NEXT;
     switch ((enum scene_moves)m->kind) {
     case MOVE_LOOK:
         look_until(c);
@@ -754,6 +773,7 @@ void scene_move(struct scene *c, const struct scene_move *m)
         come(c, m->a, m->a == STORY_REPAIR);
         break;
     }
+    c->book.stepped = c->book.stepped || s->truth.now_ms != then_ms;
     judge_always(&s->judge, &s->truth);
 }
 
@@ -844,4 +864,5 @@ void scene_begin(struct scene *c, struct sim *s, struct reach *r)
     judge_begin(&s->judge, &s->truth,
                 &(struct judge_rules){.max_unavailable = r->at_a_time, .threshold = 1, .target = r->restart ? 0 : 'B'});
     come(c, STORY_ROLL, false);
+    c->book.stepped = true;
 }
