@@ -310,6 +310,27 @@ void look_answer_ready(struct run *r, const struct plan *p, const struct input *
     }
 }
 
+/* A list that was begun before its node asked says nothing newer than the look at this one server did. */
+static bool seen_since(const struct run *r, const struct plan *p, uint32_t peer, const struct run_lb *lb)
+{
+    uint16_t node = p->peers[peer].node;
+    const struct run_extra *x = run_extra(r, node);
+
+    return x->looks && lb->began_turn < x->look_turn && (x->look_seen >> (peer - p->nodes[node].first_peer) & 1) != 0;
+}
+
+static void take_peer(struct run *r, uint32_t peer, const struct seen_peer *listed, bool keep)
+{
+    struct seen_peer *seen = state_peer(r, peer), looked = *seen;
+
+    *seen = *listed;
+    if (keep) {
+        seen->state = looked.state;
+        seen->active = looked.active;
+        seen->exact = looked.exact;
+    }
+}
+
 void look_input(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
 {
     struct run_lb *lb = state_lb(r, in->lb);
@@ -333,7 +354,7 @@ void look_input(struct run *r, const struct plan *p, const struct input *in, str
             *state_upstream(r, i) = in->upstreams[i];
     for (uint32_t i = 0; i < r->n_peers; i++)
         if (plan_peer_lb(p, i) == in->lb)
-            *state_peer(r, i) = in->peers[i];
+            take_peer(r, i, &in->peers[i], seen_since(r, p, i, lb));
     drift_input(r, p, in->lb, t);
     gate_input(r, p, in->lb, t);
     look_answer_ready(r, p, NULL, t);

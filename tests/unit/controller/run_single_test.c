@@ -187,6 +187,24 @@ static void both_load_balancers_must_be_quiet(void **state)
     end(&t);
 }
 
+static void a_list_that_was_begun_before_undoes_no_look(void **state)
+{
+    struct test t = begin(1, 2);
+    struct action look[4];
+    struct input in[2];
+
+    (void)state;
+    assert_int_equal(drain_all(&t, look, 4), 2);
+    shows(&t, PEER_DRAINING, 0);
+    in[0] = answer_to(&t, &look[0]);
+    in[1] = answer_to(&t, &(struct action){.kind = ACT_READ_LB, .lb = look[0].lb}); /* shows one request yet */
+    turn(&t, 1, in, 2);
+    in[0] = answer_to(&t, &look[1]);
+    turn(&t, 1, in, 1);
+    assert_int_equal(run_node(t.r, 0)->streak, 1);
+    end(&t);
+}
+
 static void an_answer_that_comes_after_its_node_has_moved_on_does_nothing(void **state)
 {
     struct test t = begin(1, 1);
@@ -301,6 +319,7 @@ int main(void)
         cmocka_unit_test(quiet_is_confirmed_at_once_and_leads_on),
         cmocka_unit_test(one_that_is_busy_again_begins_anew),
         cmocka_unit_test(both_load_balancers_must_be_quiet),
+        cmocka_unit_test(a_list_that_was_begun_before_undoes_no_look),
         cmocka_unit_test(an_answer_that_comes_after_its_node_has_moved_on_does_nothing),
         cmocka_unit_test(no_more_are_held_than_the_bound_the_rest_waits_for_the_list),
         cmocka_unit_test(nor_more_by_all_load_balancers_together),
