@@ -27,17 +27,18 @@ static void tell_peer(FILE *f, const struct session *s, const struct survey_lb *
                   peer->state == PEER_DOWN ? "down" : "draining");
 }
 
-/* Of an upstream that has some of our nodes: whose it is nobody may say, so that its agent was not asked. */
+/* Of an upstream that has some of our nodes: whose it is nobody may say, so that no agent was asked, or its agent does
+ * not answer. */
 static bool tell_unknown(FILE *f, const struct session *s, const struct survey_lb *lb, const struct survey_upstream *u,
                          const struct survey_peer *peer)
 {
     if (peer->state != PEER_DOWN && peer->state != PEER_DRAINING)
         return false;
-    (void)fprintf(f,
-                  "%s of upstream %s at %s is %s, and belongs to no node of the hosts file that --limit means, so no "
-                  "agent was asked for it; it is left so\n",
-                  peer->server, u->name, s->fleet->hosts[lb->host].name,
-                  peer->state == PEER_DOWN ? "down" : "draining");
+    (void)fprintf(
+        f,
+        "%s of upstream %s at %s is %s, and belongs to no node whose agent was asked and answered; it is left "
+        "so\n",
+        peer->server, u->name, s->fleet->hosts[lb->host].name, peer->state == PEER_DOWN ? "down" : "draining");
     return true;
 }
 

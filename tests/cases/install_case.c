@@ -34,6 +34,7 @@ static const struct {
     {"share/zsh/vendor-completions/_rollout", 0644},
     {"share/fish/vendor_completions.d/rollout.fish", 0644},
     {"share/man/man1/rollout.1", 0644},
+    {"share/man/man1/rollout-pki.1", 0644},
     {"share/man/man1/demo-server.1", 0644},
     {"share/man/man5/rollout-hosts.5", 0644},
     {"share/man/man8/rollout-agent.8", 0644},
