@@ -191,23 +191,23 @@ static void what_only_the_journal_tells_of_is_named(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 3, 1);
     const char *release = stage_server_variant(s, "v2");
-    struct stage_rollout *dead = stage_fleet_start(f, DEAD_ARGS(release));
+    struct stage_rollout *killed = stage_fleet_start(f, DEAD_ARGS(release));
     const char *const *const says =
         STAGE_SAYS("node1: out of rotation", f->node[0].server->peer, "at lb1", "nothing was changed");
     const char *const again[] = {"--rollout-id=dead-1", "--release",          release, "--max-unavailable=2", "--state",
-                                 dead->state_dir,       "--limit=all:!node1", NULL};
-    const char *resume[] = {"resume", "dead-1", "--max-unavailable=2", "--state", dead->state_dir, "--limit=all:!node1",
-                            NULL};
+                                 killed->state_dir,     "--limit=all:!node1", NULL};
+    const char *resume[] = {
+        "resume", "dead-1", "--max-unavailable=2", "--state", killed->state_dir, "--limit=all:!node1", NULL};
 
-    stage_rollout_until(s, dead, "node1     health", RUN_LIMIT_MS);
-    stage_proc_stop(s, dead->proc, SIGKILL, 5000);
+    stage_rollout_until(s, killed, "node1     health", RUN_LIMIT_MS);
+    stage_proc_stop(s, killed->proc, SIGKILL, 5000);
     stage_fleet_wait_lapse(f, 10000);
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, resume), 3, says);
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, again), 3, says);
     stage_rollout_expect(
         s,
         stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"repair", "--lease-ttl=2s", "--limit=all:!node1", NULL}),
-        0, STAGE_SAYS("nothing to repair", f->node[0].server->peer, "no agent was asked for it"));
+        0, STAGE_SAYS("nothing to repair", f->node[0].server->peer, "belongs to no node whose agent was asked"));
     stage_agent_stop(f->node[0].agent, SIGKILL);
     resume[5] = NULL;
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, resume), 3, says);
