@@ -3,7 +3,7 @@
 
 static uint8_t one_of(uint8_t what, uint8_t n)
 {
-    return n == 0 ? 0 : (uint8_t)(what % n);
+    return (uint8_t)(n == 0 ? 0 : what % n);
 }
 
 /* nginx notices at once that nobody answers, or that somebody does again. */
