@@ -31,11 +31,12 @@ static char *address_of(const char *url)
     const char *at = strstr(url, "://") + 3, *scheme_port = strncmp(url, "https", 5) == 0 ? ":443" : ":80";
     size_t size = strcspn(at, "/");
     const char *port = memrchr(at, ':', size);
+    bool has_port = port != NULL && memchr(port, ']', (size_t)(at + size - port)) == NULL; /* no colon of an IPv6 one */
     char host[256];
 
     if (!option_url(url, host, NULL) || !is_numeric(host))
         return NULL;
-    return mem_format("%.*s%s", (int)size, at, port == NULL || memchr(port, ']', size) != NULL ? scheme_port : "");
+    return mem_format("%.*s%s", (int)size, at, has_port ? "" : scheme_port);
 }
 
 /* A good answer of another machine, or of another service there, says nothing. Behind NAT nobody can tell. */
