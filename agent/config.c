@@ -287,9 +287,21 @@ bool config_check_start(const struct service_config *service, struct err *err)
     return check_exec_dir(service->exec_dir, err) && check_exec_log(service->exec_log, err);
 }
 
+/* Fences and sequences that others can write keep nobody out. */
+static bool check_state(const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return true; /* it will be made */
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return err_set(err, "state: others can write in %s (mode %04o): chmod go-w %s", path, st.st_mode & 07777, path);
+    return check_readable(path, "state", R_OK | W_OK | X_OK, err);
+}
+
 static bool check_helper(const struct config *config, struct err *err)
 {
-    if (access(config->state, F_OK) == 0 && !check_readable(config->state, "state", R_OK | W_OK | X_OK, err))
+    if (!check_state(config->state, err))
         return false;
     for (unsigned i = 0; i < config->service_count; i++) {
         const struct service_config *service = &config->services[i];

@@ -1,6 +1,7 @@
 /* agent_status_case.c - what the agent says of a service is what runs. */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -137,6 +138,28 @@ static void check_reads_everything_and_touches_nothing(struct stage *s)
     assert_int_equal(r.exit_code, 64);
 }
 
+static void a_state_folder_that_others_can_write_is_refused(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "n1", "v1");
+    const char *agent = stage_text(s, "%s/rollout-agent", s->build), *state = stage_mkdir(s, "state");
+    const char *conf = stage_write(s, "agent.conf",
+                                   stage_text(s,
+                                              "[agent]\nnode = n1\nlisten = 127.0.0.1:%u\nstate = %s\n[service app]\n"
+                                              "executable = %s\npidfile = %s\nhealth = %s/healthz\n",
+                                              stage_port(s), state, v->exe, v->pidfile, v->url));
+    const char *const check[] = {agent, "--config", conf, "--check", NULL}, *const start[] = {agent, "--config", conf,
+                                                                                              NULL};
+    struct stage_run r;
+
+    assert_int_equal(chmod(state, 0777), 0);
+    r = stage_run(s, 5000, check);
+    assert_int_equal(r.exit_code, 78);
+    assert_non_null(strstr(r.err, stage_text(s, "chmod go-w %s", state)));
+    assert_int_equal(stage_run(s, 5000, start).exit_code, 78);
+    assert_int_equal(chmod(state, 0700), 0);
+    assert_int_equal(stage_run(s, 5000, check).exit_code, 0);
+}
+
 static void a_head_whose_end_is_uncertain_is_refused_and_its_connection_closed(struct stage *s)
 {
     static const char *const heads[] = {
@@ -191,6 +214,7 @@ int main(void)
         stage_test(a_head_whose_end_is_uncertain_is_refused_and_its_connection_closed),
         stage_test(an_agent_that_stops_begins_nothing_new),
         stage_test(check_reads_everything_and_touches_nothing),
+        stage_test(a_state_folder_that_others_can_write_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
