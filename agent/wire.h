@@ -51,8 +51,8 @@
  *   DELETE /v1/services/APP/claim?rollout=ID&fence=N   200 STATUS; gone already: 200; another rollout's or another
  *                                       fence: 412. The highest fence stays.
  *   PUT    /v1/services/APP/lock        {"rollout","fence","ttl","holder"} -> 200 {"lock":LOCK}. Taken or renewed.
- *                                       While lock or claim are a living other's 409 claim_held (a lock of the same
- *                                       rollout by another holder is); a fence lower than the highest seen, or that one of
+ *                                       While lock or claim are a living other's 409 claim_held (so is a lock of one
+ *                                       rollout's other holder); a fence lower than the highest seen, or that one of
  *                                       another: 412 fence_stale. Durable before it is answered.
  *   DELETE /v1/services/APP/lock?rollout=ID&fence=N    200 {"lock":null}; another's: 412. The highest fence stays.
  *   PUT    /v1/services/APP/releases/HEX   body: the executable -> 201 {"sha256","size"}, or 200 when it is there
