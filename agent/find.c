@@ -74,11 +74,9 @@ static void real_path(const char *executable, char real[PATH_MAX])
 
 static bool read_row(uint32_t pid, struct find_row *row)
 {
-    char path[64], text[1024];
     struct proc_stat stat;
 
-    (void)snprintf(path, sizeof path, "/proc/%u/stat", pid);
-    if (!file_read_small(path, text, sizeof text, NULL) || !proc_parse_stat(text, &stat) || !proc_is_alive(&stat))
+    if (!ident_stat(pid, &stat))
         return false;
     *row = (struct find_row){pid, stat.parent, stat.start_ticks};
     return true;

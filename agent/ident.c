@@ -74,13 +74,19 @@ bool ident_boot_id(char boot_id[BOOT_ID_TEXT], struct err *err)
     return strlen(boot_id) == 36 || err_set(err, "the kernel's boot id is not 36 characters long");
 }
 
-bool ident_start(uint32_t pid, uint64_t *start_ticks)
+bool ident_stat(uint32_t pid, struct proc_stat *stat)
 {
     char path[64], text[1024];
-    struct proc_stat stat;
 
     (void)snprintf(path, sizeof path, "/proc/%u/stat", pid);
-    if (!file_read_small(path, text, sizeof text, NULL) || !proc_parse_stat(text, &stat) || !proc_is_alive(&stat))
+    return file_read_small(path, text, sizeof text, NULL) && proc_parse_stat(text, stat) && proc_is_alive(stat);
+}
+
+bool ident_start(uint32_t pid, uint64_t *start_ticks)
+{
+    struct proc_stat stat;
+
+    if (!ident_stat(pid, &stat))
         return false;
     *start_ticks = stat.start_ticks;
     return true;

@@ -9,6 +9,7 @@
 
 #include "common/err.h"
 #include "common/sha256.h"
+#include "proc.h"
 
 #define BOOT_ID_TEXT 37
 
@@ -35,6 +36,9 @@ bool hash_cached_fd(struct hash_cache *cache, int fd, uint8_t sha256[SHA256_BYTE
                     struct err *err); /* fd at its start */
 
 bool ident_boot_id(char boot_id[BOOT_ID_TEXT], struct err *err);
+
+/* /proc/PID/stat of a live process; false when there is none (a zombie counts as none). */
+bool ident_stat(uint32_t pid, struct proc_stat *stat);
 
 /* The start time of a live process; false when there is none (a zombie counts as none). */
 bool ident_start(uint32_t pid, uint64_t *start_ticks);

@@ -173,6 +173,11 @@ json_t *json_text(const char *text)
     return json;
 }
 
+json_t *json_text_or_null(const char *text)
+{
+    return text == NULL || *text == '\0' ? json_null() : json_text(text);
+}
+
 void json_append(json_t *list, json_t *member)
 {
     if (json_array_append_new(list, member) != 0)

@@ -32,6 +32,9 @@ bool json_is_shallow(json_t *json, unsigned levels);
 /* A text for people as a JSON string; where it is no UTF-8 (a path is bytes), with a ? for each byte beyond ASCII. */
 json_t *json_text(const char *text);
 
+/* The same; null for "" and NULL. */
+json_t *json_text_or_null(const char *text);
+
 /* Append, taking the reference. Out of memory ends the program, as in mem.h: a list that is shorter than it should be
  * says something else. */
 void json_append(json_t *list, json_t *member);

@@ -41,23 +41,25 @@ json_t *event_json(const struct plan *p, const struct event *e)
     return o;
 }
 
-static json_t *text_or_null(const char *text)
+json_t *event_release_json(const struct plan *p)
 {
-    return text[0] == '\0' ? json_null() : json_text(text);
+    char hex[SHA256_DIGITS + 1];
+
+    if (!p->has_release)
+        return json_null();
+    sha256_hex(p->release_sha256, hex);
+    return json_string(hex);
 }
 
 json_t *event_plan_json(const struct plan *p)
 {
-    char hex[SHA256_DIGITS + 1];
-
-    sha256_hex(p->release_sha256, hex);
     return mem_must(json_pack("{s:s,s:s,s:I,s:o,s:o,s:o,s:I}", "service", p->service, "kind", plan_kind_word(p->kind),
-                              "nodes", (json_int_t)p->n_nodes, "release",
-                              p->has_release ? json_string(hex) : json_null(), "version", text_or_null(p->version),
-                              "holder", json_text(p->holder), "fence", (json_int_t)p->fence));
+                              "nodes", (json_int_t)p->n_nodes, "release", event_release_json(p), "version",
+                              json_text_or_null(p->version), "holder", json_text(p->holder), "fence",
+                              (json_int_t)p->fence));
 }
 
-static json_t *out_json(const struct view *v, uint32_t node)
+json_t *event_out_json(const struct view *v, uint32_t node)
 {
     const struct plan *p = v->plan;
     json_t *out = mem_must(json_array());
@@ -85,8 +87,8 @@ json_t *event_nodes_json(const struct view *v)
                     json_pack("{s:o,s:s,s:s,s:o,s:o,s:o,s:o}", "node", json_text(v->plan->nodes[i].name), "outcome",
                               view_outcome(v, (uint16_t)i), "step", step_row((enum step)n->state.step)->name, "ms",
                               timed ? json_integer(n->ended_ms - n->begun_ms) : json_null(), "why",
-                              text_or_null(why_phrase((enum why)n->state.why)), "text", text_or_null(n->text), "out",
-                              out_json(v, i)));
+                              json_text_or_null(why_phrase((enum why)n->state.why)), "text", json_text_or_null(n->text),
+                              "out", event_out_json(v, i)));
     }
     return nodes;
 }

@@ -15,6 +15,12 @@ json_t *event_json(const struct plan *, const struct event *);
 /* What a rollout is about: {"service","kind","nodes":N,"release":HEX|null,"version":TEXT|null,"holder","fence"}. */
 json_t *event_plan_json(const struct plan *);
 
+/* The SHA-256 of the release in hex, or null. */
+json_t *event_release_json(const struct plan *);
+
+/* The peers of a node that are out because of us, or may be: [{"server","upstream","lb"}]. */
+json_t *event_out_json(const struct view *, uint32_t node);
+
 /* What came of each node: [{"node","outcome","step","ms":N|null,"why":TEXT|null,"text":TEXT|null,"out":[{"server",
  * "upstream","lb"}]}]. */
 json_t *event_nodes_json(const struct view *);

@@ -40,7 +40,6 @@ static void close_group(struct show_in_ci *s, int64_t wall_ms)
 /* Groups do not overlap, nodes in motion may: one for all from a time when none is to the next such time. */
 static void open_group(struct show_in_ci *s, const struct view *v, const struct event *e)
 {
-    struct view_counts c = view_count(v);
     const char *node = v->plan->nodes[e->node].name;
     char name[32], *title;
 
@@ -48,7 +47,7 @@ static void open_group(struct show_in_ci *s, const struct view *v, const struct 
         return;
     s->groups++;
     s->open = true;
-    title = v->plan->batches[0] > 1 || c.moving > 1 ? mem_format("%s and others", node) : mem_text(node);
+    title = v->plan->batches[0] > 1 || view_count(v).moving > 1 ? mem_format("%s and others", node) : mem_text(node);
     s->marks->open(s->to.f, group_name(s, name), title, e->wall_ms);
     free(title);
 }
@@ -81,6 +80,13 @@ static void annotate(struct show_in_ci *s, const struct view *v, const struct ev
         s->marks->annotate(s->to.f, MARK_NOTICE, "waits for a promotion", e->text);
 }
 
+/* Of all events, few can be the last of a group: only for those are all nodes looked at. */
+static bool ends_group(const struct show_in_ci *s, const struct view *v, const struct event *e)
+{
+    return s->open && (e->kind == EVENT_ENDED ||
+                       (e->kind == EVENT_STEP && !node_in_motion(&e->state) && view_count(v).moving == 0));
+}
+
 static void on_event(struct show *show, const struct view *v, const struct event *e)
 {
     struct show_in_ci *s = (struct show_in_ci *)show;
@@ -88,7 +94,7 @@ static void on_event(struct show *show, const struct view *v, const struct event
     if (e->kind == EVENT_STEP && node_in_motion(&e->state))
         open_group(s, v, e);
     lines_event(s->to.f, v, e);
-    if (e->kind == EVENT_ENDED || (e->kind == EVENT_STEP && view_count(v).moving == 0))
+    if (ends_group(s, v, e))
         close_group(s, e->wall_ms);
     annotate(s, v, e);
 }

@@ -6,7 +6,7 @@
 #include "common/duration.h"
 #include "common/json.h"
 #include "common/mem.h"
-#include "common/sha256.h"
+#include "event_json.h"
 #include "lines.h"
 
 enum standing status_standing(bool ended, bool alive)
@@ -190,38 +190,15 @@ void status_print(FILE *f, const struct told *t, bool alive)
 
 /* ---- JSON */
 
-static json_t *text_or_null(const char *text)
-{
-    return text == NULL || *text == '\0' ? json_null() : json_text(text);
-}
-
 static json_t *node_json(const struct told *t, uint32_t node, enum standing standing)
 {
     const struct view_node *n = &t->view->nodes[node];
     const struct plan *p = t->plan;
-    json_t *out = mem_must(json_array());
 
-    for (uint32_t i = 0; i < p->nodes[node].n_peers; i++) {
-        uint32_t peer = p->nodes[node].first_peer + i;
-
-        if (is_out(t, node, i))
-            json_append(out, json_pack("{s:o,s:o,s:o}", "server", json_text(p->peers[peer].server), "upstream",
-                                       json_text(p->upstreams[p->peers[peer].upstream].name), "lb",
-                                       json_text(p->lbs[plan_peer_lb(p, peer)].name)));
-    }
     return json_pack("{s:o,s:s,s:s,s:o,s:o,s:o}", "node", json_text(p->nodes[node].name), "step",
                      step_row((enum step)n->state.step)->name, "state", state_of(t, node, standing), "why",
-                     text_or_null(why_phrase((enum why)n->state.why)), "text", text_or_null(n->text), "out", out);
-}
-
-static json_t *release_json(const struct plan *p)
-{
-    char hex[SHA256_DIGITS + 1];
-
-    if (!p->has_release)
-        return json_null();
-    sha256_hex(p->release_sha256, hex);
-    return json_string(hex);
+                     json_text_or_null(why_phrase((enum why)n->state.why)), "text", json_text_or_null(n->text), "out",
+                     event_out_json(t->view, node));
 }
 
 json_t *status_json(const struct told *t, bool alive)
@@ -235,11 +212,11 @@ json_t *status_json(const struct told *t, bool alive)
         json_append(nodes, node_json(t, i, standing));
     o = json_pack("{s:s,s:s,s:o,s:s,s:s,s:o,s:o,s:o,s:I,s:I,s:s,s:s,s:o,s:o,s:o}", "rollout", p->rollout, "standing",
                   status_word(standing), "exit_code", standing == STANDING_ENDED ? json_integer(t->code) : json_null(),
-                  "kind", plan_kind_word(p->kind), "service", p->service, "release", release_json(p), "version",
-                  text_or_null(p->version), "holder", json_text(p->holder), "fence", (json_int_t)p->fence, "runs",
+                  "kind", plan_kind_word(p->kind), "service", p->service, "release", event_release_json(p), "version",
+                  json_text_or_null(p->version), "holder", json_text(p->holder), "fence", (json_int_t)p->fence, "runs",
                   (json_int_t)t->runs, "began", status_time(t->view->began_ms, began), "last",
-                  status_time(t->view->now_ms, last), "stopping", text_or_null(t->view->stopping), "nodes", nodes,
-                  "to_do", text_or_null(command));
+                  status_time(t->view->now_ms, last), "stopping", json_text_or_null(t->view->stopping), "nodes", nodes,
+                  "to_do", json_text_or_null(command));
     free(command);
     return mem_must(o);
 }
