@@ -61,12 +61,13 @@ $(B)/demo-server: $(O)/demo-server/main.o $(O)/demo-server.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd)
 
 # Releases of the demo server for the demo and the tests: version.c compiled anew, see demo-server/version.h
-VARIANTS := $(foreach v,v2 exit hang sick fickle errs slow,$(B)/demo-server-$(v))
+VARIANTS := $(foreach v,v2 exit hang sick fickle late errs slow,$(B)/demo-server-$(v))
 VARIANT_v2   := -DDEMO_VERSION='"2"'
 VARIANT_exit := -DDEMO_VERSION='"2"' -DDEMO_BREAK_EXIT
 VARIANT_hang := -DDEMO_VERSION='"2"' -DDEMO_BREAK_HANG
 VARIANT_sick := -DDEMO_VERSION='"2"' -DDEMO_BREAK_SICK
 VARIANT_fickle := -DDEMO_VERSION='"2"' -DDEMO_BREAK_FICKLE
+VARIANT_late := -DDEMO_VERSION='"2"' -DDEMO_BREAK_LATE
 VARIANT_errs := -DDEMO_VERSION='"2"' -DDEMO_BREAK_ERRS
 VARIANT_slow := -DDEMO_VERSION='"2"' -DDEMO_BREAK_SLOW
 $(B)/demo-server-%: demo-server/version.c demo-server/version.h $(O)/demo-server/main.o $(O)/demo-server.a $(O)/common.a
