@@ -32,7 +32,7 @@ PROGRAMS := $(B)/rollout $(B)/rollout-agent $(B)/demo-server
 MODULES  := $(patsubst %,$(B)/nginx-module/ngx_%_upstream_api_module.so,http stream)
 
 .PHONY: all
-all: programs module
+all: programs module man completion
 .PHONY: programs module
 programs: $(PROGRAMS)
 module: $(MODULES)
@@ -181,7 +181,7 @@ deps:
 deps-lint:
 	@deploy/packaging/deps build test lint
 test-parts: $(TEST_PARTS)
-test-build: all completion $(TEST_PARTS) $(UNITS) $(CASES)
+test-build: all $(TEST_PARTS) $(UNITS) $(CASES)
 test: deps
 	@$(SUBMAKE) -s test-build
 	@tests/run $(B) $(CASES) $(UNITS)
@@ -310,7 +310,7 @@ $(B)/man/page: $(O)/deploy/man/page.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 $(MAN): $(B)/man/%: deploy/man/%.in $(B)/man/page
-	$(B)/man/page <$< >$@.new
+	$(B)/man/page $(@F) <$< >$@.new
 	@mv $@.new $@
 
 # ---- completion for the shells, from the same table
@@ -398,7 +398,7 @@ help:
 	@echo 'make sim          rollouts against a simulated fleet: SEEDS=N (100,000), SEED=FIRST; make mutants, make exhaust'
 	@echo 'make bench-module  instructions that the module adds to a proxied request; a list of 1,000 servers'
 	@echo 'make bench-rollout  rollouts of 50 to 10,000 nodes on a fake fleet, beside bash and asyncio scripts'
-	@echo 'make              the three programs and the nginx module, below build/release'
+	@echo 'make              the three programs, the nginx modules, man pages and completion, below build/release'
 	@echo 'make install      to DESTDIR and PREFIX (/usr);  make uninstall removes what it put there'
 	@echo 'make deb          Debian packages in build/deb; make deb-test tries them (root: in a Debian 12 below build/)'
 	@echo 'make deps         installs what is missing of deploy/packaging/build-deps; test, demo and lint do so themselves'
