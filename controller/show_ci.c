@@ -47,7 +47,7 @@ static void open_group(struct show_in_ci *s, const struct view *v, const struct 
         return;
     s->groups++;
     s->open = true;
-    title = v->plan->batches[0] > 1 || view_count(v).moving > 1 ? mem_format("%s and others", node) : mem_text(node);
+    title = v->plan->batches[0] > 1 || v->n_moving > 1 ? mem_format("%s and others", node) : mem_text(node);
     s->marks->open(s->to.f, group_name(s, name), title, e->wall_ms);
     free(title);
 }
@@ -80,11 +80,9 @@ static void annotate(struct show_in_ci *s, const struct view *v, const struct ev
         s->marks->annotate(s->to.f, MARK_NOTICE, "waits for a promotion", e->text);
 }
 
-/* Of all events, few can be the last of a group: only for those are all nodes looked at. */
 static bool ends_group(const struct show_in_ci *s, const struct view *v, const struct event *e)
 {
-    return s->open && (e->kind == EVENT_ENDED ||
-                       (e->kind == EVENT_STEP && !node_in_motion(&e->state) && view_count(v).moving == 0));
+    return s->open && (e->kind == EVENT_ENDED || (e->kind == EVENT_STEP && v->n_moving == 0));
 }
 
 static void on_event(struct show *show, const struct view *v, const struct event *e)
