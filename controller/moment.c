@@ -38,8 +38,6 @@ void moment_node(FILE *f, const struct view *v, uint32_t node)
     enum step step = (enum step)n->step;
     char left[32];
 
-    if (v->live != NULL && v->live->left_ms[node] != UINT32_MAX)
-        (void)fprintf(f, "%s left; ", moment_time(v->live->left_ms[node], left, sizeof left));
     if (v->live != NULL && (step == STEP_QUIET || step == STEP_SILENT)) {
         (void)fputs("requests: ", f);
         add_left(f, v, node);
@@ -47,13 +45,15 @@ void moment_node(FILE *f, const struct view *v, uint32_t node)
     } else if (v->live != NULL && (step_row(step)->ask == ASK_HEALTH)) {
         (void)fprintf(f, "%u of %u good; ", v->live->streaks[node], v->plan->success_threshold);
     }
+    if (v->live != NULL && v->live->left_ms[node] != UINT32_MAX)
+        (void)fprintf(f, "%s left; ", moment_time(v->live->left_ms[node], left, sizeof left));
     if (n->reverse)
         (void)fputs("way back: ", f);
     if (n->failed && n->why != WHY_NONE)
         (void)fprintf(f, "FAILED: %s; ", why_phrase((enum why)n->why));
-    (void)fputs(step_row(step)->waits_for, f);
     if (v->nodes[node].text[0] != '\0')
-        (void)fprintf(f, " (%s)", v->nodes[node].text);
+        (void)fprintf(f, "%s; ", v->nodes[node].text);
+    (void)fprintf(f, "waits for %s", step_row(step)->waits_for);
 }
 
 #define NAMED_MAX 3

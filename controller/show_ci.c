@@ -9,6 +9,7 @@
 #include "lines.h"
 #include "marks.h"
 #include "show.h"
+#include "status.h"
 #include "summary.h"
 
 #define HEARTBEAT_MS 30000
@@ -127,6 +128,7 @@ static bool end(struct show *show, const struct view *v, int code, const char *m
 
     close_group(s, v->now_ms);
     lines_report(s->to.f, v, mend);
+    status_end(s->to.f, v, code, mend);
     write_summary(s, v, code, mend);
     good = gather_close(&s->to);
     free(s);

@@ -54,12 +54,10 @@ static void draw(struct show *show, const struct view *v)
     style.rows = style.rows > 1 ? style.rows - 1 : 1; /* the cursor's own */
     screen_draw(f, v, wall_now_ms(), &style);
     if (fclose(f) != 0 || fflush(s->above) != 0)
-        abort(); /* out of memory */
+        abort();          /* out of memory */
+    s->text[s->n] = '\0'; /* behind it stands what was longer before */
     terminal_put(&s->terminal, s->text, frame);
     rewind(s->above);
-    if (fflush(s->above) != 0)
-        abort();
-    s->text[0] = '\0';
     free(frame);
 }
 
@@ -68,16 +66,12 @@ static bool end(struct show *show, const struct view *v, int code, const char *m
     struct show_on_screen *s = (struct show_on_screen *)show;
     struct screen_style style = s->terminal.style;
     FILE *to = s->terminal.out.to;
-    char *next = status_next(v, code, mend);
 
     draw(show, v); /* what is to stay goes out */
     terminal_close(&s->terminal);
     screen_table(to, v, &style);
     lines_report(to, v, mend);
-    (void)fprintf(to, "exit code %d: %s\n", code, status_of_code(code));
-    if (next != NULL)
-        (void)fprintf(to, "next: %s\n", next);
-    free(next);
+    status_end(to, v, code, mend);
     (void)fclose(s->above);
     free(s->text);
     free(s);

@@ -37,7 +37,7 @@ struct view *view_new(const struct plan *p)
     for (uint32_t i = 0; i < p->n_nodes; i++) {
         node_init(&v->nodes[i].state, (uint16_t)i, p);
         v->nodes[i].text = no_text;
-        v->n_moving += node_in_motion(&v->nodes[i].state);
+        v->n_moving += node_in_motion(&v->nodes[i].state) ? 1 : 0;
     }
     return v;
 }
