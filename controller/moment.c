@@ -36,9 +36,11 @@ void moment_node(FILE *f, const struct view *v, uint32_t node)
 {
     const struct node *n = &v->nodes[node].state;
     enum step step = (enum step)n->step;
+    bool counted = v->live != NULL && (step == STEP_QUIET || step == STEP_SILENT),
+         noted = v->nodes[node].text[0] != '\0';
     char left[32];
 
-    if (v->live != NULL && (step == STEP_QUIET || step == STEP_SILENT)) {
+    if (counted) {
         (void)fputs("requests: ", f);
         add_left(f, v, node);
         (void)fputs("; ", f);
@@ -51,9 +53,11 @@ void moment_node(FILE *f, const struct view *v, uint32_t node)
         (void)fputs("way back: ", f);
     if (n->failed && n->why != WHY_NONE)
         (void)fprintf(f, "FAILED: %s; ", why_phrase((enum why)n->why));
-    if (v->nodes[node].text[0] != '\0')
+    if (noted && !counted)
         (void)fprintf(f, "%s; ", v->nodes[node].text);
     (void)fprintf(f, "waits for %s", step_row(step)->waits_for);
+    if (noted && counted) /* most often how many requests, once more */
+        (void)fprintf(f, " (%s)", v->nodes[node].text);
 }
 
 #define NAMED_MAX 3
