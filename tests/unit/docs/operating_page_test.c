@@ -12,6 +12,7 @@
 
 #include "agent/wire.h"
 #include "controller/complaints.h"
+#include "controller/event.h"
 #include "controller/node.h"
 #include "controller/option.h"
 #include "controller/session.h"
@@ -168,6 +169,29 @@ static void each_end_of_a_job_has_its_row(void **state)
     for (size_t i = 0; i < COUNT(codes); i++)
         if (codes[i].http_status == 0 && strcmp(codes[i].word, "ok") != 0 && seen[i] != 1)
             fail_msg(PAGE ": %s has %u rows", codes[i].word, seen[i]);
+}
+
+/* A row names one event or several: "`waiting`, `refused`". */
+static void each_event_has_its_row(void **state)
+{
+    struct page_rows rows = {.at = page_of("docs/events.md"), .head = "| `event` | when | more members |"};
+    unsigned seen[EVENT_COUNT] = {0};
+    struct page_row row;
+
+    (void)state;
+    while (page_row(&rows, &row)) {
+        char *rest = NULL;
+        for (char *word = strtok_r(row.cells[0], "`, ", &rest); word != NULL; word = strtok_r(NULL, "`, ", &rest)) {
+            int kind = event_kind_of(word);
+            if (kind >= 0)
+                seen[kind]++;
+            else if (strcmp(word, "heartbeat") != 0 && strcmp(word, "report") != 0) /* not in the journal */
+                fail_msg("docs/events.md: %s is no event", word);
+        }
+    }
+    for (int kind = 0; kind < EVENT_COUNT; kind++)
+        if (seen[kind] != 1)
+            fail_msg("docs/events.md: %s has %u rows", event_name((enum event_kind)kind), seen[kind]);
 }
 
 /* ---- what pages name is there */
@@ -366,6 +390,7 @@ int main(void)
         cmocka_unit_test(the_manual_has_the_same_exit_codes),
         cmocka_unit_test(each_reason_of_a_node_has_its_row),
         cmocka_unit_test(each_end_of_a_job_has_its_row),
+        cmocka_unit_test(each_event_has_its_row),
         cmocka_unit_test(every_link_of_a_page_leads_somewhere),
         cmocka_unit_test(every_flag_and_key_that_a_page_names_is_there),
         cmocka_unit_test(every_file_that_the_maps_name_is_there),
