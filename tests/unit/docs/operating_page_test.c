@@ -253,9 +253,8 @@ static void check_links(const char *path)
     while (page_line(&at, &line)) {
         code = code != (strncmp(line, "```", 3) == 0);
         for (char *p = code ? NULL : strstr(line, "]("); p != NULL; p = strstr(p + 1, "](")) {
-            char *target = strndup(p + 2, strcspn(p + 2, ") "));
+            char *target = page_keep(p + 2, strcspn(p + 2, ") "));
             check_link(path, target);
-            free(target);
         }
     }
 }
@@ -314,12 +313,11 @@ static void check_words(const char *path, const char *before, size_t keep, const
         bool begins = at == page || !(isalnum((unsigned char)at[-1]) || strchr("-_", at[-1]) != NULL);
         const char *from = at + keep;
         size_t n = strspn(from, letters);
-        char *word = strndup(from, n);
+        char *word = page_keep(from, n);
         at += strlen(before);
         if (begins && n > keep && strncmp(from + n, "...", 3) != 0 && word[n - 1] != '-' && word[n - 1] != '_' &&
             !known(word))
             fail_msg("%s: there is no %.*s%s", path, (int)(keep == 0 ? 0 : strlen(before)), before, word);
-        free(word);
     }
 }
 

@@ -10,31 +10,53 @@
 
 #define PAGE_CELLS_MAX 8
 
+/* Reachable to the end, so that no text is a leak. */
+static struct page_kept {
+    struct page_kept *next;
+    char text[];
+} * page_all;
+
+/* n bytes of `from` and a NUL; from NULL: all of it zero. */
+static inline char *page_keep(const char *from, size_t n)
+{
+    struct page_kept *kept = calloc(1, sizeof *kept + n + 1);
+
+    if (kept == NULL)
+        abort();
+    if (from != NULL)
+        memcpy(kept->text, from, n);
+    kept->next = page_all;
+    page_all = kept;
+    return kept->text;
+}
+
 /* NULL: it is not there. */
 static inline char *page_read(const char *path)
 {
     FILE *f = fopen(path, "re");
-    char *text = NULL;
+    char *text = NULL, *kept;
     size_t size = 0;
+    ssize_t n;
 
     if (f == NULL)
         return NULL;
-    if (getdelim(&text, &size, EOF, f) < 0)
-        text = calloc(1, 1);
+    n = getdelim(&text, &size, EOF, f);
     (void)fclose(f);
-    return text;
+    kept = page_keep(n > 0 ? text : NULL, n > 0 ? (size_t)n : 0);
+    free(text);
+    return kept;
 }
 
-/* The next line from *at, without its end; false: there is none. The line is copied and is the caller's. */
+/* The next line from *at, without its end; false: there is none. */
 static inline bool page_line(const char **at, char **line)
 {
     size_t n = strcspn(*at, "\n");
 
     if (**at == '\0')
         return false;
-    *line = strndup(*at, n);
+    *line = page_keep(*at, n);
     *at += n + ((*at)[n] == '\n');
-    return *line != NULL;
+    return true;
 }
 
 /* The next fenced block whose fence says `info` ("http"), without its fences; NULL: no more. */
@@ -49,7 +71,7 @@ static inline char *page_block(const char **at, const char *info)
         if (end == NULL)
             return NULL;
         *at = end + 1;
-        return strndup(from, (size_t)(end + (*end == '\n') - from));
+        return page_keep(from, (size_t)(end + (*end == '\n') - from));
     }
     return NULL;
 }
@@ -57,7 +79,7 @@ static inline char *page_block(const char **at, const char *info)
 /* A table's cell as it is meant: without the blanks and the backticks around it, \| is |. */
 static inline char *page_cell(const char *from, const char *to)
 {
-    char *cell = calloc(1, (size_t)(to - from) + 1);
+    char *cell = page_keep(NULL, (size_t)(to - from));
     size_t n = 0;
 
     while (from < to && *from == ' ')
@@ -121,7 +143,7 @@ static inline char *page_section(const char *page, const char *heading)
         const char *end = at + n;
         while ((end = strstr(end, "\n#")) != NULL && strspn(end + 1, "#") > level)
             end++;
-        return end != NULL ? strndup(at, (size_t)(end + 1 - at)) : strdup(at);
+        return page_keep(at, end != NULL ? (size_t)(end + 1 - at) : strlen(at));
     }
     return NULL;
 }

@@ -191,7 +191,7 @@ static unsigned check_block(const char *block)
     char *line;
 
     if (refused != NULL) {
-        refused = strndup(refused + 11, strcspn(refused + 11, "\n"));
+        refused = page_keep(refused + 11, strcspn(refused + 11, "\n"));
         if (fleet != NULL || strcmp(err.text, refused) != 0)
             fail_msg(HOSTS_PAGE ": should be refused with \"%s\" but is%s with \"%s\":\n%s", refused,
                      fleet != NULL ? " taken" : "", err.text, block);
