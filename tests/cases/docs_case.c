@@ -237,11 +237,10 @@ static struct stage_answer *send_it(struct told *t, const struct exchange *ex)
 
 static void all_examples_are_true(struct told *t, unsigned at_least)
 {
-    const char *page = page_read(stage_text(t->stage, "%s/docs/%s", t->stage->root, t->page)), *at = page;
+    const char *at = page_of(stage_text(t->stage, "%s/docs/%s", t->stage->root, t->page));
     struct exchange ex;
     char *block;
 
-    assert_non_null(page);
     while ((block = page_block(&at, "http")) != NULL)
         for (const char *in = block; read_exchange(t, &in, &ex); t->n++) {
             ex.want = swapped(t, ex.want);

@@ -47,6 +47,18 @@ static inline char *page_read(const char *path)
     return kept;
 }
 
+/* A page that must be there. cmocka.h comes before this file. */
+static inline char *page_of(const char *path)
+{
+    char *page = page_read(path);
+
+    if (page == NULL) {
+        fail_msg("%s is not there", path);
+        abort(); /* fail_msg does not come back */
+    }
+    return page;
+}
+
 /* The next line from *at, without its end; false: there is none. */
 static inline bool page_line(const char **at, char **line)
 {
@@ -98,7 +110,7 @@ static inline char *page_cell(const char *from, const char *to)
 
 struct page_row {
     size_t n;
-    char *cells[PAGE_CELLS_MAX];
+    char *cells[PAGE_CELLS_MAX]; /* behind the n-th: "" */
 };
 
 /* The rows of all tables whose first line is exactly `head`. Begin with *at at the page. False: no more. */
@@ -119,6 +131,8 @@ static inline bool page_row(struct page_rows *rows, struct page_row *row)
         if (!rows->within)
             continue;
         row->n = 0;
+        for (size_t i = 0; i < PAGE_CELLS_MAX; i++)
+            row->cells[i] = page_keep(NULL, 0);
         for (const char *p = line + 1, *end; *p != '\0' && row->n < PAGE_CELLS_MAX; p = end + 1) {
             for (end = p; *end != '\0' && !(*end == '|' && end[-1] != '\\'); end++)
                 ;
