@@ -96,8 +96,10 @@ static void each_route_of_the_agent_has_its_section_and_an_example(void **state)
 
         (void)snprintf(heading, sizeof heading, "### `%s %s`", r->method, r->pattern);
         section = page_section(page, heading);
-        if (section == NULL)
+        if (section == NULL) {
             fail_msg(AGENT_PAGE ": there is no section \"%s\"", heading);
+            return;
+        }
         for (const char *at = section, *in = page_block(&at, "http"); in != NULL && page_line(&in, &line);)
             shown = shown || is_of(line, r);
         if (!shown)

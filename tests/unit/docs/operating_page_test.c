@@ -12,7 +12,6 @@
 
 #include "agent/wire.h"
 #include "controller/complaints.h"
-#include "controller/event.h"
 #include "controller/node.h"
 #include "controller/option.h"
 #include "controller/session.h"
@@ -166,29 +165,6 @@ static void each_end_of_a_job_has_its_row(void **state)
             fail_msg(PAGE ": %s has %u rows", codes[i].word, seen[i]);
 }
 
-/* A row names one event or several: "`waiting`, `refused`". */
-static void each_event_has_its_row(void **state)
-{
-    struct page_rows rows = {.at = page_of("docs/events.md"), .head = "| `event` | when | more members |"};
-    unsigned seen[EVENT_COUNT] = {0};
-    struct page_row row;
-
-    (void)state;
-    while (page_row(&rows, &row)) {
-        char *rest = NULL;
-        for (char *word = strtok_r(row.cells[0], "`, ", &rest); word != NULL; word = strtok_r(NULL, "`, ", &rest)) {
-            int kind = event_kind_of(word);
-            if (kind >= 0)
-                seen[kind]++;
-            else if (strcmp(word, "heartbeat") != 0 && strcmp(word, "report") != 0) /* not in the journal */
-                fail_msg("docs/events.md: %s is no event", word);
-        }
-    }
-    for (int kind = 0; kind < EVENT_COUNT; kind++)
-        if (seen[kind] != 1)
-            fail_msg("docs/events.md: %s has %u rows", event_name((enum event_kind)kind), seen[kind]);
-}
-
 /* ---- what pages name is there */
 
 /* As forges make it: small letters, blanks are dashes, other signs are left out. */
@@ -275,7 +251,7 @@ static void every_link_of_a_page_leads_somewhere(void **state)
 /* The pages that speak of nothing but these programs. */
 static const char *const OURS[] = {"docs/operating.md",    "docs/hosts.md",     "docs/security.md",
                                    "docs/architecture.md", "docs/api-agent.md", "docs/api-module.md",
-                                   "docs/events.md",       "docs/README.md"};
+                                   "docs/events.md",       "docs/output.md",    "docs/README.md"};
 
 static bool is_flag(const char *word)
 {
@@ -383,7 +359,6 @@ int main(void)
         cmocka_unit_test(the_manual_has_the_same_exit_codes),
         cmocka_unit_test(each_reason_of_a_node_has_its_row),
         cmocka_unit_test(each_end_of_a_job_has_its_row),
-        cmocka_unit_test(each_event_has_its_row),
         cmocka_unit_test(every_link_of_a_page_leads_somewhere),
         cmocka_unit_test(every_flag_and_key_that_a_page_names_is_there),
         cmocka_unit_test(every_file_that_the_maps_name_is_there),
