@@ -165,6 +165,130 @@ static void each_end_of_a_job_has_its_row(void **state)
             fail_msg(PAGE ": %s has %u rows", codes[i].word, seen[i]);
 }
 
+/* ---- complaints: why a plan cannot be */
+
+#define COMPLAINTS_MAX 128
+
+/* One complain() of the sources: all texts in it put together, and which exit codes it may have. */
+struct complaint {
+    char *text, *place;
+    bool refused, held, unreachable;
+};
+
+/* "%s: claimed by %s (%.12s)" as the page has it: "...: claimed by ... (...)". */
+static char *with_dots(const char *text)
+{
+    char *dotted = page_keep(NULL, 3 * strlen(text));
+    size_t n = 0;
+
+    while (*text != '\0')
+        if (*text == '%') {
+            text += 1 + strspn(text + 1, ".0123456789");
+            text += *text != '\0';
+            n = n >= 3 && strncmp(dotted + n - 3, "...", 3) == 0 ? n - 3 : n;
+            memcpy(dotted + n, "...", 3);
+            n += 3;
+        } else {
+            dotted[n++] = *text++;
+        }
+    return dotted;
+}
+
+/* From behind "complain(" to its end. */
+static struct complaint complaint_read(const char *file, const char *at)
+{
+    struct complaint c = {.place = page_keep(file, strlen(file))};
+    const char *from = at;
+    char text[4096] = "";
+    size_t used = 0;
+    bool within = false;
+
+    for (int depth = 1; *at != '\0' && depth > 0; at++) {
+        if (*at == '"')
+            within = !within;
+        else if (within && used + 1 < sizeof text)
+            text[used++] = *at == '\\' ? *++at : *at;
+        else if (!within)
+            depth += *at == '(' ? 1 : *at == ')' ? -1 : 0;
+    }
+    c.text = with_dots(page_keep(text, used));
+    from = page_keep(from, (size_t)(at - from));
+    c.refused = strstr(from, "EXIT_REFUSED") != NULL;
+    c.held = strstr(from, "EXIT_HELD") != NULL;
+    c.unreachable = strstr(from, "EXIT_UNREACHABLE") != NULL;
+    return c;
+}
+
+static size_t complaints_of_the_sources(struct complaint list[COMPLAINTS_MAX])
+{
+    glob_t found;
+    size_t n = 0;
+
+    assert_int_equal(glob("controller/*.c", 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        const char *at = page_of(found.gl_pathv[i]);
+        while ((at = strstr(at, "complain(")) != NULL) {
+            bool call = at[-1] == ' ';
+            at += strlen("complain(");
+            struct complaint c = complaint_read(found.gl_pathv[i], at);
+            if (call && (c.refused || c.held || c.unreachable) && n < COMPLAINTS_MAX)
+                list[n++] = c;
+        }
+    }
+    globfree(&found);
+    assert_in_range(n, 40, COMPLAINTS_MAX - 1);
+    return n;
+}
+
+/* All of it where the row ends with dots; else its beginning: what else a call may say stands behind it. */
+static bool says(const char *cell, const char *text)
+{
+    size_t n = strlen(cell);
+
+    return n > 3 && strcmp(cell + n - 3, "...") == 0 ? strcmp(cell, text) == 0 : strncmp(cell, text, n) == 0;
+}
+
+static bool may_end_with(const struct complaint *c, int exit_code)
+{
+    return exit_code == EXIT_REFUSED ? c->refused : exit_code == EXIT_HELD ? c->held : c->unreachable;
+}
+
+/* The section has a row for each of that code, and no other. */
+static void check_complaints(const struct complaint *list, size_t n, const char *heading, int exit_code)
+{
+    char *section = page_section(page_of(PAGE), heading);
+    struct page_rows rows = {.at = section, .head = "| it says | do |"};
+    bool seen[COMPLAINTS_MAX] = {false};
+    struct page_row row;
+
+    if (section == NULL) {
+        fail_msg(PAGE ": there is no section \"%s\"", heading);
+        return;
+    }
+    while (page_row(&rows, &row)) {
+        bool known = false;
+        for (size_t i = 0; i < n; i++)
+            if (may_end_with(&list[i], exit_code) && says(row.cells[0], list[i].text))
+                known = seen[i] = true;
+        if (!known)
+            fail_msg(PAGE ": below \"%s\": nothing says \"%s\"", heading, row.cells[0]);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (may_end_with(&list[i], exit_code) && !seen[i])
+            fail_msg(PAGE ": no row below \"%s\" says what %s says: \"%s\"", heading, list[i].place, list[i].text);
+}
+
+static void each_reason_for_which_nothing_begins_has_its_row(void **state)
+{
+    static struct complaint list[COMPLAINTS_MAX];
+    size_t n = complaints_of_the_sources(list);
+
+    (void)state;
+    check_complaints(list, n, "## Exit 4: somebody could not be reached, nothing was changed", EXIT_UNREACHABLE);
+    check_complaints(list, n, "## Exit 5: refused, nothing was changed", EXIT_REFUSED);
+    check_complaints(list, n, "## Exit 6: another rollout", EXIT_HELD);
+}
+
 /* ---- what pages name is there */
 
 /* As forges make it: small letters, blanks are dashes, other signs are left out. */
@@ -359,6 +483,7 @@ int main(void)
         cmocka_unit_test(the_manual_has_the_same_exit_codes),
         cmocka_unit_test(each_reason_of_a_node_has_its_row),
         cmocka_unit_test(each_end_of_a_job_has_its_row),
+        cmocka_unit_test(each_reason_for_which_nothing_begins_has_its_row),
         cmocka_unit_test(every_link_of_a_page_leads_somewhere),
         cmocka_unit_test(every_flag_and_key_that_a_page_names_is_there),
         cmocka_unit_test(every_file_that_the_maps_name_is_there),
