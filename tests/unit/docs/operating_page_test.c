@@ -393,8 +393,10 @@ static bool is_flag(const char *word)
 
 static bool is_key(const char *word)
 {
-    /* the one that the hosts page shows as wrong, and metrics */
-    return option_by_key(word) != NULL || strcmp(word, "rollout_zonne") == 0 ||
+    /* test programs, the one that the hosts page shows as wrong, and metrics */
+    size_t n = strlen(word);
+
+    return option_by_key(word) != NULL || strcmp(word + n - 5, "_case") == 0 || strcmp(word, "rollout_zonne") == 0 ||
            strcmp(word, "rollout_node_out_seconds") == 0 || strncmp(word, "rollout_agent_", 14) == 0;
 }
 
@@ -476,6 +478,34 @@ static void every_file_that_the_maps_name_is_there(void **state)
     }
 }
 
+/* `cases/agent_attack_case no_field_is_a_path`: that test is in that program. */
+static void every_test_that_the_security_page_names_is_there(void **state)
+{
+    struct page_rows rows = {.at = page_of("docs/security.md"), .head = "| promise | test |"};
+    struct page_row row;
+    unsigned n = 0;
+
+    (void)state;
+    while (page_row(&rows, &row)) {
+        char *rest = row.cells[1], *word;
+        for (bool within = strchr(row.cells[1], '`') == NULL; (word = strsep(&rest, "`")) != NULL; within = !within) {
+            char path[256], test[256], *name = strchr(word, ' ');
+            if (!within)
+                continue;
+            if (name == NULL) {
+                fail_msg("docs/security.md: \"%s\" names no program and test", word);
+                return;
+            }
+            (void)snprintf(path, sizeof path, "tests/%.*s.c", (int)(name - word), word);
+            (void)snprintf(test, sizeof test, "test(%s)", name + 1);
+            if (strstr(page_of(path), test) == NULL)
+                fail_msg("docs/security.md: %s has no test %s", path, name + 1);
+            n++;
+        }
+    }
+    assert_true(n > 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -486,6 +516,7 @@ int main(void)
         cmocka_unit_test(each_reason_for_which_nothing_begins_has_its_row),
         cmocka_unit_test(every_link_of_a_page_leads_somewhere),
         cmocka_unit_test(every_flag_and_key_that_a_page_names_is_there),
+        cmocka_unit_test(every_test_that_the_security_page_names_is_there),
         cmocka_unit_test(every_file_that_the_maps_name_is_there),
     };
 
