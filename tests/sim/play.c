@@ -108,11 +108,13 @@ static void set_up(struct sim *s)
     for (uint8_t u = 0; u < t->n_upstreams; u++) {
         t->upstreams[u] =
             (struct sim_upstream){.lb = (uint8_t)(u / y->upstreams_per_lb), .lease = {.until_ms = SIM_NEVER}};
+        uint8_t at = (uint8_t)(u % y->upstreams_per_lb), foreign = y->lone && at == 1 ? 0 : y->foreign;
+
         for (uint8_t n = 0; n < y->nodes; n++)
-            for (uint8_t k = 0; k < y->ports; k++)
+            for (uint8_t k = 0; k < y->ports && story_serves(y, n, at); k++)
                 add_peer(t, u, n, k, false);
-        for (uint8_t k = 0; k < y->foreign + y->backups; k++)
-            add_peer(t, u, SIM_NOBODY, k, k >= y->foreign);
+        for (uint8_t k = 0; k < foreign + y->backups; k++)
+            add_peer(t, u, SIM_NOBODY, k, k >= foreign);
     }
     for (uint8_t i = 0; i < y->nodes; i++) {
         bool there = i < 8 && y->at_target >> i & 1;
@@ -120,6 +122,8 @@ static void set_up(struct sim *s)
         t->agents[i] = (struct sim_agent){.now = {.pid = 100u + i, .ticks = 1, .boot = 1, .exe = there ? 'B' : 'A'},
                                           .dead_until_ms = SIM_NEVER,
                                           .healthy_ms = SIM_NEVER,
+                                          .host = (uint8_t)(story_host(y, i) + 1),
+                                          .zone = story_zone(y, i),
                                           .gets_healthy_ms = y->gets_healthy_ms[i],
                                           .flap_ms = y->flap_ms[i],
                                           .fate = y->fate[i],
@@ -133,6 +137,7 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     const struct judge_rules rules = {.max_unavailable = story->max_unavailable,
                                       .max_unavailable_percent = story->max_unavailable_percent,
                                       .proceed = story->proceed,
+                                      .in_place = story->in_place,
                                       .threshold = story->threshold,
                                       .min_healthy_ms = story->min_healthy_ms,
                                       .target = story->restart ? 0 : 'B'};
@@ -376,5 +381,7 @@ bool sim_play(struct sim *s, const struct story *story, struct tally *tally)
     end_calm(s);
     arena_end();
     tally->stories++;
+    for (uint32_t i = 0; i < JUDGE_FACTS; i++)
+        tally->facts[i] += s->judge.facts[i];
     return s->judge.breach[0] == '\0';
 }

@@ -179,5 +179,7 @@ struct ident scan_ident(const struct sim_ident *);
 struct sim_ident scan_known(const struct ident *);
 void scan_sha256(uint8_t exe, uint8_t sha256[32]);
 const char *scan_rollout(uint8_t rollout);
+const char *scan_node_name(const struct story *, uint8_t node);
+uint8_t scan_peer(const struct sim *, uint8_t upstream, const char *server); /* of a server of a node's */
 
 #endif

@@ -380,6 +380,7 @@ void story_draw(struct story *s, uint64_t seed)
         draw_sleeper(s, &d);
     if (dice_one_in(&d, 30))
         draw_floor_and_operator(s, &d);
+    story_draw_kind(s, &d);
     if (dice_one_in(&d, 8))
         make_calm(s, &d);
 }

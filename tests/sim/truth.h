@@ -15,6 +15,7 @@
 #define SIM_UPSTREAMS  6 /* over all load balancers */
 #define SIM_PEERS      96
 #define SIM_NODE_PEERS 6
+#define SIM_ZONES      3
 #define SIM_JOBS       6 /* that an agent remembers */
 #define SIM_NOBODY     0xff
 #define SIM_EVER       INT64_MAX
@@ -115,6 +116,8 @@ struct sim_agent {
     uint32_t n_jobs;
     struct sim_wish wish;
     uint32_t job_ms, gets_healthy_ms, flap_ms; /* flap_ms > 0: ill every third such time */
+    uint8_t host;                              /* from 1: the agents of one host die together. 0 = alone on its own */
+    uint8_t zone;                              /* from 1; 0 = none */
     uint8_t installed, staged;                 /* staged: bits by executable - 'A' */
     uint8_t previous;                          /* executable before the one that runs, kept; 0 = none */
     uint8_t fate, undo_fate;                   /* enum sim_fate of jobs to come */
@@ -137,6 +140,11 @@ enum sim_reply { SIM_OK, SIM_NO, SIM_FENCED, SIM_SILENCE };
 static inline bool sim_same(const struct sim_ident *a, const struct sim_ident *b)
 {
     return a->pid != 0 && a->pid == b->pid && a->ticks == b->ticks && a->boot == b->boot;
+}
+
+static inline bool sim_same_host(const struct sim_truth *t, uint8_t a, uint8_t b)
+{
+    return a == b || (t->agents[a].host != 0 && t->agents[a].host == t->agents[b].host);
 }
 
 static inline bool sim_agent_dead(const struct sim_truth *t, uint8_t node)

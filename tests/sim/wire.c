@@ -15,16 +15,13 @@ static uint8_t last_number(const char *name)
     return (uint8_t)(strtoul(name + strcspn(name, "0123456789"), NULL, 10) - 1);
 }
 
-/* "10.0.1.3:8001": the second port of node 2 */
-static uint8_t peer_of(const struct sim_truth *t, uint8_t upstream, const char *server)
+/* "n2", or "n2/jobs" */
+static uint8_t node_number(const struct story *s, const char *name)
 {
-    unsigned node = (unsigned)strtoul(server + 7, NULL, 10) - 1,
-             port = (unsigned)strtoul(strchr(server, ':') + 1, NULL, 10) - 8000;
+    uint8_t host = last_number(name);
+    const char *service = strchr(name, '/');
 
-    for (uint8_t i = 0; i < t->n_peers; i++)
-        if (t->peers[i].upstream == upstream && t->peers[i].node == node && t->peers[i].port == port)
-            return i;
-    abort();
+    return s->two_services ? (uint8_t)(host * 2 + (service != NULL && service[1] == 'j')) : host;
 }
 
 static size_t seat_collect(struct world *, uint32_t, struct input *, size_t, uint32_t *);
@@ -49,9 +46,9 @@ void wire_open(struct sim_seat *seat)
         seat->upstream_of[i] = (uint8_t)(seat->lb_of[p->upstreams[i].lb] * s->story->upstreams_per_lb +
                                          (p->upstreams[i].name[0] == 'a' ? 0 : 1));
     for (uint32_t i = 0; i < p->n_peers; i++)
-        seat->peer_of[i] = peer_of(&s->truth, seat->upstream_of[p->peers[i].upstream], p->peers[i].server);
+        seat->peer_of[i] = scan_peer(s, seat->upstream_of[p->peers[i].upstream], p->peers[i].server);
     for (uint32_t i = 0; i < p->n_nodes; i++)
-        seat->node_of[i] = last_number(p->nodes[i].name);
+        seat->node_of[i] = node_number(s->story, p->nodes[i].name);
 }
 
 /* ---- words for the trace */
@@ -188,6 +185,8 @@ static void tell_judge(struct sim_seat *seat, const struct action *a)
     struct sim *s = seat->sim;
     uint8_t peers[SIM_NODE_PEERS];
 
+    if (a->kind == ACT_ASK && (a->ask == ASK_DRAIN || (a->ask == ASK_JOB && seat->plan->nodes[a->node].in_place)))
+        judge_begins(&s->judge, &s->truth, &seat->who, seat->node_of[a->node], a->reverse);
     if (a->kind == ACT_ASK && a->ask == ASK_DRAIN)
         judge_drain_sent(&s->judge, &s->truth, seat->index, &seat->who, seat->node_of[a->node], peers,
                          peers_of(seat, a, peers), seat->collected_ms);
@@ -405,6 +404,7 @@ static enum sim_reply put_claim(struct sim *s, const struct sim_call *c)
                               .target = wish};
     const struct sim_claim *there = &s->truth.agents[node].claim;
     bool anew = !there->there || there->who.fence != c->who.fence;
+    bool resumed = anew && there->there && there->who.rollout == c->who.rollout;
     enum sim_reply reply;
 
     for (uint32_t i = 0; i < n->n_peers; i++)
@@ -414,7 +414,7 @@ static enum sim_reply put_claim(struct sim *s, const struct sim_call *c)
         }
     reply = sim_claim_put(&s->truth, node, &claim, c->action.expect);
     if (reply == SIM_OK)
-        judge_claim(&s->judge, &s->truth, node, &claim, anew);
+        judge_claim(&s->judge, &s->truth, node, &claim, anew, resumed);
     return reply;
 }
 

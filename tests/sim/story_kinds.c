@@ -1,0 +1,58 @@
+/* story_kinds.c - stories of a kind of their own: what a fleet may be beside one service on each host, taken out of
+ * upstreams of several at load balancers with our module. */
+#include "story.h"
+
+/* A node that nobody could stand in for: it has an upstream for itself, everywhere or beside one with the others. */
+static void draw_in_place(struct story *s, struct dice *d)
+{
+    s->in_place = !dice_one_in(d, 8); /* else it is refused */
+    s->upstreams_per_lb = 2;
+    s->lone = true;
+    if (dice_one_in(d, 2)) {
+        s->nodes = 1;
+        s->foreign = 0;
+        s->upstreams_per_lb = 1;
+    }
+    if (s->ports * s->lbs * s->upstreams_per_lb > SIM_NODE_PEERS)
+        s->ports = 1;
+}
+
+static void draw_zones(struct story *s, struct dice *d)
+{
+    s->zones = (uint8_t)dice_in(d, 1, SIM_ZONES);
+    if (s->nodes < 3 && s->zones > 1)
+        s->nodes = (uint8_t)dice_in(d, 3, 5);
+    if (dice_one_in(d, 2)) { /* enough at a time to have two zones in motion */
+        s->batches[0] = s->batches[1] = dice_in(d, 2, 3);
+        s->batch_percent = false;
+        s->max_unavailable = 2;
+        s->max_unavailable_percent = false;
+        s->max_failures = s->max_failures == UINT32_MAX ? UINT32_MAX : dice_below(d, 2);
+    }
+}
+
+static void draw_services(struct story *s, struct dice *d)
+{
+    s->two_services = true;
+    s->nodes = (uint8_t)(2 * dice_in(d, 1, 3));
+    s->apart = dice_one_in(d, 2);
+    if (s->apart) {
+        s->upstreams_per_lb = 2;
+        s->foreign = s->nodes == 2 ? 1 : s->foreign;
+    }
+    if (s->ports * s->lbs * (s->apart ? 1 : s->upstreams_per_lb) > SIM_NODE_PEERS)
+        s->ports = 1;
+    if (dice_one_in(d, 2)) { /* both of a host at a time */
+        s->batches[0] = s->batches[1] = 2;
+        s->batch_percent = false;
+    }
+}
+
+void story_draw_kind(struct story *s, struct dice *d)
+{
+    static void (*const kinds[])(struct story *, struct dice *) = {draw_in_place, draw_zones, draw_services};
+    uint32_t i = dice_below(d, 12);
+
+    if (i < sizeof kinds / sizeof *kinds)
+        kinds[i](s, d);
+}
