@@ -69,6 +69,7 @@ static void agent_forgets(struct sim *s, uint8_t node)
     judge_agent_forgot(&s->judge, &s->truth, node);
     a->claim.there = false;
     a->highest = (struct sim_who){0};
+    a->vote = (struct sim_lease){.until_ms = SIM_NEVER};
     if (a->n_jobs == 0 || a->jobs[a->n_jobs - 1].state != SIM_JOB_RUNNING)
         a->n_jobs = 0;
 }

@@ -40,6 +40,7 @@ void judge_begin(struct judge *j, const struct sim_truth *t, const struct judge_
 {
     memset(j, 0, sizeof *j);
     j->rules = *rules;
+    j->votes_lost_ms = SIM_NEVER;
     for (uint8_t i = 0; i < SIM_UPSTREAMS; i++)
         j->unfenced_ms[i] = SIM_NEVER;
     for (uint8_t i = 0; i < t->n_peers; i++)
@@ -267,9 +268,68 @@ static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, 
     disown(j, peer);
 }
 
-void judge_gate(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t peer, enum sim_gate to,
-                bool back, int64_t turn_ms)
+/* ---- I5 where nginx does not check it: a majority of the agents that run each service have given it their votes */
+
+static bool has_votes(const struct sim_truth *t, const struct sim_who *who)
 {
+    uint32_t all[2] = {0}, given[2] = {0};
+
+    for (uint8_t i = 0; i < t->n_nodes; i++) {
+        const struct sim_lease *v = &t->agents[i].vote;
+
+        all[t->agents[i].service]++;
+        given[t->agents[i].service] += same_rollout(&v->who, who) && v->until_ms > t->now_ms ? 1 : 0;
+    }
+    return given[0] > all[0] / 2 && (all[1] == 0 || given[1] > all[1] / 2);
+}
+
+/* What was lost with disks counts for nobody. */
+static bool another_has_votes(const struct sim_truth *t, const struct sim_who *who)
+{
+    if (has_votes(t, who))
+        return false;
+    for (uint8_t i = 0; i < t->n_nodes; i++)
+        if (t->agents[i].vote.who.fence != 0 && has_votes(t, &t->agents[i].vote.who))
+            return true;
+    return false;
+}
+
+static bool has_module(const struct sim_truth *t, uint8_t node)
+{
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].node == node && !sim_peer_plus(t, i))
+            return true;
+    return false;
+}
+
+void judge_patch_sent(struct judge *j, const struct sim_truth *t, const struct sim_who *who, const uint8_t *peers,
+                      uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (!sim_peer_plus(t, peers[i]))
+            continue;
+        j->facts[FACT_PLUS_CHANGE]++;
+        j->facts[FACT_PLUS_BESIDE] += has_module(t, t->peers[peers[i]].node) ? 1 : 0;
+        if (!has_votes(t, who) && j->votes_lost_ms < t->now_ms - (int64_t)j->rules.ttl_ms)
+            judge_breach(j, "I5",
+                         "a change of peer %u at an NGINX Plus is sent, and no majority of the agents has given "
+                         "rollout %u of fence %llu its votes",
+                         peers[i], who->rollout, (unsigned long long)who->fence);
+    }
+}
+
+void judge_gate(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t peer, enum sim_gate to,
+                bool back, bool stuck, int64_t turn_ms)
+{
+    const struct sim_peer *p = &t->peers[peer];
+    bool late = j->highest[p->upstream].fence > who->fence || another_has_votes(t, who) ||
+                (stuck && !claim_names(&t->agents[p->node].claim, peer));
+
+    if (sim_peer_plus(t, peer) && late) { /* as good as an operator's hand */
+        j->facts[FACT_PLUS_STALE]++;
+        judge_foreign_gate(j, t, peer, to);
+        return;
+    }
     check_fence(j, &j->highest[t->peers[peer].upstream], who, "a change of a peer");
     if (back)
         open_gate(j, t, peer, to);
@@ -326,7 +386,7 @@ void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const
             continue;
         if (listed(c->took, c->n_took, i)) {
             /* Who took it out and put his claim again knows it still; nobody else could. */
-            p->was = p->forgotten && p->owner.fence != c->who.fence ? t->peers[i].gate : p->was;
+            p->was = p->forgotten && !same_rollout(&p->owner, &c->who) ? t->peers[i].gate : p->was;
             p->owner = c->who;
             p->forgotten = false;
         }
@@ -416,6 +476,7 @@ void judge_process_changed(struct judge *j, const struct sim_truth *t, uint8_t n
 void judge_agent_forgot(struct judge *j, const struct sim_truth *t, uint8_t node)
 {
     j->nodes[node].forgot_ms = t->now_ms;
+    j->votes_lost_ms = t->now_ms;
     for (uint8_t i = 0; i < t->n_peers; i++)
         if (t->peers[i].node == node)
             j->peers[i].forgotten = true;
@@ -571,6 +632,8 @@ static void check_in_place(struct judge *j, const struct sim_truth *t, const str
 
 void judge_ended(struct judge *j, const struct sim_truth *t, const struct judge_end *e)
 {
+    for (uint8_t i = 0; i < t->n_lbs; i++)
+        j->facts[FACT_PLUS_HELD] += t->lbs[i].plus && e->code == 6 ? 1 : 0;
     for (uint8_t i = 0; i < t->n_peers; i++) {
         const struct judge_peer *p = &j->peers[i];
         uint8_t node = t->peers[i].node;

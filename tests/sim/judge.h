@@ -29,7 +29,8 @@ struct judge_rules {
     bool proceed;  /* cut requests off when the drain takes too long */
     bool in_place; /* who is alone in an upstream is handed over there without being taken out */
     uint32_t threshold, min_healthy_ms;
-    uint8_t target; /* executable; 0 = restart only */
+    uint32_t ttl_ms; /* of votes */
+    uint8_t target;  /* executable; 0 = restart only */
 };
 
 struct judge_peer {
@@ -88,7 +89,8 @@ struct judge {
     struct judge_node nodes[SIM_NODES];
     struct judge_seat_node seats[JUDGE_SEATS][SIM_NODES];
     struct judge_zones zones[JUDGE_SEATS];
-    uint16_t in_place; /* bits: nodes that are handed over in place */
+    int64_t votes_lost_ms; /* when an agent last lost its disk, and its vote with it */
+    uint16_t in_place;     /* bits: nodes that are handed over in place */
     uint32_t facts[JUDGE_FACTS];
     struct sim_who highest[SIM_UPSTREAMS], highest_at[SIM_NODES]; /* fences that had an effect; of claims */
     int64_t unfenced_ms[SIM_UPSTREAMS];                           /* when its nginx last lost its fences */
@@ -105,12 +107,15 @@ void judge_drain_sent(struct judge *, const struct sim_truth *, uint8_t seat, co
                       const uint8_t *peers, uint32_t n, int64_t turn_ms); /* decided then */
 void judge_drain_over(struct judge *, uint8_t peer, uint64_t fence); /* its request has had its effect, or will not */
 void judge_back_sent(struct judge *, const struct sim_truth *, uint8_t seat, uint8_t node);
+/* Of these peers, at once. */
+void judge_patch_sent(struct judge *, const struct sim_truth *, const struct sim_who *, const uint8_t *peers,
+                      uint32_t n);
 /* A drain, or the job of a node that is handed over in place. back: on the way back. */
 void judge_begins(struct judge *, const struct sim_truth *, const struct sim_who *, uint8_t node, bool back);
 
 /* ---- just before an effect that is about to happen */
 void judge_gate(struct judge *, const struct sim_truth *, const struct sim_who *, uint8_t peer, enum sim_gate to,
-                bool back, int64_t turn_ms);
+                bool back, bool stuck, int64_t turn_ms); /* stuck: its sender died long ago */
 /* resumed: what was there was an earlier run's of the same rollout. */
 void judge_claim(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_claim *, bool anew,
                  bool resumed);

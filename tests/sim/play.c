@@ -102,8 +102,11 @@ static void set_up(struct sim *s)
     t->n_nodes = y->nodes;
     t->n_lbs = y->lbs;
     for (uint8_t i = 0; i < y->lbs; i++)
-        t->lbs[i] =
-            (struct sim_lb){.exact = y->exact, .generation = 1, .dead_until_ms = SIM_NEVER, .reload_ms = SIM_NEVER};
+        t->lbs[i] = (struct sim_lb){.exact = y->exact && !(y->plus >> i & 1),
+                                    .plus = y->plus >> i & 1,
+                                    .generation = 1,
+                                    .dead_until_ms = SIM_NEVER,
+                                    .reload_ms = SIM_NEVER};
     t->n_upstreams = (uint8_t)(y->lbs * y->upstreams_per_lb);
     for (uint8_t u = 0; u < t->n_upstreams; u++) {
         t->upstreams[u] =
@@ -124,6 +127,8 @@ static void set_up(struct sim *s)
                                           .healthy_ms = SIM_NEVER,
                                           .host = (uint8_t)(story_host(y, i) + 1),
                                           .zone = story_zone(y, i),
+                                          .service = y->two_services ? i % 2 : 0,
+                                          .vote = {.until_ms = SIM_NEVER},
                                           .gets_healthy_ms = y->gets_healthy_ms[i],
                                           .flap_ms = y->flap_ms[i],
                                           .fate = y->fate[i],
@@ -138,6 +143,7 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
                                       .max_unavailable_percent = story->max_unavailable_percent,
                                       .proceed = story->proceed,
                                       .in_place = story->in_place,
+                                      .ttl_ms = story->ttl_ms,
                                       .threshold = story->threshold,
                                       .min_healthy_ms = story->min_healthy_ms,
                                       .target = story->restart ? 0 : 'B'};
@@ -146,7 +152,7 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     s->story = story;
     s->tally = tally;
     s->dice = (struct dice){story->seed ^ UINT64_C(0x5851f42d4c957f2d)};
-    s->n_dues = s->next_order = s->n_seats = s->n_over = s->next_process = 0;
+    s->n_stuck = s->n_dues = s->next_order = s->n_seats = s->n_over = s->next_process = 0;
     s->next = NULL;
     s->calm = false;
     s->faulty = story->call_after == 0;
@@ -271,6 +277,9 @@ static void happen(struct sim *s, const struct sim_due *due)
         break;
     case DUE_WISH:
         wish(s, &s->seats[due->a]);
+        break;
+    case DUE_STUCK:
+        wire_stuck(s, due->a);
         break;
     case DUE_STICKY:
         sticky(s, due->a);

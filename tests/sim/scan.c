@@ -227,12 +227,13 @@ static void scan_upstream(const struct sim *s, uint8_t upstream, struct survey_u
 {
     const struct sim_truth *t = &s->truth;
     const struct sim_lease *l = &t->upstreams[upstream].lease;
+    bool plus = t->lbs[t->upstreams[upstream].lb].plus;
 
     u->name = upstream % s->story->upstreams_per_lb == 0 ? "app" : "web";
-    u->lease.known = true;
+    u->lease.known = !plus;
     u->lease.active_exact = t->lbs[t->upstreams[upstream].lb].exact;
     u->lease.fence = l->who.fence;
-    if (l->who.fence != 0) {
+    if (l->who.fence != 0 && !plus) {
         (void)stpcpy(u->lease.id, scan_rollout(l->who.rollout));
         (void)stpcpy(u->lease.holder, holder_of(l->who.holder));
         u->lease.ttl_s = l->until_ms > t->now_ms ? (uint32_t)((l->until_ms - t->now_ms + 999) / 1000) : 0;
@@ -297,6 +298,16 @@ static void scan_claim(const struct sim *s, const struct sim_claim *c, struct ag
     }
 }
 
+static void scan_vote(const struct sim *s, const struct sim_lease *vote, struct agent_lock *out)
+{
+    out->there = vote->who.fence != 0;
+    if (!out->there)
+        return;
+    out->rollout = scan_rollout(vote->who.rollout);
+    out->holder = holder_of(vote->who.holder);
+    out->left_s = vote->until_ms > s->truth.now_ms ? (uint32_t)((vote->until_ms - s->truth.now_ms + 999) / 1000) : 0;
+}
+
 static void scan_job(const struct sim *s, uint8_t node, struct agent_job *out)
 {
     static const enum job_state states[] = {JOB_NONE, JOB_RUNNING, JOB_DONE, JOB_FAILED};
@@ -322,7 +333,7 @@ static void scan_job(const struct sim *s, uint8_t node, struct agent_job *out)
 
 static void scan_node(const struct sim *s, uint8_t node, struct survey_node *out)
 {
-    static const char *features[] = {"claim", "restart", "upgrade", "rollback", "health", "release"};
+    static const char *features[] = {"claim", "restart", "upgrade", "rollback", "health", "release", "lock"};
     const struct sim_agent *a = &s->truth.agents[node];
     struct agent_status *st = &out->status;
     const char *host, *service = services[s->story->two_services ? node % 2 : 0];
@@ -338,7 +349,7 @@ static void scan_node(const struct sim *s, uint8_t node, struct survey_node *out
         return;
     }
     out->root =
-        (struct agent_root){.version = WIRE_VERSION, .agent = "0", .node = host, .n_features = 6, .features = features};
+        (struct agent_root){.version = WIRE_VERSION, .agent = "0", .node = host, .n_features = 7, .features = features};
     st->service = service;
     st->node = host;
     st->running = a->now.pid != 0;
@@ -353,6 +364,7 @@ static void scan_node(const struct sim *s, uint8_t node, struct survey_node *out
     for (uint8_t k = 0; k < s->story->ports && a->now.pid != 0; k++)
         st->listening[st->n_listening++] = address_of(s->story->two_services, node, k);
     scan_claim(s, &a->claim, &st->claim);
+    scan_vote(s, &a->vote, &st->lock);
     scan_job(s, node, &st->job);
 }
 

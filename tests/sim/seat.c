@@ -346,6 +346,7 @@ void seat_over(struct sim_seat *seat, enum seat_state state)
     bool dead = state == SEAT_DEAD;
 
     seat->state = (uint8_t)state;
+    seat->over_ms = s->truth.now_ms;
     if (!dead) {
         sim_note(s, TRACE_END, seat->index, seat->code, 0, 0);
         s->tally->exits[seat->code < 16 ? seat->code : 15]++;

@@ -217,6 +217,7 @@ static void draw_pair(struct story *s, struct dice *d)
         {ASK_HEALTH, SIM_LATE, ASK_DRAIN, SIM_LB_RELOADS, 0, 400, 0, false},
         {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_DRAINS, 20, 400, 0, false},
         {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_OPENS, 1000, 1600, SIM_LB_DIES, false},
+        {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_OPENS, 1100, 1500, SIM_LB_DIES, false},
         {64 + ACT_HOLD, SIM_LATE, ASK_JOB_END, SIM_LB_FORGETS, 0, 100, 0, false},
     };
     uint32_t i = dice_below(d, sizeof pairs / sizeof pairs[0]);
@@ -291,7 +292,7 @@ static void draw_drained_and_killed(struct story *s, struct dice *d)
 }
 
 /* One that stands still for so long that another takes over, and then wakes up. */
-static void draw_sleeper(struct story *s, struct dice *d)
+void story_draw_sleeper(struct story *s, struct dice *d)
 {
     make_smooth(s);
     s->processes[0].start_ms = 100;
@@ -338,7 +339,7 @@ static void make_calm(struct story *s, struct dice *d)
 {
     bool slow = dice_one_in(d, 4); /* a drain that outlasts a claim */
 
-    s->call_fault_in = s->frail_in = 0;
+    s->call_fault_in = s->frail_in = s->stuck_in = 0;
     s->on_inconclusive = s->pause_after = 0;
     s->serves_badly = false;
     s->traffic = 1;
@@ -377,7 +378,7 @@ void story_draw(struct story *s, uint64_t seed)
     if (dice_one_in(&d, 14))
         draw_drained_and_killed(s, &d);
     if (dice_one_in(&d, 20))
-        draw_sleeper(s, &d);
+        story_draw_sleeper(s, &d);
     if (dice_one_in(&d, 30))
         draw_floor_and_operator(s, &d);
     story_draw_kind(s, &d);
@@ -388,7 +389,7 @@ void story_draw(struct story *s, uint64_t seed)
 bool story_is_calm(const struct story *s)
 {
     bool calm = s->call_fault_in == 0 && s->on_inconclusive == 0 && s->pause_after == 0 && s->processes[0].wish == 0 &&
-                s->frail_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 5000 &&
+                s->frail_in == 0 && s->stuck_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 5000 &&
                 s->sticky_in == 0 && s->drain_ms >= 8000 && !s->serves_badly && s->traffic > 0 &&
                 s->processes[0].crash_at == 0 && s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 &&
                 s->processes[0].signal_ms == 0;

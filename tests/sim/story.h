@@ -52,6 +52,8 @@ struct story {
     bool apart;        /* the second service's servers are in the second upstream, and not beside the first one's */
     bool lone;         /* the second upstream has the first node alone */
     bool in_place;     /* --in-place */
+    uint8_t plus;      /* bits: load balancers that are NGINX Plus */
+    uint8_t stuck_in;  /* one in so many changes there stands in the network; 0 = none */
     uint8_t zones;     /* of hosts, in turn; --order zone. 0 = none */
     bool restart;      /* no release */
     uint8_t at_target; /* bits: nodes that run it already */
@@ -106,6 +108,7 @@ static inline bool story_serves(const struct story *s, uint8_t node, uint8_t k)
 }
 
 void story_draw(struct story *, uint64_t seed);
+void story_draw_sleeper(struct story *, struct dice *);
 void story_draw_kind(struct story *, struct dice *); /* of a kind of its own, where it is one (story_kinds.c) */
 /* Nothing in it that could keep a rollout from its goal. */
 bool story_is_calm(const struct story *);

@@ -2,6 +2,8 @@
  * upstreams of several at load balancers with our module. */
 #include "story.h"
 
+#include "controller/ask.h"
+
 /* A node that nobody could stand in for: it has an upstream for itself, everywhere or beside one with the others. */
 static void draw_in_place(struct story *s, struct dice *d)
 {
@@ -48,10 +50,32 @@ static void draw_services(struct story *s, struct dice *d)
     }
 }
 
+/* Alone, or beside load balancers with our module. */
+static void draw_plus(struct story *s, struct dice *d)
+{
+    uint8_t all = (uint8_t)((1u << s->lbs) - 1);
+
+    s->plus = dice_one_in(d, 2) ? all : (uint8_t)(1u << dice_below(d, s->lbs));
+    s->stuck_in = (uint8_t)(dice_one_in(d, 3) ? dice_in(d, 2, 6) : 0);
+    if (dice_one_in(d, 2))
+        story_draw_sleeper(s, d);
+    else if (dice_one_in(d, 3) && s->call_fault_in > 0)
+        s->call_target = story_target(ACT_LOCK, 0);
+    if (dice_one_in(d, 6)) {
+        s->two_services = true;
+        s->nodes = (uint8_t)(2 * dice_in(d, 1, 3));
+    }
+    for (uint32_t i = 0; i < s->n_events;
+         i++) /* a majority that forgets is no lock any more, and nobody could help it */
+        if (s->events[i].fault == SIM_AGENT_FORGETS && (i > 0 || s->nodes < 3 || s->two_services))
+            s->events[i].fault = SIM_AGENT_DIES;
+}
+
 void story_draw_kind(struct story *s, struct dice *d)
 {
-    static void (*const kinds[])(struct story *, struct dice *) = {draw_in_place, draw_zones, draw_services};
-    uint32_t i = dice_below(d, 12);
+    static void (*const kinds[])(struct story *, struct dice *) = {draw_in_place, draw_zones, draw_services, draw_plus,
+                                                                   draw_plus};
+    uint32_t i = dice_below(d, 14);
 
     if (i < sizeof kinds / sizeof *kinds)
         kinds[i](s, d);
