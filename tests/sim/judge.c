@@ -526,9 +526,12 @@ static bool in_motion(const struct judge *j, const struct sim_truth *t, const st
 {
     const struct judge_seat_node *s = &j->seats[who->holder - 1][node];
     const struct sim_job *job = sim_job_last(&t->agents[node]);
-    bool works = in_place(j, node) && s->begun && job != NULL && job->state == SIM_JOB_RUNNING;
+    bool moves = in_place(j, node) && s->begun && job != NULL && job->state == SIM_JOB_RUNNING;
 
-    return !s->left && (works || owned_by(j, t, node, who->fence));
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        moves = moves || (t->peers[i].node == node && owned(&j->peers[i]) && !j->peers[i].mixed &&
+                          j->peers[i].owner.fence == who->fence);
+    return moves && !s->left;
 }
 
 void judge_begins(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t node, bool back)
@@ -540,12 +543,12 @@ void judge_begins(struct judge *j, const struct sim_truth *t, const struct sim_w
     if (zone == 0 || s->begun)
         return;
     s->begun = true;
+    if (s->resumed) /* what an earlier run had begun goes on first, whatever its zone */
+        return;
     for (uint8_t i = 0; i < t->n_nodes; i++)
         if (t->agents[i].zone != zone && in_motion(j, t, who, i))
             judge_breach(j, "zone", "node %u of zone %u begins while node %u of zone %u is in motion", node, zone, i,
                          t->agents[i].zone);
-    if (s->resumed) /* what an earlier run had begun goes on first, whatever its zone */
-        return;
     if (z->back != back)
         *z = (struct judge_zones){.back = back};
     if (z->past >> zone & 1)

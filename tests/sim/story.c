@@ -217,7 +217,8 @@ static void draw_pair(struct story *s, struct dice *d)
         {ASK_HEALTH, SIM_LATE, ASK_DRAIN, SIM_LB_RELOADS, 0, 400, 0, false},
         {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_DRAINS, 20, 400, 0, false},
         {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_OPENS, 1000, 1600, SIM_LB_DIES, false},
-        {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_OPENS, 1100, 1500, SIM_LB_DIES, false},
+        {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_OPENS, 1000, 1600, SIM_LB_DIES, false},
+        {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_OPENS, 1000, 1600, SIM_LB_DIES, false},
         {64 + ACT_HOLD, SIM_LATE, ASK_JOB_END, SIM_LB_FORGETS, 0, 100, 0, false},
     };
     uint32_t i = dice_below(d, sizeof pairs / sizeof pairs[0]);
@@ -399,6 +400,20 @@ bool story_is_calm(const struct story *s)
     return calm;
 }
 
+static void print_kind(const struct story *s, FILE *f)
+{
+    if (s->plus != 0)
+        (void)fprintf(f, "NGINX Plus: load balancers %x, one in %u of their changes stands in the network\n", s->plus,
+                      s->stuck_in);
+    if (s->zones > 0)
+        (void)fprintf(f, "%u zones, one after another\n", s->zones);
+    if (s->two_services)
+        (void)fprintf(f, "two services a host, in %s\n", s->apart ? "an upstream each" : "the same upstreams");
+    if (s->lone || s->in_place)
+        (void)fprintf(f, "%s%s\n", s->in_place ? "--in-place" : "without --in-place",
+                      s->lone ? ", the second upstream has node 0 alone" : "");
+}
+
 void story_print(const struct story *s, FILE *f)
 {
     static const char *const acts[] = {"roll", "repair", "rollback"};
@@ -408,6 +423,7 @@ void story_print(const struct story *s, FILE *f)
                   "ports a node, %s%s\n",
                   (unsigned long long)s->seed, s->nodes, s->lbs, s->upstreams_per_lb, s->foreign, s->backups, s->ports,
                   s->restart ? "restart only" : "release B", s->exact ? "" : ", active not exact");
+    print_kind(s, f);
     (void)fprintf(f,
                   "batch %u,%u of %u%s, max unavailable %u%s, drain %u ms%s, job %u ms, probe %u ms, threshold %u, min "
                   "healthy %u ms, deadline %u ms, bake %u ms, ttl %u ms, request %u ms, poll %u ms\n",

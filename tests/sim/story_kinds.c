@@ -61,9 +61,12 @@ static void draw_plus(struct story *s, struct dice *d)
         story_draw_sleeper(s, d);
     else if (dice_one_in(d, 3) && s->call_fault_in > 0)
         s->call_target = story_target(ACT_LOCK, 0);
-    if (dice_one_in(d, 6)) {
+    if (dice_one_in(d, 4)) { /* each has votes of its own, and one may lack them */
         s->two_services = true;
         s->nodes = (uint8_t)(2 * dice_in(d, 1, 3));
+        s->call_target = story_target(ACT_LOCK, 0);
+        s->call_fault_in = (uint16_t)dice_in(d, 2, 5);
+        s->call_faults = 0xff;
     }
     for (uint32_t i = 0; i < s->n_events;
          i++) /* a majority that forgets is no lock any more, and nobody could help it */
