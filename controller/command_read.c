@@ -174,12 +174,13 @@ static bool list_row(void *ctx, const struct store_row *row)
 int command_history(struct options *o)
 {
     struct err err = {.text = ""};
-    struct listing l = {.o = o, .rows = !say_is_text() ? mem_must(json_array()) : NULL};
+    struct listing l = {.o = o};
     int code;
     struct store *store = open_journal(o, no_rollouts, &code);
 
     if (store == NULL)
         return code;
+    l.rows = !say_is_text() ? mem_must(json_array()) : NULL;
     if (!store->ops->rollouts(store, list_row, &l, &err))
         code = unreadable(&err);
     else if (l.rows != NULL)
