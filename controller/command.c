@@ -36,7 +36,7 @@ int command_complain(const struct complaints *c)
 void command_unchanged(int exit_code)
 {
     say_why("nothing was changed%s",
-            exit_code == EXIT_UNREACHABLE ? "; make it answer, then run this again"
+            exit_code == EXIT_UNREACHABLE ? "; once that is mended run this again"
             : exit_code == EXIT_HELD ? "; wait until that rollout has ended, or end it: rollout abort ID --hosts FILE"
                                      : "");
 }

@@ -9,7 +9,7 @@
 
 #include "common/duration.h"
 #include "common/mem.h"
-#include "nearest.h"
+#include "common/nearest.h"
 
 #define WORDS_MAX 8 /* of a WORD */
 

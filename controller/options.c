@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nearest.h"
+#include "common/nearest.h"
 
 _Static_assert(OPT_COUNT <= 64, "one bit an option in `seen`");
 
