@@ -406,7 +406,42 @@ static void check_links(const char *path)
     }
 }
 
-static void every_link_of_a_page_leads_somewhere(void **state)
+/* Of a rule's line, in front of the colon. */
+static bool is_target(const char *word)
+{
+    const char *at = page_of("Makefile");
+    char *line, *rest;
+
+    while (page_line(&at, &line)) {
+        char *colon = strchr(line, ':');
+        if (*line == '\t' || *line == '#' || colon == NULL || colon[1] == '=')
+            continue;
+        *colon = '\0';
+        for (char *name = strtok_r(line, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest))
+            if (strcmp(name, word) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* `make sim`, and lines of blocks that begin so; build/release/... is a file. */
+static void check_targets(const char *path)
+{
+    const char *page = page_of(path);
+
+    for (const char *at = page; (at = strstr(at, "make ")) != NULL; at += strlen("make ")) {
+        const char *word = at + strlen("make ");
+        size_t n = strspn(word, "abcdefghijklmnopqrstuvwxyz-");
+        if (at == page || (at[-1] != '`' && at[-1] != '\n') || n == 0 || strchr("` \n", word[n]) == NULL)
+            continue;
+        if (at[-1] == '\n' && strchr(" \n", word[n]) != NULL && (at < page + 5 || strncmp(at - 4, "```\n", 4) != 0))
+            continue; /* a sentence */
+        if (!is_target(page_keep(word, n)))
+            fail_msg("%s: there is no `make %.*s`", path, (int)n, word);
+    }
+}
+
+static void every_link_and_make_target_of_a_page_is_there(void **state)
 {
     static const char *const places[] = {"*.md", "docs/*.md", "*/README.md", "*/*/README.md"};
     size_t n = 0;
@@ -417,8 +452,10 @@ static void every_link_of_a_page_leads_somewhere(void **state)
         if (glob(places[i], 0, NULL, &found) != 0)
             continue;
         for (size_t k = 0; k < found.gl_pathc; k++, n++)
-            if (strncmp(found.gl_pathv[k], "build/", 6) != 0)
+            if (strncmp(found.gl_pathv[k], "build/", 6) != 0) {
                 check_links(found.gl_pathv[k]);
+                check_targets(found.gl_pathv[k]);
+            }
         globfree(&found);
     }
     assert_true(n > 10);
@@ -568,7 +605,7 @@ int main(void)
         cmocka_unit_test(each_verdict_of_a_bake_has_its_row),
         cmocka_unit_test(each_end_of_a_job_has_its_row),
         cmocka_unit_test(each_reason_for_which_nothing_begins_has_its_row),
-        cmocka_unit_test(every_link_of_a_page_leads_somewhere),
+        cmocka_unit_test(every_link_and_make_target_of_a_page_is_there),
         cmocka_unit_test(every_flag_and_key_that_a_page_names_is_there),
         cmocka_unit_test(every_test_that_the_security_page_names_is_there),
         cmocka_unit_test(every_file_that_the_maps_name_is_there),
