@@ -382,6 +382,13 @@ deb-test: deb
 	@deploy/packaging/deps deb-test
 	@deploy/packaging/test-deb build/deb build/deb-test
 
+# ---- the README's commands in four new Debian 12 with systemd; what they answer goes to docs/first-rollout.md
+.PHONY: readme
+readme:
+	@deploy/packaging/deps build readme
+	@$(SUBMAKE) -s $(B)/tests/load/load
+	@tests/readme/run $(B)
+
 # ---- both commands and the lint in a minimal Debian 12, by hand: needs root and debootstrap
 .PHONY: fresh-root
 fresh-root:
@@ -407,6 +414,7 @@ help:
 	@echo 'make              the three programs and the nginx module, below build/release'
 	@echo 'make install      to DESTDIR and PREFIX (/usr);  make uninstall removes what it put there'
 	@echo 'make deb          Debian packages in build/deb; make deb-test tries them (root: in a Debian 12 below build/)'
+	@echo 'make readme       types the README in four Debian 12 with systemd, under load (root, debootstrap); make recording: its picture'
 	@echo 'make deps         installs what is missing of deploy/packaging/build-deps; test, demo and lint do so themselves'
 	@echo 'make fresh-root   demo and test in a minimal Debian 12 (by hand: root, debootstrap)'
 	@echo 'make clean        removes build/'
