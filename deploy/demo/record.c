@@ -228,7 +228,7 @@ static const char *write_hosts(struct stage_fleet *f)
         s, "fleet.ini",
         stage_read(s, stage_fleet_hosts(f, stage_text(s,
                                                       "rollout_cert=%s\nrollout_key=%s\nrollout_cacert=%s\n"
-                                                      "rollout_min_healthy_time=1s\n"
+                                                      "rollout_min_healthy_time=2s\n"
                                                       "rollout_health_interval=250ms\n",
                                                       f->controller->cert, f->controller->key, f->controller->ca))));
 }
