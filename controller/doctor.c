@@ -331,7 +331,7 @@ static const char *mend_agent(const struct survey_node *n)
                "are "
                "good: rollout-agent --check";
     if (strncmp(n->text, "unavailable:", 12) == 0) /* WIRE_UNAVAILABLE */
-        return "on the node `systemctl status 'rollout-agent-helper@*'` says why the half that works has ended";
+        return "on the node `systemctl status 'rollout-agent-helper@*.service'` says why the half that works has ended";
     return "mend what it says in the agent's configuration or the hosts file";
 }
 
