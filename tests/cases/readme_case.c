@@ -22,7 +22,8 @@ static const char *commands(struct stage *s, const char *file)
 
 static void the_transcript_has_the_commands_of_the_readme(struct stage *s)
 {
-    const char *typed = commands(s, "README.md"), *written = commands(s, "docs/first-rollout.md");
+    const char *typed = stage_text(s, "%s%s", commands(s, "README.md"), commands(s, "docs/handover.md"));
+    const char *written = commands(s, "docs/first-rollout.md");
     size_t same = 0;
 
     assert_non_null(strstr(typed, "\n$ rollout --hosts "));
@@ -30,7 +31,7 @@ static void the_transcript_has_the_commands_of_the_readme(struct stage *s)
         return;
     for (size_t i = 0; typed[i] != '\0' && typed[i] == written[i]; i++)
         same = typed[i] == '\n' ? i + 1 : same;
-    fail_msg("docs/first-rollout.md is of another README: run `make readme`. From here on:\n%.120s\nnot\n%.120s",
+    fail_msg("docs/first-rollout.md is of other pages: run `make readme`. From here on:\n%.120s\nnot\n%.120s",
              typed + same, written + same);
 }
 
