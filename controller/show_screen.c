@@ -55,7 +55,7 @@ static void draw(struct show *show, const struct view *v)
     screen_draw(f, v, wall_now_ms(), &style);
     if (fclose(f) != 0 || fflush(s->above) != 0)
         abort();          /* out of memory */
-    s->text[s->n] = '\0'; /* behind it stands what was longer before */
+    s->text[s->n] = '\0'; /* behind a rewind the end of a longer text of before still stands there */
     terminal_put(&s->terminal, s->text, frame);
     rewind(s->above);
     free(frame);

@@ -9,7 +9,6 @@
 #include "controller/cells.h"
 #include "controller/live.h"
 #include "controller/screen.h"
-#include "controller/show.h"
 #include "golden.h"
 #include "tests/sim/fake_plan.h"
 #include "tests/sim/fake_world.h"
@@ -158,50 +157,6 @@ static void one_that_is_out(void **state)
     assert_int_equal(s.code, 3);
 }
 
-static void is_done(struct show *show, struct view *v, uint16_t node)
-{
-    struct event e = {.kind = EVENT_STEP, .node = node, .from = STEP_UNCLAIM, .wall_ms = 1700000000000};
-
-    node_init(&e.state, node, v->plan);
-    e.state.step = STEP_DONE;
-    e.state.outcome = OUTCOME_UPGRADED;
-    view_feed(v, &e);
-    show->ops->event(show, v, &e);
-}
-
-static void a_line_that_stays_is_said_once(void **state)
-{
-    static char text[GOLDEN_MAX];
-    struct plan *p = fake_plan((struct fake_shape){.nodes = 4});
-    struct view *v = view_new(p);
-    FILE *to = tmpfile();
-    struct show *show = show_screen(to);
-    const char *at;
-
-    (void)state;
-    is_done(show, v, 0);
-    is_done(show, v, 1);
-    show->ops->tick(show, v);
-    is_done(show, v, 2); /* less than was said at once before */
-    show->ops->tick(show, v);
-    is_done(show, v, 3);
-    assert_true(show->ops->end(show, v, 0, "rollout repair"));
-    rewind(to);
-    text[fread(text, 1, sizeof text - 1, to)] = '\0';
-    for (uint32_t i = 0; i < p->n_nodes; i++) {
-        char line[64];
-
-        (void)snprintf(line, sizeof line, "  %-8s  done ", p->nodes[i].name);
-        at = strstr(text, line);
-        assert_non_null(at);
-        if (strstr(at + 1, line) != NULL)
-            fail_msg("%s is said twice", line);
-    }
-    (void)fclose(to);
-    view_free(&v);
-    plan_free(&p);
-}
-
 static void text_from_elsewhere_moves_no_cursor(void **state)
 {
     /* escape, carriage return, a byte that is no UTF-8, U+202E that turns the direction round */
@@ -255,7 +210,6 @@ int main(void)
         cmocka_unit_test(a_node_that_drains),
         cmocka_unit_test(several_in_motion),
         cmocka_unit_test(one_that_is_out),
-        cmocka_unit_test(a_line_that_stays_is_said_once),
         cmocka_unit_test(text_from_elsewhere_moves_no_cursor),
         cmocka_unit_test(a_text_is_cut_at_the_column),
     };
