@@ -166,8 +166,12 @@ static int roll(struct session *s, const struct plan *p, struct store *store, st
                         .show_ctx = t,
                         .signal = signals_seen,
                         .wished = signals_wished};
-    char *mend = mend_command(s->options, p->service);
-    int code = loop_run(&loop);
+    char *mend;
+    int code;
+
+    world_net_tell(loop.world, t->view);
+    mend = mend_command(s->options, p->service);
+    code = loop_run(&loop);
 
     (void)shows_end(&t->shows, t->view, code, mend);
     if (ferror(stdout))

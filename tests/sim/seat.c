@@ -114,7 +114,8 @@ static void count_way(struct sim_seat *seat, const struct event *e)
         way = WAY_STOP;
     else if (late && to == row->on_limit && row->limit != WAIT_NONE)
         way = WAY_LIMIT;
-    else if (to == row->on_good || (to != row->on_bad && (!e->state.failed || seat->failed[e->node])))
+    else if (node_went_well((enum step)e->from, to) ||
+             (to != row->on_bad && (!e->state.failed || seat->failed[e->node])))
         way = WAY_SUCCESS; /* there, or by the other way that the rule knows */
     s->tally->ways[e->from][way]++;
     if (e->from == STEP_BAKE && e->state.gate == GATE_BAD)
