@@ -1,6 +1,9 @@
 #include "hook.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "nearest.h"
 
@@ -19,6 +22,20 @@ int hook_split(const char *text, const char **command)
         if (strlen(hook_point_words[i]) == size && memcmp(hook_point_words[i], text, size) == 0)
             return i;
     return -1;
+}
+
+bool hook_can_run(const char *command, struct err *err)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+/";
+    char path[512];
+    size_t size;
+
+    command += strspn(command, " ");
+    size = strspn(command, plain);
+    if ((command[size] != '\0' && command[size] != ' ') || size >= sizeof path)
+        return true;
+    (void)snprintf(path, sizeof path, "%.*s", (int)size, command);
+    return strchr(path, '/') == NULL || access(path, X_OK) == 0 || err_set(err, "%s: %s", path, strerror(errno));
 }
 
 static const char *point_word(const void *ctx, size_t i)

@@ -3,7 +3,10 @@
 #ifndef CONTROLLER_HOOK_H
 #define CONTROLLER_HOOK_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "common/err.h"
 
 /* HOOK_POINT(NAME, "name", "when, for people") */
 #define HOOK_POINTS(X)                                                                                                 \
@@ -29,6 +32,9 @@ extern const char *const hook_point_words[HOOK_POINT_COUNT];
 
 /* "before-drain=COMMAND": the point, and where the command begins; -1: there is no such point. */
 int hook_split(const char *text, const char **command);
+
+/* Of a command that plainly names a file, "./notify.sh web": can it be run? What only a shell can tell is true. */
+bool hook_can_run(const char *command, struct err *);
 
 /* The nearest known one, or NULL. */
 const char *hook_nearest_point(const char *typed);
