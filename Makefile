@@ -154,6 +154,10 @@ $(foreach l,common agent demo-server,$(eval $(call unit_rule,$(l))))
 $(B)/tests/unit/controller/%_test: $(O)/tests/unit/controller/%_test.o $(O)/tests/sim.a $(O)/tests/inventory.a $(O)/controller.a $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+# The pages of docs/, beside the tables of the code.
+$(B)/tests/unit/docs/%_test: $(O)/tests/unit/docs/%_test.o $(O)/controller.a $(O)/common.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 $(B)/tests/unit/load/%_test: $(O)/tests/unit/load/%_test.o $(O)/tests/load.a $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)

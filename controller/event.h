@@ -18,7 +18,7 @@
     X(HELD, "held")             /* waits to be promoted; text says after what */                                       \
     X(PROMOTED, "promoted")     /* goes on; text says who wanted it */                                                 \
     X(STOPPING, "stopping")     /* nothing new starts; text says why */                                                \
-    X(SAID, "said")             /* text is a line that a hook wrote: of `node`, or of the end */                       \
+    X(OUTPUT, "output")         /* text is a line that a hook wrote: of `node`, or of the end */                       \
     X(HOOK, "hook")             /* a hook of the end begins; text is its command */                                    \
     X(HOOKED, "hooked")         /* it is over; code 0: well; text says how */                                          \
     X(RELEASED, "released")     /* all leases given back */                                                            \

@@ -21,8 +21,7 @@ static json_t *state_of(const struct event *e)
 json_t *event_json(const struct plan *p, const struct event *e)
 {
     char at[STATUS_TIME];
-    bool of_node = e->kind == EVENT_STEP || e->kind == EVENT_NOTE, said = e->kind == EVENT_SAID,
-         of_lease = e->kind == EVENT_LEASED;
+    bool of_node = e->kind == EVENT_STEP || e->kind == EVENT_NOTE, of_lease = e->kind == EVENT_LEASED;
     json_t *o = mem_must(json_pack("{s:I,s:s,s:s,s:o}", "seq", (json_int_t)e->seq, "at", status_time(e->wall_ms, at),
                                    "event", event_name(e->kind), "text", json_text(e->text)));
 
@@ -31,8 +30,9 @@ json_t *event_json(const struct plan *p, const struct event *e)
         (void)json_object_set_new(o, "step", json_string(step_row((enum step)e->state.step)->name));
         (void)json_object_set_new(o, "state", state_of(e));
     }
-    if (said && e->node != EVENT_NO_NODE)
-        (void)json_object_set_new(o, "node", json_text(p->nodes[e->node].name));
+    if (e->kind == EVENT_OUTPUT)
+        (void)json_object_set_new(o, "node",
+                                  e->node == EVENT_NO_NODE ? json_null() : json_text(p->nodes[e->node].name));
     if (e->kind == EVENT_STEP && view_hook(p, &e->state)[0] != '\0')
         (void)json_object_set_new(o, "hook", json_text(view_hook(p, &e->state)));
     if (e->kind == EVENT_HOOKED)

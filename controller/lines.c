@@ -83,7 +83,7 @@ static void about_hook(FILE *f, const struct view *v, const struct event *e)
     char limit[32];
 
     (void)duration_format_ms(v->plan->wait_ms[WAIT_HOOK], limit, sizeof limit);
-    if (e->kind == EVENT_SAID)
+    if (e->kind == EVENT_OUTPUT)
         (void)fprintf(f, "%-*s  %-8s  | %s", v->name_width, name, "hook", e->text);
     else if (e->kind == EVENT_HOOK)
         (void)fprintf(f, "%-*s  %-8s  runs, at most %s: %s", v->name_width, name, "hook", limit, e->text);
@@ -129,7 +129,7 @@ void lines_every_event(FILE *f, const struct view *v, const struct event *e)
                       p->upstreams[e->upstream].name);
     } else if (e->kind == EVENT_LOCKED) {
         (void)fprintf(f, "%-*s  %-8s  %s", width, "agents", "lock", e->text);
-    } else if (e->kind == EVENT_SAID || e->kind == EVENT_HOOK || e->kind == EVENT_HOOKED) {
+    } else if (e->kind == EVENT_OUTPUT || e->kind == EVENT_HOOK || e->kind == EVENT_HOOKED) {
         about_hook(f, v, e);
     } else if (e->kind == EVENT_RELEASED) {
         (void)fprintf(f, "%-*s  all leases are given back", width, "released");

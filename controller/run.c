@@ -444,7 +444,7 @@ uint32_t run_wait_ms(const struct run *r, const struct plan *p)
     return w < wait ? w : wait;
 }
 
-static int code_of_nodes(const struct run *r, int signal)
+int run_exit_code(const struct run *r, int signal)
 {
     bool failed = false, done = true, left = false;
 
@@ -465,6 +465,8 @@ static int code_of_nodes(const struct run *r, int signal)
         return 1;
     if (left)
         return 6; /* another run has it, whatever we stopped for */
+    if (done && r->n_nodes > 0 && r->end_failed && (r->stop != RUN_STOP_PAUSE || r->pause_wished))
+        return 1; /* no node's failure; the one thing that a hook of the end can change */
     if (done && r->n_nodes > 0 && (r->stop != RUN_STOP_PAUSE || r->pause_wished))
         return 0; /* a stop that came too late stopped nothing; a gate that is left to a person is not passed */
     switch ((enum run_stop)r->stop) {
@@ -486,11 +488,4 @@ static int code_of_nodes(const struct run *r, int signal)
     default:
         return 0;
     }
-}
-
-int run_exit_code(const struct run *r, int signal)
-{
-    int code = code_of_nodes(r, signal);
-
-    return code == 0 && r->end_failed ? 1 : code;
 }

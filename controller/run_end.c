@@ -31,7 +31,7 @@ void end_answer(struct run *r, const struct plan *p, const struct input *in, str
 
 void end_said(const struct run *r, const struct plan *p, const struct input *in, struct turn *t)
 {
-    struct event *e = turn_event(t, p, EVENT_SAID, in->answer.text);
+    struct event *e = turn_event(t, p, EVENT_OUTPUT, in->answer.text);
 
     e->node = in->node;
     if (in->node == NODE_NONE)

@@ -26,7 +26,7 @@ static bool is_lasting(const struct event *e)
                (e->state.failed && e->text[0] != '\0' && e->state.why_step == e->from);
     case EVENT_HOOKED:
         return e->code != 0;
-    case EVENT_SAID:
+    case EVENT_OUTPUT:
     case EVENT_LEASE_WAIT:
     case EVENT_LEASE_REFUSED:
     case EVENT_HELD:

@@ -97,7 +97,7 @@ void view_feed(struct view *v, const struct event *e)
         return;
     if (e->kind == EVENT_STEP)
         feed_step(v, &v->nodes[e->node], e);
-    else if ((e->kind == EVENT_NOTE || (e->kind == EVENT_SAID && !v->nodes[e->node].state.failed)) &&
+    else if ((e->kind == EVENT_NOTE || (e->kind == EVENT_OUTPUT && !v->nodes[e->node].state.failed)) &&
              e->text[0] != '\0')
         set_text(&v->nodes[e->node], e->text);
 }
