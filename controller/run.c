@@ -389,10 +389,10 @@ void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char
 /* Begins something new on a node; what brings it back does not. */
 static bool begins(const struct run *r, const struct action *a)
 {
-    if (a->kind == ACT_ASK && run_node(r, a->node)->step == STEP_RECLAIM)
-        return false;
     if (a->kind == ACT_ASK && run_node(r, a->node)->step == STEP_BEFORE)
         return true;
+    if (a->kind == ACT_ASK && run_node(r, a->node)->step == STEP_RECLAIM)
+        return false;
     return a->kind == ACT_ASK && (a->ask == ASK_CLAIM || a->ask == ASK_STAGE || a->ask == ASK_DRAIN ||
                                   a->ask == ASK_DOWN || a->ask == ASK_JOB);
 }
@@ -461,12 +461,12 @@ int run_exit_code(const struct run *r, int signal)
     }
     if (reverse_is_complete(r))
         return 8;
+    if (done && r->n_nodes > 0 && r->end_failed && (r->stop != RUN_STOP_PAUSE || r->pause_wished))
+        return 1; /* no node's failure; the one thing that a hook of the end can change */
     if (failed || (r->reversed && !left) || r->stop == RUN_STOP_STORE)
         return 1;
     if (left)
         return 6; /* another run has it, whatever we stopped for */
-    if (done && r->n_nodes > 0 && r->end_failed && (r->stop != RUN_STOP_PAUSE || r->pause_wished))
-        return 1; /* no node's failure; the one thing that a hook of the end can change */
     if (done && r->n_nodes > 0 && (r->stop != RUN_STOP_PAUSE || r->pause_wished))
         return 0; /* a stop that came too late stopped nothing; a gate that is left to a person is not passed */
     switch ((enum run_stop)r->stop) {
