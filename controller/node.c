@@ -149,15 +149,16 @@ bool node_went_well(enum step from, enum step to)
 }
 
 /* What a before-drain did is taken back, however far the node has come since; unless another rollout has it by now. */
-static bool owes_readd(const struct node *n)
+static bool owes_readd(const struct node *n, const struct plan *p)
 {
-    return (n->hooked & HOOKED_ANY) != 0 && (n->hooked & HOOKED_READDED) == 0 && !n->theirs && !n->anew;
+    return plan_hooks(p, HOOK_AFTER_READD) > 0 && (n->hooked & HOOKED_ANY) != 0 && (n->hooked & HOOKED_READDED) == 0 &&
+           !n->theirs && !n->anew;
 }
 
 /* The steps of hooks that there are not, or that were run, are passed over. */
 static enum step way_of_hooks(const struct node *n, const struct plan *p, enum step to)
 {
-    if (to == STEP_UNCLAIM && owes_readd(n))
+    if (to == STEP_UNCLAIM && owes_readd(n, p))
         to = STEP_READDED;
     if (to == STEP_BEFORE && (plan_hooks(p, HOOK_BEFORE_DRAIN) == 0 || (n->hooked & HOOKED_ALL) != 0))
         to = step_rows[STEP_BEFORE].on_good;

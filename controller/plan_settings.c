@@ -54,13 +54,12 @@ static void set_failure(struct plan *p, const struct options *o)
     p->rolls_back = o->failure_action == FAILURE_ACTION_ROLLBACK && p->has_release;
 }
 
-/* A repair has none: it is to put nodes back whatever else does not work. */
 static void set_hooks(struct plan *p, const struct options *o)
 {
     struct hook hooks[HOOKS_MAX];
     uint32_t n = 0;
 
-    for (uint32_t i = 0; i < o->hook.count && n < HOOKS_MAX && o->command != COMMAND_REPAIR; i++) {
+    for (uint32_t i = 0; i < o->hook.count && n < HOOKS_MAX; i++) {
         int point = hook_split(o->hook.items[i], &hooks[n].command);
 
         if (point >= 0) /* else the option would not have been taken */
