@@ -19,6 +19,7 @@
 #define SCHEMA_VERSION 1
 #define APPLICATION_ID 0x726f6c6c /* "roll" in the file's header, so that nobody else's database is written to */
 #define BUSY_LIMIT_MS  5000       /* for another rollout's transaction, which takes milliseconds */
+#define LONG_PAYLOAD   (256 * 1024)
 /* So many pages of 4 kB may stand in the WAL before they are brought into the database, which stops us for as long as
  * the disk takes; so much of the WAL is made ready beforehand: a commit that need not make its file longer is one write
  * to the disk, not two or three. */
@@ -284,6 +285,32 @@ static int bind_text(sqlite3_stmt *insert, enum column column, const char *text)
     return sqlite3_bind_text(insert, (int)column + 1, text, -1, SQLITE_STATIC);
 }
 
+/* A long payload, which is a plan of many nodes, would be copied whole for its row; so its room is made first. It is
+ * read back as text like any other. */
+static int bind_payload(sqlite3_stmt *insert, const char *payload)
+{
+    size_t n = payload != NULL ? strlen(payload) : 0;
+
+    if (n < LONG_PAYLOAD || n > INT_MAX)
+        return bind_text(insert, PAYLOAD, payload);
+    return sqlite3_bind_zeroblob(insert, PAYLOAD + 1, (int)n);
+}
+
+static int fill_payload(sqlite3 *db, const char *payload)
+{
+    size_t n = payload != NULL ? strlen(payload) : 0;
+    sqlite3_blob *room = NULL;
+    int rc, closed;
+
+    if (n < LONG_PAYLOAD || n > INT_MAX)
+        return SQLITE_OK;
+    rc = sqlite3_blob_open(db, "main", "event", "payload", sqlite3_last_insert_rowid(db), 1, &room);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_blob_write(room, payload, (int)n, 0);
+    closed = sqlite3_blob_close(room);
+    return rc == SQLITE_OK ? closed : rc;
+}
+
 static int event_insert(struct store_sqlite *store, const struct event *event)
 {
     sqlite3_stmt *insert = store->insert;
@@ -305,7 +332,7 @@ static int event_insert(struct store_sqlite *store, const struct event *event)
     if (rc == SQLITE_OK)
         rc = bind_text(insert, SENTENCE, event->text);
     if (rc == SQLITE_OK)
-        rc = bind_text(insert, PAYLOAD, event->payload);
+        rc = bind_payload(insert, event->payload);
     if (rc == SQLITE_OK && state != NULL)
         rc = sqlite3_bind_blob(insert, STATE + 1, state, (int)strlen(state), SQLITE_STATIC);
     if (rc == SQLITE_OK)
@@ -313,7 +340,7 @@ static int event_insert(struct store_sqlite *store, const struct event *event)
     sqlite3_reset(insert);
     sqlite3_clear_bindings(insert);
     free(state);
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    return rc == SQLITE_DONE ? fill_payload(store->db, event->payload) : rc;
 }
 
 static bool sqlite_append(struct store *base, struct event *events, size_t n, struct err *err)
