@@ -19,7 +19,6 @@
 #define SCHEMA_VERSION 1
 #define APPLICATION_ID 0x726f6c6c /* "roll" in the file's header, so that nobody else's database is written to */
 #define BUSY_LIMIT_MS  5000       /* for another rollout's transaction, which takes milliseconds */
-#define LONG_PAYLOAD   (256 * 1024)
 /* So many pages of 4 kB may stand in the WAL before they are brought into the database, which stops us for as long as
  * the disk takes; so much of the WAL is made ready beforehand: a commit that need not make its file longer is one write
  * to the disk, not two or three. */
@@ -230,7 +229,7 @@ static bool disk_has_room(const char *path)
 }
 
 /* Zeros behind what is there are no frames to SQLite: it tells those by their sums. Where there is no room for them,
- * the WAL grows as it is needed. */
+ * the WAL grows as it is needed. Within a transaction alone: else another process may put a frame where we write. */
 static void wal_make_ready(const struct store_sqlite *store)
 {
     sqlite3_file *wal = NULL;
@@ -251,6 +250,7 @@ static void wal_make_ready(const struct store_sqlite *store)
 static bool database_open(struct store_sqlite *store, struct err *err)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    bool made;
     int rc;
 
     errno = 0;
@@ -265,9 +265,13 @@ static bool database_open(struct store_sqlite *store, struct err *err)
         rc = SQLITE_READONLY; /* else its transactions would merely read */
     if (rc != SQLITE_OK)
         return fail(store, rc, err);
-    if (!transaction_begin(store, err) || !transaction_end(store, schema_make(store, err), err))
+    if (!transaction_begin(store, err))
         return false;
-    wal_make_ready(store);
+    made = schema_make(store, err);
+    if (made)
+        wal_make_ready(store);
+    if (!transaction_end(store, made, err))
+        return false;
     rc = sqlite3_prepare_v3(store->db, INSERT, -1, SQLITE_PREPARE_PERSISTENT, &store->insert, NULL);
     return rc == SQLITE_OK || fail(store, rc, err);
 }
@@ -283,32 +287,6 @@ static bool has_state(enum event_kind kind)
 static int bind_text(sqlite3_stmt *insert, enum column column, const char *text)
 {
     return sqlite3_bind_text(insert, (int)column + 1, text, -1, SQLITE_STATIC);
-}
-
-/* A long payload, which is a plan of many nodes, would be copied whole for its row; so its room is made first. It is
- * read back as text like any other. */
-static int bind_payload(sqlite3_stmt *insert, const char *payload)
-{
-    size_t n = payload != NULL ? strlen(payload) : 0;
-
-    if (n < LONG_PAYLOAD || n > INT_MAX)
-        return bind_text(insert, PAYLOAD, payload);
-    return sqlite3_bind_zeroblob(insert, PAYLOAD + 1, (int)n);
-}
-
-static int fill_payload(sqlite3 *db, const char *payload)
-{
-    size_t n = payload != NULL ? strlen(payload) : 0;
-    sqlite3_blob *room = NULL;
-    int rc, closed;
-
-    if (n < LONG_PAYLOAD || n > INT_MAX)
-        return SQLITE_OK;
-    rc = sqlite3_blob_open(db, "main", "event", "payload", sqlite3_last_insert_rowid(db), 1, &room);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_blob_write(room, payload, (int)n, 0);
-    closed = sqlite3_blob_close(room);
-    return rc == SQLITE_OK ? closed : rc;
 }
 
 static int event_insert(struct store_sqlite *store, const struct event *event)
@@ -332,7 +310,7 @@ static int event_insert(struct store_sqlite *store, const struct event *event)
     if (rc == SQLITE_OK)
         rc = bind_text(insert, SENTENCE, event->text);
     if (rc == SQLITE_OK)
-        rc = bind_payload(insert, event->payload);
+        rc = bind_text(insert, PAYLOAD, event->payload);
     if (rc == SQLITE_OK && state != NULL)
         rc = sqlite3_bind_blob(insert, STATE + 1, state, (int)strlen(state), SQLITE_STATIC);
     if (rc == SQLITE_OK)
@@ -340,7 +318,7 @@ static int event_insert(struct store_sqlite *store, const struct event *event)
     sqlite3_reset(insert);
     sqlite3_clear_bindings(insert);
     free(state);
-    return rc == SQLITE_DONE ? fill_payload(store->db, event->payload) : rc;
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 static bool sqlite_append(struct store *base, struct event *events, size_t n, struct err *err)
