@@ -24,6 +24,9 @@ static bool is_lasting(const struct event *e)
     case EVENT_STEP:
         return e->state.step == STEP_OUT || (e->state.step == STEP_DONE && e->state.outcome != OUTCOME_ALREADY) ||
                (e->state.failed && e->text[0] != '\0' && e->state.why_step == e->from);
+    case EVENT_HOOKED:
+        return e->code != 0;
+    case EVENT_OUTPUT:
     case EVENT_LEASE_WAIT:
     case EVENT_LEASE_REFUSED:
     case EVENT_HELD:

@@ -3,6 +3,7 @@
  * A line that is one of these words becomes mdoc list items, so that a page cannot forget an option. A page that does
  * not have its table, a table that is not there, and a row without its text fail the build:
  *   @ROLLOUT_COMMANDS@ @ROLLOUT_OPTIONS@ @ROLLOUT_KEYS@ @ROLLOUT_STEPS@   controller/'s .def files
+ *   @ROLLOUT_HOOKS@ @ROLLOUT_HOOK_FACTS@                      controller/hook.h, hook_facts.h
  *   @AGENT_KEYS@ @AGENT_SERVICE_KEYS@                         agent/settings.def
  *   @DEMO_SERVER_OPTIONS@                                     demo-server/options.def */
 #include <stdbool.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/hook_facts.h"
 #include "controller/option.h"
 
 static bool ended_well = true;
@@ -147,6 +149,40 @@ static void rollout_steps(void)
     }
 }
 
+static void rollout_hooks(void)
+{
+    static const struct {
+        const char *word, *when;
+    } rows[] = {
+#define X(name, word, when) {word, when},
+        HOOK_POINTS(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        printf(".It Cm %s\n", rows[i].word);
+        say_sentence(rows[i].word, rows[i].when);
+    }
+}
+
+static void rollout_hook_facts(void)
+{
+    static const struct {
+        const char *name, *variable, *what;
+    } rows[] = {
+#define X(name, variable, what) {#name, "ROLLOUT_" #variable, what},
+        HOOK_FACTS(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        printf(".It Li %s , Ev %s\n", rows[i].name, rows[i].variable);
+        expect_text(rows[i].name, rows[i].what);
+        say(rows[i].what);
+        putchar('\n');
+    }
+}
+
 /* ---- rollout-agent and demo-server */
 
 enum section { AGENT, SERVICE };
@@ -209,6 +245,8 @@ static const struct {
     {"@ROLLOUT_COMMANDS@\n", "rollout.1", rollout_commands},
     {"@ROLLOUT_OPTIONS@\n", "rollout.1", rollout_options},
     {"@ROLLOUT_STEPS@\n", "rollout.1", rollout_steps},
+    {"@ROLLOUT_HOOKS@\n", "rollout.1", rollout_hooks},
+    {"@ROLLOUT_HOOK_FACTS@\n", "rollout.1", rollout_hook_facts},
     {"@ROLLOUT_KEYS@\n", "rollout-hosts.5", rollout_keys},
     {"@AGENT_KEYS@\n", "rollout-agent.8", agent_keys},
     {"@AGENT_SERVICE_KEYS@\n", "rollout-agent.8", agent_service_keys},
