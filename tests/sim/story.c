@@ -376,7 +376,7 @@ static void draw_hooks(struct story *s, uint64_t seed)
         s->hook_fate[i] =
             (uint8_t)(dice_one_in(&d, 3) ? dice_in(&d, HOOK_FATE_FAILS, HOOK_FATE_HANGS) : HOOK_FATE_GOOD);
     s->end_fate =
-        (uint8_t)(!calm && dice_one_in(&d, 3) ? dice_in(&d, HOOK_FATE_FAILS, HOOK_FATE_HANGS) : HOOK_FATE_GOOD);
+        (uint8_t)(!calm && dice_one_in(&d, 2) ? dice_in(&d, HOOK_FATE_FAILS, HOOK_FATE_HANGS) : HOOK_FATE_GOOD);
 }
 
 void story_draw(struct story *s, uint64_t seed)
