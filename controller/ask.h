@@ -70,8 +70,8 @@ struct action {
     enum ask job;        /* JOB_END: ASK_JOB or ASK_UNDO, which of the two is awaited */
     uint32_t ttl_ms;     /* LEASE, LOCK */
     uint32_t voter;      /* LOCK */
-    uint32_t within_ms;  /* DRAIN, DOWN, BACK, HOLD: so long the lock is known to be ours; what has not left by then is
-                            not sent. 0 = no lock is needed */
+    uint32_t within_ms;  /* DRAIN, DOWN, BACK, HOLD: so long, from the turn that decided it on, the lock is known to be
+                            ours; what has not left by then is not sent. 0 = no lock is needed */
     uint32_t hold_s;     /* LOOK */
     uint64_t look;       /* LOOK: which one; comes back with the answer */
     uint8_t hook;        /* HOOK, END: which of those of its point */

@@ -43,6 +43,15 @@ static struct verdict judge_check_back(struct node *n, const struct plan *p, con
     return ident_runs(&a->ident, from) ? good() : bad(WHY_CHANGED);
 }
 
+/* An earlier run of this rollout brought it, and its claim is gone since the plan was made (a repair, in place): where
+ * the others are taken back, so is this one. */
+static void take_up(struct node *n, const struct answer *a)
+{
+    n->job = ASK_JOB;
+    n->now = a->ident;
+    n->before = a->job_before;
+}
+
 static struct verdict judge_check(struct node *n, const struct plan *p, const struct answer *a)
 {
     if (a->kind != ANS_OK)
@@ -61,8 +70,11 @@ static struct verdict judge_check(struct node *n, const struct plan *p, const st
         n->now = a->ident;
         return judge_check_back(n, p, a);
     }
-    if (p->has_release ? ident_runs(&a->ident, p->release_sha256) : judge_restarted(a))
+    if (p->has_release ? ident_runs(&a->ident, p->release_sha256) : judge_restarted(a)) {
+        if (p->nodes[n->id].resumed && judge_restarted(a))
+            take_up(n, a);
         return go(STEP_DONE, WHY_NONE);
+    }
     return good();
 }
 

@@ -351,7 +351,7 @@ uint32_t lock_wait_ms(const struct run *r, const struct plan *p)
         if (r->phase == RUN_LEASING && !r->lock_opened && i != r->lock_first)
             continue;
         if (r->phase == RUN_RELEASING && due != UINT32_MAX)
-            due = v->state == LEASE_NONE ? UINT32_MAX : v->retry_ms;
+            due = v->state == LEASE_NONE || r->lease_left_ms == 0 ? UINT32_MAX : v->retry_ms;
         wait = due < wait ? due : wait;
     }
     if (p->n_voters > 0 && r->phase == RUN_ROLLING && r->lock_age_ms < unsure_ms(p))

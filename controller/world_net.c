@@ -51,7 +51,8 @@ struct work *work_new(struct world_net *w, const struct action *a, uint32_t max_
     work->action = *a;
     work->input = (struct input){
         .kind = input_of(a->kind), .node = a->node, .lb = a->lb, .upstream = a->upstream, .voter = a->voter};
-    work->until_ms = a->within_ms > 0 ? world_now_ms() + a->within_ms : INT64_MAX;
+    /* From the turn that decided it on: the journal's disk may have taken long, or we stood still since. */
+    work->until_ms = a->within_ms > 0 ? w->collected_ms + a->within_ms : INT64_MAX;
     work->input.answer.kind = ANS_OK;
     work->next = w->works;
     work->back = &w->works;

@@ -124,6 +124,8 @@ static void count_way(struct sim_seat *seat, const struct event *e)
         sim_fired(s, SIM_SERVES_BADLY);
     else if (e->from == STEP_BAKE && e->state.gate == GATE_THIN)
         sim_fired(s, SIM_NO_TRAFFIC);
+    if (to == STEP_OUT)
+        judge_left_told(&s->judge, seat->index, seat->node_of[e->node]);
     seat->entered_ms[e->node] = s->truth.now_ms;
     seat->failed[e->node] = e->state.failed;
     sim_note(s, TRACE_STEP, seat->index, seat->node_of[e->node], e->from, to);
@@ -311,7 +313,7 @@ static void live(void *arg)
 static bool names(void *ctx, uint8_t node)
 {
     const struct sim_seat *seat = ctx;
-    char *text = NULL, line[64];
+    char *text = NULL;
     size_t size = 0;
     FILE *f;
     bool found;
@@ -319,8 +321,7 @@ static bool names(void *ctx, uint8_t node)
     f = mem_must(open_memstream(&text, &size));
     lines_report(f, seat->view, "rollout repair --hosts hosts");
     (void)fclose(f);
-    (void)snprintf(line, sizeof line, "n%d", node + 1);
-    found = strstr(text, line) != NULL;
+    found = strstr(text, scan_node_name(seat->sim->story, node)) != NULL;
     free(text);
     return found;
 }
@@ -349,6 +350,7 @@ void seat_over(struct sim_seat *seat, enum seat_state state)
     bool dead = state == SEAT_DEAD;
 
     seat->state = (uint8_t)state;
+    seat->over_ms = s->truth.now_ms;
     if (!dead) {
         sim_note(s, TRACE_END, seat->index, seat->code, 0, 0);
         s->tally->exits[seat->code < 16 ? seat->code : 15]++;
