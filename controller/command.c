@@ -33,6 +33,14 @@ int command_complain(const struct complaints *c)
     return c->exit_code;
 }
 
+void command_unchanged(int exit_code)
+{
+    say_why("nothing was changed%s",
+            exit_code == EXIT_UNREACHABLE ? "; once that is mended run this again"
+            : exit_code == EXIT_HELD ? "; wait until that rollout has ended, or end it: rollout abort ID --hosts FILE"
+                                     : "");
+}
+
 /* A signal came before anything was changed. */
 static int interrupted(void)
 {

@@ -24,6 +24,7 @@
  * to the disk, not two or three. */
 #define WAL_PAGES  4000
 #define WAL_READY  (4 * 1024 * 1024)
+#define WAL_PIECE  (64 * 1024)          /* SQLite's files take less than 128 kB at once */
 #define DISK_SPARE (64LL * 1024 * 1024) /* but not where this is all that is free */
 #define TEXT(x)    TEXT_(x)
 #define TEXT_(x)   #x
@@ -232,25 +233,25 @@ static bool disk_has_room(const char *path)
  * the WAL grows as it is needed. Within a transaction alone: else another process may put a frame where we write. */
 static void wal_make_ready(const struct store_sqlite *store)
 {
+    static const char zeros[WAL_PIECE];
     sqlite3_file *wal = NULL;
-    sqlite3_int64 there = 0;
-    char *zeros;
+    sqlite3_int64 there = 0, at;
+    int rc = SQLITE_OK;
 
     if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&wal) != SQLITE_OK ||
         wal == NULL || wal->pMethods == NULL || wal->pMethods->xFileSize(wal, &there) != SQLITE_OK ||
         there >= WAL_READY || !disk_has_room(store->path))
         return;
-    zeros = mem_zero(1, WAL_READY);
-    if (wal->pMethods->xWrite(wal, zeros, (int)(WAL_READY - there), there) != SQLITE_OK)
+    for (at = there; at < WAL_READY && rc == SQLITE_OK; at += WAL_PIECE)
+        rc = wal->pMethods->xWrite(wal, zeros, WAL_PIECE, at);
+    if (rc != SQLITE_OK)
         (void)wal->pMethods->xTruncate(wal, there);
     (void)wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
-    free(zeros);
 }
 
 static bool database_open(struct store_sqlite *store, struct err *err)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    bool made;
     int rc;
 
     errno = 0;
@@ -267,10 +268,8 @@ static bool database_open(struct store_sqlite *store, struct err *err)
         return fail(store, rc, err);
     if (!transaction_begin(store, err))
         return false;
-    made = schema_make(store, err);
-    if (made)
-        wal_make_ready(store);
-    if (!transaction_end(store, made, err))
+    wal_make_ready(store);
+    if (!transaction_end(store, schema_make(store, err), err))
         return false;
     rc = sqlite3_prepare_v3(store->db, INSERT, -1, SQLITE_PREPARE_PERSISTENT, &store->insert, NULL);
     return rc == SQLITE_OK || fail(store, rc, err);
