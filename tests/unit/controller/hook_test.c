@@ -296,7 +296,7 @@ static void people_see_how_long_it_runs_and_what_it_writes(void **state)
     s.plan.wait_ms[WAIT_HOOK] = 60000;
     v->live = live_new(&s.plan);
     v->live->left_ms[0] = 48000;
-    expect_line(v, NULL, "12s of 1m; the hook after-handover to end well: hand");
+    expect_line(v, NULL, "12s of 1m; waits for the hook after-handover to end well: hand");
     expect_line(v, &e, "web1      hook      | all is well\n");
     view_feed(v, &e);
     expect_line(v, NULL, ": hand (all is well)");
