@@ -299,7 +299,7 @@ static void people_see_how_long_it_runs_and_what_it_writes(void **state)
     expect_line(v, NULL, "12s of 1m; waits for the hook after-handover to end well: hand");
     expect_line(v, &e, "web1      hook      | all is well\n");
     view_feed(v, &e);
-    expect_line(v, NULL, ": hand (all is well)");
+    expect_line(v, NULL, "12s of 1m; all is well; waits for the hook after-handover");
     e = (struct event){.kind = EVENT_HOOK, .rollout = "r-1", .node = EVENT_NO_NODE, .wall_ms = 2, .text = "end 1"};
     view_feed(v, &e);
     assert_string_equal(v->hook, "end 1");
