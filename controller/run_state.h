@@ -151,6 +151,8 @@ void look_input(struct run *, const struct plan *, const struct input *, struct 
 bool look_first(const struct node *, bool moved);
 void look_drive(struct run *, const struct plan *, struct turn *);
 uint32_t look_wait_ms(const struct run *, const struct plan *);
+/* A peer that `up` of its upstream counts as it was `then`, is as it is `now`. */
+void look_recount(struct seen_upstream *, const struct seen_peer *then, const struct seen_peer *now);
 /* For people: what a node whose limit is over in this step waited for last at the load balancers; so far only what it
  * waited for first was told. "" stays where that is not known. */
 void look_tell_last(const struct run *, const struct plan *, uint16_t node, enum step, char text[ANSWER_TEXT_MAX]);

@@ -45,6 +45,13 @@ static void disown(struct judge *j, uint8_t peer)
     j->peers[peer].mixed = j->peers[peer].forgotten = false;
 }
 
+static void own(struct judge *j, uint8_t peer, const struct sim_who *who)
+{
+    j->peers[peer].owner = *who;
+    j->n_owned++;
+    j->owned[peer / 64] |= UINT64_C(1) << peer % 64;
+}
+
 static bool same_rollout(const struct sim_who *a, const struct sim_who *b)
 {
     return a->rollout == b->rollout && a->fence == b->fence && a->holder == b->holder;
@@ -198,10 +205,8 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
     unfenced = j->unfenced_ms[t->peers[peer].upstream] >= turn_ms;
     if (!claim_names(&t->agents[node].claim, peer) && !forgotten_since(&j->nodes[node]) && !unfenced)
         judge_breach(j, "I4", "peer %u of node %u is taken out and no claim at the agent names it", peer, node);
-    p->owner = *who;
+    own(j, peer, who);
     p->taken_ms = t->now_ms;
-    j->n_owned++;
-    j->owned[peer / 64] |= UINT64_C(1) << peer % 64;
     p->forgotten = forgotten_since(&j->nodes[node]) || (unfenced && !claim_names(&t->agents[node].claim, peer));
     if (p->had_fence != who->fence) {
         p->had_fence = who->fence;
@@ -231,6 +236,8 @@ static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, 
         judge_breach(j, "I4", "peer %u is put back and no rollout took it out", peer);
     if (owned(p) && !p->mixed && p->was != (uint8_t)to)
         judge_breach(j, "I4", "peer %u is put back as %s and was %s", peer, gates[to], gates[p->was]);
+    if (p->first_was == (uint8_t)to)
+        p->first_fence = 0;
     disown(j, peer);
 }
 
@@ -271,6 +278,28 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
 
 /* ---- claims */
 
+/* A claim names a peer that is out. What was before, only he knows who took it out. */
+static void claim_peer(struct judge *j, const struct sim_truth *t, uint8_t peer, const struct sim_who *who)
+{
+    struct judge_peer *p = &j->peers[peer];
+    bool first = p->first_fence == who->fence && t->peers[peer].gate != p->first_was;
+
+    if (!owned(p) && first) {
+        own(j, peer, who);
+        p->was = p->first_was;
+    } else if (owned(p) && p->forgotten && p->owner.fence != who->fence) {
+        if (p->first_fence == 0) {
+            p->first_fence = p->owner.fence;
+            p->first_was = p->was;
+        }
+        p->was = first ? p->first_was : t->peers[peer].gate;
+    }
+    if (owned(p)) {
+        p->owner = *who;
+        p->forgotten = false;
+    }
+}
+
 void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_claim *c, bool anew)
 {
     check_fence(j, &j->highest_at[node], &c->who, "a claim");
@@ -283,18 +312,9 @@ void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const
                 j->nodes[node].before = t->agents[node].now;
         }
     }
-    for (uint8_t i = 0; i < t->n_peers; i++) {
-        struct judge_peer *p = &j->peers[i];
-
-        if (t->peers[i].node != node || !owned(p))
-            continue;
-        if (listed(c->took, c->n_took, i)) {
-            /* Who took it out and put his claim again knows it still; nobody else could. */
-            p->was = p->forgotten && p->owner.fence != c->who.fence ? t->peers[i].gate : p->was;
-            p->owner = c->who;
-            p->forgotten = false;
-        }
-    }
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].node == node && listed(c->took, c->n_took, i))
+            claim_peer(j, t, i, &c->who);
     for (uint8_t i = 0; i < c->n_took; i++)
         if (j->peers[c->took[i]].had_fence != 0)
             j->peers[c->took[i]].had_fence = c->who.fence;
@@ -428,6 +448,7 @@ void judge_foreign_gate(struct judge *j, const struct sim_truth *t, uint8_t peer
     if (sim_peer_up(t, peer) && to != SIM_OPEN)
         p->lost_ms = t->now_ms;
     p->foreign_ms = t->now_ms;
+    p->first_fence = 0;
     p->lost = false;
     if (to == SIM_OPEN) {
         p->foreign_open_ms = t->now_ms;
@@ -444,6 +465,7 @@ void judge_nginx_forgets(struct judge *j, const struct sim_truth *t, uint8_t pee
     if (t->peers[peer].gate == SIM_OPEN)
         return;
     p->foreign_ms = t->now_ms;
+    p->first_fence = 0;
     if (!owned(p))
         return;
     p->lost = true;
