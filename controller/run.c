@@ -105,9 +105,10 @@ static uint32_t claim_due_ms(const struct run *r, const struct plan *p, uint16_t
     enum ask ask = step_row((enum step)n->step)->ask;
     uint32_t third = p->lease_ttl_ms / 3;
 
-    if (!node_in_motion(n) || n->theirs || n->claim_fence != p->fence || x->renewing || ask == ASK_CLAIM ||
-        ask == ASK_UNCLAIM)
+    if (!node_in_motion(n) || n->claim_fence != p->fence || x->renewing || ask == ASK_CLAIM || ask == ASK_UNCLAIM)
         return UINT32_MAX;
+    if (n->theirs)
+        return UINT32_MAX; /* an agent that has lost its disk would take it */
     return third > x->claim_ms ? third - x->claim_ms : 0;
 }
 

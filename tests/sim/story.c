@@ -234,8 +234,12 @@ static void draw_pair(struct story *s, struct dice *d)
     if (pairs[i].target == 64 + ACT_HOLD) { /* healthy while that is on its way */
         s->threshold = 1;
         s->min_healthy_ms = 0;
+        s->probe_ms = 250;
+        s->poll_ms = 200;
+        s->way_ms = 20;
+        s->request_ms = 3000; /* the later that comes */
         for (uint8_t k = 0; k < s->nodes; k++)
-            s->gets_healthy_ms[k] = (uint16_t)dice_in(d, 800, 1500);
+            s->gets_healthy_ms[k] = (uint16_t)dice_in(d, 600, 900);
     }
     s->call_target = pairs[i].target;
     s->call_faults = (uint8_t)(1u << pairs[i].fault);
@@ -254,7 +258,7 @@ static void draw_pair(struct story *s, struct dice *d)
         s->events[s->n_events].at_ms++;
         s->events[s->n_events++].fault = pairs[i].also;
     }
-    if (dice_one_in(d, 2)) /* and nothing beside it */
+    if (pairs[i].target == 64 + ACT_HOLD || dice_one_in(d, 2)) /* and nothing beside it */
         make_smooth(s);
 }
 
