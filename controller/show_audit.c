@@ -1,12 +1,19 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "audit.h"
 #include "common/mem.h"
 #include "show.h"
+
+#define READER_LIMIT_MS 2000 /* of a pipe: until somebody reads from it */
+#define ROOM_LIMIT_MS   1000 /* ... and until it takes more: a rollout does not stand still for who has stopped reading \
+                              */
 
 struct show_in_audit {
     struct show base;
@@ -15,6 +22,16 @@ struct show_in_audit {
     int fd;    /* O_APPEND: lines of several rollouts do not mix */
     int error; /* errno of the first write that failed; 0 = none */
 };
+
+static ssize_t put(int fd, const char *text, size_t n, bool wait)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    ssize_t written = write(fd, text, n);
+
+    if (written < 0 && errno == EAGAIN && wait && poll(&room, 1, ROOM_LIMIT_MS) == 1)
+        written = write(fd, text, n);
+    return written;
+}
 
 static void on_event(struct show *show, const struct view *v, const struct event *e)
 {
@@ -27,7 +44,7 @@ static void on_event(struct show *show, const struct view *v, const struct event
     audit_event(f, v, e, &s->ci);
     if (fclose(f) != 0)
         abort(); /* out of memory */
-    written = n > 0 ? write(s->fd, text, n) : 0;
+    written = n > 0 ? put(s->fd, text, n, s->error == 0) : 0;
     if (written != (ssize_t)n && s->error == 0)
         s->error = written < 0 ? errno : ENOSPC;
     free(text);
@@ -56,16 +73,39 @@ static bool end(struct show *show, const struct view *v, int code, const char *m
     return good;
 }
 
+static bool is_pipe(const char *path)
+{
+    struct stat there;
+
+    return stat(path, &there) == 0 && S_ISFIFO(there.st_mode);
+}
+
+static int open_for_lines(const char *path, struct err *err)
+{
+    const struct timespec pause = {.tv_nsec = 20 * 1000000};
+    int fd = -1;
+
+    for (int waited_ms = 0; waited_ms < READER_LIMIT_MS; waited_ms += 20) {
+        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+        if (fd >= 0 || errno != ENXIO || !is_pipe(path))
+            break;
+        (void)nanosleep(&pause, NULL);
+    }
+    if (fd < 0 && errno == ENXIO && is_pipe(path))
+        (void)err_set(err, "--audit: nobody reads from the pipe %s; start its reader first", path);
+    else if (fd < 0)
+        (void)err_set(err, "--audit: cannot write %s: %s", path, strerror(errno));
+    return fd;
+}
+
 struct show *show_audit(const char *path, struct err *err)
 {
     static const struct show_ops ops = {.event = on_event, .end = end, .drop = drop};
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    int fd = open_for_lines(path, err);
     struct show_in_audit *s;
 
-    if (fd < 0) {
-        (void)err_set(err, "--audit: cannot write %s: %s", path, strerror(errno));
+    if (fd < 0)
         return NULL;
-    }
     s = mem_zero(1, sizeof *s);
     s->base = (struct show){.ops = &ops};
     s->fd = fd;
