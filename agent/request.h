@@ -48,8 +48,8 @@ void request_answer_text(struct request *rq, unsigned status, char *text);
 void request_refuse(struct request *rq, enum code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void request_suspend(struct request *rq, void (*cancel)(struct request *), void *wait);
 
-/* rollout=ID and fence=N. False: refused already. */
-bool request_owner(struct request *rq, const char **rollout, uint64_t *fence);
+/* rollout=ID and fence=N, and holder=TEXT where the caller says it. False: refused already. */
+bool request_owner(struct request *rq, struct owner *);
 /* The `wait` of a long poll in ms, 0 where there is none, cut to WIRE_WAIT_MAX_MS. False: refused already. */
 bool request_wait_ms(struct request *rq, uint32_t *wait_ms);
 /* A query argument, or NULL. */

@@ -161,14 +161,13 @@ void route_claim_put(struct request *rq)
 
 void route_claim_drop(struct request *rq)
 {
-    const char *rollout;
+    struct owner owner;
     struct claim_state *state = &rq->service->claim, next = *state;
     struct err err = {""};
-    uint64_t fence;
 
-    if (!request_owner(rq, &rollout, &fence))
+    if (!request_owner(rq, &owner))
         return;
-    if (claim_may_drop(state, rollout, fence) != CODE_JOB_OK) {
+    if (claim_may_drop(state, &owner) != CODE_JOB_OK) {
         request_refuse(rq, CODE_FENCE_STALE, "the claim there is of the rollout %s with fence %llu",
                        state->claim.rollout, (unsigned long long)state->claim.fence);
         return;
@@ -179,8 +178,8 @@ void route_claim_drop(struct request *rq)
             request_refuse(rq, CODE_INTERNAL, "%s", err.text);
             return;
         }
-        log_event("claim_dropped", "service=%s rollout=%s fence=%llu", rq->service->config->name, rollout,
-                  (unsigned long long)fence);
+        log_event("claim_dropped", "service=%s rollout=%s fence=%llu", rq->service->config->name, owner.rollout,
+                  (unsigned long long)owner.fence);
     }
     answer_status(rq);
 }

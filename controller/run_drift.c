@@ -183,16 +183,21 @@ void drift_look(struct run *r, const struct plan *p, uint16_t node)
     }
 }
 
-void drift_held(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
+void drift_hold_over(struct run *r, const struct plan *p, uint16_t node, struct turn *t)
 {
-    struct run_extra *x = state_extra(r, in->node);
+    struct run_extra *x = state_extra(r, node);
 
     x->holding = false;
-    drift_taken(r, p, in->node, in->answer.ok_mask); /* what was not taken shows up in the next list */
     if (!x->back_waits)
         return;
     x->back_waits = false;
-    state_ask(r, p, in->node, t);
+    state_ask(r, p, node, t);
+}
+
+void drift_held(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
+{
+    drift_taken(r, p, in->node, in->answer.ok_mask); /* what was not taken shows up in the next list */
+    drift_hold_over(r, p, in->node, t);
 }
 
 bool drift_watches(const struct run *r, const struct plan *p, uint32_t lb)

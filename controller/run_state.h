@@ -121,6 +121,8 @@ void drift_look(struct run *, const struct plan *, uint16_t node); /* its peers 
 void drift_claimed(struct run *, const struct plan *, uint16_t node, bool ours,
                    struct turn *);                                                       /* a renewal has ended */
 void drift_held(struct run *, const struct plan *, const struct input *, struct turn *); /* IN_HOLD */
+/* None is outstanding any more: a BACK that waited for that is asked. */
+void drift_hold_over(struct run *, const struct plan *, uint16_t node, struct turn *);
 bool drift_watches(const struct run *, const struct plan *, uint32_t lb);
 
 /* run_sleep.c */

@@ -32,7 +32,8 @@ enum sim_reply sim_claim_drop(struct sim_truth *t, uint8_t node, const struct si
 
     if (sim_agent_dead(t, node))
         return SIM_SILENCE;
-    if (a->claim.there && (a->claim.who.fence != who->fence || a->claim.who.rollout != who->rollout))
+    if (a->claim.there && (a->claim.who.fence != who->fence || a->claim.who.rollout != who->rollout ||
+                           a->claim.who.holder != who->holder))
         return SIM_FENCED;
     a->claim.there = false;
     return SIM_OK;
