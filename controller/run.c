@@ -449,10 +449,10 @@ int run_exit_code(const struct run *r, int signal)
         left = left || n->outcome == OUTCOME_LEFT;
         done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED && n->outcome != OUTCOME_LEFT;
     }
-    if (r->stop == RUN_STOP_STORE && r->n_begun == 0 && r->n_done == 0)
-        return 78; /* there was no journal to begin with */
     if (reverse_is_complete(r))
         return 8;
+    if (r->stop == RUN_STOP_STORE && r->n_begun == 0 && r->n_done == 0)
+        return 78; /* there was no journal to begin with */
     if (failed || (r->reversed && !left) || r->stop == RUN_STOP_STORE)
         return 1;
     if (left)
