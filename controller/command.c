@@ -13,6 +13,7 @@
 #include "live.h"
 #include "loop.h"
 #include "mend.h"
+#include "say.h"
 #include "show.h"
 #include "signals.h"
 #include "store.h"
@@ -21,16 +22,14 @@
 
 int command_bad(int exit_code, const struct err *err)
 {
-    (void)fflush(stdout);
-    (void)fprintf(stderr, "rollout: %s\n", err->text);
+    say_why("%s", err->text);
     return exit_code;
 }
 
 int command_complain(const struct complaints *c)
 {
-    (void)fflush(stdout);
     for (size_t i = 0; i < c->n; i++)
-        (void)fprintf(stderr, "rollout: %s\n", c->lines[i]);
+        say_why("%s", c->lines[i]);
     return c->exit_code;
 }
 
@@ -39,7 +38,7 @@ static int interrupted(void)
 {
     int number = signals_seen(NULL);
 
-    (void)fprintf(stderr, "rollout: stopped by SIG%s before anything was changed\n", sigabbrev_np(number));
+    say_why("stopped by SIG%s before anything was changed", sigabbrev_np(number));
     return 128 + number;
 }
 
@@ -60,7 +59,7 @@ int command_on_journal(struct options *o, const struct plan *journal, const stru
     s.was = was;
     if (!open)
         code = command_bad(EXIT_CONFIG, &err);
-    else if (!session_survey(&s))
+    else if (say_rollout(s.rollout), !session_survey(&s))
         code = interrupted();
     else
         code = act(&s, &c);
@@ -85,11 +84,9 @@ int command_await_dead(struct session *s, bool repair, struct complaints *c)
     char limit[32];
 
     while ((verdict = vigil_look(&v, s->fleet, s->survey, &s->request, repair, now_ms())) == VIGIL_WAIT) {
-        if (v.began_ms == v.looked_ms) {
-            (void)printf("waiting, at most %s, for what a dead rollout holds to run out: %s\n",
-                         duration_format_ms(v.until_ms - v.began_ms, limit, sizeof limit), v.text);
-            (void)fflush(stdout);
-        }
+        if (v.began_ms == v.looked_ms)
+            say("waiting, at most %s, for what a dead rollout holds to run out: %s",
+                duration_format_ms(v.until_ms - v.began_ms, limit, sizeof limit), v.text);
         (void)calls_collect(s->calls, v.wait_ms, &none, 1, NULL);
         if (signals_seen(NULL) != 0 || !session_survey(s))
             return left_out_tell(s, repair, false) ? 3 : interrupted();
@@ -153,7 +150,7 @@ static void close_records(struct records *r)
     (void)close(r->alive);
 }
 
-static int roll(struct session *s, const struct plan *p, struct store *store, struct telling *t)
+static int roll(struct session *s, const struct plan *p, int otherwise, struct store *store, struct telling *t)
 {
     struct loop loop = {.plan = p,
                         .store = store,
@@ -169,7 +166,10 @@ static int roll(struct session *s, const struct plan *p, struct store *store, st
     char *mend = mend_command(s->options, p->service);
     int code = loop_run(&loop);
 
+    if (code == 0)
+        code = otherwise;
     (void)shows_end(&t->shows, t->view, code, mend);
+    say_reported();
     if (ferror(stdout))
         lines_report(stderr, t->view, mend); /* a node that is out is never left out silently */
     free(mend);
@@ -177,7 +177,7 @@ static int roll(struct session *s, const struct plan *p, struct store *store, st
     return code;
 }
 
-int command_run(struct session *s, const struct plan *p)
+int command_run(struct session *s, const struct plan *p, int otherwise)
 {
     struct err err = {.text = ""};
     struct telling telling = {.plan = p};
@@ -190,7 +190,7 @@ int command_run(struct session *s, const struct plan *p)
         telling.view = view_new(p);
         telling.live = live_new(p);
         telling.view->live = telling.live;
-        code = roll(s, p, records.store, &telling);
+        code = roll(s, p, otherwise, records.store, &telling);
         view_free(&telling.view);
         live_free(&telling.live);
     } else {

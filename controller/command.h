@@ -1,5 +1,5 @@
-/* command.h - what `rollout` does: one function a command, each returns the exit code of DESIGN 4.4. They print: the
- * rollout's lines and results to stdout, reasons for not doing it to stderr. */
+/* command.h - what `rollout` does: one function a command, each returns the exit code of DESIGN 4.4. They say
+ * (say.h) results and reasons for not doing it; a rollout that runs is told by show.h. */
 #ifndef CONTROLLER_COMMAND_H
 #define CONTROLLER_COMMAND_H
 
@@ -38,7 +38,7 @@ int command_refused(const struct session *, const struct complaints *);
 /* Wait until nothing is held by a rollout that a resume or a repair takes over from (vigil.h), and survey anew. 0, or
  * the exit code: it is alive, or a signal came. */
 int command_await_dead(struct session *, bool repair, struct complaints *);
-/* Carry a plan out: journal, loop, lines, report. */
-int command_run(struct session *, const struct plan *);
+/* Carry a plan out: journal, loop, lines, report. otherwise: the exit code where the run's own is 0. */
+int command_run(struct session *, const struct plan *, int otherwise);
 
 #endif

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "common/mem.h"
 #include "pattern.h"
+#include "say.h"
 #include "signals.h"
 
 #define AT_ONCE         256
@@ -134,15 +135,10 @@ static bool ask_all(struct asking *a)
 
 static int show(const struct asking *a)
 {
-    if (a->s->options->output == OUTPUT_JSON) {
-        json_t *o = agents_json(&a->agents);
-        char *text = mem_must(json_dumps(o, JSON_INDENT(1)));
-        (void)puts(text);
-        free(text);
-        json_decref(o);
-    } else {
+    if (say_is_text())
         agents_print(stdout, &a->agents, (int64_t)time(NULL));
-    }
+    else
+        say_document(agents_json(&a->agents));
     return agents_exit_code(&a->agents);
 }
 

@@ -7,20 +7,7 @@
 #include "common/mem.h"
 #include "doctor.h"
 #include "mend.h"
-
-static void show(const struct doctor *d, const struct options *o)
-{
-    if (o->output == OUTPUT_JSON) {
-        json_t *all = doctor_json(d);
-        char *text = mem_must(json_dumps(all, JSON_INDENT(1)));
-
-        (void)puts(text);
-        free(text);
-        json_decref(all);
-    } else {
-        doctor_print(stdout, d);
-    }
-}
+#include "say.h"
 
 static int examine(struct session *s, struct complaints *c)
 {
@@ -38,7 +25,10 @@ static int examine(struct session *s, struct complaints *c)
     int code;
 
     doctor_examine(&d, &facts);
-    show(&d, s->options);
+    if (say_is_text())
+        doctor_print(stdout, &d);
+    else
+        say_document(doctor_json(&d));
     code = doctor_exit_code(&d);
     doctor_clear(&d);
     free(repair);

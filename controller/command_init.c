@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "command.h"
+#include "common/json.h"
 #include "common/mem.h"
 #include "inventory.h"
 #include "pattern.h"
+#include "say.h"
 #include "signals.h"
 
 /* The load balancers of --lb alone, named lb1, lb2, ... */
@@ -47,11 +49,11 @@ static int write_inventory(const struct session *s)
 
         if (lb->good)
             continue;
-        (void)fprintf(stderr, "rollout: %s: %s\n", s->fleet->hosts[lb->host].name, lb->text);
+        say_why("%s: %s", s->fleet->hosts[lb->host].name, lb->text);
         code = EXIT_UNREACHABLE;
     }
     if (code == 0 && nodes == 0) {
-        (void)fputs("rollout: no upstream has a peer: each needs a `zone`, or nginx does not show it\n", stderr);
+        say_why("no upstream has a peer: each needs a `zone`, or nginx does not show it");
         code = EXIT_REFUSED;
     }
     return code;
@@ -77,6 +79,19 @@ int command_init(struct options *o)
     return code;
 }
 
+static json_t *hosts_json(const struct fleet *fleet, const uint32_t *nodes, size_t n)
+{
+    json_t *list = mem_must(json_array());
+
+    for (size_t i = 0; i < n; i++) {
+        const struct fleet_host *h = &fleet->hosts[nodes[i]];
+
+        json_append(list, json_pack("{s:o,s:o,s:o,s:o}", "node", json_text(h->name), "address", json_text(h->address),
+                                    "agent", json_text(h->agent_url), "zone", json_text_or_null(h->zone)));
+    }
+    return json_pack("{s:o}", "nodes", list);
+}
+
 int command_hosts(struct options *o)
 {
     struct fleet *fleet = NULL;
@@ -89,8 +104,11 @@ int command_hosts(struct options *o)
         (void)err_set(&err, "no hosts file: give --hosts FILE or set ROLLOUT_HOSTS");
     if (o->hosts == NULL || !fleet_load(o->hosts, &fleet, &err) || !pattern_match(fleet, o->limit, &nodes, &n, &err))
         code = command_bad(EXIT_CONFIG, &err);
-    for (size_t i = 0; i < n; i++)
-        (void)puts(fleet->hosts[nodes[i]].name);
+    else if (say_is_text())
+        for (size_t i = 0; i < n; i++)
+            (void)puts(fleet->hosts[nodes[i]].name);
+    else
+        say_document(hosts_json(fleet, nodes, n));
     free(nodes);
     if (fleet != NULL)
         fleet_free(&fleet);

@@ -4,6 +4,8 @@
 #include "command.h"
 #include "common/sha256.h"
 #include "pace.h"
+#include "plan_json.h"
+#include "say.h"
 
 static void short_hash(const uint8_t sha256[32], char out[13])
 {
@@ -16,14 +18,9 @@ static void short_hash(const uint8_t sha256[32], char out[13])
 static void show_upstreams(const struct plan *p, const struct survey *s)
 {
     for (uint32_t i = 0; i < p->n_upstreams; i++) {
-        const struct survey_upstream *u = plan_surveyed_upstream(s, p->upstreams[i].lb, p->upstreams[i].name);
-        uint32_t configured = 0, up = 0;
+        uint32_t configured, up = plan_peers_up(p, s, i, &configured);
 
-        for (uint32_t k = 0; k < u->n_peers; k++) {
-            configured += u->peers[k].backup ? 0 : 1;
-            up += !u->peers[k].backup && u->peers[k].state == PEER_UP ? 1 : 0;
-        }
-        (void)printf("upstream %s at %s: %u of %u peers up, the floor is %u\n", u->name,
+        (void)printf("upstream %s at %s: %u of %u peers up, the floor is %u\n", p->upstreams[i].name,
                      p->lbs[p->upstreams[i].lb].name, up, configured, pace_floor(p, configured));
     }
 }
@@ -56,9 +53,8 @@ static void show_peers(const struct plan *p, const struct plan_node *n)
     (void)putchar('\n');
 }
 
-static uint32_t show_nodes(const struct plan *p)
+static void show_nodes(const struct plan *p)
 {
-    uint32_t n = 0;
     char then[13];
 
     short_hash(p->release_sha256, then);
@@ -78,9 +74,7 @@ static uint32_t show_nodes(const struct plan *p)
             (void)puts("; in place, without a drain, since it is alone in an upstream: nothing is taken out");
         else
             show_peers(p, node);
-        n++;
     }
-    return n;
 }
 
 static void show_sum(const struct plan *p, uint32_t n)
@@ -100,9 +94,14 @@ static int plan(struct session *s, struct complaints *c)
 
     if (p == NULL)
         return command_complain(c);
-    show_upstreams(p, s->survey);
-    n = show_nodes(p);
-    show_sum(p, n);
+    n = plan_to_do(p);
+    if (say_is_text()) {
+        show_upstreams(p, s->survey);
+        show_nodes(p);
+        show_sum(p, n);
+    } else {
+        say_document(plan_json(p, s->survey));
+    }
     plan_free(&p);
     return n > 0 && s->options->detailed_exitcode ? 2 : 0;
 }

@@ -11,18 +11,9 @@
 #include "common/mem.h"
 #include "event_json.h"
 #include "lines.h"
+#include "say.h"
 #include "status.h"
 #include "told.h"
-
-static int print_json(json_t *o)
-{
-    char *text = mem_must(json_dumps(mem_must(o), JSON_INDENT(1)));
-
-    (void)puts(text);
-    free(text);
-    json_decref(o);
-    return 0;
-}
 
 /* The journal, opened; NULL with the exit code: EXIT_CONFIG and a sentence where it cannot be read, or 0 where there is
  * none yet, which is said. */
@@ -36,8 +27,8 @@ static struct store *open_journal(const struct options *o, json_t *(*nothing)(vo
         return store;
     if (err.text[0] != '\0')
         *code = command_bad(EXIT_CONFIG, &err);
-    else if (o->output == OUTPUT_JSON)
-        (void)print_json(nothing());
+    else if (!say_is_text())
+        say_document(nothing());
     else
         (void)printf("no rollout has kept a journal in %s yet (--state DIR names another folder)\n", o->state);
     return NULL;
@@ -82,8 +73,8 @@ static int tell_status(const struct options *o, struct store *store, const char 
         code = unreadable(&err);
     else if (told.runs == 0)
         code = unknown(o, rollout);
-    else if (o->output == OUTPUT_JSON)
-        code = print_json(status_json(&told, alive));
+    else if (!say_is_text())
+        say_document(status_json(&told, alive));
     else
         status_print(stdout, &told, alive);
     told_clear(&told);
@@ -103,8 +94,8 @@ int command_status(struct options *o)
         code = unreadable(&err);
     else if (o->id != NULL || latest != NULL)
         code = tell_status(o, store, o->id != NULL ? o->id : latest);
-    else if (o->output == OUTPUT_JSON)
-        code = print_json(no_rollout());
+    else if (!say_is_text())
+        say_document(no_rollout());
     else
         (void)printf("the journal in %s holds no rollout yet\n", o->state);
     free(latest);
@@ -161,7 +152,7 @@ static json_t *list_json(const struct store_row *row, const struct plan *p, enum
         "{s:o,s:s,s:s,s:s,s:o,s:o,s:o,s:o}", "rollout", json_text(row->rollout), "began",
         status_time(row->began_ms, began), "last", status_time(row->last_ms, last), "standing", status_word(standing),
         "exit_code", standing == STANDING_ENDED ? json_integer(row->code) : json_null(), "kind",
-        p == NULL ? json_null() : json_string(p->kind == PLAN_REPAIR ? "repair" : "roll"), "service",
+        p == NULL ? json_null() : json_string(plan_kind_word(p->kind)), "service",
         p == NULL ? json_null() : json_text(p->service), "nodes", p == NULL ? json_null() : json_integer(p->n_nodes));
 }
 
@@ -183,16 +174,17 @@ static bool list_row(void *ctx, const struct store_row *row)
 int command_history(struct options *o)
 {
     struct err err = {.text = ""};
-    struct listing l = {.o = o, .rows = o->output == OUTPUT_JSON ? mem_must(json_array()) : NULL};
+    struct listing l = {.o = o};
     int code;
     struct store *store = open_journal(o, no_rollouts, &code);
 
     if (store == NULL)
         return code;
+    l.rows = !say_is_text() ? mem_must(json_array()) : NULL;
     if (!store->ops->rollouts(store, list_row, &l, &err))
         code = unreadable(&err);
     else if (l.rows != NULL)
-        code = print_json(json_pack("{s:O}", "rollouts", l.rows));
+        say_document(json_pack("{s:O}", "rollouts", l.rows));
     else if (l.n == 0)
         (void)printf("the journal in %s holds no rollout yet\n", o->state);
     json_decref(l.rows);
@@ -203,6 +195,11 @@ int command_history(struct options *o)
 /* ---- show */
 
 #define DAY 32
+
+static json_t *no_events(void)
+{
+    return json_pack("{s:n,s:[]}", "rollout", "events");
+}
 
 /* The lines have the time of day alone. */
 static void show_line(void *ctx, const struct told *told, const struct event *e)
@@ -222,17 +219,21 @@ static void show_line(void *ctx, const struct told *told, const struct event *e)
 
 static void show_json(void *ctx, const struct told *told, const struct event *e)
 {
-    json_append(ctx, event_json(told->plan, e));
+    json_t *o = event_json(told->plan, e);
+
+    if (e->kind == EVENT_BEGAN)
+        (void)json_object_set_new(o, "plan", event_plan_json(told->plan));
+    json_append(ctx, o);
 }
 
 int command_show(struct options *o)
 {
     struct err err = {.text = ""};
     char day[DAY] = "";
-    json_t *events = o->output == OUTPUT_JSON ? mem_must(json_array()) : NULL;
+    json_t *events = !say_is_text() ? mem_must(json_array()) : NULL;
     struct told told = {0};
     int code;
-    struct store *store = open_journal(o, no_rollouts, &code);
+    struct store *store = open_journal(o, no_events, &code);
 
     if (store != NULL) {
         if (!told_read(&told, store, o->id, events != NULL ? show_json : show_line,
@@ -241,7 +242,7 @@ int command_show(struct options *o)
         else if (told.runs == 0)
             code = unknown(o, o->id);
         else if (events != NULL)
-            code = print_json(json_pack("{s:s,s:O}", "rollout", o->id, "events", events));
+            say_document(json_pack("{s:s,s:O}", "rollout", o->id, "events", events));
         store->ops->close(store);
     }
     told_clear(&told);

@@ -1,12 +1,44 @@
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "command.h"
+#include "common/mem.h"
+#include "say.h"
 #include "unclaimed.h"
 
-/* What could not be asked counts as unknown: worse than a repair that was not needed. */
-static int worse(int run_code, int complaint_code)
+/* What no claim explains, a line each; `unknown`: some of it may be the node of an agent that did not answer. */
+static char *unclaimed(const struct session *s, bool *unknown)
 {
-    return run_code != 0 ? run_code : complaint_code;
+    char *lines;
+    size_t n;
+    FILE *f = mem_must(open_memstream(&lines, &n));
+
+    *unknown = unclaimed_tell(f, s, true) > 0;
+    if (fclose(f) != 0)
+        abort(); /* out of memory */
+    return lines;
+}
+
+/* What could not be asked counts as unknown: worse than a repair that was not needed. */
+static int put_back(struct session *s, const struct plan *p, bool complaints, int code)
+{
+    bool unknown, people = say_is_text();
+    char *lines = unclaimed(s, &unknown);
+
+    if (unknown && code == EXIT_UNREACHABLE)
+        code = 3;
+    if (!people) /* whose last line is the report */
+        say_lines(lines, false);
+    if (p->n_nodes > 0)
+        code = command_run(s, p, code);
+    else if (complaints)
+        say("nothing to repair at the agents that answered");
+    else
+        say("no agent has a claim of a rollout; nothing to repair");
+    if (people)
+        say_lines(lines, false);
+    free(lines);
+    return code;
 }
 
 static int repair(struct session *s, struct complaints *c)
@@ -19,14 +51,9 @@ static int repair(struct session *s, struct complaints *c)
     p = plan_make_repair(s->fleet, s->options, s->survey, &s->request, c);
     code = command_complain(c);
     if (p == NULL)
-        (void)fprintf(stderr, "rollout: nothing was changed\n");
-    else if (p->n_nodes > 0)
-        code = worse(command_run(s, p), code);
+        say_why("nothing was changed");
     else
-        (void)printf(c->n > 0 ? "nothing to repair at the agents that answered\n"
-                              : "no agent has a claim of a rollout; nothing to repair\n");
-    if (p != NULL && unclaimed_tell(stdout, s, true) > 0 && code == EXIT_UNREACHABLE)
-        code = 3; /* one that is out may be the node whose agent did not answer */
+        code = put_back(s, p, c->n > 0, code);
     plan_free(&p);
     return code;
 }

@@ -7,6 +7,7 @@
 #include "common/sha256.h"
 #include "left_out.h"
 #include "plan_resume.h"
+#include "say.h"
 #include "told.h"
 
 #define FAILED_TOLD_MAX 20
@@ -39,7 +40,7 @@ static uint32_t pause_left(const struct plan *journal, const struct view *was)
 static int resume(struct session *s, struct complaints *c)
 {
     if (left_out_by_journal(s)) {
-        (void)fprintf(stderr, "rollout: nothing was changed\n");
+        say_why("nothing was changed");
         return 3;
     }
     plan_resume_rolled_back(s->fleet, s->survey, &s->request, c);
@@ -62,12 +63,11 @@ static void tell_failed(const struct told *t)
 
         if (node->outcome != OUTCOME_FAILED || node->step != STEP_DONE || n++ >= FAILED_TOLD_MAX)
             continue;
-        (void)printf("%s: failed before, and is tried again; in step %s: %s\n", t->plan->nodes[i].name,
-                     step_row((enum step)node->why_step)->name, why_phrase((enum why)node->why));
+        say("%s: failed before, and is tried again; in step %s: %s", t->plan->nodes[i].name,
+            step_row((enum step)node->why_step)->name, why_phrase((enum why)node->why));
     }
     if (n > FAILED_TOLD_MAX)
-        (void)printf("and %u more that failed before\n", n - FAILED_TOLD_MAX);
-    (void)fflush(stdout);
+        say("and %u more that failed before", n - FAILED_TOLD_MAX);
 }
 
 static int by_journal(struct options *o, const struct told *t)

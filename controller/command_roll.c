@@ -1,32 +1,26 @@
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "command.h"
+#include "common/mem.h"
 #include "common/sha256.h"
 #include "left_out.h"
+#include "plan_json.h"
+#include "say.h"
 #include "told.h"
 #include "unclaimed.h"
-
-/* Nodes that the plan would change. */
-static uint32_t to_do(const struct plan *p)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < p->n_nodes; i++)
-        n += p->nodes[i].at_target ? 0 : 1;
-    return n;
-}
 
 static void tell_done(const struct plan *p)
 {
     if (p->kind == PLAN_ROLLBACK)
-        (void)printf("%u node%s taken back by %s already; nothing to do\n", p->n_nodes,
-                     p->n_nodes == 1 ? " was" : "s were", p->rollout);
+        say("%u node%s taken back by %s already; nothing to do", p->n_nodes, p->n_nodes == 1 ? " was" : "s were",
+            p->rollout);
     else if (p->has_release)
-        (void)printf("%u node%s release %s already; nothing to do\n", p->n_nodes, p->n_nodes == 1 ? " runs" : "s run",
-                     p->release_file);
+        say("%u node%s release %s already; nothing to do", p->n_nodes, p->n_nodes == 1 ? " runs" : "s run",
+            p->release_file);
     else
-        (void)printf("rollout %s has restarted %s already; nothing to do\n", p->rollout,
-                     p->n_nodes == 1 ? "the node" : "all nodes");
+        say("rollout %s has restarted %s already; nothing to do", p->rollout,
+            p->n_nodes == 1 ? "the node" : "all nodes");
 }
 
 /* Each node may have another release before. */
@@ -38,9 +32,9 @@ static void tell_ways_back(const struct plan *p)
         sha256_hex(p->nodes[i].surveyed.sha256, from);
         sha256_hex(p->nodes[i].target_sha256, to);
         if (p->nodes[i].at_target)
-            (void)printf("%s: taken back to %.12s already\n", p->nodes[i].name, to);
+            say("%s: taken back to %.12s already", p->nodes[i].name, to);
         else
-            (void)printf("%s: back %.12s -> %.12s\n", p->nodes[i].name, from, to);
+            say("%s: back %.12s -> %.12s", p->nodes[i].name, from, to);
     }
 }
 
@@ -48,8 +42,21 @@ int command_refused(const struct session *s, const struct complaints *c)
 {
     int code = command_complain(c);
 
-    (void)fprintf(stderr, "rollout: nothing was changed\n");
+    say_why("nothing was changed");
     return left_out_tell(s, false, code == EXIT_HELD) ? 3 : code;
+}
+
+static void tell_unclaimed(const struct session *s)
+{
+    char *lines;
+    size_t n;
+    FILE *f = mem_must(open_memstream(&lines, &n));
+
+    (void)unclaimed_tell(f, s, false);
+    if (fclose(f) != 0)
+        abort(); /* out of memory */
+    say_lines(lines, true);
+    free(lines);
 }
 
 int command_roll_on(struct session *s, struct complaints *c)
@@ -58,21 +65,20 @@ int command_roll_on(struct session *s, struct complaints *c)
     int code = command_await_dead(s, false, c);
 
     if (code != 0) {
-        (void)fprintf(stderr, "rollout: nothing was changed\n");
+        say_why("nothing was changed");
         return code;
     }
     p = plan_make(s->fleet, s->options, s->survey, &s->request, c);
     if (p == NULL) {
         code = command_refused(s, c);
-    } else if (to_do(p) == 0) {
+    } else if (plan_to_do(p) == 0) {
         tell_done(p);
     } else {
         if (p->kind == PLAN_ROLLBACK)
             tell_ways_back(p);
-        (void)fflush(stdout);
-        (void)unclaimed_tell(stderr, s, false);
+        tell_unclaimed(s);
         survey_free(&s->survey); /* the plan has all that counts; of a large fleet it is much */
-        code = command_run(s, p);
+        code = command_run(s, p, 0);
     }
     plan_free(&p);
     return code;
@@ -82,7 +88,7 @@ static int roll_again(struct session *s, struct complaints *c)
 {
     if (!left_out_by_journal(s))
         return command_roll_on(s, c);
-    (void)fprintf(stderr, "rollout: nothing was changed\n");
+    say_why("nothing was changed");
     return 3;
 }
 

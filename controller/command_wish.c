@@ -8,6 +8,7 @@
 #include "command.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "say.h"
 #include "signals.h"
 
 #define HEARD_LIMIT_MS  10000
@@ -116,7 +117,7 @@ static void failed(struct wishing *w, struct seat *seat, const struct call_resul
     struct answer a;
 
     agent_api_answer(ASK_UNCLAIM, NULL, r, &a); /* any effect whose answer has no body of its own */
-    (void)fprintf(stderr, "rollout: %s did not take it: %s\n", w->s->fleet->hosts[seat->host].name, a.text);
+    say_why("%s did not take it: %s", w->s->fleet->hosts[seat->host].name, a.text);
     seat->state = SEAT_FAILED;
     w->n_failed++;
     w->failure = r->failure;
@@ -159,31 +160,47 @@ static void wait_until_heard(struct wishing *w)
     }
 }
 
-static int end(const struct wishing *w)
+static void tell_seats(const struct wishing *w)
 {
     const char *word = agent_api_wish_word(w->wish), *id = w->s->options->id;
     size_t open = w->n_seats - w->n_took - w->n_failed;
+    char more[64] = "";
 
-    (void)printf("%s of rollout %s: %u of %zu %s took it", word, id, w->n_took, w->n_seats,
-                 w->n_seats > w->s->n_nodes ? "services at agents" : "agents");
-    (void)printf(open > 0 ? ", %zu have not answered yet\n" : "\n", open);
+    if (!say_is_text()) {
+        say_document(json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:b}", "wish", word, "rollout", id, "asked",
+                               (json_int_t)w->n_seats, "took", (json_int_t)w->n_took, "failed", (json_int_t)w->n_failed,
+                               "unanswered", (json_int_t)open, "heard_by", w->heard ? json_text(w->by) : json_null(),
+                               "acts", w->heard && w->effect));
+        return;
+    }
+    if (open > 0)
+        (void)snprintf(more, sizeof more, ", %zu have not answered yet", open);
+    say("%s of rollout %s: %u of %zu %s took it%s", word, id, w->n_took, w->n_seats,
+        w->n_seats > w->s->n_nodes ? "services at agents" : "agents", more);
+}
+
+static int end(const struct wishing *w)
+{
+    const char *word = agent_api_wish_word(w->wish), *id = w->s->options->id;
+
+    tell_seats(w);
     if (w->heard && w->effect) {
-        (void)printf("heard by %s, who acts on it\n", w->by);
+        if (say_is_text())
+            say("heard by %s, who acts on it", w->by);
         return 0;
     }
     if (w->heard) {
-        (void)fprintf(stderr, "rollout: heard by %s: there is nothing to %s%s\n", w->by, word,
-                      w->wish == WISH_PROMOTE ? "; it does not wait for a promotion" : ", it ends already");
+        say_why("heard by %s: there is nothing to %s%s", w->by, word,
+                w->wish == WISH_PROMOTE ? "; it does not wait for a promotion" : ", it ends already");
         return EXIT_REFUSED;
     }
     if (w->n_took == 0)
         return w->failure == CALL_FINE ? EXIT_REFUSED : EXIT_UNREACHABLE;
     if (w->interrupted)
         return 128 + signals_seen(NULL);
-    (void)fprintf(stderr,
-                  "rollout: nobody has heard it within %d s: is rollout %s at work on these nodes? `rollout status %s` "
-                  "tells on the machine that it runs on\n",
-                  HEARD_LIMIT_MS / 1000, id, id);
+    say_why("nobody has heard it within %d s: is rollout %s at work on these nodes? `rollout status %s` tells on the "
+            "machine that it runs on",
+            HEARD_LIMIT_MS / 1000, id, id);
     return EXIT_UNREACHABLE;
 }
 
@@ -201,7 +218,6 @@ int command_wish(struct options *o)
         signals_attach(s.calls);
         put_all(&w);
         wait_until_heard(&w);
-        (void)fflush(stdout);
         code = end(&w);
         free(w.seats);
     }

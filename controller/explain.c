@@ -1,5 +1,7 @@
 #include "explain.h"
 
+#include "common/json.h"
+#include "common/mem.h"
 #include "node.h"
 
 static const char *const wait_texts[WAIT_COUNT] = {
@@ -31,4 +33,23 @@ void explain_steps(FILE *f)
                       step_row(row->on_good)->name, step_row(row->on_bad)->name, step_row(row->on_limit)->name,
                       step_row(row->on_stop)->name, step_row(row->on_resume)->name);
     }
+}
+
+json_t *explain_json(void)
+{
+    json_t *list = mem_must(json_array());
+
+    for (int i = 0; i < STEP_COUNT; i++) {
+        const struct step_row *row = step_row((enum step)i);
+
+        if (row->ask == ASK_NONE)
+            continue;
+        json_append(list, json_pack("{s:s,s:b,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "step", row->name, "effect",
+                                    row->effect, "waits_for", row->waits_for, "asks", ask_texts[row->ask],
+                                    "again_after", wait_texts[row->every], "at_most", wait_texts[row->limit], "good",
+                                    step_row(row->on_good)->name, "bad", step_row(row->on_bad)->name, "limit",
+                                    step_row(row->on_limit)->name, "stop", step_row(row->on_stop)->name, "resume",
+                                    step_row(row->on_resume)->name));
+    }
+    return mem_must(json_pack("{s:o}", "steps", list));
 }

@@ -60,7 +60,8 @@ static bool ours_read(struct reader *r, const char *key, const char *text, struc
     if (!row) {
         const char *near = option_nearest_key(key);
         return near ? err_set(err, "there is no key %.64s; did you mean %s?", key, near)
-                    : err_set(err, "there is no key %.64s; see `rollout help`", key);
+                    : err_set(err, "there is no key %.64s; `rollout help options` and `man rollout-hosts` name them",
+                              key);
     }
     if (strstr(text, "{{"))
         return err_set(err, "%s: Ansible's templates are not filled in here, write the value out", key);

@@ -6,6 +6,13 @@
 #include "common/addr.h"
 #include "common/mem.h"
 #include "fleet_store.h"
+#include "nearest.h"
+
+static const char *declared_name(const void *ctx, size_t i)
+{
+    const struct fleet *fleet = ctx;
+    return fleet->store->group_parts[i].declared ? fleet->groups[i].name : NULL;
+}
 
 static bool groups_declared(const struct fleet *fleet, struct err *err)
 {
@@ -16,8 +23,10 @@ static bool groups_declared(const struct fleet *fleet, struct err *err)
     if (!first)
         return true;
     const char *name = fleet->groups[first - parts].name;
-    err_set(err, "there is no group %.100s: %s [%.100s]", name,
-            first->wanted_vars ? "these variables need a section" : "a child group needs a section", name);
+    const char *near = nearest_name(name, fleet->n_groups, declared_name, fleet);
+    err_set(err, "there is no group %.100s: %s [%.100s]%s%s%s", name,
+            first->wanted_vars ? "these variables need a section" : "a child group needs a section", name,
+            near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     return err_context(err, "%s:%u", fleet->path, first->line);
 }
 

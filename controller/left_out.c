@@ -1,12 +1,29 @@
 #include "left_out.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/addr.h"
+#include "common/json.h"
+#include "common/mem.h"
 #include "mend.h"
 #include "plan_resume.h"
+#include "say.h"
+
+static json_t *peer_out(const char *server, const char *upstream, const char *lb)
+{
+    return json_pack("{s:o,s:o,s:o}", "server", json_text(server), "upstream", json_text(upstream), "lb",
+                     json_text(lb));
+}
+
+static json_t *claim_out(const struct agent_claim *claim)
+{
+    json_t *out = mem_must(json_array());
+
+    for (uint32_t i = 0; i < claim->n_took_out; i++)
+        json_append(out, peer_out(claim->took_out[i].server, claim->took_out[i].upstream, claim->took_out[i].lb));
+    return out;
+}
 
 bool left_out_tell(const struct session *s, bool repair, bool lapsed)
 {
@@ -16,13 +33,15 @@ bool left_out_tell(const struct session *s, bool repair, bool lapsed)
     for (uint32_t i = 0; i < s->survey->n_nodes; i++) {
         const struct survey_node *n = &s->survey->nodes[i];
         const struct agent_claim *claim = &n->status.claim;
+        char *why;
 
         if (!n->good || !claim->there || claim->n_took_out == 0 || (lapsed && claim->left_s > 0) ||
             (!repair && !plan_resume_holds(n, &s->request)))
             continue;
-        (void)fprintf(stderr,
-                      "rollout: %s: out of rotation or its state unknown, as rollout %s (%s) left it. Act now: %s\n",
-                      survey_node_name(s->fleet, n), claim->rollout, claim->holder, mend);
+        why = mem_format("out of rotation or its state unknown, as rollout %s (%s) left it. Act now: %s",
+                         claim->rollout, claim->holder, mend);
+        say_left_out(survey_node_name(s->fleet, n), claim_out(claim), mend, why);
+        free(why);
         any = true;
     }
     free(mend);
@@ -75,17 +94,21 @@ bool left_out_by_journal(const struct session *s)
             continue;
         for (uint32_t i = 0; i < pn->n_peers; i++) {
             const struct plan_upstream *upstream = &p->upstreams[p->peers[pn->first_peer + i].upstream];
-            char *mend;
+            char *mend, *why;
+            json_t *out;
 
             if ((mask >> i & 1) == 0 || !is_out_now(s, p, pn->first_peer + i))
                 continue;
             mend = mend_command(s->options, s->options->service);
-            (void)fprintf(
-                stderr,
-                "rollout: %s: out of rotation or its state unknown, as an earlier run of rollout %s left it: "
-                "%s of upstream %s at %s; %s. Act now: %s\n",
-                pn->name, s->rollout, p->peers[pn->first_peer + i].server, upstream->name, p->lbs[upstream->lb].name,
+            why = mem_format(
+                "out of rotation or its state unknown, as an earlier run of rollout %s left it: "
+                "%s of upstream %s at %s; %s. Act now: %s",
+                s->rollout, p->peers[pn->first_peer + i].server, upstream->name, p->lbs[upstream->lb].name,
                 now != NULL ? now->text : "neither the hosts file nor --limit names it now, so name it again", mend);
+            out = mem_must(json_array());
+            json_append(out, peer_out(p->peers[pn->first_peer + i].server, upstream->name, p->lbs[upstream->lb].name));
+            say_left_out(pn->name, out, mend, why);
+            free(why);
             free(mend);
             any = true;
         }

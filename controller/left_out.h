@@ -5,7 +5,7 @@
 
 #include "session.h"
 
-/* Of the last survey, to stderr: nodes with a claim that took something out, of any rollout for a repair, else of an
+/* Of the last survey, said: nodes with a claim that took something out, of any rollout for a repair, else of an
  * earlier run of this one. `lapsed`: only where the claim has run out, since a living one answers for it itself. False:
  * there are none. */
 bool left_out_tell(const struct session *, bool repair, bool lapsed);

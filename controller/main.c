@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "explain.h"
+#include "say.h"
 
 static int help(const struct options *o)
 {
@@ -49,12 +50,28 @@ static int close_output(const struct options *o, int code)
                : code;
 }
 
+static int explain(void)
+{
+    if (say_is_text())
+        explain_steps(stdout);
+    else
+        say_document(explain_json());
+    return 0;
+}
+
+static int version(void)
+{
+    if (say_is_text())
+        (void)puts("rollout " ROLLOUT_VERSION);
+    else
+        say_document(json_pack("{s:s}", "version", ROLLOUT_VERSION));
+    return 0;
+}
+
 static int dispatch(struct options *o)
 {
-    if (o->explain) {
-        explain_steps(stdout);
-        return 0;
-    }
+    if (o->explain)
+        return explain();
     switch (o->command) {
     case COMMAND_ROLL:
         return command_roll(o);
@@ -85,8 +102,7 @@ static int dispatch(struct options *o)
     case COMMAND_PROMOTE:
         return command_wish(o);
     case COMMAND_VERSION:
-        (void)puts("rollout " ROLLOUT_VERSION);
-        return 0;
+        return version();
     case COMMAND_HELP:
     case COMMAND_COUNT:
         break;
@@ -98,14 +114,15 @@ int main(int argc, char **argv)
 {
     struct options options;
     struct err err = {.text = ""};
-    int code = EXIT_USAGE;
+    bool good;
+    int code;
 
     keep_standard_descriptors();
     raise_descriptors();
-    if (options_parse(argc, argv, environ, &options, &err))
-        code = dispatch(&options);
-    else
-        (void)command_bad(code, &err);
+    good = options_parse(argc, argv, environ, &options, &err);
+    say_open(&options);
+    code = good ? dispatch(&options) : command_bad(EXIT_USAGE, &err);
+    say_close(code);
     code = close_output(&options, code);
     options_free(&options);
     return code;

@@ -39,7 +39,7 @@ const char *nearest_name(const char *typed, size_t count, const char *(*name)(co
                          const void *ctx)
 {
     size_t length = strnlen(typed, NEAREST_MAX);
-    size_t best_far = length < 3 ? 2 : length < 6 ? 3 : length / 3 + 1; /* this far is no longer near */
+    size_t best_far = length < 5 ? 2 : length < 6 ? 3 : length / 3 + 1; /* this far is no longer near */
     const char *best = NULL;
 
     for (size_t i = 0; i < count; i++) {

@@ -4,11 +4,14 @@
 #include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/duration.h"
 #include "common/mem.h"
 #include "nearest.h"
+
+#define WORDS_MAX 8 /* of a WORD */
 
 const struct option_row option_rows[OPT_COUNT] = {
 #define OPTION(field, flag, env, hosts_key, type, argument, fallback, low, high, scope, commands, help)                \
@@ -217,7 +220,34 @@ static bool read_word(const struct option_row *row, const char *text, uint32_t *
         *index += !later;
         p += size;
     }
-    return err_set(err, "\"%.64s\" is not one of: %s", text, known);
+    char *near = option_nearest_word(row, text);
+    err_set(err, "\"%.64s\" is not one of: %s%s%s%s", text, known, near ? "; did you mean " : "", near ? near : "",
+            near ? "?" : "");
+    free(near);
+    return false;
+}
+
+static const char *listed(const void *ctx, size_t i)
+{
+    return ((char *const *)ctx)[i];
+}
+
+char *option_nearest_word(const struct option_row *row, const char *typed)
+{
+    char *words[WORDS_MAX] = {NULL};
+    size_t n = 0;
+
+    for (const char *p = row->argument; *p != '\0'; p += *p == '|') {
+        size_t size = strcspn(p, "|");
+
+        if (*p != '-' && n < WORDS_MAX)
+            words[n++] = mem_format("%.*s", (int)size, p);
+        p += size;
+    }
+    char *near = mem_text(nearest_name(typed, n, listed, words));
+    while (n > 0)
+        free(words[--n]);
+    return near;
 }
 
 static bool read_mark(const struct option_row *row, const char *text, uint32_t *mark, struct err *err)

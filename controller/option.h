@@ -21,7 +21,7 @@ enum command {
 };
 
 extern const char *const command_words[COMMAND_COUNT];
-extern const char *const command_arguments[COMMAND_COUNT]; /* "", "ID" or "[ID]" */
+extern const char *const command_arguments[COMMAND_COUNT]; /* "", "ID", "[ID]", "[WORD]" */
 
 /* OPT_max_unavailable and so on. */
 enum option_id {
@@ -64,11 +64,13 @@ enum option_commands {
     IN_ALL = IN_RUNS | 1u << COMMAND_REPAIR,
     IN_ACTS = IN_ALL & ~(1u << COMMAND_PLAN | IN_DOCTOR), /* those that change something */
     IN_AGENTS = 1u << COMMAND_AGENTS,
-    IN_FLEET = IN_ALL | IN_AGENTS | 1u << COMMAND_PAUSE | 1u << COMMAND_ABORT | 1u << COMMAND_PROMOTE,
+    IN_WISHES = 1u << COMMAND_PAUSE | 1u << COMMAND_ABORT | 1u << COMMAND_PROMOTE,
+    IN_FLEET = IN_ALL | IN_AGENTS | IN_WISHES,
     IN_LBS = IN_FLEET | 1u << COMMAND_INIT,
     IN_HOSTS = 1u << COMMAND_HOSTS,
-    IN_NAMED = IN_ALL & ~(1u << COMMAND_RESUME | IN_DOCTOR),                     /* the others take the id as a word */
-    IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW /* the journal alone */
+    IN_NAMED = IN_ALL & ~(1u << COMMAND_RESUME | IN_DOCTOR),                      /* the others take the id as a word */
+    IN_READS = 1u << COMMAND_STATUS | 1u << COMMAND_HISTORY | 1u << COMMAND_SHOW, /* the journal alone */
+    IN_REPORTS = IN_READS | IN_PLAN | IN_AGENTS | IN_DOCTOR | IN_HOSTS | IN_WISHES | 1u << COMMAND_VERSION
 };
 
 struct option_row {
@@ -134,6 +136,9 @@ bool option_url(const char *url, char *host, struct err *err);
 char *option_word(const struct option_row *row, uint32_t index);
 
 const struct option_row *option_by_key(const char *key); /* rollout_zone; NULL = unknown */
+
+/* The word of a WORD that is nearest, or NULL; the caller frees it. */
+char *option_nearest_word(const struct option_row *row, const char *typed);
 
 /* The nearest known one, or NULL (nearest.h). */
 const char *option_nearest_flag(const char *typed);

@@ -134,18 +134,41 @@ static const char *word_name(const void *ctx, size_t i)
     return ((const char *const *)ctx)[i];
 }
 
-static bool command_find(const char *word, enum command *command, struct err *err)
+static bool word_find(const char *word, enum command *command)
 {
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (!strcmp(word, command_words[i])) {
             *command = (enum command)i;
             return true;
         }
+    return false;
+}
+
+static bool command_find(const char *word, enum command *command, struct err *err)
+{
     const char *near = nearest_name(word, COMMAND_COUNT, word_name, command_words);
+    if (word_find(word, command))
+        return true;
     if (strpbrk(word, "./"))
         return err_set(err, "there is no command \"%.64s\"; a hosts file is given as --hosts %.64s", word, word);
     return near ? err_set(err, "there is no command \"%.64s\"; did you mean %s?", word, near)
                 : err_set(err, "there is no command \"%.64s\"; `rollout help` names them", word);
+}
+
+/* `help WORD`: a command, or "options". */
+static bool topic_find(const char *word, enum command *topic, struct err *err)
+{
+    const char *words[COMMAND_COUNT + 1];
+    memcpy(words, command_words, sizeof command_words);
+    words[COMMAND_COUNT] = "options";
+    if (word_find(word, topic))
+        return true;
+    *topic = COMMAND_COUNT;
+    if (!strcmp(word, words[COMMAND_COUNT]))
+        return true;
+    const char *near = nearest_name(word, COMMAND_COUNT + 1, word_name, words);
+    return err_set(err, "help is for a command or for \"options\", not for \"%.64s\"%s%s%s", word,
+                   near ? "; did you mean " : "", near ? near : "", near ? "?" : "; `rollout help` names the commands");
 }
 
 /* getopt takes abbreviations, which a later version's new flag would break: only whole names are taken. */
@@ -163,7 +186,7 @@ static bool flag_unknown(const char *token, struct err *err)
     snprintf(typed, sizeof typed, "%.*s", (int)(size < 64 ? size : 64), token);
     const char *near = option_nearest_flag(typed + strspn(typed, "-"));
     return near ? err_set(err, "there is no option %s; did you mean --%s?", typed, near)
-                : err_set(err, "there is no option %s; `rollout help` names them", typed);
+                : err_set(err, "there is no option %s; `rollout help options` names them", typed);
 }
 
 static bool flag_refused(int what, char **argv, struct err *err)
@@ -234,9 +257,9 @@ static bool options_command(struct options *o, char **words, bool help, struct e
     if (words[0] && !command_find(words[0], &o->command, err))
         return false;
     bool topic = o->command == COMMAND_HELP && words[0] && words[1];
-    if (topic && !command_find(words[1], &o->help_on, err))
+    if (topic && !topic_find(words[1], &o->help_on, err))
         return false;
-    bool takes_id = words[0] && *command_arguments[o->command];
+    bool takes_id = words[0] && o->command != COMMAND_HELP && *command_arguments[o->command];
     if (takes_id && !help)
         return options_id(o, words + 1, err);
     if (words[0] && words[1] && (!topic || words[2]) && !takes_id)
@@ -262,7 +285,7 @@ static bool flag_misplaced(const struct option_row *row, enum command command, s
 static bool options_fit(const struct options *o, uint64_t seen, struct err *err)
 {
     for (size_t i = 0; i < OPT_COUNT; i++)
-        if (seen >> i & 1 && !(option_rows[i].commands >> o->command & 1))
+        if (seen >> i & 1 && !(option_rows[i].commands >> o->command & 1) && !(i == OPT_output && o->explain))
             return flag_misplaced(&option_rows[i], o->command, err);
     if (o->command == COMMAND_RESUME)
         return true; /* the journal may know it */
@@ -271,7 +294,31 @@ static bool options_fit(const struct options *o, uint64_t seen, struct err *err)
     return true;
 }
 
-bool options_parse(int argc, char **argv, char **env, struct options *o, struct err *err)
+/* The command, and whether JSON is wanted, of a line that was not understood: so that it is said in that form. */
+static void options_guess(struct options *o, int argc, char **argv, char **env)
+{
+    static const enum option_id ids[] = {OPT_output, OPT_log_format};
+    struct err unused = {.text = ""};
+
+    for (int i = argc - 1; i > 0; i--)
+        (void)word_find(argv[i], &o->command);
+    for (size_t k = 0; k < sizeof ids / sizeof *ids; k++) {
+        const struct option_row *row = &option_rows[ids[k]];
+        const char *env_text = env_find(env, row->env);
+        bool json = env_text && !strcmp(env_text, "json");
+        char flag[32];
+        int size = snprintf(flag, sizeof flag, "--%s", row->flag);
+
+        for (int i = 1; i < argc; i++)
+            if (!strncmp(argv[i], flag, (size_t)size) && argv[i][size] == '=')
+                json = !strcmp(argv[i] + size + 1, "json");
+            else if (!strcmp(argv[i], flag) && i + 1 < argc)
+                json = !strcmp(argv[i + 1], "json");
+        (void)options_store(o, row, json ? "json" : row->fallback, SOURCE_DEFAULT, &unused);
+    }
+}
+
+static bool options_read(int argc, char **argv, char **env, struct options *o, struct err *err)
 {
     uint64_t seen = 0;
     bool help = false;
@@ -288,6 +335,15 @@ bool options_parse(int argc, char **argv, char **env, struct options *o, struct 
     if (o->command == COMMAND_RESUME)
         o->rollout_id = o->id;
     return true;
+}
+
+bool options_parse(int argc, char **argv, char **env, struct options *o, struct err *err)
+{
+    bool good = options_read(argc, argv, env, o, err);
+
+    if (!good)
+        options_guess(o, argc, argv, env);
+    return good;
 }
 
 void options_free(struct options *o)

@@ -37,7 +37,7 @@ enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 
 struct options {
     enum command command; /* ROLL without a word; HELP also for --help */
-    enum command help_on; /* HELP: which command's options; COMMAND_HELP = all */
+    enum command help_on; /* HELP: which command's options; COMMAND_HELP: the first page; COMMAND_COUNT: all options */
     const char *id;       /* the rollout that a command is about; NULL = none was named */
 
 /* Texts: NULL = not set. Those of OF_HOST options are what flag, environment or default say; ask options_host_text for
@@ -56,7 +56,8 @@ bool options_store(struct options *o, const struct option_row *row, const char *
 /* Read the command line (argv[0] is passed over) and the environment (`env` as environ; NULL = empty), put the defaults
  * where neither speaks. Texts are borrowed from argv and env. False with a sentence is a usage error (exit 64): unknown
  * word, flag or abbreviation with the nearest known one, a value out of bounds with where it stood, a flag that the
- * command does not take. Call options_free in either case. argv may be put in another order. */
+ * command does not take; command, output and log_format then are what the line seems to want, for whoever says it. Call
+ * options_free in either case. argv may be put in another order. */
 bool options_parse(int argc, char **argv, char **env, struct options *o, struct err *err);
 
 /* In options_merge.c. Fill in what the hosts file says where neither flag nor environment spoke. nodes: the n_nodes
@@ -75,7 +76,8 @@ const char *options_host_text(const struct options *o, const struct fleet *fleet
 
 void options_free(struct options *o);
 
-/* In options_help.c. The text of --help for one command, or for all (COMMAND_HELP). The caller frees it. */
+/* In options_help.c. The text of --help for one command, the first page (COMMAND_HELP), or all
+ * options (COMMAND_COUNT). The caller frees it. */
 char *options_help(enum command command);
 
 #endif

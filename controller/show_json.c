@@ -6,6 +6,7 @@
 #include "event_json.h"
 #include "gather.h"
 #include "moment.h"
+#include "say.h"
 #include "show.h"
 #include "status.h"
 #include "wall.h"
@@ -56,8 +57,8 @@ static void heartbeat(struct show *s, const struct view *v)
     if (fclose(f) != 0)
         abort(); /* out of memory */
     put(s, v->plan,
-        mem_must(
-            json_pack("{s:s,s:s,s:o}", "event", "heartbeat", "at", status_time(now_ms, at), "text", json_text(text))));
+        mem_must(json_pack("{s:s,s:i,s:s,s:o}", "event", "heartbeat", "seq", 0, "at", status_time(now_ms, at), "text",
+                           json_text(text))));
     free(text);
     flush(s, v);
 }
@@ -69,8 +70,9 @@ static bool end(struct show *show, const struct view *v, int code, const char *m
     bool good;
 
     put(show, v->plan,
-        mem_must(json_pack("{s:s,s:s,s:s,s:i,s:o,s:o}", "event", "report", "at", status_time(v->now_ms, at), "text",
-                           status_of_code(code), "exit_code", code, "nodes", event_nodes_json(v), "next",
+        mem_must(json_pack("{s:s,s:i,s:s,s:s,s:i,s:o,s:o,s:o}", "event", "report", "seq", 0, "at",
+                           status_time(v->now_ms, at), "text", status_of_code(code), "exit_code", code, "reasons",
+                           say_reasons(), "nodes", event_nodes_json(v), "next",
                            next == NULL ? json_null() : json_text(next))));
     free(next);
     good = gather_close(&s->to);

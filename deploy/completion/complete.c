@@ -90,6 +90,14 @@ static void bash_values(void)
     }
 }
 
+/* What `rollout help` may be asked about. */
+static void help_words(void)
+{
+    for (size_t c = 0; c < N_COMMANDS; c++)
+        printf(" %s", COMMANDS[c].word);
+    fputs(" options", stdout);
+}
+
 static void bash_flags(void)
 {
     for (size_t c = 0; c < N_COMMANDS; c++) {
@@ -97,6 +105,8 @@ static void bash_flags(void)
         for (size_t i = 0; i < N_OPTIONS; i++)
             if (OPTIONS[i].flag != NULL && (OPTIONS[i].commands >> c & 1) != 0)
                 printf(" --%s", OPTIONS[i].flag);
+        if (strcmp(COMMANDS[c].word, "help") == 0)
+            help_words();
         puts("' ;;");
     }
 }

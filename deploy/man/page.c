@@ -82,9 +82,13 @@ static void rollout_commands(void)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        bool optional = rows[i].argument[0] == '[';
+        const char *argument = rows[i].argument;
+        bool optional = argument[0] == '[';
 
-        printf(".It Cm %s%s\n", rows[i].word, optional ? " Op Ar ID" : rows[i].argument[0] != '\0' ? " Ar ID" : "");
+        printf(".It Cm %s", rows[i].word);
+        if (argument[0] != '\0')
+            printf("%s Ar %.*s", optional ? " Op" : "", (int)strcspn(argument + optional, "]"), argument + optional);
+        putchar('\n');
         say_sentence(rows[i].help);
     }
 }

@@ -67,8 +67,9 @@ static void the_program_explains_itself(struct stage *s)
     } rows[] = {
         {{"--explain"}, 0, "quiet"},
         {{"version"}, 0, "rollout 0."},
-        {{"help"}, 0, "--max-unavailable"},
-        {{"--help"}, 0, "--max-unavailable"},
+        {{"help"}, 0, "rollout resume ID"},
+        {{"--help"}, 0, "rollout help options"},
+        {{"help", "options"}, 0, "--max-unavailable"},
         {{"help", "repair"}, 0, "--lease-ttl"},
         {{"plan", "--help"}, 0, "--detailed-exitcode"},
         {{"--drain-timout", "1s"}, 64, "did you mean --drain-timeout"},

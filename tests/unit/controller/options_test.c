@@ -138,6 +138,7 @@ static void help_and_version_need_nothing_else(void **state)
         {"plan --help", COMMAND_HELP, COMMAND_PLAN},
         {"--help repair", COMMAND_HELP, COMMAND_REPAIR},
         {"help roll", COMMAND_HELP, COMMAND_ROLL},
+        {"help options", COMMAND_HELP, COMMAND_COUNT},
         {"version", COMMAND_VERSION, COMMAND_HELP},
     };
     struct line l;
@@ -159,6 +160,9 @@ static const struct bad {
     {"plam --hosts h", "", "there is no command \"plam\"; did you mean plan?"},
     {"fleet.ini", "", "there is no command \"fleet.ini\"; a hosts file is given as --hosts fleet.ini"},
     {"frobnicate", "", "there is no command \"frobnicate\"; `rollout help` names them"},
+    {"help optoins", "", "help is for a command or for \"options\", not for \"optoins\"; did you mean options?"},
+    {"help frobnicate", "",
+     "help is for a command or for \"options\", not for \"frobnicate\"; `rollout help` names the commands"},
     {"plan roll --hosts h", "",
      "one command at a time: \"roll\" is one too many; files are given by flags, as --hosts FILE"},
     {"help plan roll", "",
@@ -171,20 +175,22 @@ static const struct bad {
     {"status a/b", "", "rollout status: \"a/b\" is no name: letters, digits, . _ - and first a letter or digit"},
     {"history a", "", "one command at a time: \"a\" is one too many; files are given by flags, as --hosts FILE"},
     {"status --detailed-exitcode", "", "--detailed-exitcode is not for `rollout status`, only for: plan"},
-    {"plan --hosts h --output json", "",
-     "--output is not for `rollout plan`, only for: status, history, show, agents, doctor"},
+    {"repair --hosts h --output json", "",
+     "--output is not for `rollout repair`, only for: plan, status, history, show, agents, doctor, hosts, pause, "
+     "abort, "
+     "promote, version"},
     {"pause one", "", "--hosts FILE is needed: the Ansible INI inventory with the nodes and load balancers"},
     {"abort --hosts h", "", "`rollout abort` needs the id of a rollout; `rollout history` lists them"},
     {"--host h", "", "there is no option --host; did you mean --hosts?"},
     {"--hosts h --drain-timeuot=3s", "", "there is no option --drain-timeuot; did you mean --drain-timeout?"},
     {"--hosts h --max-unavail 3", "", "there is no option --max-unavail; did you mean --max-unavailable?"},
-    {"--hosts h --frobnicate 1", "", "there is no option --frobnicate; `rollout help` names them"},
+    {"--hosts h --frobnicate 1", "", "there is no option --frobnicate; `rollout help options` names them"},
     {"--hosts h --pause-after canaries", "",
      "--pause-after: \"canaries\" is neither \"canary\" nor a number from 1 to 1000000"},
     {"--hosts h --pause-after 0", "", "--pause-after: \"0\" is neither \"canary\" nor a number from 1 to 1000000"},
     {"-hosts h", "", "there is no option -hosts; did you mean --hosts?"},
-    {"--hosts h -x", "", "there is no option -x; `rollout help` names them"},
-    {"--hosts h --c x", "", "there is no option --c; `rollout help` names them"},
+    {"--hosts h -x", "", "there is no option -x; `rollout help options` names them"},
+    {"--hosts h --c x", "", "there is no option --c; `rollout help options` names them"},
     {"--hosts", "", "--hosts needs a value"},
     {"--version", "",
      "--version needs a value, the label of the release; this program's own version is told by "
@@ -204,6 +210,13 @@ static const struct bad {
     {"--hosts h --success-threshold 4294967297", "", "--success-threshold: \"4294967297\" is no number from 1 to 255"},
     {"--hosts h --lb-poll 2s", "", "--lb-poll: \"2s\" is not from 10ms to 1s"},
     {"--hosts h --on-drain-timeout wait", "", "--on-drain-timeout: \"wait\" is not one of: fail, proceed"},
+    {"--hosts h --on-drain-timeout procede", "",
+     "--on-drain-timeout: \"procede\" is not one of: fail, proceed; did you mean proceed?"},
+    {"--hosts h --log-format jsno", "",
+     "--log-format: \"jsno\" is not one of: auto, plain, github, gitlab, json; did you mean json?"},
+    {"--hosts h", "ROLLOUT_FAILURE_ACTION=rolback",
+     "environment variable ROLLOUT_FAILURE_ACTION: \"rolback\" is not one of: stop, continue, rollback; did you mean "
+     "rollback?"},
     {"--hosts h --service a/b", "",
      "--service: \"a/b\" is no name: letters, digits, . _ - and first a letter or digit"},
     {"--hosts h --lb lb1", "", "--lb: \"lb1\" is no URL that begins with https:// or http://"},
@@ -341,22 +354,72 @@ static void shares_are_rounded_down_but_never_to_none(void **state)
         assert_int_equal(share_of(rows[i].share, rows[i].total), rows[i].of);
 }
 
-static void every_option_has_a_help_line_of_at_most_100_columns(void **state)
+/* A page: how many lines, none wider than a terminal of old. */
+static unsigned lines_of(const char *text)
+{
+    unsigned n = 0;
+    for (const char *line = text; *line; n++) {
+        size_t size = strcspn(line, "\n");
+        if (size > 80)
+            fail_msg("wider than 80 columns: %.*s", (int)size, line);
+        line += size + (line[size] == '\n');
+    }
+    return n;
+}
+
+static void every_option_has_its_lines_in_the_help_of_its_commands(void **state)
 {
     (void)state;
-    for (enum command c = 0; c < COMMAND_COUNT; c++) {
+    for (enum command c = 0; c <= COMMAND_COUNT; c++) {
         char *text = options_help(c), flag[80];
         for (size_t i = 0; i < OPT_COUNT; i++) {
             if (!option_rows[i].flag)
                 continue;
-            snprintf(flag, sizeof flag, "\n  --%s ", option_rows[i].flag);
-            bool there = strstr(text, flag) != NULL;
-            assert_int_equal(there, c >= COMMAND_HELP || option_rows[i].commands >> c & 1);
+            snprintf(flag, sizeof flag, "\n  --%s%c", option_rows[i].flag, option_rows[i].argument ? ' ' : '\0');
+            bool there = strstr(text, flag) != NULL || !strncmp(text, flag + 1, strlen(flag + 1));
+            assert_int_equal(there, c == COMMAND_COUNT || (c != COMMAND_HELP && option_rows[i].commands >> c & 1));
         }
-        for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-            if (strlen(line) > 100)
-                assert_string_equal(line, "shorter");
+        (void)lines_of(text);
         free(text);
+    }
+}
+
+static void the_first_page_of_the_help_is_a_screen_with_every_command(void **state)
+{
+    (void)state;
+    char *text = options_help(COMMAND_HELP), word[80];
+    for (enum command c = 0; c < COMMAND_COUNT; c++) {
+        snprintf(word, sizeof word, "\n  %s ", command_words[c]);
+        if (!strstr(text, word))
+            fail_msg("no line of %s", command_words[c]);
+    }
+    assert_in_range(lines_of(text), 1, 40);
+    assert_non_null(strstr(text, "\n  rollout --hosts fleet.ini --release ./app-2 "));
+    free(text);
+}
+
+static void a_line_not_understood_still_tells_in_which_form_to_answer(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *args, *env;
+        enum command command;
+        uint32_t output, log_format;
+    } rows[] = {
+        {"plan --frobnicate --output json", "", COMMAND_PLAN, OUTPUT_JSON, LOG_FORMAT_AUTO},
+        {"--output=json plan --frobnicate", "", COMMAND_PLAN, OUTPUT_JSON, LOG_FORMAT_AUTO},
+        {"repair --frobnicate --log-format json", "", COMMAND_REPAIR, OUTPUT_TEXT, LOG_FORMAT_JSON},
+        {"--batch 0", "ROLLOUT_LOG_FORMAT=json", COMMAND_ROLL, OUTPUT_TEXT, LOG_FORMAT_JSON},
+        {"--batch 0 --log-format=plain", "ROLLOUT_LOG_FORMAT=json", COMMAND_ROLL, OUTPUT_TEXT, LOG_FORMAT_AUTO},
+        {"--frobnicate", "", COMMAND_ROLL, OUTPUT_TEXT, LOG_FORMAT_AUTO},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct line l;
+        assert_false(parse(&l, rows[i].args, rows[i].env));
+        assert_int_equal(l.o.command, rows[i].command);
+        assert_int_equal(l.o.output, rows[i].output);
+        assert_int_equal(l.o.log_format, rows[i].log_format);
+        options_free(&l.o);
     }
 }
 
@@ -395,7 +458,9 @@ int main(void)
         cmocka_unit_test(hosts_that_do_not_agree_are_both_named),
         cmocka_unit_test(only_the_nodes_of_the_rollout_must_agree),
         cmocka_unit_test(shares_are_rounded_down_but_never_to_none),
-        cmocka_unit_test(every_option_has_a_help_line_of_at_most_100_columns),
+        cmocka_unit_test(every_option_has_its_lines_in_the_help_of_its_commands),
+        cmocka_unit_test(the_first_page_of_the_help_is_a_screen_with_every_command),
+        cmocka_unit_test(a_line_not_understood_still_tells_in_which_form_to_answer),
         cmocka_unit_test(names_of_one_option_are_spelled_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

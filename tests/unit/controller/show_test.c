@@ -180,6 +180,27 @@ static void each_line_of_json_is_an_object_of_the_schema(void **state)
     free_texts(&t);
 }
 
+static void the_docs_have_every_event(void **state)
+{
+    static char docs[GOLDEN_MAX];
+    FILE *f = fopen("docs/events.md", "re");
+    char *table;
+
+    (void)state;
+    assert_non_null(f);
+    docs[fread(docs, 1, sizeof docs - 1, f)] = '\0';
+    (void)fclose(f);
+    table = strstr(docs, "### events");
+    assert_non_null(table);
+    for (int kind = 0; kind < EVENT_COUNT; kind++) {
+        char row[64];
+
+        (void)snprintf(row, sizeof row, "\n| `%s` | ", event_name((enum event_kind)kind));
+        if (strstr(table, row) == NULL)
+            fail_msg("docs/events.md does not know %s", event_name((enum event_kind)kind));
+    }
+}
+
 /* ---- the pure parts */
 
 static char *marked(const struct marks *m, const char *text)
@@ -315,6 +336,7 @@ int main(void)
         cmocka_unit_test(an_audit_has_a_line_an_effect),
         cmocka_unit_test(a_junit_report_has_a_case_a_node),
         cmocka_unit_test(each_line_of_json_is_an_object_of_the_schema),
+        cmocka_unit_test(the_docs_have_every_event),
         cmocka_unit_test(what_comes_from_elsewhere_ends_no_mark),
         cmocka_unit_test(the_ci_is_known_by_its_variables),
         cmocka_unit_test(a_report_that_cannot_be_written_is_known_before),

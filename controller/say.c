@@ -1,0 +1,194 @@
+#include "say.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/mem.h"
+#include "event_json.h"
+#include "status.h"
+#include "wall.h"
+
+enum form { TEXT, EVENTS, DOCUMENT };
+
+static struct {
+    enum form form;
+    const char *command;
+    char rollout[OPTION_NAME_MAX + 1], *last, *mend;
+    json_t *reasons, *left_out, *document;
+    bool reported;
+} told;
+
+static enum form form_of(const struct options *o)
+{
+    bool acts = (option_rows[OPT_log_format].commands >> o->command & 1) != 0,
+         reports = o->explain || (option_rows[OPT_output].commands >> o->command & 1) != 0;
+
+    return reports && o->output == OUTPUT_JSON                       ? DOCUMENT
+           : acts && !o->explain && o->log_format == LOG_FORMAT_JSON ? EVENTS
+                                                                     : TEXT;
+}
+
+void say_open(const struct options *o)
+{
+    told.form = form_of(o);
+    told.command = o->explain ? "explain" : command_words[o->command];
+    told.reasons = mem_must(json_array());
+    told.left_out = mem_must(json_array());
+    say_rollout(o->rollout_id);
+}
+
+void say_rollout(const char *id)
+{
+    (void)snprintf(told.rollout, sizeof told.rollout, "%s", id != NULL ? id : "");
+}
+
+bool say_is_text(void)
+{
+    return told.form == TEXT;
+}
+
+/* Takes `o`. */
+static void put(json_t *o, size_t flags)
+{
+    char *text = mem_must(json_dumps(mem_must(o), flags));
+
+    (void)fprintf(stdout, "%s\n", text);
+    (void)fflush(stdout);
+    free(text);
+    json_decref(o);
+}
+
+static json_t *event(const char *name, const char *text)
+{
+    char at[STATUS_TIME];
+
+    return mem_must(json_pack("{s:i,s:i,s:o,s:s,s:s,s:o}", "v", EVENT_SCHEMA, "seq", 0, "rollout",
+                              json_text_or_null(told.rollout), "at", status_time(wall_now_ms(), at), "event", name,
+                              "text", json_text(text)));
+}
+
+/* Takes `line`. */
+static void say_line(char *line, FILE *people)
+{
+    if (told.form == TEXT) {
+        (void)fprintf(people, "%s\n", line);
+        (void)fflush(people);
+    } else if (told.form == EVENTS) {
+        put(event("said", line), JSON_COMPACT);
+    }
+    free(told.last);
+    told.last = line;
+}
+
+static char *format_line(const char *format, va_list args)
+{
+    char *line = NULL;
+
+    if (vasprintf(&line, format, args) < 0)
+        abort();
+    return line;
+}
+
+void say(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say_line(format_line(format, args), stdout);
+    va_end(args);
+}
+
+void say_lines(const char *lines, bool aside)
+{
+    for (const char *line = lines, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
+        say_line(mem_format("%.*s", (int)(end - line), line), aside ? stderr : stdout);
+}
+
+void say_why(const char *format, ...)
+{
+    va_list args;
+    char *line;
+
+    va_start(args, format);
+    line = format_line(format, args);
+    va_end(args);
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "rollout: %s\n", line);
+    if (told.reasons != NULL)
+        json_append(told.reasons, json_text(line));
+    free(line);
+}
+
+void say_left_out(const char *node, json_t *out, const char *mend, const char *why)
+{
+    say_why("%s: %s", node, why);
+    if (told.left_out == NULL) {
+        json_decref(out);
+        return;
+    }
+    json_append(told.left_out, json_pack("{s:o,s:s,s:n,s:n,s:n,s:o,s:o}", "node", json_text(node), "outcome",
+                                         "OUT OF ROTATION", "step", "ms", "why", "text", json_text(why), "out", out));
+    free(told.mend);
+    told.mend = mem_text(mend);
+}
+
+void say_document(json_t *members)
+{
+    told.document = mem_must(members);
+}
+
+json_t *say_reasons(void)
+{
+    return told.reasons != NULL ? json_incref(told.reasons) : mem_must(json_array());
+}
+
+void say_reported(void)
+{
+    told.reported = true;
+}
+
+/* What it comes to, in a sentence: the first reason, else what was said last. */
+static const char *sum(void)
+{
+    const char *reason = json_string_value(json_array_get(told.reasons, 0));
+
+    return reason != NULL ? reason : told.last != NULL ? told.last : "";
+}
+
+static void report(int code)
+{
+    json_t *o = event("report", sum());
+
+    (void)json_object_set_new(o, "exit_code", json_integer(code));
+    (void)json_object_set(o, "reasons", told.reasons);
+    (void)json_object_set(o, "nodes", told.left_out);
+    (void)json_object_set_new(o, "next", code == 3 ? json_text_or_null(told.mend) : json_null());
+    put(o, JSON_COMPACT);
+}
+
+static void document(int code)
+{
+    json_t *o = mem_must(json_pack("{s:i,s:s,s:i,s:O}", "v", OUTPUT_SCHEMA, "command", told.command, "exit", code,
+                                   "reasons", told.reasons));
+
+    if (told.document != NULL && json_object_update(o, told.document) != 0)
+        abort(); /* out of memory */
+    put(o, JSON_INDENT(1));
+}
+
+void say_close(int code)
+{
+    if (told.form == EVENTS && !told.reported)
+        report(code);
+    else if (told.form == DOCUMENT)
+        document(code);
+    free(told.last);
+    free(told.mend);
+    json_decref(told.reasons);
+    json_decref(told.left_out);
+    json_decref(told.document);
+    memset(&told, 0, sizeof told);
+}
