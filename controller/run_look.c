@@ -310,13 +310,15 @@ void look_answer_ready(struct run *r, const struct plan *p, const struct input *
     }
 }
 
-/* A list that was begun before its node asked says nothing newer than the look at this one server did. */
+/* A list that was begun before its node asked says nothing newer than the look at this one server did; nor one that was
+ * begun before it was certain that the node is out. */
 static bool seen_since(const struct run *r, const struct plan *p, uint32_t peer, const struct run_lb *lb)
 {
     uint16_t node = p->peers[peer].node;
     const struct run_extra *x = run_extra(r, node);
 
-    return x->looks && lb->began_turn < x->look_turn && (x->look_seen >> (peer - p->nodes[node].first_peer) & 1) != 0;
+    return lb->began_turn < x->out_turn ||
+           (x->looks && lb->began_turn < x->look_turn && (x->look_seen >> (peer - p->nodes[node].first_peer) & 1) != 0);
 }
 
 void look_recount(struct seen_upstream *u, const struct seen_peer *then, const struct seen_peer *now)

@@ -59,6 +59,8 @@ void lease_answer(struct run *, const struct plan *, const struct input *, struc
 /* The answer to an ask of a node: a load balancer that refuses the change because of another's lease ends the rollout.
  */
 void lease_lost(struct run *, const struct plan *, const struct input *, struct turn *);
+/* As far as we know nobody else can have one, or the lock. */
+bool lease_is_ours(const struct run *, const struct plan *);
 void lease_give_back(struct run *, const struct plan *); /* enter RUN_RELEASING */
 void lease_drive(struct run *, const struct plan *, struct turn *);
 /* The nginx of `lb` is another one since: leases there are put again at once. */
@@ -76,8 +78,6 @@ bool lock_given_back(const struct run *, const struct plan *);
 uint32_t lock_wait_ms(const struct run *, const struct plan *);
 /* All votes are to be renewed at once. */
 void lock_doubt(struct run *, const struct plan *);
-/* Known to be ours at most so long ago, by the requests of a majority. */
-bool lock_is_sure(const struct run *, uint32_t age_ms);
 /* Whether a PATCH of these peers of the node may leave now; then `within_ms` of the action is set. Else the answer that
  * stands for it: FENCED where the lock is lost, TIMEOUT where that is not known. */
 bool lock_lets(const struct run *, const struct plan *, struct action *, struct answer *);

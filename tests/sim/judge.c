@@ -166,10 +166,11 @@ static bool claim_names(const struct sim_claim *c, uint8_t peer)
     return c->there && listed(c->took, c->n_took, peer);
 }
 
+/* Any of it is out. What is as it was before, say draining, needs no putting back. */
 static bool node_owned(const struct judge *j, const struct sim_truth *t, uint8_t node)
 {
     for (uint8_t i = 0; i < t->n_peers; i++)
-        if (t->peers[i].node == node && owned(&j->peers[i]))
+        if (t->peers[i].node == node && owned(&j->peers[i]) && t->peers[i].gate != j->peers[i].was)
             return true;
     return false;
 }
@@ -222,9 +223,11 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
 
 static const char *const gates[] = {"open", "draining", "down"};
 
-static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, enum sim_gate to)
+static void open_gate(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t peer,
+                      enum sim_gate to)
 {
     struct judge_peer *p = &j->peers[peer];
+    bool first = p->first_fence == who->fence && p->first_was == (uint8_t)to;
 
     if (t->peers[peer].gate == (uint8_t)to) {
         disown(j, peer);
@@ -234,7 +237,7 @@ static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, 
         p->lost_ms = t->now_ms;
     if (!owned(p) && p->foreign_ms == SIM_NEVER)
         judge_breach(j, "I4", "peer %u is put back and no rollout took it out", peer);
-    if (owned(p) && !p->mixed && p->was != (uint8_t)to)
+    if (owned(p) && !p->mixed && p->was != (uint8_t)to && !first)
         judge_breach(j, "I4", "peer %u is put back as %s and was %s", peer, gates[to], gates[p->was]);
     if (p->first_was == (uint8_t)to)
         p->first_fence = 0;
@@ -246,7 +249,7 @@ void judge_gate(struct judge *j, const struct sim_truth *t, const struct sim_who
 {
     check_fence(j, &j->highest[t->peers[peer].upstream], who, "a change of a peer");
     if (back)
-        open_gate(j, t, peer, to);
+        open_gate(j, t, who, peer, to);
     else
         close_gate(j, t, who, peer, turn_ms);
 }
@@ -387,6 +390,7 @@ void judge_job_done(struct judge *j, const struct sim_truth *t, uint8_t node, co
     else if (good && (job->kind == SIM_RESTART || t->agents[node].now.exe == job->exe)) {
         n->ever_done[job->who.rollout] = ++n->done[job->who.rollout] > 0;
         n->done_fence = job->who.fence;
+        n->done_holder = (uint8_t)job->who.holder;
     }
 }
 
@@ -506,7 +510,9 @@ void judge_ended(struct judge *j, const struct sim_truth *t, const struct judge_
             same_rollout(&t->agents[node].claim.who, &e->who))
             judge_breach(j, "I4", "the claim of node %u is there again after it was given back", node);
     for (uint8_t node = 0; node < t->n_nodes && e->code == 8; node++)
-        if (j->nodes[node].done[e->who.rollout] > 0 && j->nodes[node].done_fence <= e->who.fence)
+        if (j->nodes[node].done[e->who.rollout] > 0 &&
+            (j->nodes[node].done_fence < e->who.fence ||
+             (j->nodes[node].done_fence == e->who.fence && j->nodes[node].done_holder == e->who.holder)))
             judge_breach(j, "I4", "exit code 8, and node %u still runs what this rollout brought", node);
     for (uint8_t node = 0; node < t->n_nodes && e->code == 0 && e->rolls; node++) {
         const struct sim_agent *a = &t->agents[node];

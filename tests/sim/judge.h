@@ -54,7 +54,8 @@ struct judge_node {
     uint8_t origin;               /* executable in the beginning */
     bool touched;                 /* a job did something since it was taken out */
     uint8_t done[JUDGE_ROLLOUTS]; /* jobs of that rollout to the target that were done and stand */
-    uint64_t done_fence;          /* of the last of these */
+    uint64_t done_fence; /* of the last of these, and whose it was: of two runs that were given one fence, since */
+    uint8_t done_holder; /* all who knew of it had lost their memory, each answers for its own */
     bool ever_done[JUDGE_ROLLOUTS];
 };
 

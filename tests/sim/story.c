@@ -299,7 +299,7 @@ static void draw_sleeper(struct story *s, struct dice *d)
 {
     make_smooth(s);
     s->processes[0].start_ms = 100;
-    s->processes[0].pause_at = dice_in(d, 20, 60u * s->nodes + 20);
+    s->processes[0].pause_at = dice_in(d, 15, 60);
     s->processes[0].pause_ms = s->ttl_ms + dice_in(d, 5000, 40000);
     s->n_processes = 2;
     s->processes[1] = (struct story_process){.act = dice_one_in(d, 2) ? STORY_REPAIR : STORY_ROLL,
@@ -308,7 +308,8 @@ static void draw_sleeper(struct story *s, struct dice *d)
     s->processes[1].rollout = s->processes[1].act == STORY_REPAIR ? 2 : 1;
     if (dice_one_in(d, 2)) { /* and nginx forgets who was there, */
         s->n_events = 1;
-        s->events[0] = (struct story_event){.at_ms = s->ttl_ms + dice_in(d, 3000, 20000), .fault = SIM_LB_FORGETS};
+        s->events[0] =
+            (struct story_event){.at_ms = s->processes[0].pause_ms - dice_below(d, 2000), .fault = SIM_LB_FORGETS};
     } else if (dice_one_in(d, 2)) { /* or its agent says nothing when it wakes up */
         s->n_events = 1;
         s->events[0] = (struct story_event){.at_ms = s->processes[0].pause_ms + dice_below(d, 2500),
@@ -380,7 +381,7 @@ void story_draw(struct story *s, uint64_t seed)
         draw_before(s, &d);
     if (dice_one_in(&d, 14))
         draw_drained_and_killed(s, &d);
-    if (dice_one_in(&d, 20))
+    if (dice_one_in(&d, 12))
         draw_sleeper(s, &d);
     if (dice_one_in(&d, 30))
         draw_floor_and_operator(s, &d);

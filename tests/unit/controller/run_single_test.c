@@ -215,7 +215,7 @@ static void nor_does_it_raise_what_counts_for_the_floor(void **state)
 
     (void)state;
     (void)drain_all(&t, look, 4);
-    up = run_upstream(t.r, look[0].lb)->up;
+    up = t.upstreams[0].up;
     shows(&t, PEER_DRAINING, 1);
     in[0] = answer_to(&t, &look[0]);
     in[1] = answer_to(&t, &(struct action){.kind = ACT_READ_LB, .lb = look[0].lb});
@@ -313,11 +313,11 @@ static void what_one_look_shows_counts_for_the_floor(void **state)
 
     (void)state;
     (void)drain_all(&t, look, 4);
-    up = run_upstream(t.r, 0)->up;
-    shows(&t, PEER_DRAINING, 1);
+    up = run_upstream(t.r, 0)->up; /* it is known to be out */
+    shows(&t, PEER_UP, 1);         /* somebody has put it back */
     in = answer_to(&t, &look[0]);
     turn(&t, 1, &in, 1);
-    assert_int_equal(run_upstream(t.r, 0)->up, up - 1);
+    assert_int_equal(run_upstream(t.r, 0)->up, up + 1);
     end(&t);
 }
 

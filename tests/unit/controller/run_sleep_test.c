@@ -91,6 +91,20 @@ static void what_is_anothers_by_now_is_not_taken_down(void **state)
     story_end(&s);
 }
 
+/* What its agent has lost it does not claim again: the node may be in another's hands. */
+static void nor_is_it_claimed_where_its_agent_has_lost_all(void **state)
+{
+    struct story s = asleep_while_it_drains();
+
+    (void)state;
+    fake_when(s.fleet, "a at lb1/app: drain", 40000, fake_lease_stolen, 0);
+    fake_when(s.fleet, "a at lb1/app: drain", 41000, fake_agent_forgets, 0);
+    story_roll(&s);
+    assert_int_equal(s.code, 3); /* nobody else says that it has it */
+    assert_int_equal(story_logged(&s, "a claim"), 1);
+    story_end(&s);
+}
+
 /* The claim that it put again before it slept is told together with its health. */
 static size_t renewed_and_well_at_once(struct world *w, uint32_t wait_ms, struct input *inputs, size_t capacity,
                                        uint32_t *elapsed_ms)
@@ -134,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_was_missed_by_nobody_goes_on),
         cmocka_unit_test(what_is_anothers_by_now_is_not_taken_down),
+        cmocka_unit_test(nor_is_it_claimed_where_its_agent_has_lost_all),
         cmocka_unit_test(who_wakes_up_to_take_it_down_and_back_does_not_wait_for_ever),
     };
 
