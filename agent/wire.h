@@ -1,3 +1,4 @@
+/* clang-format off */
 /* wire.h - the agent's contract (version 1): all that the controller may include of the agent.
  *
  * HTTPS + JSON. Times are seconds unless the name says _ms. Every hex digest is 64 lower-case digits. Unknown members
@@ -23,19 +24,18 @@
  *   WISH   = {"rollout":ID,"id":N,"wish":"pause|abort|promote","holder":TEXT,"age_ms":N,
  *             "taken":{"holder":TEXT,"effect":BOOL}|null}
  *            what a person (holder) wants of a rollout at work. id: of this wish, made up by who utters it, 1 to
- * 2^63-1. age_ms: since it came. taken: by the rollout's controller; effect: it acts on it. STATUS =
- * {"service":APP,"node":NAME,"boot_id":UUID,"running":BOOL,"ident":IDENT|null,"installed":HEX|null,
+ *            2^63-1. age_ms: since it came. taken: by the rollout's controller; effect: it acts on it.
+ *   STATUS = {"service":APP,"node":NAME,"boot_id":UUID,"running":BOOL,"ident":IDENT|null,"installed":HEX|null,
  *             "version":TEXT|null,"listening":["ADDR:PORT",...],"connections":N,"releases":[{"sha256":HEX,"size":N}],
  *             "previous":HEX|null,"claim":CLAIM|null,"lock":LOCK|null,"fence":HIGHEST,"job":JOB|null,
  *             "wish":WISH|null,"warnings":[TEXT,...],"signing":{"required":BOOL,"sequence":N}}
- *            warnings: what `rollout-agent --check` says of its units, as of the start or the latest reload.
- *            signing: whether a release must be signed, and the highest sequence installed; 0: none.
  *            installed: SHA-256 of the file at the configured path. version: what the service answers at its version
  *            URL, null when it does not do so soon. listening: a wildcard address is expanded to every address of the
- * node's interfaces, loopback included; IPv6 as [ADDR]:PORT. connections: established TCP connections to those
- * addresses. previous: the release that ran before the one that runs, as jobs of this agent brought it, and is still
- * here; a rollback goes to it without an upload. null: none is known. wish: the latest that is not
- * forgotten.
+ *            node's interfaces, loopback included; IPv6 as [ADDR]:PORT. connections: established TCP connections to
+ *            those addresses. previous: the release that ran before the one that runs, as jobs of this agent brought
+ *            it, and is still here; a rollback goes to it without an upload. null: none is known. wish: the latest that
+ *            is not forgotten. warnings: what `rollout-agent --check` says of its units, as of the start or the latest
+ *            reload. signing: whether a release must be signed, and the highest sequence installed; 0: none.
  *
  *   GET    /v1                          {"version":1,"agent":TEXT,"node":NAME,"features":["claim","restart","upgrade",
  *                                        "rollback","health","release","previous","wish","health-match",
@@ -90,7 +90,8 @@
  *                                       anybody there, over plain HTTP
  *
  * A job id is ROLLOUT/NODE/STEP/ATTEMPT; in a URL everything behind jobs/ is the id, slashes included.
- * A client names a service, never a path, a command or an environment. */
+ * A client names a service, never a path, a command or an environment. docs/api-agent.md has an example of each. */
+/* clang-format on */
 #ifndef AGENT_WIRE_H
 #define AGENT_WIRE_H
 

@@ -163,8 +163,12 @@ static int roll(struct session *s, const struct plan *p, int otherwise, struct s
                         .show_ctx = t,
                         .signal = signals_seen,
                         .wished = signals_wished};
-    char *mend = mend_command(s->options, p->service);
-    int code = loop_run(&loop);
+    char *mend;
+    int code;
+
+    world_net_tell(loop.world, t->view);
+    mend = mend_command(s->options, p->service);
+    code = loop_run(&loop);
 
     if (code == 0)
         code = otherwise;

@@ -23,10 +23,13 @@ static bool changes(const struct plan *p, const struct action *a)
                                    : a->ask != ASK_STATUS && a->ask != ASK_JOB_END && a->ask != ASK_HEALTH;
     case ACT_WISH:
         return a->expect != 0; /* who hears that it is taken can count on it */
+    case ACT_CUT:
+        return false;
     case ACT_LEASE:
     case ACT_RENEW:
     case ACT_HOLD:
     case ACT_LOCK:
+    case ACT_END:
         break;
     }
     return true;
@@ -161,6 +164,7 @@ static void stop_by_signal(struct run *r, const struct plan *p, int number, stru
 {
     char text[ANSWER_TEXT_MAX];
 
+    r->signal = (uint8_t)number;
     (void)snprintf(text, sizeof text, "SIG%s came; a second signal breaks off", sigabbrev_np(number));
     run_stop(r, p, RUN_STOP_PERSON, text, t);
 }

@@ -38,12 +38,22 @@ void moment_node(FILE *f, const struct view *v, uint32_t node)
     enum step step = (enum step)n->step;
     char left[32];
 
-    if (v->live != NULL && v->live->left_ms[node] != UINT32_MAX)
+    bool hook = step_row(step)->ask == ASK_HOOK;
+
+    if (v->live != NULL && hook) {
+        uint32_t limit = v->plan->wait_ms[WAIT_HOOK], rest = v->live->left_ms[node];
+
+        (void)fprintf(f, "%s of ", moment_time(rest < limit ? limit - rest : 0, left, sizeof left));
+        (void)fprintf(f, "%s; ", moment_time(limit, left, sizeof left));
+    } else if (v->live != NULL && v->live->left_ms[node] != UINT32_MAX)
         (void)fprintf(f, "%s left; ", moment_time(v->live->left_ms[node], left, sizeof left));
     if (v->live != NULL && (step == STEP_QUIET || step == STEP_SILENT)) {
         (void)fputs("requests: ", f);
         add_left(f, v, node);
         (void)fputs("; ", f);
+    } else if (v->live != NULL && (step_row(step)->ask == ASK_HEALTH) &&
+               v->live->streaks[node] >= v->plan->success_threshold) {
+        (void)fprintf(f, "good, and must stay so for %s; ", moment_time(v->plan->min_healthy_ms, left, sizeof left));
     } else if (v->live != NULL && (step_row(step)->ask == ASK_HEALTH)) {
         (void)fprintf(f, "%u of %u good; ", v->live->streaks[node], v->plan->success_threshold);
     }
@@ -52,6 +62,8 @@ void moment_node(FILE *f, const struct view *v, uint32_t node)
     if (n->failed && n->why != WHY_NONE)
         (void)fprintf(f, "FAILED: %s; ", why_phrase((enum why)n->why));
     (void)fputs(step_row(step)->waits_for, f);
+    if (hook)
+        (void)fprintf(f, ": %s", view_hook(v->plan, n));
     if (v->nodes[node].text[0] != '\0')
         (void)fprintf(f, " (%s)", v->nodes[node].text);
 }
@@ -66,6 +78,8 @@ void moment_all(FILE *f, const struct view *v, int64_t now_ms)
     (void)fprintf(f, "%u of %u done, %u failed", c.done, v->plan->n_nodes, c.failed + c.out);
     if (v->held[0] != '\0')
         (void)fprintf(f, "; waits for a promotion, %s", v->held);
+    if (v->hook[0] != '\0')
+        (void)fprintf(f, "; the hook at-end runs: %s", v->hook);
     for (uint32_t i = 0; i < v->plan->n_nodes && named < NAMED_MAX; i++) {
         const struct view_node *n = &v->nodes[i];
         char since[32];

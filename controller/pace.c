@@ -29,8 +29,9 @@ bool pace_zone_is_free(const struct run *r, const struct plan *p, uint16_t node)
     for (uint32_t i = 0; p->by_zone && i < r->n_begun; i++) {
         const struct node *other = run_node(r, run_begun(r)[i]);
 
-        if (node_in_motion(other)) /* all that are in motion are of one zone */
-            return strcmp(p->nodes[other->id].zone, p->nodes[node].zone) == 0;
+        /* What an earlier run left is in motion at once, whatever its zone. */
+        if (node_in_motion(other) && strcmp(p->nodes[other->id].zone, p->nodes[node].zone) != 0)
+            return false;
     }
     return true;
 }

@@ -339,14 +339,14 @@ uint32_t lock_wait_ms(const struct run *r, const struct plan *p)
 {
     uint32_t wait = UINT32_MAX;
 
-    for (uint32_t i = 0; i < p->n_voters && r->phase != RUN_OVER; i++) {
+    for (uint32_t i = 0; i < p->n_voters && r->phase < RUN_ENDING; i++) {
         const struct run_lease *v = run_vote(r, i);
         uint32_t due = vote_due_ms(p, v);
 
         if (r->phase == RUN_LEASING && !r->lock_opened && i != r->lock_first)
             continue;
         if (r->phase == RUN_RELEASING && due != UINT32_MAX)
-            due = v->state == LEASE_NONE ? UINT32_MAX : v->retry_ms;
+            due = v->state == LEASE_NONE || r->lease_left_ms == 0 ? UINT32_MAX : v->retry_ms;
         wait = due < wait ? due : wait;
     }
     if (p->n_voters > 0 && r->phase == RUN_ROLLING && r->lock_age_ms < unsure_ms(p))

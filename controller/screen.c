@@ -86,6 +86,11 @@ static void draw_waits(struct pen *p)
         (void)fprintf(f, "waits for a promotion, %s: rollout promote %s", p->v->held, p->v->plan->rollout);
         pen_end(p, f, HUE_WARN);
     }
+    if (p->v->hook[0] != '\0') {
+        f = pen_begin(p);
+        (void)fprintf(f, "the hook at-end runs: %s", p->v->hook);
+        pen_end(p, f, HUE_NONE);
+    }
     if (p->v->stopping[0] != '\0') {
         f = pen_begin(p);
         (void)fprintf(f, "stopping: %s", p->v->stopping);
@@ -109,7 +114,8 @@ static void draw_node(struct pen *p, uint32_t node)
     FILE *f = pen_begin(p);
 
     add_name(f, p, p->v->plan->nodes[node].name);
-    (void)fprintf(f, "  %-8s  ", step_row((enum step)n->step)->name);
+    (void)fprintf(f, "  %-8s  ",
+                  step_row((enum step)n->step)->ask == ASK_HOOK ? "hook" : step_row((enum step)n->step)->name);
     moment_node(f, p->v, node);
     pen_end(p, f, n->failed ? HUE_BAD : HUE_NONE);
 }

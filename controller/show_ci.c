@@ -76,6 +76,8 @@ static void annotate(struct show_in_ci *s, const struct view *v, const struct ev
         s->marks->annotate(s->to.f, MARK_WARNING, v->plan->nodes[e->node].name, gate_phrase(GATE_THIN));
     else if (e->kind == EVENT_STOPPING || e->kind == EVENT_LEASE_REFUSED)
         s->marks->annotate(s->to.f, MARK_WARNING, "nothing new starts", e->text);
+    else if (e->kind == EVENT_HOOKED && e->code != 0)
+        s->marks->annotate(s->to.f, MARK_ERROR, "the hook at-end failed", v->hooked);
     else if (e->kind == EVENT_HELD)
         s->marks->annotate(s->to.f, MARK_NOTICE, "waits for a promotion", e->text);
 }

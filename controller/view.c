@@ -57,7 +57,7 @@ static void feed_step(struct view *v, struct view_node *n, const struct event *e
     bool fell = e->state.failed && !n->state.failed;
     enum step from = (enum step)e->from;
 
-    if (n->step_ms != 0 && from < STEP_COUNT && e->state.step == step_row(from)->on_good) {
+    if (n->step_ms != 0 && from < STEP_COUNT && node_went_well(from, (enum step)e->state.step)) {
         v->step_ms[from] += (uint64_t)(e->wall_ms > n->step_ms ? e->wall_ms - n->step_ms : 0);
         v->step_n[from]++;
     }
@@ -73,6 +73,13 @@ static void feed_step(struct view *v, struct view_node *n, const struct event *e
         set_text(n, ""); /* a note was about the step before */
 }
 
+static void feed_end(struct view *v, const struct event *e)
+{
+    if (e->kind == EVENT_HOOKED && e->code != 0 && v->hooked[0] == '\0')
+        (void)snprintf(v->hooked, sizeof v->hooked, "%.150s: %.160s", v->hook, e->text);
+    (void)snprintf(v->hook, sizeof v->hook, "%s", e->kind == EVENT_HOOK ? e->text : "");
+}
+
 void view_feed(struct view *v, const struct event *e)
 {
     if (v->began_ms == 0)
@@ -84,11 +91,14 @@ void view_feed(struct view *v, const struct event *e)
         (void)snprintf(v->held, sizeof v->held, "%s", e->text);
     if (e->kind == EVENT_PROMOTED || e->kind == EVENT_STOPPING)
         v->held[0] = '\0';
+    if (e->kind == EVENT_HOOK || e->kind == EVENT_HOOKED)
+        feed_end(v, e);
     if (e->node >= v->plan->n_nodes)
         return;
     if (e->kind == EVENT_STEP)
         feed_step(v, &v->nodes[e->node], e);
-    else if (e->kind == EVENT_NOTE && e->text[0] != '\0')
+    else if ((e->kind == EVENT_NOTE || (e->kind == EVENT_OUTPUT && !v->nodes[e->node].state.failed)) &&
+             e->text[0] != '\0')
         set_text(&v->nodes[e->node], e->text);
 }
 
@@ -113,6 +123,16 @@ struct view_counts view_count(const struct view *v)
     return c;
 }
 
+const char *view_hook(const struct plan *p, const struct node *n)
+{
+    enum hook_point point;
+
+    if (step_row((enum step)n->step)->ask != ASK_HOOK)
+        return "";
+    point = node_hook_point((enum step)n->step);
+    return n->hook < plan_hooks(p, point) ? plan_hook(p, point, n->hook)->command : "";
+}
+
 const char *view_outcome(const struct view *v, uint16_t node)
 {
     const struct node *n = &v->nodes[node].state;
@@ -131,7 +151,9 @@ const char *view_outcome(const struct view *v, uint16_t node)
     case OUTCOME_MENDED:
         return "put back";
     case OUTCOME_FAILED:
-        return n->why_step == STEP_BAKE ? "failed its bake, in rotation as it is" : "failed, in rotation";
+        return n->why_step == STEP_BAKE      ? "failed its bake, in rotation as it is"
+               : n->why_step == STEP_READDED ? "failed its hook, in rotation as it is"
+                                             : "failed, in rotation";
     case OUTCOME_LEFT:
         return "taken over by another run";
     case OUTCOME_STOPPED:

@@ -2,6 +2,7 @@
  *
  * A line that is one of these words becomes mdoc list items, so that a page cannot forget an option:
  *   @ROLLOUT_COMMANDS@ @ROLLOUT_OPTIONS@ @ROLLOUT_KEYS@ @ROLLOUT_STEPS@   controller/'s .def files
+ *   @ROLLOUT_HOOKS@ @ROLLOUT_HOOK_FACTS@                      controller/hook.h, hook_facts.h
  *   @AGENT_KEYS@ @AGENT_SERVICE_KEYS@                         agent/settings.def
  *   @DEMO_SERVER_OPTIONS@                                     demo-server/options.def */
 #include <stdbool.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/hook_facts.h"
 #include "controller/option.h"
 
 static bool ended_well = true;
@@ -136,6 +138,39 @@ static void rollout_steps(void)
     }
 }
 
+static void rollout_hooks(void)
+{
+    static const struct {
+        const char *word, *when;
+    } rows[] = {
+#define X(name, word, when) {word, when},
+        HOOK_POINTS(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        printf(".It Cm %s\n", rows[i].word);
+        say_sentence(rows[i].when);
+    }
+}
+
+static void rollout_hook_facts(void)
+{
+    static const struct {
+        const char *name, *variable, *what;
+    } rows[] = {
+#define X(name, variable, what) {#name, "ROLLOUT_" #variable, what},
+        HOOK_FACTS(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        printf(".It Li %s , Ev %s\n", rows[i].name, rows[i].variable);
+        say(rows[i].what);
+        putchar('\n');
+    }
+}
+
 /* ---- rollout-agent and demo-server */
 
 enum section { AGENT, SERVICE };
@@ -199,6 +234,8 @@ static const struct {
     {"@ROLLOUT_OPTIONS@\n", rollout_options},
     {"@ROLLOUT_KEYS@\n", rollout_keys},
     {"@ROLLOUT_STEPS@\n", rollout_steps},
+    {"@ROLLOUT_HOOKS@\n", rollout_hooks},
+    {"@ROLLOUT_HOOK_FACTS@\n", rollout_hook_facts},
     {"@AGENT_KEYS@\n", agent_keys},
     {"@AGENT_SERVICE_KEYS@\n", agent_service_keys},
     {"@DEMO_SERVER_OPTIONS@\n", demo_server_options},

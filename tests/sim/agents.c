@@ -1,8 +1,13 @@
-/* agents.c - agents: the claim as a compare-and-set with fence and ttl, jobs that happen once, what runs and its
- * health. */
+/* agents.c - agents: the claim as a compare-and-set with fence and ttl, the vote beside it, jobs that happen once, what
+ * runs and its health. */
 #include <string.h>
 
 #include "truth.h"
+
+static bool outdated(const struct sim_agent *a, const struct sim_who *who)
+{
+    return who->fence < a->highest.fence || (who->fence == a->highest.fence && who->rollout != a->highest.rollout);
+}
 
 enum sim_reply sim_claim_put(struct sim_truth *t, uint8_t node, const struct sim_claim *wanted, uint64_t expect)
 {
@@ -16,7 +21,9 @@ enum sim_reply sim_claim_put(struct sim_truth *t, uint8_t node, const struct sim
         return SIM_SILENCE;
     if (twin || (live && a->claim.who.rollout != who->rollout))
         return SIM_FENCED;
-    if (who->fence < a->highest.fence || (who->fence == a->highest.fence && who->rollout != a->highest.rollout))
+    if (a->vote.until_ms > t->now_ms && a->vote.who.rollout != who->rollout)
+        return SIM_FENCED;
+    if (outdated(a, who))
         return SIM_FENCED;
     if (seen != expect && !(a->claim.there && a->claim.who.fence == who->fence))
         return SIM_FENCED;
@@ -36,6 +43,34 @@ enum sim_reply sim_claim_drop(struct sim_truth *t, uint8_t node, const struct si
                            a->claim.who.holder != who->holder))
         return SIM_FENCED;
     a->claim.there = false;
+    return SIM_OK;
+}
+
+static enum sim_reply vote_back(struct sim_agent *a, const struct sim_who *who)
+{
+    if (a->vote.who.fence != 0 && (a->vote.who.fence != who->fence || a->vote.who.rollout != who->rollout))
+        return SIM_FENCED;
+    a->vote = (struct sim_lease){.until_ms = SIM_NEVER};
+    return SIM_OK;
+}
+
+enum sim_reply sim_vote(struct sim_truth *t, uint8_t node, const struct sim_who *who, uint32_t ttl_ms)
+{
+    struct sim_agent *a = &t->agents[node];
+    bool same = a->vote.who.rollout == who->rollout && a->vote.who.holder == who->holder;
+
+    if (sim_agent_dead(t, node))
+        return SIM_SILENCE;
+    if (ttl_ms == 0)
+        return vote_back(a, who);
+    if (!same && (a->vote.until_ms > t->now_ms || a->vote.who.fence == who->fence))
+        return SIM_FENCED;
+    if (a->claim.there && a->claim.until_ms > t->now_ms && a->claim.who.rollout != who->rollout)
+        return SIM_FENCED;
+    if (outdated(a, who))
+        return SIM_FENCED;
+    a->vote = (struct sim_lease){*who, t->now_ms + (ttl_ms + 999) / 1000 * 1000};
+    a->highest = *who;
     return SIM_OK;
 }
 

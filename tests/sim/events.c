@@ -24,21 +24,33 @@ void process_dies(struct sim *s, uint8_t node)
     sim_process_end(&s->truth, node);
 }
 
-static void node_lives(struct sim *s, uint8_t node)
+static void service_lives(struct sim *s, uint8_t node)
 {
     judge_process_changed(&s->judge, &s->truth, node);
     sim_reboot(&s->truth, node);
     peers_fail(s, node, false);
 }
 
+/* What befalls a host befalls all its services. */
+static void each_service(struct sim *s, uint8_t node, void (*what)(struct sim *, uint8_t))
+{
+    for (uint8_t i = 0; i < s->truth.n_nodes; i++)
+        if (sim_same_host(&s->truth, i, node))
+            what(s, i);
+}
+
+static void agent_dies(struct sim *s, uint8_t node, uint32_t for_ms)
+{
+    for (uint8_t i = 0; i < s->truth.n_nodes; i++)
+        if (sim_same_host(&s->truth, i, node))
+            s->truth.agents[i].dead_until_ms = s->truth.now_ms + for_ms;
+}
+
 static void node_dies(struct sim *s, uint8_t node, uint32_t for_ms, bool over)
 {
-    if (over) {
-        node_lives(s, node);
-        return;
-    }
-    process_dies(s, node);
-    s->truth.agents[node].dead_until_ms = s->truth.now_ms + for_ms;
+    each_service(s, node, over ? service_lives : process_dies);
+    if (!over)
+        agent_dies(s, node, for_ms);
 }
 
 static void process_back(struct sim *s, uint8_t node)
@@ -57,6 +69,7 @@ static void agent_forgets(struct sim *s, uint8_t node)
     judge_agent_forgot(&s->judge, &s->truth, node);
     a->claim.there = false;
     a->highest = (struct sim_who){0};
+    a->vote = (struct sim_lease){.until_ms = SIM_NEVER};
     if (a->n_jobs == 0 || a->jobs[a->n_jobs - 1].state != SIM_JOB_RUNNING)
         a->n_jobs = 0;
 }
@@ -119,7 +132,7 @@ void event_happens(struct sim *s, uint32_t event, bool over)
         node_dies(s, node, e->for_ms, over);
         break;
     case SIM_NODE_REBOOTS:
-        node_lives(s, node);
+        each_service(s, node, service_lives);
         break;
     case SIM_PROCESS_DIES:
         if (over)
@@ -133,10 +146,10 @@ void event_happens(struct sim *s, uint32_t event, bool over)
         peers_fail(s, node, false);
         break;
     case SIM_AGENT_DIES:
-        t->agents[node].dead_until_ms = t->now_ms + e->for_ms;
+        agent_dies(s, node, e->for_ms);
         break;
     case SIM_AGENT_FORGETS:
-        agent_forgets(s, node);
+        each_service(s, node, agent_forgets);
         break;
     case SIM_LB_DIES:
         t->lbs[lb].dead_until_ms = t->now_ms + e->for_ms;
@@ -182,7 +195,7 @@ void events_calm(struct sim *s)
         struct sim_agent *a = &t->agents[i];
 
         if (a->dead_until_ms > t->now_ms && a->now.pid == 0)
-            node_lives(s, i);
+            service_lives(s, i);
         a->dead_until_ms = SIM_NEVER;
         a->flap_ms = 0;
         a->fate = a->undo_fate = SIM_FATE_GOOD;

@@ -16,10 +16,31 @@ void judge_breach(struct judge *j, const char *invariant, const char *format, ..
     va_end(args);
 }
 
+/* All servers of an upstream that are no backup are the node's. */
+static bool alone(const struct sim_truth *t, uint8_t node, uint8_t upstream)
+{
+    uint32_t own = 0;
+
+    for (uint8_t i = 0; i < t->n_peers; i++) {
+        if (t->peers[i].upstream != upstream || t->peers[i].backup)
+            continue;
+        if (t->peers[i].node != node)
+            return false;
+        own++;
+    }
+    return own > 0;
+}
+
+static bool in_place(const struct judge *j, uint8_t node)
+{
+    return j->in_place >> node & 1;
+}
+
 void judge_begin(struct judge *j, const struct sim_truth *t, const struct judge_rules *rules)
 {
     memset(j, 0, sizeof *j);
     j->rules = *rules;
+    j->votes_lost_ms = SIM_NEVER;
     for (uint8_t i = 0; i < SIM_UPSTREAMS; i++)
         j->unfenced_ms[i] = SIM_NEVER;
     for (uint8_t i = 0; i < t->n_peers; i++)
@@ -28,6 +49,8 @@ void judge_begin(struct judge *j, const struct sim_truth *t, const struct judge_
         j->nodes[i].job_ms = j->nodes[i].changed_ms = j->nodes[i].claimed_ms = j->nodes[i].forgot_ms = SIM_NEVER;
         j->nodes[i].before = t->agents[i].now;
         j->nodes[i].origin = t->agents[i].now.exe;
+        for (uint8_t u = 0; u < t->n_upstreams && rules->in_place; u++)
+            j->in_place |= (uint16_t)(alone(t, i, u) ? 1u << i : 0);
     }
 }
 
@@ -134,11 +157,11 @@ bool judge_no_room(const struct judge *j, const struct sim_truth *t)
                 continue;
             configured += p->backup ? 0 : 1;
             up += !p->backup && sim_peer_up(t, i) ? 1 : 0;
-            for (uint8_t k = 0; p->node != SIM_NOBODY && k < t->n_peers; k++)
+            for (uint8_t k = 0; p->node != SIM_NOBODY && !in_place(j, p->node) && k < t->n_peers; k++)
                 own += t->peers[k].upstream == u && t->peers[k].node == p->node && !t->peers[k].backup ? 1 : 0;
             most = own > most ? own : most;
         }
-        if (up < floor_of(j, configured) + most)
+        if (most > 0 && up < floor_of(j, configured) + most)
             return true;
     }
     return false;
@@ -166,6 +189,11 @@ static bool claim_names(const struct sim_claim *c, uint8_t peer)
     return c->there && listed(c->took, c->n_took, peer);
 }
 
+static bool claimed_by(const struct sim_claim *c, uint8_t peer, const struct sim_who *who)
+{
+    return claim_names(c, peer) && same_rollout(&c->who, who);
+}
+
 /* Any of it is out. What is as it was before, say draining, needs no putting back. */
 static bool node_owned(const struct judge *j, const struct sim_truth *t, uint8_t node)
 {
@@ -183,6 +211,14 @@ static bool owned_by(const struct judge *j, const struct sim_truth *t, uint8_t n
     return false;
 }
 
+/* What runs beside it on its host. */
+static void count_services(struct judge *j, const struct sim_truth *t, uint8_t node)
+{
+    for (uint8_t i = 0; i < t->n_nodes; i++)
+        if (i != node && sim_same_host(t, i, node))
+            j->facts[node_owned(j, t, i) ? FACT_SERVICES_OUT : FACT_SERVICE_ALONE]++;
+}
+
 static void close_gate(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t peer,
                        int64_t turn_ms)
 {
@@ -194,9 +230,12 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
         judge_breach(j, "I4", "peer %u is closed and is no node's", peer);
         return;
     }
+    if (in_place(j, node))
+        judge_breach(j, "I2", "peer %u of node %u, which is handed over in place, is taken out", peer, node);
     if (owned(p))
         return;
     if (!node_owned(j, t, node)) {
+        count_services(j, t, node);
         if (t->agents[node].now.pid != 0)
             j->nodes[node].before = t->agents[node].now;
         j->nodes[node].touched = false;
@@ -208,7 +247,7 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
         judge_breach(j, "I4", "peer %u of node %u is taken out and no claim at the agent names it", peer, node);
     own(j, peer, who);
     p->taken_ms = t->now_ms;
-    p->forgotten = forgotten_since(&j->nodes[node]) || (unfenced && !claim_names(&t->agents[node].claim, peer));
+    p->forgotten = forgotten_since(&j->nodes[node]) || (unfenced && !claimed_by(&t->agents[node].claim, peer, who));
     if (p->had_fence != who->fence) {
         p->had_fence = who->fence;
         p->had_ms = t->now_ms;
@@ -223,11 +262,10 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
 
 static const char *const gates[] = {"open", "draining", "down"};
 
-static void open_gate(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t peer,
-                      enum sim_gate to)
+static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, enum sim_gate to)
 {
     struct judge_peer *p = &j->peers[peer];
-    bool first = p->first_fence == who->fence && p->first_was == (uint8_t)to;
+    bool first = p->first_fence != 0 && p->first_was == (uint8_t)to; /* as it truly was, whoever knows that */
 
     if (t->peers[peer].gate == (uint8_t)to) {
         disown(j, peer);
@@ -244,12 +282,71 @@ static void open_gate(struct judge *j, const struct sim_truth *t, const struct s
     disown(j, peer);
 }
 
-void judge_gate(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t peer, enum sim_gate to,
-                bool back, int64_t turn_ms)
+/* ---- I5 where nginx does not check it: a majority of the agents that run each service have given it their votes */
+
+static bool has_votes(const struct sim_truth *t, const struct sim_who *who)
 {
+    uint32_t all[2] = {0}, given[2] = {0};
+
+    for (uint8_t i = 0; i < t->n_nodes; i++) {
+        const struct sim_lease *v = &t->agents[i].vote;
+
+        all[t->agents[i].service]++;
+        given[t->agents[i].service] += same_rollout(&v->who, who) && v->until_ms > t->now_ms ? 1 : 0;
+    }
+    return given[0] > all[0] / 2 && (all[1] == 0 || given[1] > all[1] / 2);
+}
+
+/* What was lost with disks counts for nobody. */
+static bool another_has_votes(const struct sim_truth *t, const struct sim_who *who)
+{
+    if (has_votes(t, who))
+        return false;
+    for (uint8_t i = 0; i < t->n_nodes; i++)
+        if (t->agents[i].vote.who.fence != 0 && has_votes(t, &t->agents[i].vote.who))
+            return true;
+    return false;
+}
+
+static bool has_module(const struct sim_truth *t, uint8_t node)
+{
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].node == node && !sim_peer_plus(t, i))
+            return true;
+    return false;
+}
+
+void judge_patch_sent(struct judge *j, const struct sim_truth *t, const struct sim_who *who, const uint8_t *peers,
+                      uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (!sim_peer_plus(t, peers[i]))
+            continue;
+        j->facts[FACT_PLUS_CHANGE]++;
+        j->facts[FACT_PLUS_BESIDE] += has_module(t, t->peers[peers[i]].node) ? 1 : 0;
+        if (!has_votes(t, who) && j->votes_lost_ms < t->now_ms - (int64_t)j->rules.ttl_ms)
+            judge_breach(j, "I5",
+                         "a change of peer %u at an NGINX Plus is sent, and no majority of the agents has given "
+                         "rollout %u of fence %llu its votes",
+                         peers[i], who->rollout, (unsigned long long)who->fence);
+    }
+}
+
+void judge_gate(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t peer, enum sim_gate to,
+                bool back, bool stuck, int64_t turn_ms)
+{
+    const struct sim_peer *p = &t->peers[peer];
+    bool late = j->highest[p->upstream].fence > who->fence || another_has_votes(t, who) ||
+                (stuck && !claim_names(&t->agents[p->node].claim, peer));
+
+    if (sim_peer_plus(t, peer) && late) { /* as good as an operator's hand */
+        j->facts[FACT_PLUS_STALE]++;
+        judge_foreign_gate(j, t, peer, to);
+        return;
+    }
     check_fence(j, &j->highest[t->peers[peer].upstream], who, "a change of a peer");
     if (back)
-        open_gate(j, t, who, peer, to);
+        open_gate(j, t, peer, to);
     else
         close_gate(j, t, who, peer, turn_ms);
 }
@@ -279,6 +376,21 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
                      node, s->checked.exe);
 }
 
+bool judge_holds_out(const struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_who *who)
+{
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].node == node && owned(&j->peers[i]) && j->peers[i].owner.fence == who->fence &&
+            !j->peers[i].mixed && !j->peers[i].lost && t->peers[i].gate != j->peers[i].was)
+            return true;
+    return false;
+}
+
+bool judge_back_is_release(const struct judge *j, uint8_t seat, uint8_t node)
+{
+    return j->rules.target != 0 && j->nodes[node].touched && j->nodes[node].job_seat == seat &&
+           j->seats[seat][node].checked.exe == j->rules.target;
+}
+
 /* ---- claims */
 
 /* A claim names a peer that is out. What was before, only he knows who took it out. */
@@ -290,7 +402,7 @@ static void claim_peer(struct judge *j, const struct sim_truth *t, uint8_t peer,
     if (!owned(p) && first) {
         own(j, peer, who);
         p->was = p->first_was;
-    } else if (owned(p) && p->forgotten && p->owner.fence != who->fence) {
+    } else if (owned(p) && p->forgotten && !same_rollout(&p->owner, who)) {
         if (p->first_fence == 0) {
             p->first_fence = p->owner.fence;
             p->first_was = p->was;
@@ -303,8 +415,11 @@ static void claim_peer(struct judge *j, const struct sim_truth *t, uint8_t peer,
     }
 }
 
-void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_claim *c, bool anew)
+void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_claim *c, bool anew,
+                 bool resumed)
 {
+    if (resumed)
+        j->seats[c->who.holder - 1][node].resumed = true;
     check_fence(j, &j->highest_at[node], &c->who, "a claim");
     if (anew && (!node_owned(j, t, node) || j->nodes[node].forgot_ms != SIM_NEVER)) {
         j->nodes[node].claimed_ms = t->now_ms;
@@ -363,7 +478,7 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
     struct judge_node *n = &j->nodes[node];
 
     check_fence(j, &j->highest_at[node], &job->who, "a job");
-    for (uint8_t i = 0; i < t->n_peers; i++) {
+    for (uint8_t i = 0; i < t->n_peers && !in_place(j, node); i++) {
         if (t->peers[i].node != node || j->peers[i].foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS)
             continue;
         if (t->peers[i].gate != SIM_DOWN)
@@ -389,6 +504,7 @@ void judge_job_done(struct judge *j, const struct sim_truth *t, uint8_t node, co
         memset(n->done, 0, sizeof n->done);
     else if (good && (job->kind == SIM_RESTART || t->agents[node].now.exe == job->exe)) {
         n->ever_done[job->who.rollout] = ++n->done[job->who.rollout] > 0;
+        j->facts[FACT_IN_PLACE] += in_place(j, node) ? 1 : 0;
         n->done_fence = job->who.fence;
         n->done_holder = (uint8_t)job->who.holder;
     }
@@ -403,6 +519,7 @@ void judge_process_changed(struct judge *j, const struct sim_truth *t, uint8_t n
 void judge_agent_forgot(struct judge *j, const struct sim_truth *t, uint8_t node)
 {
     j->nodes[node].forgot_ms = t->now_ms;
+    j->votes_lost_ms = t->now_ms;
     for (uint8_t i = 0; i < t->n_peers; i++)
         if (t->peers[i].node == node)
             j->peers[i].forgotten = true;
@@ -434,11 +551,61 @@ void judge_health_told(struct judge *j, const struct sim_truth *t, uint8_t seat,
         return;
     if (s->good++ == 0)
         s->first_good_ms = t->now_ms;
+    if (s->good >= j->rules.threshold && t->now_ms - s->first_good_ms >= (int64_t)j->rules.min_healthy_ms)
+        s->proved = *now;
 }
 
 void judge_unclaim_told(struct judge *j, uint8_t seat, uint8_t node, bool dropped)
 {
     j->seats[seat][node].unclaimed = dropped;
+    if (dropped)
+        j->seats[seat][node].begun = j->seats[seat][node].left = false;
+}
+
+/* ---- --order zone: one after another */
+
+/* By the controller's own doing, and it has not said that it is left so. */
+static bool in_motion(const struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t node)
+{
+    const struct judge_seat_node *s = &j->seats[who->holder - 1][node];
+    const struct sim_job *job = sim_job_last(&t->agents[node]);
+    bool moves = in_place(j, node) && s->begun && job != NULL && job->state == SIM_JOB_RUNNING;
+
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        moves = moves || (t->peers[i].node == node && owned(&j->peers[i]) && !j->peers[i].mixed &&
+                          j->peers[i].owner.fence == who->fence);
+    return moves && !s->left;
+}
+
+void judge_begins(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t node, bool back)
+{
+    struct judge_seat_node *s = &j->seats[who->holder - 1][node];
+    struct judge_zones *z = &j->zones[who->holder - 1];
+    uint8_t zone = t->agents[node].zone;
+
+    if (zone == 0 || s->begun)
+        return;
+    s->begun = true;
+    if (s->resumed) /* what an earlier run had begun goes on first, whatever its zone */
+        return;
+    for (uint8_t i = 0; i < t->n_nodes; i++)
+        if (t->agents[i].zone != zone && in_motion(j, t, who, i))
+            judge_breach(j, "zone", "node %u of zone %u begins while node %u of zone %u is in motion", node, zone, i,
+                         t->agents[i].zone);
+    if (z->back != back)
+        *z = (struct judge_zones){.back = back};
+    if (z->past >> zone & 1)
+        judge_breach(j, "zone", "node %u of zone %u begins after another zone has begun", node, zone);
+    if (z->now != zone && z->now != 0) {
+        j->facts[FACT_ZONE_NEXT]++;
+        z->past |= (uint8_t)(1u << z->now);
+    }
+    z->now = zone;
+}
+
+void judge_left_told(struct judge *j, uint8_t seat, uint8_t node)
+{
+    j->seats[seat][node].left = true;
 }
 
 /* ---- others */
@@ -492,8 +659,29 @@ void judge_peer_lost(struct judge *j, const struct sim_truth *t, uint8_t peer)
 
 /* ---- the end */
 
+/* Who is handed over in place is in rotation all the time: a process that is not well there is told of like a node that
+ * is out, and none is good unseen. */
+static void check_in_place(struct judge *j, const struct sim_truth *t, const struct judge_end *e, uint8_t node)
+{
+    const struct judge_node *n = &j->nodes[node];
+    const struct sim_agent *a = &t->agents[node];
+
+    if (n->job_ms == SIM_NEVER || n->job_seat != e->seat || n->changed_ms >= n->job_ms)
+        return;
+    if (a->now.pid == 0 || a->ill) {
+        j->facts[FACT_IN_PLACE_ILL]++;
+        if (e->code != 3 || !e->names(e->ctx, node))
+            judge_breach(j, "I4", "exit code %d, and nothing says that node %u is not well by its handover in place",
+                         e->code, node);
+    } else if (e->code == 0 && n->done_fence == e->who.fence && !sim_same(&j->seats[e->seat][node].proved, &a->now)) {
+        judge_breach(j, "I3", "exit code 0, and node %u was handed over in place and not seen healthy", node);
+    }
+}
+
 void judge_ended(struct judge *j, const struct sim_truth *t, const struct judge_end *e)
 {
+    for (uint8_t i = 0; i < t->n_lbs; i++)
+        j->facts[FACT_PLUS_HELD] += t->lbs[i].plus && e->code == 6 ? 1 : 0;
     for (uint8_t i = 0; i < t->n_peers; i++) {
         const struct judge_peer *p = &j->peers[i];
         uint8_t node = t->peers[i].node;
@@ -509,6 +697,9 @@ void judge_ended(struct judge *j, const struct sim_truth *t, const struct judge_
         if (j->seats[e->seat][node].unclaimed && t->agents[node].claim.there &&
             same_rollout(&t->agents[node].claim.who, &e->who))
             judge_breach(j, "I4", "the claim of node %u is there again after it was given back", node);
+    for (uint8_t node = 0; node < t->n_nodes && j->in_place != 0; node++)
+        if (in_place(j, node))
+            check_in_place(j, t, e, node);
     for (uint8_t node = 0; node < t->n_nodes && e->code == 8; node++)
         if (j->nodes[node].done[e->who.rollout] > 0 &&
             (j->nodes[node].done_fence < e->who.fence ||

@@ -16,12 +16,21 @@
 #define JUDGE_SEATS       8
 #define JUDGE_ROLLOUTS    8
 
+enum judge_fact {
+#define FACT(name, words) FACT_##name,
+#include "facts.def"
+#undef FACT
+    JUDGE_FACTS
+};
+
 struct judge_rules {
     uint32_t max_unavailable;
     bool max_unavailable_percent;
-    bool proceed; /* cut requests off when the drain takes too long */
+    bool proceed;  /* cut requests off when the drain takes too long */
+    bool in_place; /* who is alone in an upstream is handed over there without being taken out */
     uint32_t threshold, min_healthy_ms;
-    uint8_t target; /* executable; 0 = restart only */
+    uint32_t ttl_ms; /* of votes */
+    uint8_t target;  /* executable; 0 = restart only */
 };
 
 struct judge_peer {
@@ -62,9 +71,20 @@ struct judge_node {
 struct judge_seat_node {
     struct sim_ident checked;
     int64_t first_good_ms, told_ms;
-    uint32_t good;  /* checks in a row */
-    bool unclaimed; /* its claim was dropped, and the controller knows it */
-    bool confirmed; /* told since the drain that `before` still runs */
+    uint32_t good;           /* checks in a row */
+    bool unclaimed;          /* its claim was dropped, and the controller knows it */
+    bool confirmed;          /* told since the drain that `before` still runs */
+    bool begun;              /* it has sent a drain of it, or its job where it is handed over in place */
+    bool left;               /* it has said that the node is left out */
+    bool resumed;            /* it has taken over the claim of an earlier run of its rollout */
+    struct sim_ident proved; /* what last had enough good checks */
+};
+
+/* --order zone: where a controller is. */
+struct judge_zones {
+    uint8_t now;  /* zone of the nodes that it has begun of late; 0 = none yet */
+    uint8_t past; /* bits: zones that it has left behind */
+    bool back;    /* it takes nodes back: all once more */
 };
 
 struct judge {
@@ -72,6 +92,10 @@ struct judge {
     struct judge_peer peers[SIM_PEERS];
     struct judge_node nodes[SIM_NODES];
     struct judge_seat_node seats[JUDGE_SEATS][SIM_NODES];
+    struct judge_zones zones[JUDGE_SEATS];
+    int64_t votes_lost_ms; /* when an agent last lost its disk, and its vote with it */
+    uint16_t in_place;     /* bits: nodes that are handed over in place */
+    uint32_t facts[JUDGE_FACTS];
     struct sim_who highest[SIM_UPSTREAMS], highest_at[SIM_NODES]; /* fences that had an effect; of claims */
     int64_t unfenced_ms[SIM_UPSTREAMS];                           /* when its nginx last lost its fences */
     uint64_t owned[(SIM_PEERS + 63) / 64];                        /* bits of the peers with an owner */
@@ -87,11 +111,18 @@ void judge_drain_sent(struct judge *, const struct sim_truth *, uint8_t seat, co
                       const uint8_t *peers, uint32_t n, int64_t turn_ms); /* decided then */
 void judge_drain_over(struct judge *, uint8_t peer, uint64_t fence); /* its request has had its effect, or will not */
 void judge_back_sent(struct judge *, const struct sim_truth *, uint8_t seat, uint8_t node);
+/* Of these peers, at once. */
+void judge_patch_sent(struct judge *, const struct sim_truth *, const struct sim_who *, const uint8_t *peers,
+                      uint32_t n);
+/* A drain, or the job of a node that is handed over in place. back: on the way back. */
+void judge_begins(struct judge *, const struct sim_truth *, const struct sim_who *, uint8_t node, bool back);
 
 /* ---- just before an effect that is about to happen */
 void judge_gate(struct judge *, const struct sim_truth *, const struct sim_who *, uint8_t peer, enum sim_gate to,
-                bool back, int64_t turn_ms);
-void judge_claim(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_claim *, bool anew);
+                bool back, bool stuck, int64_t turn_ms); /* stuck: its sender died long ago */
+/* resumed: what was there was an earlier run's of the same rollout. */
+void judge_claim(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_claim *, bool anew,
+                 bool resumed);
 void judge_unclaim(struct judge *, const struct sim_truth *, uint8_t node);
 void judge_job(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *, int64_t turn_ms);
 void judge_job_done(struct judge *, const struct sim_truth *, uint8_t node, const struct sim_job *);
@@ -102,6 +133,9 @@ void judge_health_told(struct judge *, const struct sim_truth *, uint8_t seat, u
                        bool healthy, int64_t seen_ms);
 
 void judge_unclaim_told(struct judge *, uint8_t seat, uint8_t node, bool dropped);
+
+/* ---- a controller has told */
+void judge_left_told(struct judge *, uint8_t seat, uint8_t node); /* the node is left out */
 
 /* ---- what others did; told just before it happens */
 void judge_foreign_gate(struct judge *, const struct sim_truth *, uint8_t peer, enum sim_gate to);
@@ -131,6 +165,12 @@ void judge_ended(struct judge *, const struct sim_truth *, const struct judge_en
 
 /* After the storm: the last repair ended with this code. */
 void judge_calm(struct judge *, const struct sim_truth *, int code);
+
+/* What this rollout has taken out of the node is out, as far as can be said. */
+bool judge_holds_out(const struct judge *, const struct sim_truth *, uint8_t node, const struct sim_who *);
+
+/* A job of this seat has brought the target, and that is what it has checked. */
+bool judge_back_is_release(const struct judge *, uint8_t seat, uint8_t node);
 
 /* May nobody be taken out for lack of peers, whatever is done? */
 bool judge_no_room(const struct judge *, const struct sim_truth *);

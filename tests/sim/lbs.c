@@ -23,6 +23,8 @@ enum sim_reply sim_lease(struct sim_truth *t, uint8_t upstream, const struct sim
 {
     if (sim_lb_dead(t, t->upstreams[upstream].lb))
         return SIM_SILENCE;
+    if (t->lbs[t->upstreams[upstream].lb].plus)
+        return SIM_OK;
     return grant(t, &t->upstreams[upstream].lease, who, ttl_ms);
 }
 

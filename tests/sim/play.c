@@ -102,17 +102,22 @@ static void set_up(struct sim *s)
     t->n_nodes = y->nodes;
     t->n_lbs = y->lbs;
     for (uint8_t i = 0; i < y->lbs; i++)
-        t->lbs[i] =
-            (struct sim_lb){.exact = y->exact, .generation = 1, .dead_until_ms = SIM_NEVER, .reload_ms = SIM_NEVER};
+        t->lbs[i] = (struct sim_lb){.exact = y->exact && !(y->plus >> i & 1),
+                                    .plus = y->plus >> i & 1,
+                                    .generation = 1,
+                                    .dead_until_ms = SIM_NEVER,
+                                    .reload_ms = SIM_NEVER};
     t->n_upstreams = (uint8_t)(y->lbs * y->upstreams_per_lb);
     for (uint8_t u = 0; u < t->n_upstreams; u++) {
         t->upstreams[u] =
             (struct sim_upstream){.lb = (uint8_t)(u / y->upstreams_per_lb), .lease = {.until_ms = SIM_NEVER}};
+        uint8_t at = (uint8_t)(u % y->upstreams_per_lb), foreign = y->lone && at == 1 ? 0 : y->foreign;
+
         for (uint8_t n = 0; n < y->nodes; n++)
-            for (uint8_t k = 0; k < y->ports; k++)
+            for (uint8_t k = 0; k < y->ports && story_serves(y, n, at); k++)
                 add_peer(t, u, n, k, false);
-        for (uint8_t k = 0; k < y->foreign + y->backups; k++)
-            add_peer(t, u, SIM_NOBODY, k, k >= y->foreign);
+        for (uint8_t k = 0; k < foreign + y->backups; k++)
+            add_peer(t, u, SIM_NOBODY, k, k >= foreign);
     }
     for (uint8_t i = 0; i < y->nodes; i++) {
         bool there = i < 8 && y->at_target >> i & 1;
@@ -120,6 +125,10 @@ static void set_up(struct sim *s)
         t->agents[i] = (struct sim_agent){.now = {.pid = 100u + i, .ticks = 1, .boot = 1, .exe = there ? 'B' : 'A'},
                                           .dead_until_ms = SIM_NEVER,
                                           .healthy_ms = SIM_NEVER,
+                                          .host = (uint8_t)(story_host(y, i) + 1),
+                                          .zone = story_zone(y, i),
+                                          .service = y->two_services ? i % 2 : 0,
+                                          .vote = {.until_ms = SIM_NEVER},
                                           .gets_healthy_ms = y->gets_healthy_ms[i],
                                           .flap_ms = y->flap_ms[i],
                                           .fate = y->fate[i],
@@ -133,6 +142,8 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     const struct judge_rules rules = {.max_unavailable = story->max_unavailable,
                                       .max_unavailable_percent = story->max_unavailable_percent,
                                       .proceed = story->proceed,
+                                      .in_place = story->in_place,
+                                      .ttl_ms = story->ttl_ms,
                                       .threshold = story->threshold,
                                       .min_healthy_ms = story->min_healthy_ms,
                                       .target = story->restart ? 0 : 'B'};
@@ -141,7 +152,7 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     s->story = story;
     s->tally = tally;
     s->dice = (struct dice){story->seed ^ UINT64_C(0x5851f42d4c957f2d)};
-    s->n_dues = s->next_order = s->n_seats = s->n_over = s->next_process = 0;
+    s->n_stuck = s->n_dues = s->next_order = s->n_seats = s->n_over = s->next_process = 0;
     s->next = NULL;
     s->calm = false;
     s->faulty = story->call_after == 0;
@@ -267,6 +278,9 @@ static void happen(struct sim *s, const struct sim_due *due)
     case DUE_WISH:
         wish(s, &s->seats[due->a]);
         break;
+    case DUE_STUCK:
+        wire_stuck(s, due->a);
+        break;
     case DUE_STICKY:
         sticky(s, due->a);
         break;
@@ -376,5 +390,7 @@ bool sim_play(struct sim *s, const struct story *story, struct tally *tally)
     end_calm(s);
     arena_end();
     tally->stories++;
+    for (uint32_t i = 0; i < JUDGE_FACTS; i++)
+        tally->facts[i] += s->judge.facts[i];
     return s->judge.breach[0] == '\0';
 }

@@ -2,14 +2,14 @@
  * survey.c would have read it from the wire. */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "controller/options.h"
+#include "controller/plan_order.h"
 #include "controller/survey.h"
 #include "sim.h"
-
-static const char *const service = "app";
 
 const char *scan_rollout(uint8_t rollout)
 {
@@ -20,30 +20,92 @@ const char *scan_rollout(uint8_t rollout)
 }
 
 /* ---- the hosts file; one of each shape, kept */
-const struct fleet *scan_fleet(const struct story *s)
+struct shape {
+    struct fleet *fleet;
+    uint32_t order[SIM_NODES]; /* its nodes, as they are rolled */
+};
+
+static const char *const services[] = {"app", "jobs"};
+
+static uint8_t services_of(const struct story *s)
 {
-    static struct fleet *fleets[SIM_NODES + 1][SIM_LBS + 1];
-    struct fleet **f = &fleets[s->nodes][s->lbs];
+    return s->two_services ? 2 : 1;
+}
+
+static size_t put_host(const struct story *s, uint8_t node, char *text, size_t size)
+{
+    uint8_t number = (uint8_t)(story_host(s, node) + 1);
+    size_t n = (size_t)snprintf(text, size, "n%u ansible_host=10.0.1.%u", number, number);
+
+    if (s->zones > 0)
+        n += (size_t)snprintf(text + n, size - n, " rollout_zone=z%u", story_zone(s, node));
+    return n + (size_t)snprintf(text + n, size - n, "\n");
+}
+
+static void make_shape(const struct story *s, struct shape *shape)
+{
     char text[4096];
-    size_t n = 0;
+    size_t n = (size_t)snprintf(text, sizeof text, "[lb]\n");
+    uint8_t hosts = (uint8_t)(s->nodes / services_of(s));
     struct err err = {.text = ""};
 
-    if (*f != NULL)
-        return *f;
-    n += (size_t)snprintf(text + n, sizeof text - n, "[lb]\n");
     for (uint8_t i = 0; i < s->lbs; i++)
         n += (size_t)snprintf(text + n, sizeof text - n, "lb%d rollout_api=http://10.0.0.%d:80/api\n", i + 1, i + 1);
     n += (size_t)snprintf(text + n, sizeof text - n, "[web]\n");
-    for (uint8_t i = 0; i < s->nodes; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "n%d ansible_host=10.0.1.%d\n", i + 1, i + 1);
-    if (!fleet_parse("hosts", text, n, f, &err)) {
+    for (uint8_t i = 0; i < hosts; i++) {
+        n += put_host(s, (uint8_t)(i * services_of(s)), text + n, sizeof text - n);
+        shape->order[i] = s->lbs + i;
+    }
+    if (!fleet_parse("hosts", text, n, &shape->fleet, &err) ||
+        (s->zones > 0 && !plan_order_by_zone(shape->fleet, shape->order, hosts, &err))) {
         (void)fprintf(stderr, "%s\n", err.text);
         abort();
     }
-    return *f;
+}
+
+static const struct shape *shape_of(const struct story *s)
+{
+    static struct shape shapes[SIM_NODES + 1][SIM_LBS + 1][2][SIM_ZONES + 1];
+    struct shape *shape = &shapes[s->nodes][s->lbs][s->two_services][s->zones];
+
+    if (shape->fleet == NULL)
+        make_shape(s, shape);
+    return shape;
+}
+
+const struct fleet *scan_fleet(const struct story *s)
+{
+    return shape_of(s)->fleet;
+}
+
+const char *scan_node_name(const struct story *s, uint8_t node)
+{
+    static char known[2][SIM_NODES][12];
+    char *text = known[s->two_services][node];
+
+    if (text[0] == '\0' && s->two_services)
+        (void)snprintf(text, sizeof known[0][0], "n%u/%s", story_host(s, node) + 1, services[node % 2]);
+    else if (text[0] == '\0')
+        (void)snprintf(text, sizeof known[0][0], "n%u", node + 1);
+    return text;
 }
 
 /* ---- options: the defaults, but for what the story says */
+static void add_hooks(const struct story *s, struct options *o)
+{
+    static char texts[HOOK_POINT_COUNT][32];
+
+    o->hook_timeout_ms = s->hook_limit_ms;
+    o->hook.count = 0;
+    for (int point = 0; point < HOOK_POINT_COUNT; point++) {
+        if ((s->hooks >> point & 1) == 0)
+            continue;
+        (void)snprintf(texts[point], sizeof texts[point], "%s=true", hook_point_words[point]);
+        for (int k = 0; k < (point == HOOK_BEFORE_DRAIN && s->hook_two ? 2 : 1); k++)
+            o->hook.items[o->hook.count++] = texts[point];
+    }
+}
+
 void scan_options(const struct story *s, struct options *o)
 {
     static struct options defaults;
@@ -57,6 +119,9 @@ void scan_options(const struct story *s, struct options *o)
     }
     there = true;
     *o = defaults;
+    o->service = s->two_services ? "app,jobs" : services[0];
+    o->order = s->zones > 0 ? ORDER_ZONE : ORDER_INVENTORY;
+    o->in_place = s->in_place;
     o->drain_poll_ms = s->poll_ms;
     o->release = s->restart ? NULL : "release";
     o->batch.count = s->n_batches;
@@ -83,6 +148,7 @@ void scan_options(const struct story *s, struct options *o)
     o->lease_ttl_ms = s->ttl_ms;
     o->request_timeout_ms = s->request_ms;
     o->lb_poll_ms = s->poll_ms;
+    add_hooks(s, o);
 }
 
 void scan_begin(const struct story *s)
@@ -134,22 +200,38 @@ static const char *lb_name(uint8_t lb)
     return names[lb];
 }
 
-static const char *address_of(uint8_t node, uint8_t port)
+/* The i-th service of a host listens at ports from 8000 + 10 i on. */
+static const char *address_of(bool two_services, uint8_t node, uint8_t port)
 {
-    static char known[SIM_NODES + 2][4][24];
+    static char known[2][SIM_NODES + 2][4][24];
     bool foreign = node == SIM_NOBODY;
-    char *text = known[foreign ? SIM_NODES : node][port];
+    char *text = known[two_services][foreign ? SIM_NODES : node][port];
 
     if (text[0] == '\0' && foreign)
         (void)snprintf(text, 24, "10.0.2.%d:8000", port + 1);
+    else if (text[0] == '\0' && two_services)
+        (void)snprintf(text, 24, "10.0.1.%d:%d", node / 2 + 1, 8000 + node % 2 * 10 + port);
     else if (text[0] == '\0')
         (void)snprintf(text, 24, "10.0.1.%d:%d", node + 1, 8000 + port);
     return text;
 }
 
-static const char *server_of(const struct sim_truth *t, uint8_t peer)
+static const char *server_of(const struct sim *s, uint8_t peer)
 {
-    return address_of(t->peers[peer].node, t->peers[peer].port);
+    return address_of(s->story->two_services, s->truth.peers[peer].node, s->truth.peers[peer].port);
+}
+
+uint8_t scan_peer(const struct sim *s, uint8_t upstream, const char *server)
+{
+    unsigned host = (unsigned)strtoul(server + 7, NULL, 10) - 1,
+             port = (unsigned)strtoul(strchr(server, ':') + 1, NULL, 10) - 8000,
+             node = s->story->two_services ? host * 2 + port / 10 : host;
+
+    for (uint8_t i = 0; i < s->truth.n_peers; i++)
+        if (s->truth.peers[i].upstream == upstream && s->truth.peers[i].node == node &&
+            s->truth.peers[i].port == port % 10)
+            return i;
+    abort();
 }
 
 static enum peer_state state_of(const struct sim_peer *p)
@@ -161,12 +243,13 @@ static void scan_upstream(const struct sim *s, uint8_t upstream, struct survey_u
 {
     const struct sim_truth *t = &s->truth;
     const struct sim_lease *l = &t->upstreams[upstream].lease;
+    bool plus = t->lbs[t->upstreams[upstream].lb].plus;
 
     u->name = upstream % s->story->upstreams_per_lb == 0 ? "app" : "web";
-    u->lease.known = true;
+    u->lease.known = !plus;
     u->lease.active_exact = t->lbs[t->upstreams[upstream].lb].exact;
     u->lease.fence = l->who.fence;
-    if (l->who.fence != 0) {
+    if (l->who.fence != 0 && !plus) {
         (void)stpcpy(u->lease.id, scan_rollout(l->who.rollout));
         (void)stpcpy(u->lease.holder, holder_of(l->who.holder));
         u->lease.ttl_s = l->until_ms > t->now_ms ? (uint32_t)((l->until_ms - t->now_ms + 999) / 1000) : 0;
@@ -174,7 +257,7 @@ static void scan_upstream(const struct sim *s, uint8_t upstream, struct survey_u
     u->peers = mem_zero(t->n_peers, sizeof *u->peers);
     for (uint8_t i = 0; i < t->n_peers; i++)
         if (t->peers[i].upstream == upstream) {
-            const char *server = server_of(t, i);
+            const char *server = server_of(s, i);
 
             u->peers[u->n_peers] = (struct survey_peer){.id = u->n_peers,
                                                         .server = server,
@@ -226,21 +309,31 @@ static void scan_claim(const struct sim *s, const struct sim_claim *c, struct ag
         out->took_out[out->n_took_out++] =
             (struct agent_took_out){.lb = lb_name(t->upstreams[p->upstream].lb),
                                     .upstream = p->upstream % s->story->upstreams_per_lb == 0 ? "app" : "web",
-                                    .server = server_of(t, c->took[i]),
+                                    .server = server_of(s, c->took[i]),
                                     .was_draining = c->was_draining >> i & 1};
     }
 }
 
-static void scan_job(const struct sim_agent *a, uint8_t node, struct agent_job *out)
+static void scan_vote(const struct sim *s, const struct sim_lease *vote, struct agent_lock *out)
+{
+    out->there = vote->who.fence != 0;
+    if (!out->there)
+        return;
+    out->rollout = scan_rollout(vote->who.rollout);
+    out->holder = holder_of(vote->who.holder);
+    out->left_s = vote->until_ms > s->truth.now_ms ? (uint32_t)((vote->until_ms - s->truth.now_ms + 999) / 1000) : 0;
+}
+
+static void scan_job(const struct sim *s, uint8_t node, struct agent_job *out)
 {
     static const enum job_state states[] = {JOB_NONE, JOB_RUNNING, JOB_DONE, JOB_FAILED};
-    const struct sim_job *job = sim_job_last(a);
+    const struct sim_job *job = sim_job_last(&s->truth.agents[node]);
     char id[64];
 
     if (job == NULL)
         return;
-    (void)snprintf(id, sizeof id, "%s/n%d/%s/%u", scan_rollout(job->who.rollout), node + 1, job->undo ? "undo" : "job",
-                   job->attempt);
+    (void)snprintf(id, sizeof id, "%s/%s/%s/%u", scan_rollout(job->who.rollout), scan_node_name(s->story, node),
+                   job->undo ? "undo" : "job", job->attempt);
     out->id = mem_text(id);
     out->rollout = scan_rollout(job->who.rollout);
     out->action = job->kind == SIM_RESTART ? "restart" : job->kind == SIM_UPGRADE ? "upgrade" : "rollback";
@@ -256,23 +349,25 @@ static void scan_job(const struct sim_agent *a, uint8_t node, struct agent_job *
 
 static void scan_node(const struct sim *s, uint8_t node, struct survey_node *out)
 {
-    static const char *features[] = {"claim", "restart", "upgrade", "rollback", "health", "release"};
-    static const char *names[SIM_NODES];
+    static const char *features[] = {"claim", "restart", "upgrade", "rollback", "health", "release", "lock"};
     const struct sim_agent *a = &s->truth.agents[node];
     struct agent_status *st = &out->status;
+    const char *host, *service = services[s->story->two_services ? node % 2 : 0];
 
-    if (names[node] == NULL)
-        names[node] = scan_fleet(s->story)->hosts[s->story->lbs + node].name;
+    out->host = s->story->lbs + story_host(s->story, node);
+    host = scan_fleet(s->story)->hosts[out->host].name;
+    out->service = s->story->two_services ? service : NULL;
+    out->name = s->story->two_services ? scan_node_name(s->story, node) : NULL;
     out->good = !sim_agent_dead(&s->truth, node);
     if (!out->good) {
         out->call = CALL_NOT_SENT;
         (void)snprintf(out->text, sizeof out->text, "connection refused");
         return;
     }
-    out->root = (struct agent_root){
-        .version = WIRE_VERSION, .agent = "0", .node = names[node], .n_features = 6, .features = features};
+    out->root =
+        (struct agent_root){.version = WIRE_VERSION, .agent = "0", .node = host, .n_features = 7, .features = features};
     st->service = service;
-    st->node = names[node];
+    st->node = host;
     st->running = a->now.pid != 0;
     st->ident = scan_ident(&a->now);
     st->has_installed = true;
@@ -283,16 +378,20 @@ static void scan_node(const struct sim *s, uint8_t node, struct survey_node *out
     st->fence = a->highest.fence;
     st->listening = mem_zero(2, sizeof *st->listening);
     for (uint8_t k = 0; k < s->story->ports && a->now.pid != 0; k++)
-        st->listening[st->n_listening++] = address_of(node, k);
+        st->listening[st->n_listening++] = address_of(s->story->two_services, node, k);
     scan_claim(s, &a->claim, &st->claim);
-    scan_job(a, node, &st->job);
+    scan_vote(s, &a->vote, &st->lock);
+    scan_job(s, node, &st->job);
 }
 
 struct survey *scan_survey(const struct sim *s, const struct fleet *fleet)
 {
     struct survey *out = mem_zero(1, sizeof *out);
 
-    assert(fleet->n_hosts == (uint32_t)s->story->lbs + s->story->nodes);
+    const struct shape *shape = shape_of(s->story);
+    uint8_t each = services_of(s->story);
+
+    assert(fleet->n_hosts == (uint32_t)s->story->lbs + s->story->nodes / each);
     out->n_lbs = s->story->lbs;
     out->n_nodes = s->story->nodes;
     out->lbs = mem_zero(out->n_lbs, sizeof *out->lbs);
@@ -301,9 +400,7 @@ struct survey *scan_survey(const struct sim *s, const struct fleet *fleet)
         out->lbs[i].host = i;
         scan_lb(s, i, &out->lbs[i]);
     }
-    for (uint8_t i = 0; i < s->story->nodes; i++) {
-        out->nodes[i].host = out->n_lbs + i;
-        scan_node(s, i, &out->nodes[i]);
-    }
+    for (uint8_t i = 0; i < s->story->nodes; i++)
+        scan_node(s, (uint8_t)((shape->order[i / each] - s->story->lbs) * each + i % each), &out->nodes[i]);
     return out;
 }

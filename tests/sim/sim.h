@@ -16,6 +16,7 @@
 #define SIM_SEATS  JUDGE_SEATS
 #define SIM_CALLS  160
 #define SIM_DUES   1024
+#define SIM_STUCKS 64
 #define SIM_TURNS  200000 /* of a seat: more, and it never ends */
 #define SIM_END_MS (48 * 3600 * 1000LL)
 
@@ -28,7 +29,8 @@ enum sim_due_kind {
     DUE_START,  /* process a of the story */
     DUE_WISH,   /* of seat a's rollout */
     DUE_SIGNAL, /* to seat a */
-    DUE_STICKY  /* a sticky request arrives at peer a */
+    DUE_STICKY, /* a sticky request arrives at peer a */
+    DUE_STUCK   /* what stood in the network (stuck[a]) arrives */
 };
 struct sim_due {
     int64_t ms;
@@ -44,6 +46,14 @@ struct sim_part {
     uint8_t fault; /* enum sim_fault; SIM_FAULT_NONE */
     uint8_t reply; /* enum answer_kind that comes back */
     uint64_t ok_mask;
+};
+
+/* A change of one peer that its sender has given up. */
+struct sim_stuck {
+    int64_t turn_ms, given_up_ms;
+    struct sim_who who;
+    uint8_t seat, peer, gate;
+    bool back;
 };
 
 /* An answer without its text. */
@@ -74,6 +84,20 @@ struct sim_call {
     struct seen_peer looked[SIM_NODE_PEERS];
 };
 
+/* ---- what is known of a controller's hooks (hooks.c) */
+struct sim_hook_node {
+    uint8_t drains_good; /* before-drain that went well since the first of them began */
+    bool handover_good;  /* since its last job */
+    bool owes;           /* an after-readd */
+    bool twice;          /* a dead controller may have run its hooks */
+};
+struct sim_hooks {
+    struct sim_hook_node nodes[SIM_NODES];
+    uint32_t ends;
+    int code; /* that the end's were told */
+    bool end_failed;
+};
+
 /* ---- controllers */
 enum seat_state { SEAT_FREE, SEAT_RUNS, SEAT_DEAD, SEAT_ENDED };
 
@@ -87,7 +111,7 @@ struct sim_seat {
     bool counted;  /* where it left its nodes is in the tally */
     bool awake;    /* to be resumed at wake_ms, whatever comes */
     bool sleeping; /* ... and not by an answer */
-    int64_t wake_ms, collected_ms;
+    int64_t wake_ms, collected_ms, over_ms;
     struct sim_who who;
     uint32_t points, appends, turns, idle;
     int signals, signal;
@@ -98,9 +122,10 @@ struct sim_seat {
     char rollout[16], holder[16];
     uint8_t first_ready, last_ready;                                        /* calls; SIM_CALLS = none */
     uint8_t node_of[SIM_NODES], lb_of[SIM_LBS], upstream_of[SIM_UPSTREAMS]; /* plan's index -> truth's */
-    uint8_t peer_of[SIM_PEERS];
+    uint8_t peer_of[SIM_PEERS], voter_of[SIM_NODES];
     uint8_t durable[SIM_NODES]; /* by the plan's node: the ask of the step that the journal has */
     bool failed[SIM_NODES];
+    struct sim_hooks hooks;
     int64_t entered_ms[SIM_NODES]; /* when the node came into its step */
     struct {
         struct seen_upstream upstreams[SIM_UPSTREAMS];
@@ -118,7 +143,7 @@ struct sim {
     struct trace trace;
     struct tally *tally;
     void (*seen)(const struct sim *); /* after every event; NULL */
-    uint32_t n_dues, next_order, n_seats, next_process;
+    uint32_t n_stuck, n_dues, next_order, n_seats, next_process;
     struct sim_seat *next; /* whose turn it is, where that is known already; NULL */
     uint32_t n_over;       /* seats before this one do not run any more */
     uint64_t fired[SIM_FAULTS];
@@ -131,6 +156,7 @@ struct sim {
     struct store *journal;       /* of the machine that controllers run on */
     struct sim_due dues[SIM_DUES];
     struct sim_call calls[SIM_CALLS];
+    struct sim_stuck stuck[SIM_STUCKS];
     struct sim_seat seats[SIM_SEATS];
 };
 
@@ -151,6 +177,14 @@ struct sim_seat *sim_next(struct sim *);
 void wire_open(struct sim_seat *); /* after the plan is there */
 void wire_arrive(struct sim *, uint8_t call, uint32_t part);
 void wire_back(struct sim *, uint8_t call, uint32_t part);
+void wire_stuck(struct sim *, uint8_t stuck);
+
+/* ---- hooks.c */
+bool hook_send(struct sim_seat *, const struct action *, uint8_t call); /* false: it is none of a hook */
+void hook_told(struct sim_seat *, const struct sim_call *);
+void hook_watch(struct sim_seat *, const struct action *); /* any other is sent */
+void hook_over(struct sim_seat *);                         /* it ends by itself */
+void hook_resumed(struct sim_seat *);                      /* it has its plan */
 
 /* ---- seat.c */
 uint8_t seat_start(struct sim *, const struct story_process *);
@@ -179,5 +213,7 @@ struct ident scan_ident(const struct sim_ident *);
 struct sim_ident scan_known(const struct ident *);
 void scan_sha256(uint8_t exe, uint8_t sha256[32]);
 const char *scan_rollout(uint8_t rollout);
+const char *scan_node_name(const struct story *, uint8_t node);
+uint8_t scan_peer(const struct sim *, uint8_t upstream, const char *server); /* of a server of a node's */
 
 #endif

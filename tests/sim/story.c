@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "controller/ask.h"
+#include "controller/hook.h"
 #include "dice.h"
 
 /* Small more often than large. */
@@ -217,6 +218,8 @@ static void draw_pair(struct story *s, struct dice *d)
         {ASK_HEALTH, SIM_LATE, ASK_DRAIN, SIM_LB_RELOADS, 0, 400, 0, false},
         {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_DRAINS, 20, 400, 0, false},
         {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_OPENS, 1000, 1600, SIM_LB_DIES, false},
+        {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_OPENS, 1000, 1600, SIM_LB_DIES, false},
+        {ASK_STATUS, SIM_HUNG_REQUEST, ASK_DOWN, SIM_OPERATOR_OPENS, 1000, 1600, SIM_LB_DIES, false},
         {64 + ACT_HOLD, SIM_LATE, ASK_JOB_END, SIM_LB_FORGETS, 0, 100, 0, false},
     };
     uint32_t i = dice_below(d, sizeof pairs / sizeof pairs[0]);
@@ -295,7 +298,7 @@ static void draw_drained_and_killed(struct story *s, struct dice *d)
 }
 
 /* One that stands still for so long that another takes over, and then wakes up. */
-static void draw_sleeper(struct story *s, struct dice *d)
+void story_draw_sleeper(struct story *s, struct dice *d)
 {
     make_smooth(s);
     s->processes[0].start_ms = 100;
@@ -343,7 +346,7 @@ static void make_calm(struct story *s, struct dice *d)
 {
     bool slow = dice_one_in(d, 4); /* a drain that outlasts a claim */
 
-    s->call_fault_in = s->frail_in = 0;
+    s->call_fault_in = s->frail_in = s->stuck_in = 0;
     s->on_inconclusive = s->pause_after = 0;
     s->serves_badly = false;
     s->traffic = 1;
@@ -361,6 +364,26 @@ static void make_calm(struct story *s, struct dice *d)
     s->poll_ms = 250;
     s->healthy_ms = 20000;
     s->sticky_in = 0;
+}
+
+/* By dice of its own: a story without hooks is what it was before there were any. */
+static void draw_hooks(struct story *s, uint64_t seed)
+{
+    struct dice d = {seed * UINT64_C(0x9e3779b97f4a7c15) + 7};
+    bool calm = story_is_calm(s);
+
+    if (!dice_one_in(&d, 5))
+        return;
+    s->hooks = (uint8_t)dice_in(&d, 1, 15);
+    s->hook_two = dice_one_in(&d, 4);
+    s->hook_ms = dice_one_in(&d, 4) ? 12000 : dice_in(&d, 10, 2000);
+    s->hook_limit_ms = calm ? 20000 : dice_in(&d, 3, 14) * 1000;
+    s->hook_fate_at = (uint8_t)dice_below(&d, HOOK_AT_END);
+    for (uint8_t i = 0; i < s->nodes && !calm; i++)
+        s->hook_fate[i] =
+            (uint8_t)(dice_one_in(&d, 3) ? dice_in(&d, HOOK_FATE_FAILS, HOOK_FATE_HANGS) : HOOK_FATE_GOOD);
+    s->end_fate =
+        (uint8_t)(!calm && dice_one_in(&d, 3) ? dice_in(&d, HOOK_FATE_FAILS, HOOK_FATE_HANGS) : HOOK_FATE_GOOD);
 }
 
 void story_draw(struct story *s, uint64_t seed)
@@ -382,24 +405,41 @@ void story_draw(struct story *s, uint64_t seed)
     if (dice_one_in(&d, 14))
         draw_drained_and_killed(s, &d);
     if (dice_one_in(&d, 12))
-        draw_sleeper(s, &d);
+        story_draw_sleeper(s, &d);
     if (dice_one_in(&d, 30))
         draw_floor_and_operator(s, &d);
+    story_draw_kind(s, &d);
     if (dice_one_in(&d, 8))
         make_calm(s, &d);
+    draw_hooks(s, seed);
 }
 
 bool story_is_calm(const struct story *s)
 {
     bool calm = s->call_fault_in == 0 && s->on_inconclusive == 0 && s->pause_after == 0 && s->processes[0].wish == 0 &&
-                s->frail_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 5000 &&
+                s->frail_in == 0 && s->stuck_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 5000 &&
                 s->sticky_in == 0 && s->drain_ms >= 8000 && !s->serves_badly && s->traffic > 0 &&
                 s->processes[0].crash_at == 0 && s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 &&
-                s->processes[0].signal_ms == 0;
+                s->processes[0].signal_ms == 0 && s->end_fate == HOOK_FATE_GOOD && s->hook_ms <= s->hook_limit_ms;
 
     for (uint8_t i = 0; i < s->nodes; i++)
-        calm = calm && s->fate[i] == SIM_FATE_GOOD && s->flap_ms[i] == 0 && s->gets_healthy_ms[i] <= 1000;
+        calm = calm && s->hook_fate[i] == HOOK_FATE_GOOD && s->fate[i] == SIM_FATE_GOOD && s->flap_ms[i] == 0 &&
+               s->gets_healthy_ms[i] <= 1000;
     return calm;
+}
+
+static void print_kind(const struct story *s, FILE *f)
+{
+    if (s->plus != 0)
+        (void)fprintf(f, "NGINX Plus: load balancers %x, one in %u of their changes stands in the network\n", s->plus,
+                      s->stuck_in);
+    if (s->zones > 0)
+        (void)fprintf(f, "%u zones, one after another\n", s->zones);
+    if (s->two_services)
+        (void)fprintf(f, "two services a host, in %s\n", s->apart ? "an upstream each" : "the same upstreams");
+    if (s->lone || s->in_place)
+        (void)fprintf(f, "%s%s\n", s->in_place ? "--in-place" : "without --in-place",
+                      s->lone ? ", the second upstream has node 0 alone" : "");
 }
 
 void story_print(const struct story *s, FILE *f)
@@ -411,6 +451,7 @@ void story_print(const struct story *s, FILE *f)
                   "ports a node, %s%s\n",
                   (unsigned long long)s->seed, s->nodes, s->lbs, s->upstreams_per_lb, s->foreign, s->backups, s->ports,
                   s->restart ? "restart only" : "release B", s->exact ? "" : ", active not exact");
+    print_kind(s, f);
     (void)fprintf(f,
                   "batch %u,%u of %u%s, max unavailable %u%s, drain %u ms%s, job %u ms, probe %u ms, threshold %u, min "
                   "healthy %u ms, deadline %u ms, bake %u ms, ttl %u ms, request %u ms, poll %u ms\n",
@@ -426,6 +467,11 @@ void story_print(const struct story *s, FILE *f)
     for (uint8_t i = 0; i < s->nodes; i++)
         (void)fprintf(f, " %u/%u", s->fate[i], s->undo_fate[i]);
     (void)fputc('\n', f);
+    if (s->hooks != 0)
+        (void)fprintf(f, "hooks %x%s take %u ms, at most %u ms; those of %u come to", s->hooks,
+                      s->hook_two ? " (two before-drain)" : "", s->hook_ms, s->hook_limit_ms, s->hook_fate_at);
+    for (uint8_t i = 0; i < s->nodes && s->hooks != 0; i++)
+        (void)fprintf(f, " %u%s", s->hook_fate[i], i + 1 == s->nodes ? "\n" : "");
     for (uint32_t i = 0; i < s->n_events; i++)
         (void)fprintf(f, "event at %u ms after %u%s for %u ms of %u: %s\n", s->events[i].at_ms, s->events[i].after,
                       s->events[i].there ? " (there)" : "", s->events[i].for_ms, s->events[i].what,

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "dice.h"
 #include "faults.h"
 #include "truth.h"
 
@@ -18,6 +19,8 @@ enum story_act {
     STORY_REPAIR,
     STORY_ROLLBACK /* to the releases before */
 };
+
+enum hook_fate { HOOK_FATE_GOOD, HOOK_FATE_FAILS, HOOK_FATE_HANGS };
 
 struct story_event {
     uint32_t at_ms;  /* since the beginning, or since the first request of the kind `after` */
@@ -47,6 +50,13 @@ struct story_process {
 struct story {
     uint64_t seed;
     uint8_t nodes, lbs, upstreams_per_lb, foreign, backups, ports;
+    bool two_services; /* a host has two, each a node of its own: nodes 0 and 1 are the first host's, and so on */
+    bool apart;        /* the second service's servers are in the second upstream, and not beside the first one's */
+    bool lone;         /* the second upstream has the first node alone */
+    bool in_place;     /* --in-place */
+    uint8_t plus;      /* bits: load balancers that are NGINX Plus */
+    uint8_t stuck_in;  /* one in so many changes there stands in the network; 0 = none */
+    uint8_t zones;     /* of hosts, in turn; --order zone. 0 = none */
     bool restart;      /* no release */
     uint8_t at_target; /* bits: nodes that run it already */
     bool exact;        /* the load balancers' `active` */
@@ -71,6 +81,13 @@ struct story {
     uint8_t call_faults;    /* bits of enum sim_fault: which of the calls' faults */
     uint8_t fate[SIM_NODES], undo_fate[SIM_NODES];
     uint16_t gets_healthy_ms[SIM_NODES], flap_ms[SIM_NODES];
+    uint8_t hooks;    /* bits by enum hook_point: which there are; 0 = none */
+    bool hook_two;    /* two before-drain */
+    uint32_t hook_ms; /* each takes at most so long ... */
+    uint32_t hook_limit_ms;
+    uint8_t hook_fate_at;         /* the point at which ... */
+    uint8_t hook_fate[SIM_NODES]; /* ... those of a node come to this (enum hook_fate) */
+    uint8_t end_fate;
     uint32_t n_events, n_processes;
     struct story_event events[STORY_EVENTS];
     struct story_process processes[STORY_PROCESSES];
@@ -82,7 +99,26 @@ static inline uint8_t story_target(uint32_t kind, uint32_t ask)
     return (uint8_t)(kind == 0 ? ask : 64 + kind);
 }
 
+static inline uint8_t story_host(const struct story *s, uint8_t node)
+{
+    return (uint8_t)(s->two_services ? node / 2 : node);
+}
+
+/* Hosts in turn, so that the order of the hosts file is not that of the zones. From 1; 0 = none. */
+static inline uint8_t story_zone(const struct story *s, uint8_t node)
+{
+    return (uint8_t)(s->zones == 0 ? 0 : story_host(s, node) % s->zones + 1);
+}
+
+/* Is the node in the k-th upstream of each load balancer? */
+static inline bool story_serves(const struct story *s, uint8_t node, uint8_t k)
+{
+    return s->apart ? node % 2 == k : !s->lone || k == 0 || node == 0;
+}
+
 void story_draw(struct story *, uint64_t seed);
+void story_draw_sleeper(struct story *, struct dice *);
+void story_draw_kind(struct story *, struct dice *); /* of a kind of its own, where it is one (story_kinds.c) */
 /* Nothing in it that could keep a rollout from its goal. */
 bool story_is_calm(const struct story *);
 void story_print(const struct story *, FILE *); /* in words */

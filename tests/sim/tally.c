@@ -38,6 +38,9 @@ static const struct {
     {STEP_REVIEW, WAY_FAILURE},
     {STEP_YIELD, WAY_STOP},
     {STEP_UNCLAIM, WAY_FAILURE},
+    {STEP_AFTER, WAY_STOP},
+    {STEP_CONFIRM, WAY_STOP},
+    {STEP_READDED, WAY_STOP},
     {STEP_MEND, WAY_FAILURE},
     /* another took the node between the survey and the leases, and died since */ {STEP_DONE, ANY_WAY},
     {STEP_OUT, ANY_WAY}, /* nothing leaves them */
@@ -53,21 +56,28 @@ static bool impossible(enum step step, enum tally_way way)
     return false;
 }
 
-static bool print_faults(const struct tally *t, FILE *f)
+static const char *const fact_words[JUDGE_FACTS] = {
+#define FACT(name, words) words,
+#include "facts.def"
+#undef FACT
+};
+
+static bool print_counts(const uint64_t *counts, const char *const *words, uint32_t n, FILE *f)
 {
     bool all = true;
 
-    for (uint32_t i = 0; i < SIM_FAULTS; i++) {
-        (void)fprintf(f, "%10llu  %s%s\n", (unsigned long long)t->faults[i], sim_fault_words[i],
-                      t->faults[i] == 0 ? "  NEVER" : "");
-        all = all && t->faults[i] > 0;
+    for (uint32_t i = 0; i < n; i++) {
+        (void)fprintf(f, "%10llu  %s%s\n", (unsigned long long)counts[i], words[i], counts[i] == 0 ? "  NEVER" : "");
+        all = all && counts[i] > 0;
     }
     return all;
 }
 
 bool tally_print(const struct tally *t, FILE *f)
 {
-    bool all = print_faults(t, f);
+    bool all = print_counts(t->faults, sim_fault_words, SIM_FAULTS, f);
+
+    all = print_counts(t->facts, fact_words, JUDGE_FACTS, f) && all;
 
     (void)fprintf(f, "%-10s", "left by");
     for (uint32_t w = 0; w < WAYS; w++)

@@ -9,11 +9,12 @@
 
 #include "controller/node.h"
 #include "faults.h"
+#include "judge.h"
 
 enum tally_way { WAY_SUCCESS, WAY_FAILURE, WAY_LIMIT, WAY_STOP, WAY_RESUME, WAYS };
 
 struct tally {
-    uint64_t stories, processes, turns, events, exits[16], faults[SIM_FAULTS];
+    uint64_t stories, processes, turns, events, exits[16], faults[SIM_FAULTS], facts[JUDGE_FACTS];
     uint64_t ways[STEP_COUNT][WAYS];
 };
 

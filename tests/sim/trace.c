@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "controller/hook.h"
 #include "controller/node.h"
 #include "faults.h"
 
@@ -27,7 +28,8 @@ static const char *const asks[] = {
 static const char *action(int64_t kind)
 {
     static const char *const kinds[] = {
-        "", "read of a load balancer", "lease", "renewal of a claim", "look at its servers", "wish", "down once more"};
+        "",     "read of a load balancer", "lease", "renewal of a claim", "look at its servers",
+        "wish", "down once more",          "vote"};
 
     size_t i = (size_t)kind >> 8;
 
@@ -94,6 +96,9 @@ static void row_print(const struct trace_row *r, FILE *f)
         break;
     case TRACE_END:
         (void)fprintf(f, "seat %lld ends with exit code %lld", a, b);
+        break;
+    case TRACE_HOOK:
+        (void)fprintf(f, "seat %lld runs %s, the %lld., of node %lld", a, hook_point_words[c], d + 1, b);
         break;
     case TRACE_CALM:
         (void)fprintf(f, "the storm is over");

@@ -15,6 +15,7 @@
 #define SIM_UPSTREAMS  6 /* over all load balancers */
 #define SIM_PEERS      96
 #define SIM_NODE_PEERS 6
+#define SIM_ZONES      3
 #define SIM_JOBS       6 /* that an agent remembers */
 #define SIM_NOBODY     0xff
 #define SIM_EVER       INT64_MAX
@@ -61,6 +62,7 @@ struct sim_lb {
     int64_t reload_ms;
     uint64_t generation;
     bool exact; /* `active` counts requests of old workers too */
+    bool plus;  /* it knows no leases: whoever asks is obeyed, and agents give their votes instead */
 };
 
 struct sim_claim {
@@ -111,10 +113,14 @@ struct sim_agent {
     struct sim_ident now;
     struct sim_claim claim;
     struct sim_who highest; /* fence, and whose it is */
+    struct sim_lease vote;  /* who may change load balancers without leases, and until when */
     struct sim_job jobs[SIM_JOBS];
     uint32_t n_jobs;
     struct sim_wish wish;
     uint32_t job_ms, gets_healthy_ms, flap_ms; /* flap_ms > 0: ill every third such time */
+    uint8_t host;                              /* from 1: the agents of one host die together. 0 = alone on its own */
+    uint8_t zone;                              /* from 1; 0 = none */
+    uint8_t service;                           /* from 0: who votes together */
     uint8_t installed, staged;                 /* staged: bits by executable - 'A' */
     uint8_t previous;                          /* executable before the one that runs, kept; 0 = none */
     uint8_t fate, undo_fate;                   /* enum sim_fate of jobs to come */
@@ -139,6 +145,11 @@ static inline bool sim_same(const struct sim_ident *a, const struct sim_ident *b
     return a->pid != 0 && a->pid == b->pid && a->ticks == b->ticks && a->boot == b->boot;
 }
 
+static inline bool sim_same_host(const struct sim_truth *t, uint8_t a, uint8_t b)
+{
+    return a == b || (t->agents[a].host != 0 && t->agents[a].host == t->agents[b].host);
+}
+
 static inline bool sim_agent_dead(const struct sim_truth *t, uint8_t node)
 {
     return t->agents[node].dead_until_ms > t->now_ms;
@@ -147,6 +158,11 @@ static inline bool sim_agent_dead(const struct sim_truth *t, uint8_t node)
 static inline bool sim_lb_dead(const struct sim_truth *t, uint8_t lb)
 {
     return t->lbs[lb].dead_until_ms > t->now_ms;
+}
+
+static inline bool sim_peer_plus(const struct sim_truth *t, uint8_t peer)
+{
+    return t->lbs[t->upstreams[t->peers[peer].upstream].lb].plus;
 }
 
 static inline bool sim_peer_up(const struct sim_truth *t, uint8_t peer)
@@ -186,6 +202,8 @@ void sim_lb_forget(struct sim_truth *, uint8_t lb);
 
 /* ---- agents.c: by the rules of agent/wire.h */
 enum sim_reply sim_claim_put(struct sim_truth *, uint8_t node, const struct sim_claim *, uint64_t expect);
+/* ttl_ms 0 gives it back. */
+enum sim_reply sim_vote(struct sim_truth *, uint8_t node, const struct sim_who *, uint32_t ttl_ms);
 enum sim_reply sim_claim_drop(struct sim_truth *, uint8_t node, const struct sim_who *);
 /* What is asked for is in `job`; *new_job says whether it was not there before. */
 enum sim_reply sim_job_post(struct sim_truth *, uint8_t node, const struct sim_job *, struct sim_job **, bool *new_job);

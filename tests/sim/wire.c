@@ -15,16 +15,12 @@ static uint8_t last_number(const char *name)
     return (uint8_t)(strtoul(name + strcspn(name, "0123456789"), NULL, 10) - 1);
 }
 
-/* "10.0.1.3:8001": the second port of node 2 */
-static uint8_t peer_of(const struct sim_truth *t, uint8_t upstream, const char *server)
+/* "n2", or "n2/jobs" */
+static uint8_t node_number(const struct story *s, const char *name)
 {
-    unsigned node = (unsigned)strtoul(server + 7, NULL, 10) - 1,
-             port = (unsigned)strtoul(strchr(server, ':') + 1, NULL, 10) - 8000;
+    const char *service = strchr(name, '/');
 
-    for (uint8_t i = 0; i < t->n_peers; i++)
-        if (t->peers[i].upstream == upstream && t->peers[i].node == node && t->peers[i].port == port)
-            return i;
-    abort();
+    return (uint8_t)(s->two_services ? last_number(name) * 2 + (service[1] == 'j') : last_number(name));
 }
 
 static size_t seat_collect(struct world *, uint32_t, struct input *, size_t, uint32_t *);
@@ -49,9 +45,13 @@ void wire_open(struct sim_seat *seat)
         seat->upstream_of[i] = (uint8_t)(seat->lb_of[p->upstreams[i].lb] * s->story->upstreams_per_lb +
                                          (p->upstreams[i].name[0] == 'a' ? 0 : 1));
     for (uint32_t i = 0; i < p->n_peers; i++)
-        seat->peer_of[i] = peer_of(&s->truth, seat->upstream_of[p->peers[i].upstream], p->peers[i].server);
+        seat->peer_of[i] = scan_peer(s, seat->upstream_of[p->peers[i].upstream], p->peers[i].server);
     for (uint32_t i = 0; i < p->n_nodes; i++)
-        seat->node_of[i] = last_number(p->nodes[i].name);
+        seat->node_of[i] = node_number(s->story, p->nodes[i].name);
+    for (uint32_t i = 0; i < p->n_voters; i++)
+        seat->voter_of[i] =
+            (uint8_t)(s->story->two_services ? last_number(p->voters[i].host) * 2 + (p->voters[i].service[0] == 'j')
+                                             : last_number(p->voters[i].host));
 }
 
 /* ---- words for the trace */
@@ -61,11 +61,17 @@ static int64_t name_of(const struct action *a)
     return a->kind == ACT_ASK ? (int64_t)a->ask : (int64_t)a->kind << 8;
 }
 
+/* The agent that it goes to. */
+static uint8_t agent_of(const struct sim_seat *seat, const struct action *a)
+{
+    return a->kind == ACT_LOCK ? seat->voter_of[a->voter] : seat->node_of[a->node];
+}
+
 static int64_t place_of(const struct sim_seat *seat, const struct action *a)
 {
     return a->kind == ACT_READ_LB ? seat->lb_of[a->lb]
            : a->kind == ACT_LEASE ? seat->upstream_of[a->upstream]
-                                  : seat->node_of[a->node];
+                                  : agent_of(seat, a);
 }
 
 /* ---- sending */
@@ -127,6 +133,45 @@ static enum sim_fault draw_fault(struct sim *s, const struct action *a)
     return (enum sim_fault)fault;
 }
 
+static bool patches(const struct action *a)
+{
+    return at_lbs(a) && a->kind != ACT_LOOK;
+}
+
+static enum sim_gate gate_of(const struct action *a, uint32_t bit)
+{
+    if (a->kind == ACT_ASK && a->ask == ASK_BACK)
+        return a->prior_mask >> bit & 1 ? SIM_DRAIN : SIM_OPEN;
+    return a->kind == ACT_ASK && a->ask == ASK_DRAIN ? SIM_DRAIN : SIM_DOWN;
+}
+
+/* Its sender hears nothing of it, and will be dead when it arrives; else the connection ends with it. */
+static bool gets_stuck(struct sim *s, uint8_t index, const struct sim_part *part)
+{
+    const struct sim_call *c = &s->calls[index];
+    const struct sim_seat *seat = &s->seats[c->seat];
+    const struct plan_node *n = &seat->plan->nodes[c->action.node];
+
+    if (s->story->stuck_in == 0 || s->calm || !patches(&c->action) || !s->truth.lbs[part->lb].plus ||
+        !dice_one_in(&s->dice, s->story->stuck_in))
+        return false;
+    for (uint32_t i = 0; i < n->n_peers && s->n_stuck < SIM_STUCKS; i++) {
+        uint8_t peer = seat->peer_of[n->first_peer + i];
+
+        if ((c->action.mask >> i & 1) == 0 || s->truth.upstreams[s->truth.peers[peer].upstream].lb != part->lb)
+            continue;
+        s->stuck[s->n_stuck] = (struct sim_stuck){.turn_ms = c->turn_ms,
+                                                  .who = c->who,
+                                                  .seat = c->seat,
+                                                  .peer = peer,
+                                                  .gate = (uint8_t)gate_of(&c->action, i),
+                                                  .given_up_ms = c->sent_ms + limit_ms(seat->plan, &c->action),
+                                                  .back = c->action.ask == ASK_BACK};
+        sim_due(s, s->truth.now_ms + dice_in(&s->dice, 100, 2 * s->story->ttl_ms), DUE_STUCK, (uint8_t)s->n_stuck++, 0);
+    }
+    return true;
+}
+
 static void launch(struct sim *s, uint8_t index, uint32_t part)
 {
     struct sim_call *c = &s->calls[index];
@@ -134,7 +179,7 @@ static void launch(struct sim *s, uint8_t index, uint32_t part)
     const struct plan *plan = s->seats[c->seat].plan;
     int64_t now = s->truth.now_ms, way = dice_in(&s->dice, 1, s->story->way_ms);
 
-    p->fault = (uint8_t)draw_fault(s, &c->action);
+    p->fault = (uint8_t)(gets_stuck(s, index, p) ? SIM_HUNG_REQUEST : draw_fault(s, &c->action));
     p->reply = ANS_OK;
     if (p->fault != SIM_FAULT_NONE) {
         sim_fired(s, (enum sim_fault)p->fault);
@@ -162,6 +207,20 @@ static void launch(struct sim *s, uint8_t index, uint32_t part)
     sim_due(s, now + way, DUE_ARRIVE, index, part);
 }
 
+/* As world_lb.c: what was decided too long ago stays here. */
+static bool too_late(const struct sim_seat *seat, const struct action *a)
+{
+    return seat->sim->truth.now_ms > seat->collected_ms + a->within_ms;
+}
+
+static void not_sent(struct sim *s, uint8_t index, uint32_t part)
+{
+    s->judge.facts[FACT_PLUS_LATE]++;
+    s->calls[index].parts[part].fault = SIM_FAULT_NONE;
+    s->calls[index].parts[part].reply = ANS_TIMEOUT;
+    sim_due(s, s->truth.now_ms, DUE_BACK, index, part);
+}
+
 static uint8_t free_call(const struct sim *s)
 {
     uint8_t i = 0;
@@ -177,8 +236,11 @@ static void check_durable(struct sim_seat *seat, const struct action *a)
 {
     bool back = a->ask == ASK_BACK || a->ask == ASK_UNCLAIM || a->ask == ASK_UNDO ||
                 (a->ask == ASK_CLAIM && seat->view->nodes[a->node].state.step == STEP_RECLAIM);
+    bool full = seat->process->full_at > 0 && seat->appends >= seat->process->full_at;
     bool none = a->ask == ASK_STAGE && !seat->plan->has_release; /* nothing to send */
 
+    if (a->kind == ACT_ASK && a->ask == ASK_HOOK && full) /* to go back at all it has to run */
+        back = seat->view->nodes[a->node].state.step != STEP_BEFORE;
     if (a->kind == ACT_ASK && is_effect(a) && !back && !none && seat->durable[a->node] != (uint8_t)a->ask)
         judge_breach(&seat->sim->judge, "I5", "seat %u sends an effect that its journal knows nothing of", seat->index);
 }
@@ -188,6 +250,8 @@ static void tell_judge(struct sim_seat *seat, const struct action *a)
     struct sim *s = seat->sim;
     uint8_t peers[SIM_NODE_PEERS];
 
+    if (a->kind == ACT_ASK && (a->ask == ASK_DRAIN || (a->ask == ASK_JOB && seat->plan->nodes[a->node].in_place)))
+        judge_begins(&s->judge, &s->truth, &seat->who, seat->node_of[a->node], a->reverse);
     if (a->kind == ACT_ASK && a->ask == ASK_DRAIN)
         judge_drain_sent(&s->judge, &s->truth, seat->index, &seat->who, seat->node_of[a->node], peers,
                          peers_of(seat, a, peers), seat->collected_ms);
@@ -205,10 +269,13 @@ static void seat_send(struct world *world, const struct action *a)
     seat_point(seat, SIM_CRASH_BETWEEN_STARTS);
     index = free_call(s);
     c = &s->calls[index];
-    sim_note(s, TRACE_SENT, seat->index, name_of(a), place_of(seat, a), (int64_t)a->mask);
     check_durable(seat, a);
+    if (hook_send(seat, a, index))
+        return;
+    hook_watch(seat, a);
+    sim_note(s, TRACE_SENT, seat->index, name_of(a), place_of(seat, a), (int64_t)a->mask);
     sim_sent(s, story_target(a->kind, a->ask),
-             a->kind == ACT_READ_LB || a->kind == ACT_LEASE ? SIM_NOBODY : seat->node_of[a->node]);
+             a->kind == ACT_READ_LB || a->kind == ACT_LEASE ? SIM_NOBODY : agent_of(seat, a));
     tell_judge(seat, a);
     c->used = true;
     c->ready = false;
@@ -235,6 +302,13 @@ static void seat_send(struct world *world, const struct action *a)
     if (c->n_parts == 0) /* no peers: nothing to do is done at once */
         c->parts[c->n_parts++] = (struct sim_part){.lb = SIM_LBS};
     c->n_open = c->n_parts;
+    if (a->within_ms > 0 && too_late(seat, a)) {
+        for (uint32_t i = 0; i < c->n_parts; i++)
+            not_sent(s, index, i);
+        return;
+    }
+    if (patches(a))
+        judge_patch_sent(&s->judge, &s->truth, &seat->who, peers, peers_of(seat, a, peers));
     for (uint32_t i = 0; i < c->n_parts; i++)
         launch(s, index, i);
 }
@@ -256,18 +330,12 @@ static enum answer_kind worse(enum answer_kind a, enum answer_kind b)
     return badness[b] > badness[a] ? b : a;
 }
 
-static enum sim_gate gate_of(const struct action *a, uint32_t bit)
-{
-    if (a->ask == ASK_BACK)
-        return a->prior_mask >> bit & 1 ? SIM_DRAIN : SIM_OPEN;
-    return a->ask == ASK_DRAIN ? SIM_DRAIN : SIM_DOWN;
-}
-
-static void change_gate(struct sim *s, const struct sim_call *c, uint8_t peer, enum sim_gate to)
+static void change_gate(struct sim *s, const struct sim_who *who, uint8_t peer, enum sim_gate to, bool back, bool stuck,
+                        int64_t turn_ms)
 {
     uint32_t hold_ms = dice_below(&s->dice, s->story->hold_ms + 1);
 
-    judge_gate(&s->judge, &s->truth, &c->who, peer, to, c->action.ask == ASK_BACK, c->turn_ms);
+    judge_gate(&s->judge, &s->truth, who, peer, to, back, stuck, turn_ms);
     if (s->truth.peers[peer].gate == SIM_OPEN && to != SIM_OPEN) {
         if (hold_ms > s->story->drain_ms)
             sim_fired(s, SIM_DRAIN_LONG);
@@ -275,6 +343,17 @@ static void change_gate(struct sim *s, const struct sim_call *c, uint8_t peer, e
             sim_due(s, s->truth.now_ms + dice_below(&s->dice, 2500), DUE_STICKY, peer, 0);
     }
     sim_gate_set(&s->truth, peer, to, hold_ms);
+}
+
+void wire_stuck(struct sim *s, uint8_t stuck)
+{
+    const struct sim_stuck *k = &s->stuck[stuck];
+
+    if (s->seats[k->seat].state != SEAT_DEAD || s->seats[k->seat].over_ms > k->given_up_ms || s->calm)
+        return;
+    sim_fired(s, SIM_STUCK);
+    sim_note(s, TRACE_EVENT, SIM_STUCK, k->peer, 0, 0);
+    change_gate(s, &k->who, k->peer, (enum sim_gate)k->gate, k->back, true, k->turn_ms);
 }
 
 static void patch(struct sim *s, const struct sim_call *c, struct sim_part *part)
@@ -290,7 +369,7 @@ static void patch(struct sim *s, const struct sim_call *c, struct sim_part *part
             continue;
         reply = sim_lease(&s->truth, upstream, &c->who, seat->plan->lease_ttl_ms);
         if (reply == SIM_OK) {
-            change_gate(s, c, peer, gate_of(&c->action, i));
+            change_gate(s, &c->who, peer, gate_of(&c->action, i), c->action.ask == ASK_BACK, false, c->turn_ms);
             part->ok_mask |= UINT64_C(1) << i;
         }
         part->reply = (uint8_t)worse((enum answer_kind)part->reply, kind_of(reply));
@@ -405,6 +484,7 @@ static enum sim_reply put_claim(struct sim *s, const struct sim_call *c)
                               .target = wish};
     const struct sim_claim *there = &s->truth.agents[node].claim;
     bool anew = !there->there || there->who.fence != c->who.fence;
+    bool resumed = anew && there->there && there->who.rollout == c->who.rollout;
     enum sim_reply reply;
 
     for (uint32_t i = 0; i < n->n_peers; i++)
@@ -414,7 +494,7 @@ static enum sim_reply put_claim(struct sim *s, const struct sim_call *c)
         }
     reply = sim_claim_put(&s->truth, node, &claim, c->action.expect);
     if (reply == SIM_OK)
-        judge_claim(&s->judge, &s->truth, node, &claim, anew);
+        judge_claim(&s->judge, &s->truth, node, &claim, anew, resumed);
     return reply;
 }
 
@@ -532,7 +612,7 @@ static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
 {
     struct sim_call *c = &s->calls[index];
     const struct sim_seat *seat = &s->seats[c->seat];
-    uint8_t node = seat->node_of[c->action.node];
+    uint8_t node = agent_of(seat, &c->action);
     enum sim_reply reply = SIM_OK;
 
     if (sim_agent_dead(&s->truth, node)) {
@@ -542,7 +622,9 @@ static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
     if (c->action.kind == ACT_WISH || c->action.kind == ACT_RENEW)
         hear_wish(s, c, node);
     switch (c->action.kind == ACT_RENEW ? ASK_CLAIM : c->action.ask) {
-    case ASK_NONE: /* a wish */
+    case ASK_NONE: /* a wish, or a vote */
+        if (c->action.kind == ACT_LOCK)
+            reply = sim_vote(&s->truth, node, &c->who, c->action.ttl_ms);
         break;
     case ASK_STATUS:
         read_status(s, c, node);
@@ -626,7 +708,7 @@ void wire_arrive(struct sim *s, uint8_t index, uint32_t n)
             sim_lease(&s->truth, s->seats[c->seat].upstream_of[c->action.upstream], &c->who, c->action.ttl_ms));
     else if (c->action.kind == ACT_LOOK && !look(s, index, n))
         return;
-    else if (at_lbs(&c->action) && c->action.kind != ACT_LOOK)
+    else if (patches(&c->action))
         patch(s, c, part);
     else if (c->action.kind == ACT_LOOK)
         ;
@@ -691,7 +773,8 @@ static const char *text_of(const struct sim_call *c)
 
 static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in)
 {
-    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB, IN_LEASE, IN_RENEW, IN_LOOK, IN_WISH, IN_HOLD};
+    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB,   IN_LEASE, IN_RENEW, IN_LOOK,
+                                            IN_WISH,   IN_HOLD, IN_LOCK,  [ACT_END] = IN_END};
     const struct sim_told *told = &c->told;
     struct answer *a = &in->answer;
     const char *text = text_of(c);
@@ -701,11 +784,12 @@ static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in
     in->node = c->action.node;
     in->lb = lb;
     in->upstream = c->action.upstream;
+    in->voter = c->action.voter;
     in->upstreams = seat->seen[lb].upstreams;
     in->peers = seat->seen[lb].peers;
     in->generation = seat->seen[lb].generation;
     in->active_exact = seat->seen[lb].exact;
-    in->one_by_one = seat->seen[lb].exact; /* our module has both */
+    in->one_by_one = seat->seen[lb].exact; /* our module has both, NGINX Plus neither */
     in->looked = c->looked;
     in->mask = c->action.mask;
     in->look = c->action.look;
@@ -742,6 +826,10 @@ static void tell_judge_of(struct sim_seat *seat, const struct sim_call *c)
     struct sim *s = seat->sim;
     bool ok = c->told.kind == ANS_OK;
 
+    if (c->action.kind == ACT_END || (c->action.kind == ACT_ASK && c->action.ask == ASK_HOOK)) {
+        hook_told(seat, c);
+        return;
+    }
     sim_note(s, TRACE_TOLD, seat->index, name_of(&c->action), place_of(seat, &c->action), c->told.kind);
     if (c->action.kind != ACT_ASK)
         return;

@@ -167,6 +167,31 @@ static void one_killed_behind_its_job_is_checked_before_it_is_done(void **state)
     plan_free(&p);
 }
 
+/* A repair has ended what a killed run left, behind our plan: what that run brought is still ours to take back. */
+static void one_whose_claim_a_repair_has_dropped_goes_back_with_the_others(void **state)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 1});
+    struct node n;
+    struct answer a = {.kind = ANS_OK, .job_of = ASK_JOB, .job = JOB_DONE, .attempt = 1};
+    struct verdict v;
+
+    (void)state;
+    p->nodes[0].in_place = p->nodes[0].resumed = true;
+    node_init(&n, 0, p);
+    n.step = STEP_CHECK;
+    a.job_before = p->nodes[0].surveyed;
+    a.ident = a.job_before;
+    a.ident.pid += 50;
+    a.ident.sha256[0] = FAKE_NEW;
+    a.job_after = a.ident;
+    v = judge(&n, p, &a);
+    assert_int_equal(v.kind, VERDICT_GOTO);
+    assert_int_equal(v.to, STEP_DONE);
+    n.step = STEP_DONE;
+    assert_true(node_was_changed(&n));
+    plan_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +204,7 @@ int main(void)
         cmocka_unit_test(one_that_cannot_be_undone_is_named),
         cmocka_unit_test(it_goes_back_in_place_too),
         cmocka_unit_test(one_killed_behind_its_job_is_checked_before_it_is_done),
+        cmocka_unit_test(one_whose_claim_a_repair_has_dropped_goes_back_with_the_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

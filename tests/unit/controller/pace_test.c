@@ -156,6 +156,32 @@ static void what_goes_back_to_a_drain_does_not_count_as_up(void **state)
     plan_free(&p);
 }
 
+/* a and b are what an earlier run left, of two zones; c and d wait for their turn. */
+static void a_zone_begins_when_nothing_of_any_other_is_in_motion(void **state)
+{
+    static const char *const zones[] = {"east", "west", "east", "west"};
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 4});
+    struct run *r;
+
+    (void)state;
+    p->by_zone = true;
+    for (uint32_t i = 0; i < 4; i++)
+        p->nodes[i].zone = zones[i];
+    r = run_new(p);
+    r->n_begun = 2;
+    for (uint16_t i = 0; i < 2; i++) {
+        state_begun(r)[i] = i;
+        state_node(r, i)->step = STEP_MEND;
+    }
+    assert_false(pace_zone_is_free(r, p, 2));
+    assert_false(pace_zone_is_free(r, p, 3));
+    state_node(r, 1)->step = STEP_OUT; /* it does not move any more */
+    assert_true(pace_zone_is_free(r, p, 2));
+    assert_false(pace_zone_is_free(r, p, 3));
+    run_free(&r);
+    plan_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +189,7 @@ int main(void)
         cmocka_unit_test(batches_follow_one_another_and_the_last_repeats),
         cmocka_unit_test(the_floor_holds_just_before_each_drain),
         cmocka_unit_test(what_goes_back_to_a_drain_does_not_count_as_up),
+        cmocka_unit_test(a_zone_begins_when_nothing_of_any_other_is_in_motion),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

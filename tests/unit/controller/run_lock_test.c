@@ -346,6 +346,23 @@ static void votes_are_given_back_at_the_end(void **state)
     tear_down(&s);
 }
 
+/* A lease that is given back at the same time may take longer: till then nothing is to be done. */
+static void once_the_time_to_give_back_is_over_nothing_is_waited_for(void **state)
+{
+    struct vote_scene s;
+
+    (void)state;
+    set_up(&s, 3, 0, false);
+    take_all(&s);
+    s.run->phase = RUN_RELEASING;
+    s.run->lease_left_ms = 1000;
+    lock_give_back(s.run);
+    assert_int_equal(lock_wait_ms(s.run, &s.small.plan), 0);
+    s.run->lease_left_ms = 0;
+    assert_int_equal(lock_wait_ms(s.run, &s.small.plan), UINT32_MAX);
+    tear_down(&s);
+}
+
 static void it_waits_for_the_next_renewal_and_no_longer(void **state)
 {
     struct vote_scene s;
@@ -375,6 +392,7 @@ int main(void)
         cmocka_unit_test(at_a_load_balancer_with_a_lease_no_vote_is_needed),
         cmocka_unit_test(who_cannot_be_asked_for_too_long_ends_the_rollout),
         cmocka_unit_test(votes_are_given_back_at_the_end),
+        cmocka_unit_test(once_the_time_to_give_back_is_over_nothing_is_waited_for),
         cmocka_unit_test(it_waits_for_the_next_renewal_and_no_longer),
     };
 

@@ -3,10 +3,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "controller/world_net.h"
+#include "controller/world_work.h"
 #include "small_plan.h"
 #include "tiny_server.h"
 
@@ -192,6 +194,24 @@ static void a_patch_that_had_to_wait_beyond_its_time_is_not_sent(void **state)
     in = do_it(f, a);
     assert_int_equal(in.answer.kind, ANS_OK);
     assert_int_equal(f->lbs[0].n_patches + f->lbs[1].n_patches, 3);
+}
+
+/* Between the turn and the send are the journal's disk, and whatever stops a process. */
+static void a_patch_whose_process_stood_still_before_it_is_not_sent(void **state)
+{
+    struct fix *f = *state;
+    struct action a = ask(ASK_DRAIN, 1);
+    struct input in = do_it(f, (struct action){.kind = ACT_READ_LB, .lb = 0});
+    int64_t collected_ms = world_now_ms();
+
+    assert_int_equal(in.answer.kind, ANS_OK);
+    a.within_ms = 20;
+    while (world_now_ms() <= collected_ms + a.within_ms)
+        (void)usleep(1000);
+    in = do_it(f, a);
+    assert_int_equal(in.answer.kind, ANS_TIMEOUT);
+    assert_non_null(strstr(in.answer.text, "not sent"));
+    assert_int_equal(f->lbs[0].n_patches, 0);
 }
 
 static void a_vote_is_put_and_given_back_at_its_voter(void **state)
@@ -389,6 +409,7 @@ int main(void)
         T(a_broken_list_is_no_snapshot),
         T(a_drain_reaches_every_peer_with_the_lease),
         T(a_patch_that_had_to_wait_beyond_its_time_is_not_sent),
+        T(a_patch_whose_process_stood_still_before_it_is_not_sent),
         T(a_vote_is_put_and_given_back_at_its_voter),
         T(going_back_restores_what_was),
         T(the_load_balancer_that_failed_is_named_and_the_others_count),
