@@ -261,7 +261,7 @@ static void draw_pair(struct story *s, struct dice *d)
         s->events[s->n_events].at_ms++;
         s->events[s->n_events++].fault = pairs[i].also;
     }
-    if (pairs[i].target == 64 + ACT_HOLD || dice_one_in(d, 2)) /* and nothing beside it */
+    if (dice_one_in(d, 2) || pairs[i].target == 64 + ACT_HOLD) /* and nothing beside it */
         make_smooth(s);
 }
 
@@ -302,7 +302,7 @@ void story_draw_sleeper(struct story *s, struct dice *d)
 {
     make_smooth(s);
     s->processes[0].start_ms = 100;
-    s->processes[0].pause_at = dice_in(d, 15, 60);
+    s->processes[0].pause_at = dice_in(d, 20, 60u * s->nodes + 20);
     s->processes[0].pause_ms = s->ttl_ms + dice_in(d, 5000, 40000);
     s->n_processes = 2;
     s->processes[1] = (struct story_process){.act = dice_one_in(d, 2) ? STORY_REPAIR : STORY_ROLL,
@@ -311,8 +311,7 @@ void story_draw_sleeper(struct story *s, struct dice *d)
     s->processes[1].rollout = s->processes[1].act == STORY_REPAIR ? 2 : 1;
     if (dice_one_in(d, 2)) { /* and nginx forgets who was there, */
         s->n_events = 1;
-        s->events[0] =
-            (struct story_event){.at_ms = s->processes[0].pause_ms - dice_below(d, 2000), .fault = SIM_LB_FORGETS};
+        s->events[0] = (struct story_event){.at_ms = s->ttl_ms + dice_in(d, 3000, 20000), .fault = SIM_LB_FORGETS};
     } else if (dice_one_in(d, 2)) { /* or its agent says nothing when it wakes up */
         s->n_events = 1;
         s->events[0] = (struct story_event){.at_ms = s->processes[0].pause_ms + dice_below(d, 2500),
@@ -320,6 +319,16 @@ void story_draw_sleeper(struct story *s, struct dice *d)
                                             .fault = SIM_AGENT_DIES,
                                             .what = (uint8_t)dice_below(d, 2)};
     }
+}
+
+/* ... soon after it has begun, and just before it wakes up nginx forgets who was there meanwhile. */
+static void draw_forgotten_sleeper(struct story *s, struct dice *d)
+{
+    story_draw_sleeper(s, d);
+    s->processes[0].pause_at = dice_in(d, 15, 60);
+    s->n_events = 1;
+    s->events[0] =
+        (struct story_event){.at_ms = s->processes[0].pause_ms - dice_below(d, 2000), .fault = SIM_LB_FORGETS};
 }
 
 /* While a node waits for the floor, somebody else takes it out himself, or drains it. */
@@ -404,7 +413,7 @@ void story_draw(struct story *s, uint64_t seed)
         draw_before(s, &d);
     if (dice_one_in(&d, 14))
         draw_drained_and_killed(s, &d);
-    if (dice_one_in(&d, 12))
+    if (dice_one_in(&d, 20))
         story_draw_sleeper(s, &d);
     if (dice_one_in(&d, 30))
         draw_floor_and_operator(s, &d);
@@ -412,6 +421,8 @@ void story_draw(struct story *s, uint64_t seed)
     if (dice_one_in(&d, 8))
         make_calm(s, &d);
     draw_hooks(s, seed);
+    if (dice_one_in(&d, 20))
+        draw_forgotten_sleeper(s, &d);
 }
 
 bool story_is_calm(const struct story *s)
