@@ -302,6 +302,7 @@ void calls_start(struct calls *calls, const struct call_request *q)
         end(calls, c, CALL_NOT_SENT, c->error);
     else
         put(c, &calls->waiting, &calls->waiting_end);
+    let_out(calls); /* at once: who starts it may have other work to do before it collects */
 }
 
 size_t calls_collect(struct calls *calls, uint32_t wait_ms, struct call_result *results, size_t capacity, bool *woken)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nearest.h"
+#include "common/nearest.h"
 
 const char *const hook_point_words[HOOK_POINT_COUNT] = {
 #define X(name, word, when) word,

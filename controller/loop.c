@@ -35,14 +35,6 @@ static bool changes(const struct plan *p, const struct action *a)
     return true;
 }
 
-static bool any_changes(const struct plan *p, const struct turn *t)
-{
-    for (size_t i = 0; i < t->n_actions; i++)
-        if (changes(p, &t->actions[i]))
-            return true;
-    return false;
-}
-
 /* What the journal did not take: once all nodes are where they belong it is offered again, so that a disk that was full
  * for a while leaves no hole. */
 struct backlog {
@@ -116,11 +108,26 @@ static void settle_events(const struct loop *l, struct run *r, struct pending *n
     t->n_events = n->shown = n->oldest_ms = 0;
 }
 
+/* Mere reading waits for nothing: its answers are on their way while the disk is written. */
+static void start_reads(const struct loop *l, struct turn *t)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < t->n_actions; i++) {
+        if (changes(l->plan, &t->actions[i]))
+            t->actions[kept++] = t->actions[i];
+        else
+            l->world->ops->start(l->world, &t->actions[i]);
+    }
+    t->n_actions = kept;
+}
+
 /* What was only seen waits for the next change, or for LOOP_JOURNAL_MS: many share a transaction. */
 static void turn_around(const struct loop *l, struct run *r, struct pending *n, bool now)
 {
     stamp(&n->t);
-    if (now || n->oldest_ms >= LOOP_JOURNAL_MS || any_changes(l->plan, &n->t))
+    start_reads(l, &n->t);
+    if (now || n->oldest_ms >= LOOP_JOURNAL_MS || n->t.n_actions > 0)
         settle_events(l, r, n);
     else
         show_events(l, n);

@@ -158,27 +158,31 @@ static bool owes_readd(const struct node *n, const struct plan *p)
 /* The steps of hooks that there are not, or that were run, are passed over. */
 static enum step way_of_hooks(const struct node *n, const struct plan *p, enum step to)
 {
+    bool readd = plan_hooks(p, HOOK_AFTER_READD) > 0;
+
     if (to == STEP_UNCLAIM && owes_readd(n, p))
         to = STEP_READDED;
     if (to == STEP_BEFORE && (plan_hooks(p, HOOK_BEFORE_DRAIN) == 0 || (n->hooked & HOOKED_ALL) != 0))
         to = step_rows[STEP_BEFORE].on_good;
     if (to == STEP_AFTER && plan_hooks(p, HOOK_AFTER_HANDOVER) == 0)
         to = step_rows[STEP_CONFIRM].on_good;
+    if (to == STEP_BACK && p->nodes[n->id].in_place && readd)
+        to = STEP_READDED;
+    if (to == STEP_READDED && !readd)
+        to = step_rows[STEP_READDED].on_good;
+    if (to == STEP_BAKE && n->step == STEP_READDED && n->now.pid == 0) /* it never was out: nothing new is there */
+        to = step_rows[STEP_BAKE].on_good;
     return to;
 }
 
 /* A node that is handed over in place is neither taken out nor put back. Behind that, who bakes? */
 static enum step way(const struct node *n, const struct plan *p, enum step to)
 {
-    to = way_of_hooks(n, p, to);
     if (p->nodes[n->id].in_place && to == STEP_FLOOR)
         to = STEP_JOB;
     if (p->nodes[n->id].in_place && to == STEP_BACK)
-        to = STEP_READDED;
-    if (to == STEP_READDED && plan_hooks(p, HOOK_AFTER_READD) == 0)
-        to = step_rows[STEP_READDED].on_good;
-    if (to == STEP_BAKE && (!bakes(n, p) || (n->step == STEP_READDED &&
-                                             n->now.pid == 0))) /* a node that never was out has no new process */
+        to = STEP_BAKE;
+    if (to == STEP_BAKE && !bakes(n, p))
         to = step_rows[STEP_BAKE].on_good;
     if (to == STEP_UNDO && n->reverse)
         to = STEP_OUT; /* the way back has no way back: the bad release is not put into rotation again */
@@ -194,7 +198,7 @@ static void enter(struct node *n, const struct plan *p, enum step to, struct mov
 
     m->moved = true;
     m->from = (enum step)n->step;
-    to = way(n, p, to);
+    to = way(n, p, way_of_hooks(n, p, to));
     if (to != (enum step)n->step)
         n->hook = 0;
     if (to == STEP_READDED)

@@ -9,8 +9,8 @@
 
 #include "common/duration.h"
 #include "common/mem.h"
+#include "common/nearest.h"
 #include "hook.h"
-#include "nearest.h"
 
 #define WORDS_MAX 8 /* of a WORD */
 

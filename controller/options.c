@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/nearest.h"
 #include "hook_facts.h"
-#include "nearest.h"
 
 _Static_assert(OPT_COUNT <= 64, "one bit an option in `seen`");
 

@@ -85,8 +85,8 @@ struct plan *plan_begin(const struct fleet *fleet, const struct options *o, cons
     p->rollout = plan_keep(p, q->rollout);
     p->holder = plan_keep(p, q->holder);
     p->service = plan_keep(p, o->service);
-    p->hosts = plan_keep(p, q->hosts);
-    p->given = plan_keep(p, q->given);
+    p->hosts = q->hosts != NULL ? q->hosts : "";
+    p->given = q->given != NULL ? q->given : "";
     p->fence = plan_next_fence(s);
     p->lease_ttl_ms = o->lease_ttl_ms;
     p->has_release = q->has_release;

@@ -464,7 +464,7 @@ int run_exit_code(const struct run *r, int signal)
     }
     if (reverse_is_complete(r))
         return 8;
-    if (done && r->n_nodes > 0 && r->end_failed && (r->stop != RUN_STOP_PAUSE || r->pause_wished))
+    if (done && r->end_failed && (r->stop != RUN_STOP_PAUSE || r->pause_wished))
         return 1; /* no node's failure; the one thing that a hook of the end can change */
     if (r->stop == RUN_STOP_STORE && r->n_begun == 0 && r->n_done == 0)
         return 78; /* there was no journal to begin with */

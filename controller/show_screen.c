@@ -69,16 +69,12 @@ static bool end(struct show *show, const struct view *v, int code, const char *m
     struct show_on_screen *s = (struct show_on_screen *)show;
     struct screen_style style = s->terminal.style;
     FILE *to = s->terminal.out.to;
-    char *next = status_next(v, code, mend);
 
     draw(show, v); /* what is to stay goes out */
     terminal_close(&s->terminal);
     screen_table(to, v, &style);
     lines_report(to, v, mend);
-    (void)fprintf(to, "exit code %d: %s\n", code, status_of_code(code));
-    if (next != NULL)
-        (void)fprintf(to, "next: %s\n", next);
-    free(next);
+    status_end(to, v, code, mend);
     (void)fclose(s->above);
     free(s->text);
     free(s);

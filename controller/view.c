@@ -37,6 +37,7 @@ struct view *view_new(const struct plan *p)
     for (uint32_t i = 0; i < p->n_nodes; i++) {
         node_init(&v->nodes[i].state, (uint16_t)i, p);
         v->nodes[i].text = no_text;
+        v->n_moving += node_in_motion(&v->nodes[i].state) ? 1 : 0;
     }
     return v;
 }
@@ -61,7 +62,9 @@ static void feed_step(struct view *v, struct view_node *n, const struct event *e
         v->step_ms[from] += (uint64_t)(e->wall_ms > n->step_ms ? e->wall_ms - n->step_ms : 0);
         v->step_n[from]++;
     }
+    v->n_moving -= node_in_motion(&n->state) ? 1 : 0;
     n->state = e->state;
+    v->n_moving += node_in_motion(&n->state) ? 1 : 0;
     n->step_ms = e->wall_ms;
     if (e->from == STEP_WAIT || e->from == STEP_DONE) /* DONE: it is taken back */
         n->begun_ms = e->wall_ms;
@@ -109,12 +112,12 @@ struct view_counts view_count(const struct view *v)
     for (uint32_t i = 0; i < v->plan->n_nodes; i++) {
         const struct node *n = &v->nodes[i].state;
 
-        if (n->step == STEP_WAIT)
+        if (node_in_motion(n))
+            c.moving++;
+        else if (n->step == STEP_WAIT)
             c.waiting++;
         else if (n->step == STEP_OUT)
             c.out++;
-        else if (n->step != STEP_DONE)
-            c.moving++;
         else if (n->outcome == OUTCOME_FAILED)
             c.failed++;
         else

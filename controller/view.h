@@ -22,6 +22,7 @@ struct view {
     const struct plan *plan;        /* borrowed */
     int name_width;                 /* of a column that most names fit in */
     struct view_node *nodes;        /* n_nodes of the plan */
+    uint32_t n_moving;              /* of them, as view_count has it: known without a look at all */
     int64_t began_ms, now_ms;       /* wall time of the first and the last event */
     char stopping[ANSWER_TEXT_MAX]; /* why nothing new starts; "" */
     char held[ANSWER_TEXT_MAX];     /* what it waits to be promoted after; "" = it does not wait */

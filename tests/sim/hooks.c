@@ -1,7 +1,7 @@
 /* hooks.c - the user's own commands in a story: how long they take and what they come to, and what must hold of them.
  * What is believed of them is kept here, by seat and node, from what was sent and told alone.
  *
- *   H1  a drain is sent only behind a before-drain that went well
+ *   H1  a drain, and a job, is sent only behind a before-drain that went well
  *   H2  a release that a job of this seat brought goes back only behind an after-handover that went well
  *   H3  where a before-drain went well, after-readd has its turn before the claim is dropped, and none of what was
  * taken out is out any more then H4  the end's hooks run once, know the exit code, and change nothing but a 0 */
@@ -172,8 +172,9 @@ void hook_watch(struct sim_seat *seat, const struct action *a)
         return;
     node = seat->node_of[a->node];
     n = &book(seat)->nodes[node];
-    if (a->ask == ASK_DRAIN && (y->hooks >> HOOK_BEFORE_DRAIN & 1) != 0 && n->drains_good < wanted)
-        judge_breach(&s->judge, "H1", "seat %u drains node %u, and %u before-drain went well", seat->index, node,
+    if ((a->ask == ASK_DRAIN || a->ask == ASK_JOB) && (y->hooks >> HOOK_BEFORE_DRAIN & 1) != 0 &&
+        n->drains_good < wanted)
+        judge_breach(&s->judge, "H1", "seat %u begins with node %u, and %u before-drain went well", seat->index, node,
                      n->drains_good);
     if (a->ask == ASK_JOB)
         n->handover_good = false;

@@ -378,10 +378,10 @@ static void make_calm(struct story *s, struct dice *d)
 /* By dice of its own: a story without hooks is what it was before there were any. */
 static void draw_hooks(struct story *s, uint64_t seed)
 {
-    struct dice d = {seed * UINT64_C(0x9e3779b97f4a7c15) + 7};
+    struct dice d = {seed * UINT64_C(0x9e3779b97f4a7c15) + 17};
     bool calm = story_is_calm(s);
 
-    if (!dice_one_in(&d, 5))
+    if (!dice_one_in(&d, 6))
         return;
     s->hooks = (uint8_t)dice_in(&d, 1, 15);
     s->hook_two = dice_one_in(&d, 4);
@@ -392,7 +392,7 @@ static void draw_hooks(struct story *s, uint64_t seed)
         s->hook_fate[i] =
             (uint8_t)(dice_one_in(&d, 3) ? dice_in(&d, HOOK_FATE_FAILS, HOOK_FATE_HANGS) : HOOK_FATE_GOOD);
     s->end_fate =
-        (uint8_t)(!calm && dice_one_in(&d, 3) ? dice_in(&d, HOOK_FATE_FAILS, HOOK_FATE_HANGS) : HOOK_FATE_GOOD);
+        (uint8_t)(!calm && dice_one_in(&d, 2) ? dice_in(&d, HOOK_FATE_FAILS, HOOK_FATE_HANGS) : HOOK_FATE_GOOD);
 }
 
 void story_draw(struct story *s, uint64_t seed)

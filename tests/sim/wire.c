@@ -774,7 +774,7 @@ static const char *text_of(const struct sim_call *c)
 static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in)
 {
     static const enum input_kind kinds[] = {IN_ANSWER, IN_LB,   IN_LEASE, IN_RENEW, IN_LOOK,
-                                            IN_WISH,   IN_HOLD, IN_LOCK,  [ACT_END] = IN_END};
+                                            IN_WISH,   IN_HOLD, IN_LOCK,  IN_END};
     const struct sim_told *told = &c->told;
     struct answer *a = &in->answer;
     const char *text = text_of(c);

@@ -1,4 +1,5 @@
 /* One table of promises, held by both stores; then what only the journal on disk can promise. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -174,6 +176,40 @@ static void each_member_comes_back(struct store *store)
     assert_int_equal(read_back(store, "r1", 0).n, 2);
 }
 
+static bool same_payload(void *ctx, const struct event *event)
+{
+    const char *wanted = ctx;
+
+    assert_non_null(event->payload);
+    assert_int_equal(strlen(event->payload), strlen(wanted));
+    assert_string_equal(event->payload, wanted);
+    return true;
+}
+
+/* The plan of 10,000 nodes is 6 MB. */
+static void a_payload_comes_back_however_long_it_is(struct store *store)
+{
+    static const size_t sizes[] = {1, 4096, 256 * 1024 - 1, 256 * 1024, 3 * 1024 * 1024 + 7};
+    char rollout[8];
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char *payload = malloc(sizes[i] + 1);
+        struct event event;
+        struct err err = {""};
+
+        for (size_t k = 0; k < sizes[i]; k++)
+            payload[k] = (char)('a' + (k + k / 4096) % 26);
+        payload[sizes[i]] = '\0';
+        snprintf(rollout, sizeof rollout, "r%zu", i);
+        event = event_of(rollout, EVENT_BEGAN, "");
+        event.payload = payload;
+        assert_true(store->ops->append(store, &event, 1, &err));
+        assert_int_not_equal(event.seq, 0);
+        assert_true(store->ops->each(store, rollout, 0, same_payload, payload, &err));
+        free(payload);
+    }
+}
+
 static void the_first_event_keeps_its_payload_and_names_no_node(struct store *store)
 {
     struct event event = event_of("r", EVENT_BEGAN, "");
@@ -232,6 +268,7 @@ static void a_thousand_events_go_in_at_once(struct store *store)
 
 static void (*const PROMISES[])(struct store *) = {
     each_member_comes_back,
+    a_payload_comes_back_however_long_it_is,
     the_first_event_keeps_its_payload_and_names_no_node,
     rollouts_are_kept_apart_and_seq_rises_over_all,
     reading_stops_when_the_reader_says_so,
@@ -324,6 +361,56 @@ static void two_rollouts_write_to_one_journal(void **state)
     assert_string_equal(read_back(one, "r2", 0).texts, "b ");
     one->ops->close(one);
     two->ops->close(two);
+}
+
+static off_t wal_size(void)
+{
+    char wal[PATH_MAX];
+    struct stat st;
+
+    (void)snprintf(wal, sizeof wal, "%s-wal", journal_file);
+    return stat(wal, &st) == 0 ? st.st_size : -1;
+}
+
+static void a_commit_makes_no_file_longer_at_first(void **state)
+{
+    struct store *store = open_journal(), *other;
+    off_t size = wal_size();
+
+    (void)state;
+    assert_in_range(size, 1024 * 1024, 64 * 1024 * 1024);
+    for (int i = 0; i < 20; i++) {
+        struct event event = event_of("r", EVENT_NOTE, "a");
+
+        append(store, &event, 1);
+        assert_int_equal(wal_size(), size);
+    }
+    other = open_journal(); /* which finds it made ready */
+    assert_int_equal(wal_size(), size);
+    assert_int_equal(read_back(other, "r", 0).n, 20);
+    other->ops->close(other);
+    store->ops->close(store);
+}
+
+/* What it was made ready with is nothing to who comes after a crash. */
+static void a_journal_that_was_never_closed_is_whole(void **state)
+{
+    int status;
+    pid_t child = fork();
+    struct store *store;
+
+    (void)state;
+    if (child == 0) {
+        struct event event = event_of("r", EVENT_NOTE, "a");
+
+        append(open_journal(), &event, 1);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    store = open_journal();
+    assert_string_equal(read_back(store, "r", 0).texts, "a ");
+    store->ops->close(store);
 }
 
 static void a_newer_schema_is_refused(void **state)
@@ -452,6 +539,8 @@ int main(void)
         ON_DISK(the_journal_outlives_its_process),
         ON_DISK(nobody_else_can_read_it),
         ON_DISK(two_rollouts_write_to_one_journal),
+        ON_DISK(a_commit_makes_no_file_longer_at_first),
+        ON_DISK(a_journal_that_was_never_closed_is_whole),
         ON_DISK(a_newer_schema_is_refused),
         ON_DISK(another_programs_database_is_left_alone),
         ON_DISK(a_file_that_is_no_database_is_refused),
