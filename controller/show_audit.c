@@ -12,8 +12,7 @@
 #include "show.h"
 
 #define READER_LIMIT_MS 2000 /* of a pipe: until somebody reads from it */
-#define ROOM_LIMIT_MS   1000 /* ... and until it takes more: a rollout does not stand still for who has stopped reading \
-                              */
+#define ROOM_LIMIT_MS   1000 /* ... and until it takes more: a rollout does not stand still for it */
 
 struct show_in_audit {
     struct show base;

@@ -48,7 +48,8 @@ enum sim_reply sim_claim_drop(struct sim_truth *t, uint8_t node, const struct si
 
 static enum sim_reply vote_back(struct sim_agent *a, const struct sim_who *who)
 {
-    if (a->vote.who.fence != 0 && (a->vote.who.fence != who->fence || a->vote.who.rollout != who->rollout))
+    if (a->vote.who.fence != 0 &&
+        (a->vote.who.fence != who->fence || a->vote.who.rollout != who->rollout || a->vote.who.holder != who->holder))
         return SIM_FENCED;
     a->vote = (struct sim_lease){.until_ms = SIM_NEVER};
     return SIM_OK;
