@@ -519,6 +519,23 @@ void judge_unclaim_told(struct judge *j, uint8_t seat, uint8_t node, bool droppe
         j->seats[seat][node].begun = j->seats[seat][node].left = false;
 }
 
+/* ---- wishes */
+
+void judge_wish_told(struct judge *j, uint8_t seat)
+{
+    j->wished[seat] = true;
+}
+
+void judge_asked(struct judge *j, uint8_t seat, uint8_t node)
+{
+    struct judge_seat_node *s = &j->seats[seat][node];
+
+    if (j->wished[seat] && !s->asked)
+        judge_breach(j, "wish", "node %u begins, and its controller knows that a person wants nothing new to begin",
+                     node);
+    s->asked = true;
+}
+
 /* ---- --order zone: one after another */
 
 /* By the controller's own doing, and it has not said that it is left so. */
@@ -598,6 +615,12 @@ void judge_nginx_forgets(struct judge *j, const struct sim_truth *t, uint8_t pee
     p->lost_mixed = p->mixed;
     p->lost_was = p->was;
     disown(j, peer);
+}
+
+void judge_peer_added(struct judge *j, const struct sim_truth *t, uint8_t peer)
+{
+    j->peers[peer] = (struct judge_peer){
+        .asked_ms = SIM_NEVER, .foreign_ms = t->now_ms, .foreign_open_ms = t->now_ms, .lost_ms = SIM_NEVER};
 }
 
 void judge_fences_lost(struct judge *j, const struct sim_truth *t, uint8_t upstream)

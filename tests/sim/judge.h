@@ -71,6 +71,7 @@ struct judge_seat_node {
     bool unclaimed;          /* its claim was dropped, and the controller knows it */
     bool confirmed;          /* told since the drain that `before` still runs */
     bool begun;              /* it has sent a drain of it, or its job where it is handed over in place */
+    bool asked;              /* it has asked something of its agent */
     bool left;               /* it has said that the node is left out */
     bool resumed;            /* it has taken over the claim of an earlier run of its rollout */
     struct sim_ident proved; /* what last had enough good checks */
@@ -89,8 +90,9 @@ struct judge {
     struct judge_node nodes[SIM_NODES];
     struct judge_seat_node seats[JUDGE_SEATS][SIM_NODES];
     struct judge_zones zones[JUDGE_SEATS];
-    int64_t votes_lost_ms; /* when an agent last lost its disk, and its vote with it */
-    uint16_t in_place;     /* bits: nodes that are handed over in place */
+    bool wished[JUDGE_SEATS]; /* it knows of a wish that nothing new begins */
+    int64_t votes_lost_ms;    /* when an agent last lost its disk, and its vote with it */
+    uint16_t in_place;        /* bits: nodes that are handed over in place */
     uint32_t facts[JUDGE_FACTS];
     struct sim_who highest[SIM_UPSTREAMS], highest_at[SIM_NODES]; /* fences that had an effect; of claims */
     int64_t unfenced_ms[SIM_UPSTREAMS];                           /* when its nginx last lost its fences */
@@ -107,6 +109,8 @@ void judge_drain_sent(struct judge *, const struct sim_truth *, uint8_t seat, co
                       const uint8_t *peers, uint32_t n, int64_t turn_ms); /* decided then */
 void judge_drain_over(struct judge *, uint8_t peer, uint64_t fence); /* its request has had its effect, or will not */
 void judge_back_sent(struct judge *, const struct sim_truth *, uint8_t seat, uint8_t node);
+/* Whatever it asks of the node's agent. */
+void judge_asked(struct judge *, uint8_t seat, uint8_t node);
 /* Of these peers, at once. */
 void judge_patch_sent(struct judge *, const struct sim_truth *, const struct sim_who *, const uint8_t *peers,
                       uint32_t n);
@@ -129,6 +133,8 @@ void judge_health_told(struct judge *, const struct sim_truth *, uint8_t seat, u
                        bool healthy, int64_t seen_ms);
 
 void judge_unclaim_told(struct judge *, uint8_t seat, uint8_t node, bool dropped);
+/* A person's wish that is meant for it: nothing new is to begin. */
+void judge_wish_told(struct judge *, uint8_t seat);
 
 /* ---- a controller has told */
 void judge_left_told(struct judge *, uint8_t seat, uint8_t node); /* the node is left out */
@@ -137,6 +143,7 @@ void judge_left_told(struct judge *, uint8_t seat, uint8_t node); /* the node is
 void judge_foreign_gate(struct judge *, const struct sim_truth *, uint8_t peer, enum sim_gate to);
 /* Its nginx is started anew and knows nothing of it. */
 void judge_nginx_forgets(struct judge *, const struct sim_truth *, uint8_t peer);
+void judge_peer_added(struct judge *, const struct sim_truth *, uint8_t peer); /* just before */
 void judge_fences_lost(struct judge *, const struct sim_truth *, uint8_t upstream);
 void judge_peer_lost(struct judge *, const struct sim_truth *, uint8_t peer);
 void judge_process_changed(struct judge *, const struct sim_truth *, uint8_t node);

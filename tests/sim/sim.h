@@ -98,6 +98,7 @@ struct sim_seat {
     bool awake;    /* to be resumed at wake_ms, whatever comes */
     bool sleeping; /* ... and not by an answer */
     int64_t wake_ms, collected_ms, over_ms;
+    int64_t began_ms; /* of its run */
     struct sim_who who;
     uint32_t points, appends, turns, idle;
     int signals, signal;

@@ -336,7 +336,7 @@ static void draw_floor_and_operator(struct story *s, struct dice *d)
                                         .there = true};
 }
 
-static void make_calm(struct story *s, struct dice *d)
+void story_draw_calm(struct story *s, struct dice *d)
 {
     bool slow = dice_one_in(d, 4); /* a drain that outlasts a claim */
 
@@ -384,16 +384,18 @@ void story_draw(struct story *s, uint64_t seed)
         draw_floor_and_operator(s, &d);
     story_draw_kind(s, &d);
     if (dice_one_in(&d, 8))
-        make_calm(s, &d);
+        story_draw_calm(s, &d);
+    else if (dice_one_in(&d, 24))
+        story_draw_wished(s, &d);
 }
 
 bool story_is_calm(const struct story *s)
 {
-    bool calm = s->call_fault_in == 0 && s->on_inconclusive == 0 && s->pause_after == 0 && s->processes[0].wish == 0 &&
-                s->frail_in == 0 && s->stuck_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 5000 &&
-                s->sticky_in == 0 && s->drain_ms >= 8000 && !s->serves_badly && s->traffic > 0 &&
-                s->processes[0].crash_at == 0 && s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 &&
-                s->processes[0].signal_ms == 0;
+    bool calm = s->call_fault_in == 0 && s->on_inconclusive == 0 &&
+                (s->wished || (s->pause_after == 0 && s->processes[0].wish == 0 && s->n_processes == 1)) &&
+                s->frail_in == 0 && s->stuck_in == 0 && s->n_events == 0 && s->hold_ms <= 5000 && s->sticky_in == 0 &&
+                s->drain_ms >= 8000 && !s->serves_badly && s->traffic > 0 && s->processes[0].crash_at == 0 &&
+                s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0;
 
     for (uint8_t i = 0; i < s->nodes; i++)
         calm = calm && s->fate[i] == SIM_FATE_GOOD && s->flap_ms[i] == 0 && s->gets_healthy_ms[i] <= 1000;
@@ -409,6 +411,10 @@ static void print_kind(const struct story *s, FILE *f)
         (void)fprintf(f, "%u zones, one after another\n", s->zones);
     if (s->two_services)
         (void)fprintf(f, "two services a host, in %s\n", s->apart ? "an upstream each" : "the same upstreams");
+    if (s->grows)
+        (void)fprintf(f, "nodes listen on two ports, and upstreams have the first of them\n");
+    if (s->wished)
+        (void)fprintf(f, "wish %u after %u ms\n", s->processes[0].wish, s->processes[0].wish_ms);
     if (s->lone || s->in_place)
         (void)fprintf(f, "%s%s\n", s->in_place ? "--in-place" : "without --in-place",
                       s->lone ? ", the second upstream has node 0 alone" : "");
