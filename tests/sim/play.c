@@ -152,7 +152,7 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
     s->story = story;
     s->tally = tally;
     s->dice = (struct dice){story->seed ^ UINT64_C(0x5851f42d4c957f2d)};
-    s->n_stuck = s->n_dues = s->next_order = s->n_seats = s->n_over = s->next_process = 0;
+    s->n_call_faults = s->n_stuck = s->n_dues = s->next_order = s->n_seats = s->n_over = s->next_process = 0;
     s->next = NULL;
     s->calm = false;
     s->faulty = story->call_after == 0;

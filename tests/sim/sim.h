@@ -129,6 +129,7 @@ struct sim {
     struct trace trace;
     struct tally *tally;
     void (*seen)(const struct sim *); /* after every event; NULL */
+    uint32_t n_call_faults;           /* that calls have met, or would have */
     uint32_t n_stuck, n_dues, next_order, n_seats, next_process;
     struct sim_seat *next; /* whose turn it is, where that is known already; NULL */
     uint32_t n_over;       /* seats before this one do not run any more */

@@ -366,6 +366,7 @@ void story_draw(struct story *s, uint64_t seed)
 
     memset(s, 0, sizeof *s);
     s->seed = seed;
+    s->faults_until = UINT32_MAX;
     draw_fleet(s, &d);
     draw_settings(s, &d);
     draw_ways(s, &d);
@@ -445,6 +446,9 @@ void story_print(const struct story *s, FILE *f)
     for (uint8_t i = 0; i < s->nodes; i++)
         (void)fprintf(f, " %u/%u", s->fate[i], s->undo_fate[i]);
     (void)fputc('\n', f);
+    if (s->faults_until != UINT32_MAX)
+        (void)fprintf(f, "the first %u of these faults, but for %llx of them\n", s->faults_until,
+                      (unsigned long long)s->muted);
     for (uint32_t i = 0; i < s->n_events; i++)
         (void)fprintf(f, "event at %u ms after %u%s for %u ms of %u: %s\n", s->events[i].at_ms, s->events[i].after,
                       s->events[i].there ? " (there)" : "", s->events[i].for_ms, s->events[i].what,

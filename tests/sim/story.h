@@ -79,6 +79,8 @@ struct story {
     uint8_t call_target;    /* only these requests (story_target); 0 = all */
     uint8_t call_after;     /* ... and only once such a request was sent; 0 = from the first */
     uint8_t call_faults;    /* bits of enum sim_fault: which of the calls' faults */
+    uint32_t faults_until;  /* only so many of them happen, and of the first 64 ... */
+    uint64_t muted;         /* ... not these (bits). A seed's story mutes none: shrink.c does */
     uint8_t fate[SIM_NODES], undo_fate[SIM_NODES];
     uint16_t gets_healthy_ms[SIM_NODES], flap_ms[SIM_NODES];
     uint32_t n_events, n_processes;

@@ -119,6 +119,11 @@ static uint32_t peers_of(const struct sim_seat *seat, const struct action *a, ui
     return count;
 }
 
+static bool is_muted(const struct sim *s, uint32_t fault)
+{
+    return fault >= s->story->faults_until || (fault < 64 && s->story->muted >> fault & 1);
+}
+
 static enum sim_fault draw_fault(struct sim *s, const struct action *a)
 {
     uint8_t target = s->story->call_target;
@@ -130,7 +135,7 @@ static enum sim_fault draw_fault(struct sim *s, const struct action *a)
     fault = dice_below(&s->dice, SIM_CALL_FAULTS);
     while ((s->story->call_faults >> fault & 1) == 0)
         fault = (fault + 1) % SIM_CALL_FAULTS;
-    return (enum sim_fault)fault;
+    return is_muted(s, s->n_call_faults++) ? SIM_FAULT_NONE : (enum sim_fault)fault;
 }
 
 static bool patches(const struct action *a)
