@@ -364,13 +364,22 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
 
 /* ---- claims */
 
+/* What an operator moved meanwhile keeps nobody from beginning anew. */
+static bool node_held(const struct judge *j, const struct sim_truth *t, uint8_t node)
+{
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].node == node && owned(&j->peers[i]) && !j->peers[i].mixed)
+            return true;
+    return false;
+}
+
 void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_claim *c, bool anew,
                  bool resumed)
 {
     if (resumed)
         j->seats[c->who.holder - 1][node].resumed = true;
     check_fence(j, &j->highest_at[node], &c->who, "a claim");
-    if (anew && (!node_owned(j, t, node) || j->nodes[node].forgot_ms != SIM_NEVER)) {
+    if (anew && (!node_held(j, t, node) || j->nodes[node].forgot_ms != SIM_NEVER)) {
         j->nodes[node].claimed_ms = t->now_ms;
         j->nodes[node].forgot_ms = SIM_NEVER;
         if (!owned_by(j, t, node, c->who.fence)) { /* nobody could know any more what was before that */
@@ -437,7 +446,8 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
 
     check_fence(j, &j->highest_at[node], &job->who, "a job");
     for (uint8_t i = 0; i < t->n_peers && !in_place(j, node); i++) {
-        if (t->peers[i].node != node || j->peers[i].foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS)
+        if (t->peers[i].node != node ||
+            j->peers[i].foreign_ms >= turn_ms - (j->peers[i].grown ? JUDGE_FILE_MS : JUDGE_SNAPSHOT_MS))
             continue;
         if (t->peers[i].gate != SIM_DOWN)
             judge_breach(j, "I2", "a job on node %u, whose peer %u is not down", node, i);
@@ -619,8 +629,11 @@ void judge_nginx_forgets(struct judge *j, const struct sim_truth *t, uint8_t pee
 
 void judge_peer_added(struct judge *j, const struct sim_truth *t, uint8_t peer)
 {
-    j->peers[peer] = (struct judge_peer){
-        .asked_ms = SIM_NEVER, .foreign_ms = t->now_ms, .foreign_open_ms = t->now_ms, .lost_ms = SIM_NEVER};
+    j->peers[peer] = (struct judge_peer){.asked_ms = SIM_NEVER,
+                                         .foreign_ms = t->now_ms,
+                                         .foreign_open_ms = t->now_ms,
+                                         .lost_ms = SIM_NEVER,
+                                         .grown = true};
 }
 
 void judge_fences_lost(struct judge *j, const struct sim_truth *t, uint8_t upstream)

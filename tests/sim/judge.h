@@ -13,6 +13,7 @@
 #include "truth.h"
 
 #define JUDGE_SNAPSHOT_MS 1000
+#define JUDGE_FILE_MS     5000 /* so long it may not know of what a file has more: two seconds, and what a list takes */
 #define JUDGE_SEATS       8
 #define JUDGE_ROLLOUTS    8
 
@@ -44,6 +45,7 @@ struct judge_peer {
     uint64_t had_fence;      /* who took it out last under this claim, whatever has become of it since; 0 = nobody */
     int64_t had_ms;          /* since then */
     uint8_t lost_was;        /* what it was before that, where its nginx has forgotten it since */
+    bool grown;              /* a file has it since the story began */
     bool lost, lost_mixed;
     uint8_t was;    /* gate before it was taken out */
     bool mixed;     /* an operator moved it while it was a rollout's: whose it is, nobody can say */

@@ -31,6 +31,12 @@ static void draw_zones(struct story *s, struct dice *d)
         s->max_unavailable_percent = false;
         s->max_failures = s->max_failures == UINT32_MAX ? UINT32_MAX : dice_below(d, 2);
     }
+    if (dice_one_in(d, 4)) { /* a repair finds one that it cannot mend, and one of another zone that it can */
+        s->failure_action = 1;
+        s->max_failures = UINT32_MAX;
+        s->fate[0] = SIM_FATE_DIED;
+        s->fate[1] = SIM_FATE_HANGS;
+    }
 }
 
 static void draw_services(struct story *s, struct dice *d)
