@@ -61,8 +61,9 @@ $(B)/demo-server: $(O)/demo-server/main.o $(O)/demo-server.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd)
 
 # Releases of the demo server for the demo and the tests: version.c compiled anew, see demo-server/version.h
-VARIANTS := $(foreach v,v2 exit hang sick fickle errs slow,$(B)/demo-server-$(v))
+VARIANTS := $(foreach v,v2 v3 exit hang sick fickle errs slow,$(B)/demo-server-$(v))
 VARIANT_v2   := -DDEMO_VERSION='"2"'
+VARIANT_v3   := -DDEMO_VERSION='"3"'
 VARIANT_exit := -DDEMO_VERSION='"2"' -DDEMO_BREAK_EXIT
 VARIANT_hang := -DDEMO_VERSION='"2"' -DDEMO_BREAK_HANG
 VARIANT_sick := -DDEMO_VERSION='"2"' -DDEMO_BREAK_SICK
@@ -290,7 +291,8 @@ bench-rollout: deps
 
 # ---- the demo, and the same without a drain
 DEMO := $(B)/deploy/demo/demo
-$(DEMO): $(O)/deploy/demo/demo.o $(O)/tests/stage.a $(O)/common.a
+RECORD := $(B)/deploy/demo/record
+$(DEMO) $(RECORD): $(B)/deploy/demo/%: $(O)/deploy/demo/%.o $(O)/tests/stage.a $(O)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,jansson libcurl)
 .PHONY: demo-build demo demo-broken
@@ -298,6 +300,11 @@ demo-build: all $(TEST_PARTS) $(DEMO)
 demo demo-broken: deps
 	@$(SUBMAKE) -s demo-build
 	@$(DEMO) $(if $(filter demo-broken,$@),--broken)
+# ---- docs/rollout.svg, the demo's rollout as a terminal shows it
+.PHONY: recording
+recording: deps
+	@$(SUBMAKE) -s all $(TEST_PARTS) $(RECORD)
+	@$(RECORD) $(CURDIR)/docs/rollout.svg
 
 # ---- lint: layout, scripts, cppcheck, clang-tidy; the nginx module is built first because its headers come from there
 .PHONY: lint
@@ -379,6 +386,13 @@ deb-test: deb
 	@deploy/packaging/deps deb-test
 	@deploy/packaging/test-deb build/deb build/deb-test
 
+# ---- the README's commands in four new Debian 12 with systemd; what they answer goes to docs/first-rollout.md
+.PHONY: readme
+readme:
+	@deploy/packaging/deps build readme
+	@$(SUBMAKE) -s $(B)/tests/load/load
+	@tests/readme/run $(B)
+
 # ---- both commands and the lint in a minimal Debian 12, by hand: needs root and debootstrap
 .PHONY: fresh-root
 fresh-root:
@@ -404,6 +418,7 @@ help:
 	@echo 'make              the three programs and the nginx module, below build/release'
 	@echo 'make install      to DESTDIR and PREFIX (/usr);  make uninstall removes what it put there'
 	@echo 'make deb          Debian packages in build/deb; make deb-test tries them (root: in a Debian 12 below build/)'
+	@echo 'make readme       types the README in four Debian 12 with systemd, under load (root, debootstrap); make recording: its picture'
 	@echo 'make deps         installs what is missing of deploy/packaging/build-deps; test, demo and lint do so themselves'
 	@echo 'make fresh-root   demo and test in a minimal Debian 12 (by hand: root, debootstrap)'
 	@echo 'make clean        removes build/'

@@ -365,7 +365,9 @@ static void on_systemctl_ended(void *ctx, int exit_code)
         begin_watch(service, run->watch.wanted);
         return;
     }
-    err_set(&err, "systemctl restart %s ended with exit code %d", service->config->unit, exit_code);
+    err_set(&err,
+            "systemctl restart %s ended with exit code %d; may user %u do that? rollout-agent(8), restart = systemd",
+            service->config->unit, exit_code, (unsigned)geteuid());
     not_started(service, &err);
 }
 

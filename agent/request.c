@@ -8,6 +8,7 @@
 
 #include "common/duration.h"
 #include "common/json.h"
+#include "log.h"
 
 #define CANNOT_BUILD "{\"error\":{\"code\":\"internal\",\"text\":\"the answer could not be built\"}}"
 
@@ -60,6 +61,11 @@ void request_suspend(struct request *rq, void (*cancel)(struct request *), void 
 const char *request_query(const struct request *rq, const char *key)
 {
     return frame_arg(&rq->head, key);
+}
+
+const char *request_by(const struct request *rq, struct log_quoted *to)
+{
+    return log_quote(to, rq->head.peer != NULL ? rq->head.peer : "");
 }
 
 bool request_wait_ms(struct request *rq, uint32_t *wait_ms)

@@ -48,6 +48,9 @@ void request_answer_text(struct request *rq, unsigned status, char *text);
 void request_refuse(struct request *rq, enum code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void request_suspend(struct request *rq, void (*cancel)(struct request *), void *wait);
 
+/* Whose certificate asks, as the network half says and for the log: quoted; "" without TLS. */
+struct log_quoted;
+const char *request_by(const struct request *rq, struct log_quoted *to);
 /* rollout=ID and fence=N. False: refused already. */
 bool request_owner(struct request *rq, const char **rollout, uint64_t *fence);
 /* The `wait` of a long poll in ms, 0 where there is none, cut to WIRE_WAIT_MAX_MS. False: refused already. */

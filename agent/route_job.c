@@ -13,6 +13,7 @@
 /* The body has been streamed to rq->upload by the server. */
 void route_release(struct request *rq)
 {
+    struct log_quoted by;
     struct err err = {""};
     uint64_t size_bytes = 0;
     enum code code;
@@ -24,8 +25,8 @@ void route_release(struct request *rq)
         return;
     }
     if (fresh)
-        log_event("release_kept", "service=%s sha256=%s size_bytes=%llu", rq->service->config->name, rq->id,
-                  (unsigned long long)size_bytes);
+        log_event("release_kept", "service=%s sha256=%s size_bytes=%llu by=%s", rq->service->config->name, rq->id,
+                  (unsigned long long)size_bytes, request_by(rq, &by));
     request_answer(rq, fresh ? HTTP_CREATED : HTTP_OK,
                    json_pack("{s:s, s:I}", "sha256", rq->id, "size", (json_int_t)size_bytes));
 }
@@ -48,6 +49,7 @@ static void start_job(struct request *rq, const struct job *ask)
 {
     struct service *service = rq->service;
     struct job *known = jobs_find(&service->jobs, ask->id);
+    struct log_quoted by;
     struct err err = {""};
     enum code code;
 
@@ -72,8 +74,10 @@ static void start_job(struct request *rq, const struct job *ask)
                        JOBS_KEPT);
     else if (!job_run_start(service, ask, &err))
         request_refuse(rq, CODE_INTERNAL, "%s", err.text);
-    else
+    else {
+        log_event("job_taken", "service=%s job=%s by=%s", service->config->name, ask->id, request_by(rq, &by));
         request_answer(rq, HTTP_ACCEPTED, status_job_to_json(service, service->run.job));
+    }
 }
 
 void route_job_start(struct request *rq)

@@ -31,10 +31,11 @@ static void answer_lock(struct request *rq)
 
 static void log_lock(const struct request *rq, const char *event, const struct lock *lock)
 {
-    struct log_quoted holder;
+    struct log_quoted holder, by;
 
-    log_event(event, "service=%s rollout=%s fence=%llu ttl_s=%u holder=%s", rq->service->config->name, lock->rollout,
-              (unsigned long long)lock->fence, lock->ttl_s, log_quote(&holder, lock->holder));
+    log_event(event, "service=%s rollout=%s fence=%llu ttl_s=%u holder=%s by=%s", rq->service->config->name,
+              lock->rollout, (unsigned long long)lock->fence, lock->ttl_s, log_quote(&holder, lock->holder),
+              request_by(rq, &by));
 }
 
 void route_lock_put(struct request *rq)

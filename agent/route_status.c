@@ -152,10 +152,10 @@ void route_claim_put(struct request *rq)
         return;
     }
     const struct claim *now = &rq->service->claim.claim;
-    struct log_quoted holder;
-    log_event("claim_put", "service=%s rollout=%s fence=%llu ttl_s=%u holder=%s out=%zu", rq->service->config->name,
-              now->rollout, (unsigned long long)now->fence, now->ttl_s, log_quote(&holder, now->holder),
-              json_array_size(now->took_out));
+    struct log_quoted holder, by;
+    log_event("claim_put", "service=%s rollout=%s fence=%llu ttl_s=%u holder=%s out=%zu by=%s",
+              rq->service->config->name, now->rollout, (unsigned long long)now->fence, now->ttl_s,
+              log_quote(&holder, now->holder), json_array_size(now->took_out), request_by(rq, &by));
     answer_status(rq);
 }
 
@@ -163,6 +163,7 @@ void route_claim_drop(struct request *rq)
 {
     const char *rollout;
     struct claim_state *state = &rq->service->claim, next = *state;
+    struct log_quoted by;
     struct err err = {""};
     uint64_t fence;
 
@@ -179,8 +180,8 @@ void route_claim_drop(struct request *rq)
             request_refuse(rq, CODE_INTERNAL, "%s", err.text);
             return;
         }
-        log_event("claim_dropped", "service=%s rollout=%s fence=%llu", rq->service->config->name, rollout,
-                  (unsigned long long)fence);
+        log_event("claim_dropped", "service=%s rollout=%s fence=%llu by=%s", rq->service->config->name, rollout,
+                  (unsigned long long)fence, request_by(rq, &by));
     }
     answer_status(rq);
 }

@@ -15,10 +15,10 @@ static void answer_wish(struct request *rq, const char *rollout)
 
 static void log_wish(const struct request *rq, const char *event, const struct wish *wish, const char *who)
 {
-    struct log_quoted holder;
+    struct log_quoted holder, by;
 
-    log_event(event, "service=%s rollout=%s wish=%s id=%llu holder=%s", rq->service->config->name, wish->rollout,
-              wish_word(wish->kind), (unsigned long long)wish->id, log_quote(&holder, who));
+    log_event(event, "service=%s rollout=%s wish=%s id=%llu holder=%s by=%s", rq->service->config->name, wish->rollout,
+              wish_word(wish->kind), (unsigned long long)wish->id, log_quote(&holder, who), request_by(rq, &by));
 }
 
 /* The body as a wish. False: refused already. */

@@ -38,9 +38,32 @@ static bool open_lbs(struct session *s, struct options *o, struct err *err)
     return s->calls != NULL && survey_set_profiles(s->calls, s->fleet, o, err);
 }
 
+/* Where it is, whatever folder somebody is in; as it was given where it is gone meanwhile. To be freed. */
+static char *from_anywhere(const char *path)
+{
+    char *whole = path == NULL ? NULL : realpath(path, NULL);
+
+    return whole != NULL || path == NULL ? whole : mem_text(path);
+}
+
+static unsigned write_hosts(const struct session *s)
+{
+    const struct options *o = s->options;
+    char *cert = from_anywhere(o->cert), *key = from_anywhere(o->key), *cacert = from_anywhere(o->cacert),
+         *lb_auth = from_anywhere(o->lb_auth_file);
+    struct inventory_files files = {.cert = cert, .key = key, .cacert = cacert, .lb_auth = lb_auth};
+    unsigned nodes = inventory_write(stdout, s->fleet, s->survey, &files);
+
+    free(cert);
+    free(key);
+    free(cacert);
+    free(lb_auth);
+    return nodes;
+}
+
 static int write_inventory(const struct session *s)
 {
-    unsigned nodes = inventory_write(stdout, s->fleet, s->survey);
+    unsigned nodes = write_hosts(s);
     int code = 0;
 
     (void)fflush(stdout);

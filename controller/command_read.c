@@ -119,10 +119,11 @@ struct listing {
 /* What was to be done, as far as the plan can be read: another version's cannot. */
 static char *subject(const struct plan *p)
 {
-    const char *what = p == NULL                ? ""
-                       : p->kind == PLAN_REPAIR ? "repair of"
-                       : p->has_release         ? "upgrade of"
-                                                : "restart of";
+    const char *what = p == NULL                  ? ""
+                       : p->kind == PLAN_REPAIR   ? "repair of"
+                       : p->kind == PLAN_ROLLBACK ? "rollback of"
+                       : p->has_release           ? "upgrade of"
+                                                  : "restart of";
 
     if (p == NULL)
         return mem_text("a plan that this version cannot read");

@@ -324,17 +324,25 @@ static bool is_first_of_host(const struct look *l, uint32_t i)
     return i == 0 || l->s->nodes[i - 1].host != l->s->nodes[i].host; /* a host's services stand side by side */
 }
 
+static const char *mend_agent(const struct survey_node *n)
+{
+    if (n->call != CALL_FINE)
+        return "see that rollout-agent runs there and is reached from here, and that the certificates on both sides "
+               "are "
+               "good: rollout-agent --check";
+    if (strncmp(n->text, "unavailable:", 12) == 0) /* WIRE_UNAVAILABLE */
+        return "on the node `systemctl status 'rollout-agent-helper@*.service'` says why the half that works has ended";
+    return "mend what it says in the agent's configuration or the hosts file";
+}
+
 static void check_agents(struct look *l)
 {
     for (uint32_t i = 0; i < l->s->n_nodes; i++) {
         const struct survey_node *n = &l->s->nodes[i];
 
         if (!n->good)
-            fail(l, n->call == CALL_FINE ? EXIT_REFUSED : EXIT_UNREACHABLE,
-                 n->call == CALL_FINE ? "mend what it says in the agent's configuration or the hosts file"
-                                      : "see that rollout-agent runs there and is reached from here, and that the "
-                                        "certificates on both sides are good: rollout-agent --check",
-                 "%s: %s", node_name(l, n), n->text);
+            fail(l, n->call == CALL_FINE ? EXIT_REFUSED : EXIT_UNREACHABLE, mend_agent(n), "%s: %s", node_name(l, n),
+                 n->text);
         else if (strcmp(n->root.node, l->f->fleet->hosts[n->host].name) != 0)
             fail(l, EXIT_REFUSED, "correct the hosts file or its `node =`", "%s: the agent there calls itself %s",
                  l->f->fleet->hosts[n->host].name, n->root.node);

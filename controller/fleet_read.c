@@ -114,9 +114,10 @@ static bool host_add(void *ctx, const char *name, struct err *err)
 {
     struct reader *r = ctx;
     if (!fleet_host_name_ok(name))
-        return err_set(
-            err, "\"%.100s\" is no host name: letters, digits, . _ - or an IPv6 address%s", name,
-            name[0] == '{' || name[strlen(name) - 1] == ':' ? "; an inventory in INI form is needed, not YAML" : "");
+        return err_set(err, "\"%.100s\" is no host name: letters, digits, . _ - or an IPv6 address%s", name,
+                       name[0] == '{' || name[strlen(name) - 1] == ':' || strcmp(name, "---") == 0
+                           ? "; an inventory in INI form is needed, not YAML"
+                           : "");
     uint32_t host = fleet_host_new(r->fleet, name, r->line);
     if (r->fleet->n_hosts > FLEET_HOSTS_MAX)
         return err_set(err, "the fleet is larger than %d hosts", FLEET_HOSTS_MAX);

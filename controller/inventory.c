@@ -127,7 +127,25 @@ static void write_group(FILE *f, const struct members *all, const char *upstream
                   group, group);
 }
 
-unsigned inventory_write(FILE *f, const struct fleet *fleet, const struct survey *s)
+static void write_file(FILE *f, const char *key, const char *path, const char *example)
+{
+    if (path != NULL)
+        (void)fprintf(f, "%s=%s\n", key, path);
+    else if (example != NULL)
+        (void)fprintf(f, "# %s=%s\n", key, example);
+}
+
+static void write_files(FILE *f, const struct inventory_files *files)
+{
+    (void)fputs("\n[all:vars]\n# how the agents and load balancers know us, and who signed their certificates\n", f);
+    write_file(f, "rollout_cert", files->cert, "/etc/rollout/client.pem");
+    write_file(f, "rollout_key", files->key, NULL);
+    write_file(f, "rollout_cacert", files->cacert, "/etc/rollout/ca.pem");
+    write_file(f, "rollout_lb_auth_file", files->lb_auth, NULL);
+}
+
+unsigned inventory_write(FILE *f, const struct fleet *fleet, const struct survey *s,
+                         const struct inventory_files *files)
 {
     struct members all = gather(s);
     unsigned nodes = 0;
@@ -148,9 +166,7 @@ unsigned inventory_write(FILE *f, const struct fleet *fleet, const struct survey
             write_group(f, &all, all.rows[i].upstream);
         nodes += is_first(&all, i) ? 1 : 0;
     }
-    (void)fputs("\n[all:vars]\n# how the agents and load balancers know us, and who signed their certificates\n"
-                "# rollout_cert=/etc/rollout/client.pem\n# rollout_cacert=/etc/rollout/ca.pem\n",
-                f);
+    write_files(f, files);
     free(all.rows);
     return nodes;
 }

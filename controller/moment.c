@@ -44,6 +44,9 @@ void moment_node(FILE *f, const struct view *v, uint32_t node)
         (void)fputs("requests: ", f);
         add_left(f, v, node);
         (void)fputs("; ", f);
+    } else if (v->live != NULL && (step_row(step)->ask == ASK_HEALTH) &&
+               v->live->streaks[node] >= v->plan->success_threshold) {
+        (void)fprintf(f, "good, and must stay so for %s; ", moment_time(v->plan->min_healthy_ms, left, sizeof left));
     } else if (v->live != NULL && (step_row(step)->ask == ASK_HEALTH)) {
         (void)fprintf(f, "%u of %u good; ", v->live->streaks[node], v->plan->success_threshold);
     }

@@ -6,6 +6,9 @@
 
 #include "tests/cases/agent_client.h"
 
+#define CLAIM_OF_BOB "{\"rollout\":\"r\",\"fence\":1,\"expect\":0,\"ttl\":60,\"holder\":\"bob\",\"took_out\":[]}"
+#define JOB_OF_BOB   "{\"id\":\"r/n1/restart/1\",\"rollout\":\"r\",\"fence\":1,\"action\":\"restart\",\"release\":null}"
+
 static struct stage_answer *ask_as(struct stage_agent *a, const struct stage_tls *tls)
 {
     return stage_agent_http_as(a, tls, "GET", APP, NULL, NULL, 0);
@@ -34,6 +37,45 @@ static void only_an_allowed_controller_of_our_authority_is_answered(struct stage
     r = stage_agent_http_as(a, stage_cert(s, "controller2"), "PUT", APP "/claim", NULL, "{}", 2);
     assert_refused(r, 403, "forbidden");
     assert_status(ask_as(a, controller), 200);
+}
+
+/* `holder` is what the client says of itself; the certificate is who it is. */
+static void what_is_done_is_logged_with_the_name_of_the_certificate(struct stage *s)
+{
+    static const struct {
+        const char *line, *by;
+    } rows[] = {
+        {"event=release_kept service=app ", "controller"},
+        {"event=claim_put service=app rollout=r ", "ann"},
+        {"event=job_taken service=app job=r/n1/restart/1 ", "ann"},
+        {"event=claim_dropped service=app rollout=r ", "ann"},
+        {"event=lock_put service=app rollout=r ", "ann"},
+        {"event=lock_dropped service=app rollout=r ", "ann"},
+        {"event=wish_put service=app rollout=r ", "ann"},
+        {"event=wish_taken service=app rollout=r ", "ann"},
+    };
+    struct stage_server *v = stage_server_start(s, "n1", "v1");
+    struct stage_agent *a = stage_agent_start(s, "n1", v, false, "[agent]\nallow = ann\n");
+    const struct stage_tls *ann = stage_cert(s, "ann");
+    const char *file = stage_server_variant(s, "v2"),
+               *lock = "{\"rollout\":\"r\",\"fence\":1,\"ttl\":9,\"holder\":\"bob\"}",
+               *wish = "{\"rollout\":\"r\",\"id\":1,\"wish\":\"pause\",\"effect\":true,\"holder\":\"bob\"}", *log;
+
+    assert_status(put_release(a, file_hex(s, file), file), 201);
+    assert_status(stage_agent_http_as(a, ann, "PUT", APP "/claim", NULL, CLAIM_OF_BOB, strlen(CLAIM_OF_BOB)), 200);
+    assert_status(stage_agent_http_as(a, ann, "POST", APP "/jobs", NULL, JOB_OF_BOB, strlen(JOB_OF_BOB)), 202);
+    assert_string_equal(stage_json_string(s, wait_job(a, "r/n1/restart/1")->json, "state"), "done");
+    assert_status(stage_agent_http_as(a, ann, "DELETE", APP "/claim?rollout=r&fence=1", NULL, NULL, 0), 200);
+    assert_status(stage_agent_http_as(a, ann, "PUT", APP "/lock", NULL, lock, strlen(lock)), 200);
+    assert_status(stage_agent_http_as(a, ann, "DELETE", APP "/lock?rollout=r&fence=1", NULL, NULL, 0), 200);
+    assert_status(stage_agent_http_as(a, ann, "PUT", APP "/wish", NULL, wish, strlen(wish)), 200);
+    assert_status(stage_agent_http_as(a, ann, "POST", APP "/wish/taken", NULL, wish, strlen(wish)), 200);
+    log = stage_read(s, a->proc->out_path);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *at = strstr(log, rows[i].line), *by = stage_text(s, " by=\"%s\"", rows[i].by);
+        if (at == NULL || strstr(stage_text(s, "%.*s", (int)strcspn(at, "\n"), at), by) == NULL)
+            fail_msg("no line \"%s...%s\" but\n%s", rows[i].line, by, log);
+    }
 }
 
 static void plain_http_where_anybody_could_come_in_is_refused_by_the_config(struct stage *s)
@@ -111,6 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(only_an_allowed_controller_of_our_authority_is_answered),
+        stage_test(what_is_done_is_logged_with_the_name_of_the_certificate),
         stage_test(plain_http_where_anybody_could_come_in_is_refused_by_the_config),
         stage_test(a_key_that_does_not_fit_its_certificate_is_found_by_check),
         stage_test(framing_that_two_parsers_might_read_differently_is_refused),

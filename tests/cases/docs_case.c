@@ -1,4 +1,5 @@
-/* docs_case.c - the examples of docs/api-*.md are what an agent and an nginx of ours answer.
+/* docs_case.c - the examples of docs/api-*.md are what an agent and an nginx of ours answer; nginx lets in whom
+ * docs/security.md says; and the last resort of docs/operating.md is one.
  *
  * A block "```http" holds exchanges, which belong together from the page's first to its last:
  *
@@ -12,9 +13,12 @@
  * What cannot be the same twice (VARIES) is compared by its type alone. A body that is no JSON: lines of it. */
 #include "common/sha256.h"
 #include "tests/stage/agent.h"
+#include "tests/stage/fleet.h"
 #include "tests/stage/nginx.h"
+#include "tests/stage/proc.h"
 #include "tests/stage/sign.h"
 #include "tests/stage/test.h"
+#include "tests/stage/witness.h"
 #include "tests/unit/docs/page.h"
 
 static const char *const VARIES[] = {"agent",      "pid",         "ppid",           "start_ticks", "boot_id",
@@ -318,11 +322,122 @@ static void nginx_answers_as_the_modules_page_says(struct stage *s)
     all_examples_are_true(&t, 15);
 }
 
+/* ---- who reaches nginx's API */
+
+static const char *replaced(struct stage *s, const char *text, const char *word, const char *with)
+{
+    const char *at = strstr(text, word);
+
+    if (at == NULL)
+        fail_msg("the page's nginx.conf has no \"%s\"", word);
+    return stage_text(s, "%.*s%s%s", (int)(at - text), text, with, at + strlen(word));
+}
+
+static void make_certificate(struct stage *s, const char *kind, const char *name)
+{
+    const char *argv[] = {stage_text(s, "%s/deploy/pki/rollout-pki", s->root),
+                          "--dir",
+                          stage_text(s, "%s/pki", s->dir),
+                          kind,
+                          name,
+                          NULL};
+    struct stage_run r = stage_run(s, 30000, argv);
+
+    if (r.exit_code != 0)
+        stage_fail(s, "rollout-pki ended with exit code %d: %s", r.exit_code, r.err);
+}
+
+static int take_out_as(struct stage *s, const char *name, uint16_t port)
+{
+    struct stage_tls tls = {.ca = stage_text(s, "%s/pki/ca.pem", s->dir)};
+
+    if (name != NULL) {
+        tls.cert = stage_text(s, "%s/pki/%s.pem", s->dir, name);
+        tls.key = stage_text(s, "%s/pki/%s.key", s->dir, name);
+    }
+    return stage_https(s, &tls, stage_text(s, "127.0.0.1:%u", port), "PATCH",
+                       "https://lb1/api/9/http/upstreams/app/servers/0", NULL, "{\"down\":true}", 13)
+        ->status;
+}
+
+static void who_is_not_named_does_not_reach_the_api(struct stage *s)
+{
+    const char *const peers[] = {stage_text(s, "127.0.0.1:%u", stage_port(s)),
+                                 stage_text(s, "127.0.0.1:%u", stage_port(s)), NULL};
+    const struct stage_upstream upstreams[] = {{.name = "app", .peers = peers}, {.name = NULL}};
+    const char *at = page_of(stage_text(s, "%s/docs/security.md", s->root)), *conf = page_block(&at, "nginx"), *server;
+    uint16_t port = stage_port(s);
+    struct stage_nginx *n;
+
+    if (conf == NULL)
+        fail_msg("docs/security.md has no block \"nginx\"");
+    conf = replaced(s, conf, "8443", stage_text(s, "127.0.0.1:%u", port));
+    conf = replaced(s, conf, "/etc/nginx/api/server.pem", stage_text(s, "%s/pki/lb1.pem", s->dir));
+    conf = replaced(s, conf, "/etc/nginx/api/server.key", stage_text(s, "%s/pki/lb1.key", s->dir));
+    conf = replaced(s, conf, "/etc/nginx/api/ca.pem", stage_text(s, "%s/pki/ca.pem", s->dir));
+    make_certificate(s, "ca", NULL);
+    make_certificate(s, "node", "lb1");
+    make_certificate(s, "node", "web01");
+    make_certificate(s, "controller", "controller");
+    make_certificate(s, "controller", "another");
+    n = stage_nginx_start(s, "lb1", &(struct stage_nginx_conf){.upstreams = upstreams, .http_extra = conf});
+    server = stage_text(s, "%s/9/http/upstreams/app/servers/0", n->api);
+
+    assert_int_equal(take_out_as(s, NULL, port), 400);
+    assert_int_equal(take_out_as(s, "web01", port), 400);
+    assert_int_equal(take_out_as(s, "another", port), 403);
+    assert_false(stage_json_bool(s, stage_http(s, "GET", server, NULL, NULL)->json, "down"));
+    assert_int_equal(take_out_as(s, "controller", port), 200);
+    assert_true(stage_json_bool(s, stage_http(s, "GET", server, NULL, NULL)->json, "down"));
+}
+
+/* ---- the night's last resort */
+
+/* What one leaves that dies with node1 out: a claim that says so, and the server down. */
+static void claim_of_a_dead_rollout(struct stage_fleet *f, const char *url)
+{
+    struct stage *s = f->stage;
+    const char *claim = stage_text(s,
+                                   "{\"rollout\":\"dead\",\"fence\":1,\"expect\":0,\"ttl\":1,\"holder\":\"nobody\","
+                                   "\"took_out\":[{\"lb\":\"lb1\",\"upstream\":\"app\",\"server\":\"%s\","
+                                   "\"prior\":{\"down\":false,\"drain\":false}}]}",
+                                   f->node[0].server->peer);
+
+    assert_int_equal(stage_agent_http(f->node[0].agent, "PUT", "/v1/services/app/claim", claim)->status, 200);
+    assert_int_equal(stage_http(s, "PATCH", url, NULL, "{\"down\":true}")->status, 200);
+}
+
+static void what_is_put_back_by_hand_as_the_guide_says_is_whole_after_a_repair(struct stage *s)
+{
+    const char *guide = page_of(stage_text(s, "%s/docs/operating.md", s->root));
+    const char *from = strstr(guide, "-X PATCH -d '"), *path = from != NULL ? strstr(from, "/api/") : NULL;
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    const char *body, *url;
+
+    if (path == NULL) {
+        fail_msg("docs/operating.md has no curl that puts a server back");
+        return;
+    }
+    from += strlen("-X PATCH -d '");
+    body = stage_text(s, "%.*s", (int)strcspn(from, "'"), from);
+    url = stage_text(s, "%s%.*s", f->lb[0]->api, (int)strcspn(path, "\n") - 4, path + 4);
+    claim_of_a_dead_rollout(f, url);
+    assert_string_equal(stage_fleet_peer_state(f, 0, 0), "down");
+    assert_int_equal(stage_http(s, "PATCH", url, NULL, body)->status, 200);
+    assert_string_equal(stage_fleet_peer_state(f, 0, 0), "up");
+    stage_rollout_expect(s, stage_fleet_run(f, 30000, (const char *const[]){"repair", "--lease-ttl=1s", NULL}), 0,
+                         STAGE_SAYS(""));
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         stage_test(the_agent_answers_as_its_page_says),
         stage_test(nginx_answers_as_the_modules_page_says),
+        stage_test(who_is_not_named_does_not_reach_the_api),
+        stage_test(what_is_put_back_by_hand_as_the_guide_says_is_whole_after_a_repair),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

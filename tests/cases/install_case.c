@@ -162,6 +162,16 @@ static void the_network_half_is_exposed_by_1_5_at_most(struct stage *s)
     make(s, "uninstall", stage_text(s, "PREFIX=%s", prefix), "DESTDIR=");
 }
 
+/* systemd's answer to openat2(2) is ENOSYS where it keeps set-user-ID files away: it cannot look into what is asked.
+ * The helper opens all that is beneath its folders by it. Seen with a real systemd by `make readme`. */
+static void the_helpers_unit_leaves_it_openat2(struct stage *s)
+{
+    const char *unit = stage_read(s, stage_text(s, "%s/deploy/systemd/rollout-agent-helper@.service", s->root));
+
+    assert_null(strstr(unit, "\nRestrictSUIDSGID=yes"));
+    assert_non_null(strstr(unit, "\nSystemCallFilter=@system-service"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +179,7 @@ int main(void)
         stage_test(another_prefix_goes_into_what_names_the_files),
         stage_test(systemd_finds_no_fault_in_the_units),
         stage_test(the_network_half_is_exposed_by_1_5_at_most),
+        stage_test(the_helpers_unit_leaves_it_openat2),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

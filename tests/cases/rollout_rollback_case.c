@@ -38,6 +38,9 @@ static void the_fleet_goes_back_and_no_client_feels_it(struct stage *s)
     r = rollback(f, "back-1", NULL);
     stage_rollout_expect(s, r, 0, STAGE_SAYS("3 taken back", "node1: back "));
     stage_load_end_whole(s, load);
+    r = stage_rollout(s, RUN_LIMIT_MS,
+                      (const char *const[]){"history", stage_text(s, "--state=%s", r->state_dir), NULL});
+    stage_rollout_expect(s, r, 0, STAGE_SAYS("rollback of app on 3 nodes"));
     assert_int_equal(stage_fleet_at_version(f, "1"), 3);
     assert_true(stage_fleet_all_up(f));
     assert_true(stage_fleet_is_free(f));

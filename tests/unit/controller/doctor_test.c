@@ -139,6 +139,12 @@ static void agent_refuses(struct scene *s)
     (void)snprintf(s->nodes[2].text, sizeof s->nodes[2].text, "forbidden: not in allow");
 }
 
+static void agent_without_its_helper(struct scene *s)
+{
+    agent_refuses(s);
+    (void)snprintf(s->nodes[2].text, sizeof s->nodes[2].text, "unavailable: the helper half is not there");
+}
+
 static void agent_of_another_name(struct scene *s)
 {
     s->nodes[2].root.node = "z";
@@ -238,6 +244,7 @@ static void each_thing_that_is_wrong_is_told_under_its_name_with_what_mends_it(v
         {unavail, DOCTOR_WARN, 0, "in rotation", "c: 10.0.0.3:80 of upstream app at lb1 is unavail", "answers there"},
         {agent_silent, DOCTOR_FAIL, 4, "agents", "c: no answer within 3s", "rollout-agent runs there"},
         {agent_refuses, DOCTOR_FAIL, 5, "agents", "c: forbidden", "configuration"},
+        {agent_without_its_helper, DOCTOR_FAIL, 5, "agents", "c: unavailable", "rollout-agent-helper@"},
         {agent_of_another_name, DOCTOR_FAIL, 5, "agents", "c: the agent there calls itself z", "node ="},
         {voter_silent, DOCTOR_WARN, 5, "agents", "d has a vote", "hosts file everywhere"},
         {agent_older, DOCTOR_WARN, 0, "agent versions", "b has rollout-agent 0.0.9", "upgrade"},

@@ -19,7 +19,8 @@ struct written {
 };
 
 /* What is written of these upstreams at lb1; lb2 has the first of them, or could not be read. */
-static struct written write_of(struct survey_upstream *upstreams, uint32_t n, bool lb2_good)
+static struct written write_with(struct survey_upstream *upstreams, uint32_t n, bool lb2_good,
+                                 const struct inventory_files *files)
 {
     struct survey_lb lbs[2] = {{.host = 0, .good = true, .n_upstreams = n, .upstreams = upstreams},
                                {.host = 1, .good = lb2_good, .n_upstreams = lb2_good ? 1 : 0, .upstreams = upstreams}};
@@ -32,11 +33,16 @@ static struct written write_of(struct survey_upstream *upstreams, uint32_t n, bo
     if (!lb2_good)
         (void)snprintf(lbs[1].text, sizeof lbs[1].text, "no answer");
     assert_true(fleet_parse("lbs", LBS, strlen(LBS), &w.lbs, &err));
-    w.nodes = inventory_write(f, w.lbs, &s);
+    w.nodes = inventory_write(f, w.lbs, &s, files);
     (void)fclose(f);
     if (!fleet_parse("written", w.text, size, &w.fleet, &err))
         fail_msg("%s in\n%s", err.text, w.text);
     return w;
+}
+
+static struct written write_of(struct survey_upstream *upstreams, uint32_t n, bool lb2_good)
+{
+    return write_with(upstreams, n, lb2_good, &(struct inventory_files){NULL});
 }
 
 static void end(struct written *w)
@@ -92,11 +98,30 @@ static void a_load_balancer_that_was_not_read_is_named(void **state)
     end(&w);
 }
 
+static void files_that_were_given_are_in_it(void **state)
+{
+    struct survey_peer web[] = {{.server = "10.0.1.1:8001", .name = "10.0.1.1:8001"}};
+    struct survey_upstream upstreams[] = {{.name = "web", .n_peers = 1, .peers = web}};
+    struct written w = write_with(
+        upstreams, 1, true,
+        &(struct inventory_files){.cert = "/srv/pki/me.pem", .key = "/srv/pki/me.key", .cacert = "/srv/pki/ca.pem"});
+
+    (void)state;
+    assert_non_null(strstr(w.text, "\nrollout_cert=/srv/pki/me.pem\nrollout_key=/srv/pki/me.key\n"
+                                   "rollout_cacert=/srv/pki/ca.pem\n"));
+    assert_null(strstr(w.text, "lb_auth_file"));
+    end(&w);
+    w = write_of(upstreams, 1, true);
+    assert_non_null(strstr(w.text, "\n# rollout_cert=")); /* to be thought of */
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_upstream_is_a_group_and_each_address_a_host),
         cmocka_unit_test(a_load_balancer_that_was_not_read_is_named),
+        cmocka_unit_test(files_that_were_given_are_in_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

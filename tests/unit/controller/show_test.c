@@ -273,9 +273,70 @@ static void a_report_that_cannot_be_written_is_known_before(void **state)
     assert_non_null(strstr(err.text, "--audit"));
 }
 
+/* A show on the screen is told of three events, each followed by a frame; the texts get shorter and longer again. */
+static void tell_screen(void *ctx, const struct view *v, const struct event *e)
+{
+    static const char *const texts[] = {"first, by far the longest of all", "second", "third, longer"};
+    struct show *show = ctx;
+
+    if (e->kind != EVENT_BEGAN)
+        return;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct event said = {.kind = EVENT_HELD, .node = EVENT_NO_NODE};
+
+        (void)snprintf(said.text, sizeof said.text, "%s", texts[i]);
+        show->ops->event(show, v, &said);
+        show->ops->tick(show, v);
+    }
+}
+
+static void end_screen(void *ctx, const struct view *v, int code)
+{
+    struct show *show = ctx;
+
+    assert_true(show->ops->end(show, v, code, MEND));
+}
+
+/* Of what came to the terminal, the lines above the first frame that follows `text`. */
+static void expect_line(const char *all, const char *text)
+{
+    const char *at = strstr(all, text), *end;
+
+    assert_non_null(at);
+    end = strchr(at, '\n');
+    assert_non_null(end);
+    assert_int_equal(end - at, strlen(text));
+    if (strncmp(end + 1, "rollout ", 8) != 0)
+        fail_msg("behind \"%s\" comes %.40s", text, end + 1);
+}
+
+static void a_line_that_stays_on_the_screen_is_followed_by_the_frame_alone(void **state)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 3, .lbs = 1});
+    struct fake_fleet *fleet = fake_fleet_new(p);
+    struct fake_world *w = fake_world_new(fleet, p);
+    FILE *shown = tmpfile();
+    struct fake_watch watch = {.event = tell_screen, .end = end_screen, .ctx = show_screen(shown)};
+    char *all = calloc(1, GOLDEN_MAX);
+
+    (void)state;
+    assert_int_equal(fake_rollout_watched(w, &watch), 0);
+    rewind(shown);
+    assert_true(fread(all, 1, GOLDEN_MAX - 1, shown) > 0);
+    (void)fclose(shown);
+    expect_line(all, "first, by far the longest of all");
+    expect_line(all, "second");
+    expect_line(all, "third, longer");
+    free(all);
+    fake_world_free(&w);
+    fake_fleet_free(&fleet);
+    plan_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_that_stays_on_the_screen_is_followed_by_the_frame_alone),
         cmocka_unit_test(a_github_log),
         cmocka_unit_test(a_gitlab_log),
         cmocka_unit_test(an_audit_has_a_line_an_effect),

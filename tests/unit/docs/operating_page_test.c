@@ -12,6 +12,7 @@
 
 #include "agent/wire.h"
 #include "controller/complaints.h"
+#include "controller/gate.h"
 #include "controller/node.h"
 #include "controller/option.h"
 #include "controller/session.h"
@@ -133,6 +134,57 @@ static void each_reason_of_a_node_has_its_row(void **state)
     for (int why = WHY_NONE + 1; why < WHY_COUNT; why++)
         if (seen[why] != 1)
             fail_msg(PAGE ": \"%s\" has %u rows", why_phrase((enum why)why), seen[why]);
+}
+
+/* Each text of view_outcome() in view.c has a row, and each row is one of them. */
+static void each_outcome_of_a_node_has_its_row(void **state)
+{
+    char *source = strstr(page_of("controller/view.c"), "const char *view_outcome("), *section;
+    struct page_rows rows = {.at = page_of(PAGE), .head = "| outcome | what it means |"};
+    struct page_row row;
+    unsigned n = 0, texts = 0;
+
+    (void)state;
+    if (source == NULL) {
+        fail_msg("controller/view.c has no view_outcome any more: where do outcomes come from?");
+        return;
+    }
+    section = page_keep(source, (size_t)(strstr(source, "\n}\n") - source));
+    while (page_row(&rows, &row)) {
+        char *bold = row.cells[0], quoted[128];
+        if (strncmp(bold, "**", 2) == 0)
+            bold = page_keep(bold + 2, strlen(bold) - 4);
+        (void)snprintf(quoted, sizeof quoted, "\"%s\"", bold);
+        if (strstr(section, quoted) == NULL)
+            fail_msg(PAGE ": \"%s\" is no outcome", bold);
+        n++;
+    }
+    for (const char *at = section; (at = strchr(at, '"')) != NULL; texts++)
+        at = strchr(at + 1, '"') + 1;
+    if (n != texts)
+        fail_msg(PAGE ": %u outcomes, and %u in controller/view.c", n, texts);
+}
+
+static void each_verdict_of_a_bake_has_its_row(void **state)
+{
+    struct page_rows rows = {.at = page_of(PAGE), .head = "| it says | because |"};
+    unsigned seen[GATE_COUNT] = {0};
+    struct page_row row;
+
+    (void)state;
+    while (page_row(&rows, &row)) {
+        bool known = false;
+        for (int i = 0; i < GATE_COUNT; i++)
+            if (strcmp(gate_phrase((enum gate)i), row.cells[0]) == 0) {
+                known = true;
+                seen[i]++;
+            }
+        if (!known)
+            fail_msg(PAGE ": \"%s\" is said of no bake", row.cells[0]);
+    }
+    for (int i = 0; i < GATE_COUNT; i++)
+        if (*gate_phrase((enum gate)i) != '\0' && seen[i] != 1)
+            fail_msg(PAGE ": \"%s\" has %u rows", gate_phrase((enum gate)i), seen[i]);
 }
 
 static void each_end_of_a_job_has_its_row(void **state)
@@ -354,7 +406,42 @@ static void check_links(const char *path)
     }
 }
 
-static void every_link_of_a_page_leads_somewhere(void **state)
+/* Of a rule's line, in front of the colon. */
+static bool is_target(const char *word)
+{
+    const char *at = page_of("Makefile");
+    char *line, *rest;
+
+    while (page_line(&at, &line)) {
+        char *colon = strchr(line, ':');
+        if (*line == '\t' || *line == '#' || colon == NULL || colon[1] == '=')
+            continue;
+        *colon = '\0';
+        for (char *name = strtok_r(line, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest))
+            if (strcmp(name, word) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* `make sim`, and lines of blocks that begin so; build/release/... is a file. */
+static void check_targets(const char *path)
+{
+    const char *page = page_of(path);
+
+    for (const char *at = page; (at = strstr(at, "make ")) != NULL; at += strlen("make ")) {
+        const char *word = at + strlen("make ");
+        size_t n = strspn(word, "abcdefghijklmnopqrstuvwxyz-");
+        if (at == page || (at[-1] != '`' && at[-1] != '\n') || n == 0 || strchr("` \n", word[n]) == NULL)
+            continue;
+        if (at[-1] == '\n' && strchr(" \n", word[n]) != NULL && (at < page + 5 || strncmp(at - 4, "```\n", 4) != 0))
+            continue; /* a sentence */
+        if (!is_target(page_keep(word, n)))
+            fail_msg("%s: there is no `make %.*s`", path, (int)n, word);
+    }
+}
+
+static void every_link_and_make_target_of_a_page_is_there(void **state)
 {
     static const char *const places[] = {"*.md", "docs/*.md", "*/README.md", "*/*/README.md"};
     size_t n = 0;
@@ -365,8 +452,10 @@ static void every_link_of_a_page_leads_somewhere(void **state)
         if (glob(places[i], 0, NULL, &found) != 0)
             continue;
         for (size_t k = 0; k < found.gl_pathc; k++, n++)
-            if (strncmp(found.gl_pathv[k], "build/", 6) != 0)
+            if (strncmp(found.gl_pathv[k], "build/", 6) != 0) {
                 check_links(found.gl_pathv[k]);
+                check_targets(found.gl_pathv[k]);
+            }
         globfree(&found);
     }
     assert_true(n > 10);
@@ -393,8 +482,10 @@ static bool is_flag(const char *word)
 
 static bool is_key(const char *word)
 {
-    /* the one that the hosts page shows as wrong, and metrics */
-    return option_by_key(word) != NULL || strcmp(word, "rollout_zonne") == 0 ||
+    /* test programs, the one that the hosts page shows as wrong, and metrics */
+    size_t n = strlen(word);
+
+    return option_by_key(word) != NULL || strcmp(word + n - 5, "_case") == 0 || strcmp(word, "rollout_zonne") == 0 ||
            strcmp(word, "rollout_node_out_seconds") == 0 || strncmp(word, "rollout_agent_", 14) == 0;
 }
 
@@ -476,16 +567,47 @@ static void every_file_that_the_maps_name_is_there(void **state)
     }
 }
 
+/* `cases/agent_attack_case no_field_is_a_path`: that test is in that program. */
+static void every_test_that_the_security_page_names_is_there(void **state)
+{
+    struct page_rows rows = {.at = page_of("docs/security.md"), .head = "| promise | test |"};
+    struct page_row row;
+    unsigned n = 0;
+
+    (void)state;
+    while (page_row(&rows, &row)) {
+        char *rest = row.cells[1], *word;
+        for (bool within = strchr(row.cells[1], '`') == NULL; (word = strsep(&rest, "`")) != NULL; within = !within) {
+            char path[256], test[256], *name = strchr(word, ' ');
+            if (!within)
+                continue;
+            if (name == NULL) {
+                fail_msg("docs/security.md: \"%s\" names no program and test", word);
+                return;
+            }
+            (void)snprintf(path, sizeof path, "tests/%.*s.c", (int)(name - word), word);
+            (void)snprintf(test, sizeof test, "test(%s)", name + 1);
+            if (strstr(page_of(path), test) == NULL)
+                fail_msg("docs/security.md: %s has no test %s", path, name + 1);
+            n++;
+        }
+    }
+    assert_true(n > 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_exit_code_has_its_section),
         cmocka_unit_test(the_manual_has_the_same_exit_codes),
         cmocka_unit_test(each_reason_of_a_node_has_its_row),
+        cmocka_unit_test(each_outcome_of_a_node_has_its_row),
+        cmocka_unit_test(each_verdict_of_a_bake_has_its_row),
         cmocka_unit_test(each_end_of_a_job_has_its_row),
         cmocka_unit_test(each_reason_for_which_nothing_begins_has_its_row),
-        cmocka_unit_test(every_link_of_a_page_leads_somewhere),
+        cmocka_unit_test(every_link_and_make_target_of_a_page_is_there),
         cmocka_unit_test(every_flag_and_key_that_a_page_names_is_there),
+        cmocka_unit_test(every_test_that_the_security_page_names_is_there),
         cmocka_unit_test(every_file_that_the_maps_name_is_there),
     };
 

@@ -100,6 +100,40 @@ static void the_steps_on_the_architecture_page_are_those_of_node_def(void **stat
     check_made(ARCHITECTURE_PAGE, "steps", text);
 }
 
+static int step_of(const char *name)
+{
+    for (int i = 0; i < STEP_COUNT; i++)
+        if (strcmp(step_row((enum step)i)->name, name) == 0)
+            return i;
+    fail_msg(ARCHITECTURE_PAGE ": %s is no step", name);
+    return 0;
+}
+
+/* "good: a > b": each is where a row leads to; of the good way, where it leads when all is well. */
+static void the_ways_on_the_architecture_page_are_those_of_node_def(void **state)
+{
+    const char *at = page_of(ARCHITECTURE_PAGE), *in = page_block(&at, "steps");
+    unsigned ways = 0;
+    char *line;
+
+    (void)state;
+    for (; in != NULL && page_line(&in, &line); ways++) {
+        char *rest = strstr(line, ": "), *word = strtok_r(rest, ":> ", &rest);
+        int from = step_of(word);
+        while ((word = strtok_r(NULL, "> ", &rest)) != NULL) {
+            const struct step_row *row = step_row((enum step)from);
+            int to = step_of(word);
+            bool leads = strncmp(line, "good:", 5) == 0
+                             ? to == (int)row->on_good
+                             : to == (int)row->on_good || to == (int)row->on_bad || to == (int)row->on_limit;
+            if (!leads)
+                fail_msg(ARCHITECTURE_PAGE ": %s does not lead to %s", row->name, word);
+            from = to;
+        }
+    }
+    assert_in_range(ways, 5, 20);
+}
+
 /* ---- examples of the hosts file */
 
 static struct fleet *read_fleet(const char *text, struct err *err)
@@ -278,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_keys_of_the_hosts_file_are_those_of_the_options_table),
         cmocka_unit_test(the_steps_on_the_architecture_page_are_those_of_node_def),
+        cmocka_unit_test(the_ways_on_the_architecture_page_are_those_of_node_def),
         cmocka_unit_test(each_example_of_the_hosts_page_means_what_it_says),
         cmocka_unit_test(each_line_that_the_hosts_page_calls_refused_is_refused_so),
         cmocka_unit_test(each_pattern_of_the_hosts_page_means_the_nodes_that_it_says),
