@@ -154,8 +154,7 @@ struct plan *plan_make_repair(const struct fleet *f, const struct options *o, co
     p = plan_begin(f, o, s, q);
     p->kind = PLAN_REPAIR;
     p->n_batches = 1;
-    p->batches[0] = s->n_nodes > 0 ? s->n_nodes : 1; /* putting back needs no pace, */
-    p->by_zone = false;                              /* nor does one that cannot be hold up those of other zones */
+    p->batches[0] = s->n_nodes > 0 ? s->n_nodes : 1; /* putting back needs no pace */
     for (uint32_t i = 0; i < s->n_lbs; i++)
         n_upstreams += s->lbs[i].n_upstreams;
     for (uint32_t i = 0; i < s->n_nodes; i++)

@@ -31,20 +31,6 @@ static void draw_zones(struct story *s, struct dice *d)
         s->max_unavailable_percent = false;
         s->max_failures = s->max_failures == UINT32_MAX ? UINT32_MAX : dice_below(d, 2);
     }
-    if (dice_one_in(d, 4)) { /* a repair finds one that it cannot mend, and one of another zone that it can */
-        s->zones = 2;
-        s->nodes = 4;
-        s->max_unavailable = 2;
-        s->max_unavailable_percent = false;
-        s->at_target = 0;
-        s->canary = s->pause_after = s->n_events = s->call_fault_in = 0;
-        s->n_processes = 1;
-        s->processes[0] = (struct story_process){.rollout = 1};
-        s->failure_action = 1;
-        s->max_failures = UINT32_MAX;
-        s->fate[0] = SIM_FATE_DIED;
-        s->fate[1] = SIM_FATE_HANGS;
-    }
 }
 
 static void draw_services(struct story *s, struct dice *d)

@@ -770,21 +770,6 @@ static void a_repair_is_of_what_the_claims_say(void **state)
     tear_down(&s);
 }
 
-/* One that fails there would leave the zones behind it out. */
-static void a_repair_takes_all_zones_at_once(void **state)
-{
-    struct scene s;
-
-    (void)state;
-    set_up(&s, NULL);
-    s.options.order = ORDER_ZONE;
-    dead_claim(&s, 2);
-    repair(&s);
-    assert_non_null(s.plan);
-    assert_false(s.plan->by_zone);
-    tear_down(&s);
-}
-
 /* I2: what is in use nevertheless, or may be, must not be restarted. */
 static void a_repair_knows_where_the_claim_does_not_name_all(void **state)
 {
@@ -876,7 +861,6 @@ int main(void)
         cmocka_unit_test(what_was_rolled_back_is_not_resumed),
         cmocka_unit_test(leases_are_in_the_order_of_the_urls),
         cmocka_unit_test(a_repair_is_of_what_the_claims_say),
-        cmocka_unit_test(a_repair_takes_all_zones_at_once),
         cmocka_unit_test(a_repair_knows_where_the_claim_does_not_name_all),
         cmocka_unit_test(nothing_claimed_is_nothing_to_repair),
         cmocka_unit_test(what_a_repair_cannot_follow_it_leaves),
