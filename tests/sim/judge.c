@@ -1,6 +1,7 @@
 #include "judge.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +39,11 @@ static bool in_place(const struct judge *j, uint8_t node)
 
 void judge_begin(struct judge *j, const struct sim_truth *t, const struct judge_rules *rules)
 {
-    memset(j, 0, sizeof *j);
+    memset(j->peers, 0, t->n_peers * sizeof j->peers[0]);
+    memset(j->nodes, 0, t->n_nodes * sizeof j->nodes[0]);
+    for (uint32_t i = 0; i < JUDGE_SEATS; i++)
+        memset(j->seats[i], 0, t->n_nodes * sizeof j->seats[i][0]);
+    memset(j->zones, 0, sizeof *j - offsetof(struct judge, zones));
     j->rules = *rules;
     j->votes_lost_ms = SIM_NEVER;
     for (uint8_t i = 0; i < SIM_UPSTREAMS; i++)

@@ -46,12 +46,12 @@ static void draw_settings(struct story *s, struct dice *d)
     if (s->max_unavailable_percent)
         s->max_unavailable = dice_in(d, 20, 60);
     s->proceed = dice_one_in(d, 6);
-    s->drain_ms = dice_in(d, 2, 8) * 1000;
-    s->job_ms = dice_in(d, 4, 10) * 1000;
+    s->drain_ms = dice_in(d, 2, 6) * 1000;
+    s->job_ms = dice_in(d, 4, 8) * 1000;
     s->probe_ms = dice_in(d, 1, 4) * 250;
     s->threshold = dice_in(d, 1, 3);
     s->min_healthy_ms = dice_one_in(d, 3) ? dice_in(d, 1, 4) * 500 : 0;
-    s->healthy_ms = dice_in(d, 5, 12) * 1000;
+    s->healthy_ms = dice_in(d, 4, 8) * 1000;
     s->bake_ms = dice_one_in(d, 4) ? dice_in(d, 1, 4) * 500 : 0;
     s->failure_action = dice_below(d, 3);
     s->max_failures = s->failure_action == 1 ? UINT32_MAX : dice_one_in(d, 3) ? 1 : 0;
@@ -68,7 +68,7 @@ static void draw_fates(struct story *s, struct dice *d)
     bool bad = dice_one_in(d, 4), bad_undo = dice_one_in(d, 3);
 
     for (uint8_t i = 0; i < s->nodes; i++) {
-        s->gets_healthy_ms[i] = (uint16_t)(dice_one_in(d, 10) ? dice_in(d, 1000, 14000) : dice_below(d, 400));
+        s->gets_healthy_ms[i] = (uint16_t)(dice_one_in(d, 10) ? dice_in(d, 1000, 10000) : dice_below(d, 400));
         s->flap_ms[i] = (uint16_t)(dice_one_in(d, 24) ? dice_in(d, 400, 3000) : 0);
         if (bad && dice_one_in(d, 2))
             s->fate[i] = (uint8_t)dice_in(d, SIM_FATE_REFUSED, SIM_FATE_WRONG);
@@ -94,7 +94,7 @@ static void draw_ways(struct story *s, struct dice *d)
 {
     static const uint16_t rates[] = {12, 40, 40, 120, 120, 400};
 
-    s->hold_ms = dice_one_in(d, 8) ? 12000 : dice_in(d, 0, 1200);
+    s->hold_ms = dice_one_in(d, 8) ? 9000 : dice_in(d, 0, 1200);
     s->way_ms = dice_one_in(d, 4) ? 200 : dice_in(d, 1, 20);
     s->traffic = dice_one_in(d, 4) ? 0 : 1;
     s->serves_badly = dice_one_in(d, 8);

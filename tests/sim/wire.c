@@ -828,7 +828,8 @@ static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in
     a->ok_mask = told->ok_mask;
     a->claim_gone = told->claim_gone;
     memcpy(a->text, text, strlen(text) + 1);
-    if (told->kind != ANS_OK)
+    if (told->kind != ANS_OK || c->action.kind == ACT_READ_LB || c->action.kind == ACT_LOOK ||
+        c->action.kind == ACT_LEASE || c->action.kind == ACT_LOCK)
         return;
     a->ident = scan_ident(&told->now);
     a->healthy = told->healthy;
