@@ -8,11 +8,11 @@
 /* Small more often than large. */
 static uint8_t draw_nodes(struct dice *d)
 {
-    uint32_t n = dice_below(d, 32);
+    uint32_t n = dice_below(d, 64);
 
     if (n == 0)
         return (uint8_t)dice_in(d, 7, SIM_NODES);
-    return (uint8_t)(n < 5 ? 1 : n < 15 ? 2 : n < 25 ? 3 : dice_in(d, 4, 6));
+    return (uint8_t)(n < 10 ? 1 : n < 31 ? 2 : n < 52 ? 3 : dice_in(d, 4, 6));
 }
 
 static void draw_fleet(struct story *s, struct dice *d)

@@ -4,6 +4,11 @@
 
 #include "controller/ask.h"
 
+static uint8_t draw_hosts_of_two(struct dice *d)
+{
+    return (uint8_t)(dice_one_in(d, 6) ? 6 : 2 * dice_in(d, 1, 2));
+}
+
 /* A node that nobody could stand in for: it has an upstream for itself, everywhere or beside one with the others. */
 static void draw_in_place(struct story *s, struct dice *d)
 {
@@ -23,7 +28,7 @@ static void draw_zones(struct story *s, struct dice *d)
 {
     s->zones = (uint8_t)dice_in(d, 1, SIM_ZONES);
     if (s->nodes < 3 && s->zones > 1)
-        s->nodes = (uint8_t)dice_in(d, 3, 5);
+        s->nodes = (uint8_t)dice_in(d, 3, 4);
     if (dice_one_in(d, 2)) { /* enough at a time to have two zones in motion */
         s->batches[0] = s->batches[1] = dice_in(d, 2, 3);
         s->batch_percent = false;
@@ -36,7 +41,7 @@ static void draw_zones(struct story *s, struct dice *d)
 static void draw_services(struct story *s, struct dice *d)
 {
     s->two_services = true;
-    s->nodes = (uint8_t)(2 * dice_in(d, 1, 3));
+    s->nodes = draw_hosts_of_two(d);
     s->apart = dice_one_in(d, 2);
     if (s->apart) {
         s->upstreams_per_lb = 2;
@@ -63,7 +68,7 @@ static void draw_plus(struct story *s, struct dice *d)
         s->call_target = story_target(ACT_LOCK, 0);
     if (dice_one_in(d, 4)) { /* each has votes of its own, and one may lack them */
         s->two_services = true;
-        s->nodes = (uint8_t)(2 * dice_in(d, 1, 3));
+        s->nodes = draw_hosts_of_two(d);
         s->call_target = story_target(ACT_LOCK, 0);
         s->call_fault_in = (uint16_t)dice_in(d, 2, 5);
         s->call_faults = 0xff;
@@ -115,7 +120,7 @@ void story_draw_kind(struct story *s, struct dice *d)
 {
     static void (*const kinds[])(struct story *, struct dice *) = {draw_in_place, draw_zones, draw_services,
                                                                    draw_plus,     draw_plus,  draw_grows};
-    uint32_t i = dice_below(d, 16);
+    uint32_t i = dice_below(d, 18);
 
     if (i < sizeof kinds / sizeof *kinds)
         kinds[i](s, d);
