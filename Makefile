@@ -32,7 +32,7 @@ PROGRAMS := $(B)/rollout $(B)/rollout-agent $(B)/demo-server
 MODULES  := $(patsubst %,$(B)/nginx-module/ngx_%_upstream_api_module.so,http stream)
 
 .PHONY: all
-all: programs module
+all: programs module man completion
 .PHONY: programs module
 programs: $(PROGRAMS)
 module: $(MODULES)
@@ -61,13 +61,14 @@ $(B)/demo-server: $(O)/demo-server/main.o $(O)/demo-server.a $(O)/common.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,libmicrohttpd)
 
 # Releases of the demo server for the demo and the tests: version.c compiled anew, see demo-server/version.h
-VARIANTS := $(foreach v,v2 v3 exit hang sick fickle errs slow,$(B)/demo-server-$(v))
+VARIANTS := $(foreach v,v2 v3 exit hang sick fickle late errs slow,$(B)/demo-server-$(v))
 VARIANT_v2   := -DDEMO_VERSION='"2"'
 VARIANT_v3   := -DDEMO_VERSION='"3"'
 VARIANT_exit := -DDEMO_VERSION='"2"' -DDEMO_BREAK_EXIT
 VARIANT_hang := -DDEMO_VERSION='"2"' -DDEMO_BREAK_HANG
 VARIANT_sick := -DDEMO_VERSION='"2"' -DDEMO_BREAK_SICK
 VARIANT_fickle := -DDEMO_VERSION='"2"' -DDEMO_BREAK_FICKLE
+VARIANT_late := -DDEMO_VERSION='"2"' -DDEMO_BREAK_LATE
 VARIANT_errs := -DDEMO_VERSION='"2"' -DDEMO_BREAK_ERRS
 VARIANT_slow := -DDEMO_VERSION='"2"' -DDEMO_BREAK_SLOW
 $(B)/demo-server-%: demo-server/version.c demo-server/version.h $(O)/demo-server/main.o $(O)/demo-server.a $(O)/common.a
@@ -185,7 +186,7 @@ deps:
 deps-lint:
 	@deploy/packaging/deps build test lint
 test-parts: $(TEST_PARTS)
-test-build: all completion $(TEST_PARTS) $(UNITS) $(CASES)
+test-build: all $(TEST_PARTS) $(UNITS) $(CASES)
 test: deps
 	@$(SUBMAKE) -s test-build
 	@tests/run $(B) $(CASES) $(UNITS)
@@ -320,7 +321,7 @@ $(B)/man/page: $(O)/deploy/man/page.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 $(MAN): $(B)/man/%: deploy/man/%.in $(B)/man/page
-	$(B)/man/page <$< >$@.new
+	$(B)/man/page $(@F) <$< >$@.new
 	@mv $@.new $@
 
 # ---- completion for the shells, from the same table
@@ -415,7 +416,7 @@ help:
 	@echo 'make sim          rollouts against a simulated fleet: SEEDS=N (100,000), SEED=FIRST; make mutants, make exhaust'
 	@echo 'make bench-module  instructions that the module adds to a proxied request; a list of 1,000 servers'
 	@echo 'make bench-rollout  rollouts of 50 to 10,000 nodes on a fake fleet, beside bash and asyncio scripts'
-	@echo 'make              the three programs and the nginx module, below build/release'
+	@echo 'make              the three programs, the nginx modules, man pages and completion, below build/release'
 	@echo 'make install      to DESTDIR and PREFIX (/usr);  make uninstall removes what it put there'
 	@echo 'make deb          Debian packages in build/deb; make deb-test tries them (root: in a Debian 12 below build/)'
 	@echo 'make readme       types the README in four Debian 12 with systemd, under load (root, debootstrap); make recording: its picture'

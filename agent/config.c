@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/ini.h"
+#include "common/nearest.h"
 #include "config_value.h"
 #include "sign.h"
 
@@ -37,16 +38,15 @@ struct reader {
 };
 
 /* The names settings of one section, for "did you mean". */
+/* NULL where it is of the other section. */
+static const char *key_of(const void *section, size_t i)
+{
+    return settings[i].section == *(const enum section *)section ? settings[i].key : NULL;
+}
+
 static const char *nearest_key(enum section section, const char *key)
 {
-    const char *names[SETTING_COUNT];
-    size_t count = 0;
-
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        if (settings[i].section == section)
-            names[count++] = settings[i].key;
-    }
-    return value_nearest(names, count, key);
+    return nearest_name(key, SETTING_COUNT, key_of, &section);
 }
 
 static bool open_section(struct reader *r, const char *section, struct err *err)

@@ -34,7 +34,4 @@ bool value_set(enum value_type type, const char *text, void *to, struct err *err
 bool value_set_text(const char *text, char *to, size_t size, struct err *err);
 bool value_name_ok(const char *name, size_t max);
 
-/* The known name that `text` is most likely meant to be; NULL when none is near. */
-const char *value_nearest(const char *const *names, size_t count, const char *text);
-
 #endif

@@ -119,6 +119,18 @@ static struct service *find_service(struct agent *agent, const char *name)
     return NULL;
 }
 
+/* With those that there are: a name was mistyped, or it is another host. */
+static void refuse_service(struct request *rq, const char *name)
+{
+    char there[256] = "none";
+    size_t used = 0;
+
+    for (unsigned i = 0; i < rq->agent->config.service_count && used < sizeof there; i++)
+        used += (size_t)snprintf(there + used, sizeof there - used, "%s%s", i == 0 ? "" : ", ",
+                                 rq->agent->services[i].config->name);
+    request_refuse(rq, CODE_NOT_FOUND, "the service %s is not in this agent's config; there: %s", name, there);
+}
+
 static void begin_upload(struct request *rq)
 {
     uint64_t length = rq->head.length != UINT64_MAX ? rq->head.length : 0;
@@ -142,7 +154,7 @@ void request_begin(struct request *rq)
     else if (match.route == NULL)
         request_refuse(rq, CODE_METHOD, "this path has no such method");
     else if (match.app[0] != '\0' && rq->service == NULL)
-        request_refuse(rq, CODE_NOT_FOUND, "the service %s is not in this agent's config", match.app);
+        refuse_service(rq, match.app);
     else if (match.route->body == BODY_FILE)
         begin_upload(rq);
 }

@@ -25,7 +25,8 @@
     X(UNDO, "agent: POST job rollback")                                                                                \
     X(JOB_END, "agent: has the job ended")                                                                             \
     X(HEALTH, "agent, or the service itself: health, with identity")                                                   \
-    X(UNCLAIM, "agent: DELETE claim")
+    X(UNCLAIM, "agent: DELETE claim")                                                                                  \
+    X(HOOK, "here: run the hook")
 enum ask {
 #define X(name, text) ASK_##name,
     ASKS(X)
@@ -50,7 +51,10 @@ enum action_kind {
                        when it is quiet, at the latest after so long */
     ACT_WISH,    /* ask the agent of `node` for a wish, or (expect) mark it taken; answered by one IN_WISH */
     ACT_HOLD,    /* PATCH down:true once more, of what an nginx has forgotten (`mask` of `node`); by one IN_HOLD */
-    ACT_LOCK     /* take or renew (ttl_ms > 0) or give back (0) the vote of `voter`; answered by one IN_LOCK */
+    ACT_LOCK,    /* take or renew (ttl_ms > 0) or give back (0) the vote of `voter`; answered by one IN_LOCK */
+    ACT_END,     /* run the hook `hook` of the rollout's end, which comes to `code`; answered by one IN_END */
+    ACT_CUT      /* the hook of `node` (NODE_NONE: of the end) is to end now; has no answer of its own. Where the hook
+                       has not ended well by then, its answer is ANS_BAD */
 };
 
 struct action {
@@ -70,17 +74,20 @@ struct action {
                             ours; what has not left by then is not sent. 0 = no lock is needed */
     uint32_t hold_s;     /* LOOK */
     uint64_t look;       /* LOOK: which one; comes back with the answer */
+    uint8_t hook;        /* HOOK, END: which of those of its point */
+    int code;            /* END: the rollout's exit code */
     bool reverse;        /* CLAIM, RENEW, STAGE, JOB: the node is taken back to `goal`, which its agent has kept */
     uint8_t goal[32];    /* sha256 */
 };
 
 enum answer_kind {
     ANS_OK,
-    ANS_REFUSED, /* said no; nothing changed */
+    ANS_REFUSED, /* said no; nothing changed. HOOK: it failed */
     ANS_FENCED,  /* said no because another rollout holds it or our fence is old; nothing changed */
     ANS_LOST,    /* no whole answer: an effect may have happened or not */
-    ANS_TIMEOUT, /* nobody there: refused connection, unknown host, no answer in time */
-    ANS_BAD      /* an answer that makes no sense */
+    ANS_TIMEOUT, /* nobody there: refused connection, unknown host, no answer in time. HOOK: it was ended at its limit
+                  */
+    ANS_BAD      /* an answer that makes no sense. HOOK: it was cut short */
 };
 
 enum job_state { JOB_NONE, JOB_RUNNING, JOB_DONE, JOB_FAILED };
@@ -160,8 +167,13 @@ enum input_kind {
     IN_LOOK,   /* to ACT_LOOK: node, answer.kind and text, the three members at the end */
     IN_HOLD,   /* to ACT_HOLD: node, answer.kind, ok_mask and text */
     IN_STOP,   /* a person or the system wants us to stop: nothing new starts, nodes go back */
-    IN_LOCK    /* to ACT_LOCK: voter, answer.kind and text */
+    IN_LOCK,   /* to ACT_LOCK: voter, answer.kind and text */
+    IN_END,    /* to ACT_END: answer.kind and text, as of a HOOK */
+    IN_SAID /* before the answer to a HOOK or ACT_END: node (NODE_NONE: of the end); answer.text is a line that it said
+             */
 };
+
+#define NODE_NONE 0xffff
 
 struct input {
     enum input_kind kind;

@@ -104,6 +104,14 @@ static bool is_effect(const struct plan *p, enum step step, const struct node *n
            (step_row(step)->ask != ASK_STAGE || p->has_release || n->reverse);
 }
 
+/* A hook that did not end well says how; where a node goes from there, others decide, too. */
+static bool is_done(const struct event *e)
+{
+    if (step_row((enum step)e->from)->ask == ASK_HOOK)
+        return e->text[0] == '\0';
+    return node_went_well((enum step)e->from, (enum step)e->state.step);
+}
+
 static void put_line(FILE *f, const struct view *v, const struct event *e, enum step step, const char *state,
                      const struct ci *ci)
 {
@@ -114,6 +122,8 @@ static void put_line(FILE *f, const struct view *v, const struct event *e, enum 
     put(f, "service", plan_node_service(p, e->node));
     (void)fprintf(f, " effect=%s state=%s", step_row(step)->name, state);
     put_change(f, p, &e->state, step);
+    if (strcmp(state, "asked") == 0)
+        put_if(f, "command", view_hook(p, &e->state));
     put_if(f, "text", e->text);
     (void)fputc('\n', f);
 }
@@ -130,16 +140,26 @@ static void about_lease(FILE *f, const struct view *v, const struct event *e, co
     (void)fprintf(f, " effect=%s state=done\n", e->kind == EVENT_LEASED ? "lease" : "release");
 }
 
+static void about_end(FILE *f, const struct view *v, const struct event *e, const struct ci *ci)
+{
+    put_who(f, v->plan, e->wall_ms, ci);
+    (void)fprintf(f, " effect=at-end state=%s", e->kind == EVENT_HOOK ? "asked" : e->code == 0 ? "done" : "failed");
+    put_if(f, e->kind == EVENT_HOOK ? "command" : "text", e->text);
+    (void)fputc('\n', f);
+}
+
 void audit_event(FILE *f, const struct view *v, const struct event *e, const struct ci *ci)
 {
     enum step from = (enum step)e->from, to = (enum step)e->state.step;
 
     if (e->kind == EVENT_LEASED || e->kind == EVENT_RELEASED)
         about_lease(f, v, e, ci);
+    if (e->kind == EVENT_HOOK || e->kind == EVENT_HOOKED)
+        about_end(f, v, e, ci);
     if (e->kind != EVENT_STEP)
         return;
     if (is_effect(v->plan, from, &e->state))
-        put_line(f, v, e, from, to == step_row(from)->on_good ? "done" : "failed", ci);
+        put_line(f, v, e, from, is_done(e) ? "done" : "failed", ci);
     if (is_effect(v->plan, to, &e->state))
         put_line(f, v, e, to, "asked", ci);
 }

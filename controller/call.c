@@ -20,8 +20,9 @@
 
 struct calls {
     CURLM *multi;
-    int wake_fd, epoll_fd;
+    int wake_fd, epoll_fd, watched_fd; /* the last: somebody else's; -1 = none */
     bool woken;
+    bool stirred;     /* something happened at watched_fd */
     int64_t timer_ms; /* when curl wants to be called without an event; INT64_MAX = not */
     uint32_t connect_limit_ms;
     size_t n_active, n_all;
@@ -216,7 +217,9 @@ static void wait_for(struct calls *calls, int64_t wait_ms)
         int bits = ((e & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0) | ((e & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
                    ((e & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
 
-        if (events[i].data.fd == calls->wake_fd)
+        if (events[i].data.fd == calls->watched_fd)
+            calls->stirred = true;
+        else if (events[i].data.fd == calls->wake_fd)
             calls->woken = take_wake(calls) || calls->woken;
         else
             move_on(calls, events[i].data.fd, bits);
@@ -262,6 +265,7 @@ struct calls *calls_open(uint32_t connect_limit_ms, struct err *err)
     calls->waiting_end = &calls->waiting;
     calls->ended_end = &calls->ended;
     calls->timer_ms = INT64_MAX;
+    calls->watched_fd = -1;
     calls->multi = mem_must(curl_multi_init());
     (void)curl_multi_setopt(calls->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
     (void)curl_multi_setopt(calls->multi, CURLMOPT_SOCKETDATA, calls);
@@ -298,6 +302,7 @@ void calls_start(struct calls *calls, const struct call_request *q)
         end(calls, c, CALL_NOT_SENT, c->error);
     else
         put(c, &calls->waiting, &calls->waiting_end);
+    let_out(calls); /* at once: who starts it may have other work to do before it collects */
 }
 
 size_t calls_collect(struct calls *calls, uint32_t wait_ms, struct call_result *results, size_t capacity, bool *woken)
@@ -309,7 +314,7 @@ size_t calls_collect(struct calls *calls, uint32_t wait_ms, struct call_result *
     for (;;) {
         work(calls);
         int64_t left_ms = until_ms - now_ms();
-        bool over = calls->ended != NULL || calls->woken || left_ms <= 0;
+        bool over = calls->ended != NULL || calls->woken || calls->stirred || left_ms <= 0;
         if (over && looked)
             break;
         wait_for(calls, over ? 0 : left_ms);
@@ -317,7 +322,7 @@ size_t calls_collect(struct calls *calls, uint32_t wait_ms, struct call_result *
     }
     if (woken != NULL)
         *woken = calls->woken;
-    calls->woken = false;
+    calls->woken = calls->stirred = false;
     while (calls->ended != NULL && n < capacity) {
         struct call *c = calls->ended;
         take(c, &calls->ended_end);
@@ -343,6 +348,17 @@ void calls_wake(struct calls *calls)
     ssize_t n = write(calls->wake_fd, &once, sizeof once);
     (void)n; /* full = woken already */
     errno = kept;
+}
+
+bool calls_watch(struct calls *calls, int fd)
+{
+    if (fd == calls->watched_fd)
+        return true;
+    if (calls->watched_fd >= 0)
+        (void)epoll_ctl(calls->epoll_fd, EPOLL_CTL_DEL, calls->watched_fd, NULL);
+    calls->watched_fd = fd;
+    return fd < 0 ||
+           epoll_ctl(calls->epoll_fd, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN, .data.fd = fd}) == 0;
 }
 
 size_t calls_under_way(const struct calls *calls)

@@ -84,6 +84,10 @@ void call_result_free(struct call_result *);
 /* End a wait early. Safe in a signal handler, and from another thread. */
 void calls_wake(struct calls *);
 
+/* Whatever happens at this descriptor, too, ends a wait early, with nothing to take; -1 = none any more. False: it
+ * cannot be watched. Repeating it is fine. */
+bool calls_watch(struct calls *, int fd);
+
 size_t calls_under_way(const struct calls *);
 
 /* Break off everything under way; their results never come. */

@@ -33,6 +33,14 @@ int command_complain(const struct complaints *c)
     return c->exit_code;
 }
 
+void command_unchanged(int exit_code)
+{
+    say_why("nothing was changed%s",
+            exit_code == EXIT_UNREACHABLE ? "; once that is mended run this again"
+            : exit_code == EXIT_HELD ? "; wait until that rollout has ended, or end it: rollout abort ID --hosts FILE"
+                                     : "");
+}
+
 /* A signal came before anything was changed. */
 static int interrupted(void)
 {
@@ -163,8 +171,12 @@ static int roll(struct session *s, const struct plan *p, int otherwise, struct s
                         .show_ctx = t,
                         .signal = signals_seen,
                         .wished = signals_wished};
-    char *mend = mend_command(s->options, p->service);
-    int code = loop_run(&loop);
+    char *mend;
+    int code;
+
+    world_net_tell(loop.world, t->view);
+    mend = mend_command(s->options, p->service);
+    code = loop_run(&loop);
 
     if (code == 0)
         code = otherwise;

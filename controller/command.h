@@ -33,7 +33,9 @@ int command_roll_on(struct session *, struct complaints *);
 int command_bad(int exit_code, const struct err *);
 /* All complaints, then the exit code of the worst. */
 int command_complain(const struct complaints *);
-/* The same for a rollout that does not begin; 3 where an earlier run of it left a node out, which is named. */
+/* Behind the reasons: nothing was changed, and what to do before it is run again. */
+void command_unchanged(int exit_code);
+/* The complaints of a rollout that does not begin; 3 where an earlier run of it left a node out, which is named. */
 int command_refused(const struct session *, const struct complaints *);
 /* Wait until nothing is held by a rollout that a resume or a repair takes over from (vigil.h), and survey anew. 0, or
  * the exit code: it is alive, or a signal came. */

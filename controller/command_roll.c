@@ -42,7 +42,7 @@ int command_refused(const struct session *s, const struct complaints *c)
 {
     int code = command_complain(c);
 
-    say_why("nothing was changed");
+    command_unchanged(code);
     return left_out_tell(s, false, code == EXIT_HELD) ? 3 : code;
 }
 
@@ -65,7 +65,7 @@ int command_roll_on(struct session *s, struct complaints *c)
     int code = command_await_dead(s, false, c);
 
     if (code != 0) {
-        say_why("nothing was changed");
+        command_unchanged(code);
         return code;
     }
     p = plan_make(s->fleet, s->options, s->survey, &s->request, c);
@@ -88,7 +88,7 @@ static int roll_again(struct session *s, struct complaints *c)
 {
     if (!left_out_by_journal(s))
         return command_roll_on(s, c);
-    say_why("nothing was changed");
+    command_unchanged(3);
     return 3;
 }
 

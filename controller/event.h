@@ -18,6 +18,9 @@
     X(HELD, "held")             /* waits to be promoted; text says after what */                                       \
     X(PROMOTED, "promoted")     /* goes on; text says who wanted it */                                                 \
     X(STOPPING, "stopping")     /* nothing new starts; text says why */                                                \
+    X(OUTPUT, "output")         /* text is a line that a hook wrote: of `node`, or of the end */                       \
+    X(HOOK, "hook")             /* a hook of the end begins; text is its command */                                    \
+    X(HOOKED, "hooked")         /* it is over; code 0: well; text says how */                                          \
     X(RELEASED, "released")     /* all leases given back */                                                            \
     X(ENDED, "ended")           /* exit code in `code` */
 enum event_kind {
@@ -27,7 +30,7 @@ enum event_kind {
         EVENT_COUNT
 };
 
-#define EVENT_NO_NODE 0xffff
+#define EVENT_NO_NODE NODE_NONE
 
 struct event {
     uint64_t seq;        /* set by the store; rises over all rollouts */
@@ -37,7 +40,7 @@ struct event {
     uint16_t node; /* EVENT_NO_NODE where it is about the whole rollout */
     uint16_t upstream;
     uint8_t from;      /* STEP: enum step it left */
-    int code;          /* ENDED */
+    int code;          /* ENDED, HOOKED */
     struct node state; /* STEP, NOTE: after it */
     char text[ANSWER_TEXT_MAX];
     const char *payload; /* BEGAN: JSON text, borrowed; else NULL */

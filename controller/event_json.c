@@ -30,6 +30,13 @@ json_t *event_json(const struct plan *p, const struct event *e)
         (void)json_object_set_new(o, "step", json_string(step_row((enum step)e->state.step)->name));
         (void)json_object_set_new(o, "state", state_of(e));
     }
+    if (e->kind == EVENT_OUTPUT)
+        (void)json_object_set_new(o, "node",
+                                  e->node == EVENT_NO_NODE ? json_null() : json_text(p->nodes[e->node].name));
+    if (e->kind == EVENT_STEP && view_hook(p, &e->state)[0] != '\0')
+        (void)json_object_set_new(o, "hook", json_text(view_hook(p, &e->state)));
+    if (e->kind == EVENT_HOOKED)
+        (void)json_object_set_new(o, "good", json_boolean(e->code == 0));
     if (e->kind == EVENT_STEP)
         (void)json_object_set_new(o, "from", json_string(step_row((enum step)e->from)->name));
     if (of_lease) {

@@ -19,7 +19,8 @@ static const char *const ask_texts[ASK_COUNT] = {
 void explain_steps(FILE *f)
 {
     (void)fputs("The path of one node. \"!\" marks steps that change the world: they are in the journal before the\n"
-                "request leaves. Every step has a limit; \"stop\" is where SIGINT or SIGTERM leads.\n\n",
+                "request leaves. Every step has a limit; \"stop\" is where SIGINT or SIGTERM leads. The last four\n"
+                "are passed over where there is no --hook for them.\n\n",
                 f);
     for (int i = 0; i < STEP_COUNT; i++) {
         const struct step_row *row = step_row((enum step)i);
@@ -27,8 +28,9 @@ void explain_steps(FILE *f)
         if (row->ask == ASK_NONE)
             continue;
         (void)fprintf(f, "%-9s%c waits for %s\n", row->name, row->effect ? '!' : ' ', row->waits_for);
-        (void)fprintf(f, "           asks %s; again after: %s; at most: %s\n", ask_texts[row->ask],
-                      wait_texts[row->every], wait_texts[row->limit]);
+        (void)fprintf(f, "           asks %s; %s%s; at most: %s\n", ask_texts[row->ask],
+                      row->ask == ASK_HOOK ? "no second time" : "again after: ",
+                      row->ask == ASK_HOOK ? "" : wait_texts[row->every], wait_texts[row->limit]);
         (void)fprintf(f, "           good: %s  bad: %s  limit: %s  stop: %s  resume: %s\n",
                       step_row(row->on_good)->name, step_row(row->on_bad)->name, step_row(row->on_limit)->name,
                       step_row(row->on_stop)->name, step_row(row->on_resume)->name);

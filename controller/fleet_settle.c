@@ -5,8 +5,8 @@
 
 #include "common/addr.h"
 #include "common/mem.h"
+#include "common/nearest.h"
 #include "fleet_store.h"
-#include "nearest.h"
 
 static const char *declared_name(const void *ctx, size_t i)
 {

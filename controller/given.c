@@ -99,12 +99,12 @@ static char *share_text(const struct share *shares, uint32_t n)
     return text;
 }
 
-static char *urls_text(const struct text_list *list)
+static char *list_text(const struct text_list *list, const char *between)
 {
     char *text = mem_text("");
 
     for (uint32_t i = 0; i < list->count; i++) {
-        char *longer = mem_format("%s%s%s", text, i == 0 ? "" : ",", list->items[i]);
+        char *longer = mem_format("%s%s%s", text, i == 0 ? "" : between, list->items[i]);
 
         free(text);
         text = longer;
@@ -124,7 +124,8 @@ static char *statuses_text(const struct status_range *range)
 #define GIVE_NAMES(field)    return mem_text(o->field)
 #define GIVE_TEMPLATE(field) return mem_text(o->field)
 #define GIVE_PATH(field)     return o->field == NULL ? NULL : absolute(o->field, cwd)
-#define GIVE_URLS(field)     return urls_text(&o->field)
+#define GIVE_URLS(field)     return list_text(&o->field, ",")
+#define GIVE_HOOKS(field)    return list_text(&o->field, "\n")
 #define GIVE_DURATION(field) return mem_format("%ums", o->field##_ms)
 #define GIVE_PERCENT(field)  return mem_format("%u.%02u%%", o->field##_bp / 100, o->field##_bp % 100)
 #define GIVE_NUMBER(field)   return mem_format("%u", o->field)

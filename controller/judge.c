@@ -193,8 +193,12 @@ static struct verdict judge_verify(struct node *n, const uint8_t *sha256, const 
     return good();
 }
 
+/* Where a hook comes between its health and its way back, the time to be healthy for is CONFIRM's, behind it. */
 static struct verdict judge_health(struct node *n, const struct plan *p, const struct answer *a)
 {
+    bool goes_on = n->step == STEP_HEALTH && plan_hooks(p, HOOK_AFTER_HANDOVER) > 0;
+    uint32_t min_ms = goes_on ? 0 : p->min_healthy_ms;
+
     if (a->kind == ANS_OK && a->ident.pid == 0)
         return bad(WHY_GONE);
     if (a->kind == ANS_OK && !ident_same_process(&a->ident, &n->now))
@@ -206,7 +210,7 @@ static struct verdict judge_health(struct node *n, const struct plan *p, const s
     }
     if (n->streak < UINT8_MAX)
         n->streak++;
-    return n->streak >= p->success_threshold && n->healthy_ms >= p->min_healthy_ms ? good() : again();
+    return n->streak >= p->success_threshold && n->healthy_ms >= min_ms ? good() : again();
 }
 
 static struct verdict judge_bake(struct node *n, const struct plan *p, const struct answer *a)
@@ -240,6 +244,23 @@ static struct verdict judge_seen(struct node *n, const struct plan *p, const str
         return again();
     n->out_mask = 0;
     return n->anew || n->theirs ? go(STEP_UNCLAIM, WHY_NONE) : good(); /* there is nothing of ours to bake */
+}
+
+/* One after another. Where the node is to turn round, no further one begins. */
+static struct verdict judge_hook(struct node *n, const struct plan *p, const struct answer *a)
+{
+    const struct step_row *row = step_row((enum step)n->step);
+    bool turns = n->stopping && row->on_stop != n->step;
+
+    if (a->kind == ANS_OK && n->step == STEP_BEFORE)
+        n->hooked |= HOOKED_ANY;
+    if (a->kind == ANS_OK && n->hook + 1u < plan_hooks(p, node_hook_point((enum step)n->step)) && !turns) {
+        n->hook++;
+        return go((enum step)n->step, WHY_NONE);
+    }
+    if (a->kind == ANS_OK && n->step == STEP_BEFORE)
+        n->hooked |= HOOKED_ALL;
+    return effect(a, WHY_HOOK);
 }
 
 static struct verdict judge_return(struct node *n, const struct plan *p, const struct answer *a)
@@ -324,7 +345,12 @@ struct verdict judge(struct node *n, const struct plan *p, const struct answer *
         return judge_verify(n, node_target(n, p), a, WHY_IDENTITY);
     case STEP_HEALTH:
     case STEP_REHEALTH:
+    case STEP_CONFIRM:
         return judge_health(n, p, a);
+    case STEP_BEFORE:
+    case STEP_AFTER:
+    case STEP_READDED:
+        return judge_hook(n, p, a);
     case STEP_BACK:
         return judge_back(n, p, a);
     case STEP_SEEN:
@@ -371,7 +397,8 @@ enum why judge_limit_why(enum step step)
         [STEP_UNDO] = WHY_UNDO,       [STEP_UNDOING] = WHY_UNDO,  [STEP_REVERIFY] = WHY_UNDO,
         [STEP_REHEALTH] = WHY_HEALTH, [STEP_MEND] = WHY_AGENT,    [STEP_RECLAIM] = WHY_CLAIM,
         [STEP_YIELD] = WHY_AGENT,     [STEP_REVIEW] = WHY_PEERS,  [STEP_RESUME] = WHY_AGENT,
-        [STEP_BAKE] = WHY_TRAFFIC,
+        [STEP_BAKE] = WHY_TRAFFIC,    [STEP_BEFORE] = WHY_HOOK,   [STEP_AFTER] = WHY_HOOK,
+        [STEP_CONFIRM] = WHY_HEALTH,  [STEP_READDED] = WHY_HOOK,
     };
 
     return (enum why)why[step];

@@ -14,6 +14,7 @@ struct verdict judge_resume_anew(struct node *n)
     n->claim_fence = 0;
     n->out_mask = 0;
     n->job = ASK_NONE;
+    n->hooked = 0;
     return go(STEP_CHECK, WHY_NONE);
 }
 

@@ -70,9 +70,26 @@ static void about_step(FILE *f, const struct view *v, const struct event *e)
     else if (e->state.step == STEP_OUT)
         (void)fprintf(f, "%s: %s", view_outcome(v, e->node), why_phrase((enum why)e->state.why));
     else
-        (void)fprintf(f, "%swaits for %s", e->state.reverse ? "way back: " : "", row->waits_for);
+        (void)fprintf(f, "%swaits for %s%s%s", e->state.reverse ? "way back: " : "", row->waits_for,
+                      row->ask == ASK_HOOK ? ": " : "", view_hook(v->plan, &e->state));
     if (e->text[0] != '\0')
         (void)fprintf(f, " (%s: %s)", step_row((enum step)e->from)->name, e->text);
+}
+
+/* A line of a hook's output; hooks of the end, which have no node. */
+static void about_hook(FILE *f, const struct view *v, const struct event *e)
+{
+    const char *name = e->node == EVENT_NO_NODE ? "at-end" : v->plan->nodes[e->node].name;
+    char limit[32];
+
+    (void)duration_format_ms(v->plan->wait_ms[WAIT_HOOK], limit, sizeof limit);
+    if (e->kind == EVENT_OUTPUT)
+        (void)fprintf(f, "%-*s  %-8s  | %s", v->name_width, name, "hook", e->text);
+    else if (e->kind == EVENT_HOOK)
+        (void)fprintf(f, "%-*s  %-8s  runs, at most %s: %s", v->name_width, name, "hook", limit, e->text);
+    else
+        (void)fprintf(f, "%-*s  %-8s  %s%s", v->name_width, name, "hook",
+                      e->code == 0 ? "ended well" : "failed: ", e->code == 0 ? "" : e->text);
 }
 
 /* Of leases that are not ours, of waiting for a person, and of the end of all that is new. */
@@ -112,6 +129,8 @@ void lines_every_event(FILE *f, const struct view *v, const struct event *e)
                       p->upstreams[e->upstream].name);
     } else if (e->kind == EVENT_LOCKED) {
         (void)fprintf(f, "%-*s  %-8s  %s", width, "agents", "lock", e->text);
+    } else if (e->kind == EVENT_OUTPUT || e->kind == EVENT_HOOK || e->kind == EVENT_HOOKED) {
+        about_hook(f, v, e);
     } else if (e->kind == EVENT_RELEASED) {
         (void)fprintf(f, "%-*s  all leases are given back", width, "released");
     } else if (e->kind == EVENT_ENDED) {
@@ -234,6 +253,13 @@ static void name_stop(FILE *f, const struct view *v)
         (void)fprintf(f, "stopped: %s\n", v->stopping);
 }
 
+/* Nothing about a node; it makes a 1 of a 0. */
+static void name_hook(FILE *f, const struct view *v)
+{
+    if (v->hooked[0] != '\0')
+        (void)fprintf(f, "the hook at-end failed: %s\n", v->hooked);
+}
+
 /* The node is well, but others are kept away from it, and then told that a dead rollout left it so. */
 static void name_claim(FILE *f, const struct view *v, uint16_t id, const char *mend)
 {
@@ -253,6 +279,7 @@ void lines_report(FILE *f, const struct view *v, const char *mend)
 {
     count_outcomes(f, v);
     name_stop(f, v);
+    name_hook(f, v);
     for (uint32_t i = 0; i < v->plan->n_nodes; i++)
         name_left_alone(f, v, (uint16_t)i);
     for (uint32_t i = 0; i < v->plan->n_nodes; i++)

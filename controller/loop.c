@@ -23,21 +23,16 @@ static bool changes(const struct plan *p, const struct action *a)
                                    : a->ask != ASK_STATUS && a->ask != ASK_JOB_END && a->ask != ASK_HEALTH;
     case ACT_WISH:
         return a->expect != 0; /* who hears that it is taken can count on it */
+    case ACT_CUT:
+        return false;
     case ACT_LEASE:
     case ACT_RENEW:
     case ACT_HOLD:
     case ACT_LOCK:
+    case ACT_END:
         break;
     }
     return true;
-}
-
-static bool any_changes(const struct plan *p, const struct turn *t)
-{
-    for (size_t i = 0; i < t->n_actions; i++)
-        if (changes(p, &t->actions[i]))
-            return true;
-    return false;
 }
 
 /* What the journal did not take: once all nodes are where they belong it is offered again, so that a disk that was full
@@ -113,11 +108,26 @@ static void settle_events(const struct loop *l, struct run *r, struct pending *n
     t->n_events = n->shown = n->oldest_ms = 0;
 }
 
+/* Mere reading waits for nothing: its answers are on their way while the disk is written. */
+static void start_reads(const struct loop *l, struct turn *t)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < t->n_actions; i++) {
+        if (changes(l->plan, &t->actions[i]))
+            t->actions[kept++] = t->actions[i];
+        else
+            l->world->ops->start(l->world, &t->actions[i]);
+    }
+    t->n_actions = kept;
+}
+
 /* What was only seen waits for the next change, or for LOOP_JOURNAL_MS: many share a transaction. */
 static void turn_around(const struct loop *l, struct run *r, struct pending *n, bool now)
 {
     stamp(&n->t);
-    if (now || n->oldest_ms >= LOOP_JOURNAL_MS || any_changes(l->plan, &n->t))
+    start_reads(l, &n->t);
+    if (now || n->oldest_ms >= LOOP_JOURNAL_MS || n->t.n_actions > 0)
         settle_events(l, r, n);
     else
         show_events(l, n);
@@ -161,6 +171,7 @@ static void stop_by_signal(struct run *r, const struct plan *p, int number, stru
 {
     char text[ANSWER_TEXT_MAX];
 
+    r->signal = (uint8_t)number;
     (void)snprintf(text, sizeof text, "SIG%s came; a second signal breaks off", sigabbrev_np(number));
     run_stop(r, p, RUN_STOP_PERSON, text, t);
 }

@@ -1,6 +1,7 @@
 /* main.c - rollout: upgrades a fleet behind nginx node by node. Reads the command line, then hands over to a command.
  */
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -9,6 +10,8 @@
 #include "command.h"
 #include "explain.h"
 #include "say.h"
+
+#define LARGE_BYTES (128 * 1024)
 
 static int help(const struct options *o)
 {
@@ -28,6 +31,14 @@ static void raise_descriptors(void)
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
+}
+
+/* What was large once goes back to the system: without a threshold of our own, malloc raises its with the first such
+ * block, and a plan's or a list's megabytes stay among what is kept. */
+static void give_memory_back(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
 }
 
 /* A descriptor that the caller closed would be given to the journal or a connection, and lines written into it. */
@@ -119,6 +130,7 @@ int main(int argc, char **argv)
 
     keep_standard_descriptors();
     raise_descriptors();
+    give_memory_back();
     good = options_parse(argc, argv, environ, &options, &err);
     say_open(&options);
     code = good ? dispatch(&options) : command_bad(EXIT_USAGE, &err);

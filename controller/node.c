@@ -94,6 +94,7 @@ struct action node_action(const struct node *n, const struct plan *p)
                        .expect = n->claim_fence,
                        .before = n->before,
                        .attempt = n->attempt,
+                       .hook = n->hook,
                        .job = (enum ask)n->job,
                        .reverse = n->reverse};
 
@@ -107,8 +108,9 @@ static enum outcome final_outcome(const struct node *n, const struct plan *p)
     if (n->theirs)
         return OUTCOME_LEFT;
     if (p->kind == PLAN_REPAIR)
-        return OUTCOME_MENDED;                      /* whatever it took */
-    if (n->reverse && ident_runs(&n->now, n->goal)) /* even where that took a detour */
+        return OUTCOME_MENDED; /* whatever it took */
+    if (n->reverse && ident_runs(&n->now, n->goal) && !(n->why == WHY_HOOK && p->kind == PLAN_ROLLBACK))
+        /* even where that took a detour; and behind failures the way back is what counts, not its hooks */
         return n->job == ASK_NONE && p->kind == PLAN_ROLLBACK ? OUTCOME_ALREADY : OUTCOME_BACK;
     if (n->failed)
         return OUTCOME_FAILED;
@@ -131,14 +133,52 @@ static bool bakes(const struct node *n, const struct plan *p)
     return p->wait_ms[WAIT_BAKE] > 0 && !(n->reverse && p->kind == PLAN_ROLL);
 }
 
+enum hook_point node_hook_point(enum step step)
+{
+    assert(step_rows[step].ask == ASK_HOOK);
+    return step == STEP_BEFORE ? HOOK_BEFORE_DRAIN : step == STEP_AFTER ? HOOK_AFTER_HANDOVER : HOOK_AFTER_READD;
+}
+
+bool node_went_well(enum step from, enum step to)
+{
+    enum step step = step_rows[from].on_good;
+
+    while (step != to && (step_rows[step].ask == ASK_HOOK || step == STEP_CONFIRM))
+        step = step_rows[step].on_good;
+    return step == to;
+}
+
+/* What a before-drain did is taken back, however far the node has come since; unless another rollout has it by now. */
+static bool owes_readd(const struct node *n, const struct plan *p)
+{
+    return plan_hooks(p, HOOK_AFTER_READD) > 0 && (n->hooked & HOOKED_ANY) != 0 && (n->hooked & HOOKED_READDED) == 0 &&
+           !n->theirs && !n->anew;
+}
+
+/* The steps of hooks that there are not, or that were run, are passed over. */
+static enum step way_of_hooks(const struct node *n, const struct plan *p, enum step to)
+{
+    if (to == STEP_UNCLAIM && owes_readd(n, p))
+        to = STEP_READDED;
+    if (to == STEP_BEFORE && (plan_hooks(p, HOOK_BEFORE_DRAIN) == 0 || (n->hooked & HOOKED_ALL) != 0))
+        to = step_rows[STEP_BEFORE].on_good;
+    if (to == STEP_AFTER && plan_hooks(p, HOOK_AFTER_HANDOVER) == 0)
+        to = step_rows[STEP_CONFIRM].on_good;
+    return to;
+}
+
 /* A node that is handed over in place is neither taken out nor put back. Behind that, who bakes? */
 static enum step way(const struct node *n, const struct plan *p, enum step to)
 {
+    to = way_of_hooks(n, p, to);
     if (p->nodes[n->id].in_place && to == STEP_FLOOR)
         to = STEP_JOB;
     if (p->nodes[n->id].in_place && to == STEP_BACK)
-        to = STEP_BAKE;
-    if (to == STEP_BAKE && !bakes(n, p))
+        to = STEP_READDED;
+    if (to == STEP_READDED && plan_hooks(p, HOOK_AFTER_READD) == 0)
+        to = step_rows[STEP_READDED].on_good;
+    if (to == STEP_BAKE && (!bakes(n, p) || (n->step == STEP_READDED &&
+                                             n->now.pid == 0))) /* a node that never was out has no new process */
         to = step_rows[STEP_BAKE].on_good;
     if (to == STEP_UNDO && n->reverse)
         to = STEP_OUT; /* the way back has no way back: the bad release is not put into rotation again */
@@ -155,6 +195,10 @@ static void enter(struct node *n, const struct plan *p, enum step to, struct mov
     m->moved = true;
     m->from = (enum step)n->step;
     to = way(n, p, to);
+    if (to != (enum step)n->step)
+        n->hook = 0;
+    if (to == STEP_READDED)
+        n->hooked |= HOOKED_READDED;
     row = &step_rows[to];
     if (to == STEP_DONE && n->anew)
         fail(n, WHY_AGENT); /* its claim could not be dropped, and it has not begun */
@@ -162,7 +206,7 @@ static void enter(struct node *n, const struct plan *p, enum step to, struct mov
     n->left_ms = row->limit == WAIT_NONE ? UINT32_MAX : p->wait_ms[row->limit];
     n->streak = 0;
     n->healthy_ms = 0;
-    n->asked = n->noted = false;
+    n->asked = n->noted = n->cut = false;
     n->next_ask_ms = UINT32_MAX;
     if (to == STEP_CLAIM || to == STEP_RECLAIM)
         n->claimed = true;
@@ -203,8 +247,8 @@ static void limit_over(struct node *n, const struct plan *p, struct move *m)
 {
     const struct step_row *row = &step_rows[n->step];
     bool confirmed = n->step == STEP_EMPTY && n->streak > 0;
-    bool well =
-        (n->step == STEP_BAKE && n->gate < GATE_SLOW) || (p->drain_proceed && (n->step == STEP_QUIET || confirmed));
+    bool well = (n->step == STEP_READDED && n->cut) || (n->step == STEP_BAKE && n->gate < GATE_SLOW) ||
+                (p->drain_proceed && (n->step == STEP_QUIET || confirmed));
 
     if (!well)
         fail(n, judge_limit_why((enum step)n->step));
@@ -276,6 +320,7 @@ struct move node_begin_back(struct node *n, const struct plan *p)
     n->why_step = STEP_WAIT;
     n->outcome = OUTCOME_NONE;
     n->job = ASK_NONE;
+    n->hooked = 0;
     n->gate = 0;        /* nothing is judged on the way back */
     n->claim_fence = 0; /* it was given back; the agent is asked again */
     enter(n, p, STEP_CHECK, &m);
@@ -392,13 +437,15 @@ static bool goes_back(const struct node *n)
 
 struct move node_grace_over(struct node *n, const struct plan *p)
 {
+    const struct step_row *row = &step_rows[n->step];
     struct move m;
     bool asked = n->asked;
 
     stay(&m);
-    if (!node_in_motion(n) || goes_back(n) || step_rows[n->step].on_stop != n->step)
+    n->cut = n->cut || row->ask == ASK_HOOK;
+    if (!node_in_motion(n) || goes_back(n) || row->on_stop != n->step)
         return m;
-    if (n->step == STEP_BAKE) {
+    if (n->step == STEP_BAKE || n->step == STEP_READDED) {
         n->left_ms = 0;
         if (n->gate == GATE_SLOW)
             n->gate = GATE_THIN; /* it had no time to get warm */

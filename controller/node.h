@@ -65,6 +65,7 @@ enum outcome {
     X(BAKE, "it fell ill after it was back")                                                                           \
     X(TRAFFIC, "it served worse than the others after it was back")                                                    \
     X(GONE, "its process is gone")                                                                                     \
+    X(HOOK, "its hook failed")                                                                                         \
     X(LEFT, "it had failed before the rollout was broken off")                                                         \
     X(STOP, "the rollout was stopped")
 enum why {
@@ -74,6 +75,10 @@ enum why {
         WHY_COUNT
 };
 const char *why_phrase(enum why);
+
+#define HOOKED_ANY     1 /* a before-drain went well: what it did is to be taken back by after-readd */
+#define HOOKED_ALL     2 /* all of them did: they are not run again where the node goes that way once more */
+#define HOOKED_READDED 4 /* after-readd had its turn */
 
 struct node {
     uint64_t out_mask;         /* of its peers: what WE took out and have not seen back (an intent counts) */
@@ -95,11 +100,14 @@ struct node {
     uint8_t streak;            /* good answers in a row */
     uint8_t attempt;           /* of jobs; rises only when the previous end is known */
     uint8_t gate;              /* enum gate (gate.h): of its bake, as far as it has come */
+    uint8_t hook;              /* of a step that runs hooks: which of them, from 0 */
+    uint8_t hooked;            /* HOOKED_*: of this way of it */
     uint8_t job;               /* enum ask: ASK_JOB or ASK_UNDO, the last job asked for; ASK_NONE = none was */
     bool asked;                /* an answer is outstanding */
     bool noted;                /* this step's trouble has been told already */
     bool doubt;                /* an nginx was reloaded since the drain: `active` does not say all */
     bool claimed;              /* our claim may be at the agent */
+    bool cut;                  /* a stop has waited long enough for the hook at hand */
     bool claim_stays;          /* its agent did not drop our claim in time: that runs out by itself */
     bool reverse;              /* it is taken back: the same steps, to `goal`, by a rollback job */
     bool failed;               /* left the good path */
@@ -174,6 +182,10 @@ const uint8_t *node_target(const struct node *, const struct plan *);
 void node_leave_be(struct node *, uint64_t peers);
 /* Milliseconds until node_due has something to do; UINT32_MAX = nothing. */
 uint32_t node_wait_ms(const struct node *);
+/* It left `from` by its good path: to the step behind it, or over those of hooks that there are not. */
+bool node_went_well(enum step from, enum step to);
+/* The point whose hooks a step runs; only of one that asks for a HOOK. */
+enum hook_point node_hook_point(enum step);
 /* Which job id's step part: "job" or "undo". */
 const char *node_job_name(enum ask job);
 

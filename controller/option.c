@@ -9,7 +9,8 @@
 
 #include "common/duration.h"
 #include "common/mem.h"
-#include "nearest.h"
+#include "common/nearest.h"
+#include "hook.h"
 
 #define WORDS_MAX 8 /* of a WORD */
 
@@ -299,6 +300,44 @@ static bool read_urls(const char *text, struct err *err)
     return count ? true : err_set(err, "there is no URL in it");
 }
 
+static bool read_hook(const char *text, struct err *err)
+{
+    const char *command, *near;
+    int point = hook_split(text, &command), size = (int)strcspn(text, "=");
+    char typed[32];
+
+    if (point < 0) {
+        snprintf(typed, sizeof typed, "%.*s", size < 31 ? size : 31, text);
+        near = hook_nearest_point(typed);
+        return near ? err_set(err, "there is no hook \"%s\"; did you mean %s?", typed, near)
+                    : err_set(err,
+                              "there is no hook \"%s\", only before-drain, after-handover, after-readd and at-end, "
+                              "each with =COMMAND",
+                              typed);
+    }
+    if (command[strspn(command, " ")] == '\0')
+        return err_set(err, "%s has no command behind it: %s=COMMAND", hook_point_words[point],
+                       hook_point_words[point]);
+    return read_text(text, err);
+}
+
+static bool read_hooks(const char *text, struct err *err)
+{
+    size_t count = 0;
+
+    for (const char *p = text; *p; p += *p == '\n') {
+        size_t size = strcspn(p, "\n");
+        char line[OPTION_TEXT_MAX + 2];
+
+        snprintf(line, sizeof line, "%.*s", (int)(size <= OPTION_TEXT_MAX ? size : OPTION_TEXT_MAX + 1), p);
+        p += size;
+        if (size && !read_hook(line, err))
+            return false;
+        count += size > 0;
+    }
+    return count ? true : err_set(err, "the value is empty; leave the setting out instead");
+}
+
 bool option_read(const struct option_row *row, const char *text, union option_value *value, struct err *err)
 {
     memset(value, 0, sizeof *value);
@@ -336,6 +375,8 @@ bool option_read(const struct option_row *row, const char *text, union option_va
         return read_template(text, err);
     case OPTION_URLS:
         return read_urls(text, err);
+    case OPTION_HOOKS:
+        return read_hooks(text, err);
     default:
         return read_text(text, err);
     }

@@ -37,6 +37,7 @@ enum option_type {
     OPTION_PATH,     /* const char *: of a file or folder; whether it is there is seen by whoever opens it */
     OPTION_TEMPLATE, /* const char *: text where {host} and {address} stand for the host's */
     OPTION_URLS,     /* struct text_list: http:// or https:// URLs, separated by commas or blanks */
+    OPTION_HOOKS,    /* struct text_list: POINT=COMMAND (hook.h), one a line */
     OPTION_DURATION, /* uint32_t FIELD_ms: as Go and nginx write them */
     OPTION_NUMBER,   /* uint32_t */
     OPTION_PERCENT,  /* uint32_t FIELD_bp: hundredths of a percent; written "1%", "0.25%" */
@@ -123,9 +124,9 @@ union option_value {
     bool flag;
 };
 
-/* Read `text` as the row's type within its bounds, into *value (the member that fits the type; URLS: only checked,
- * `text` stays as it is). `text` is borrowed by the value. The sentence says what is wrong and what would be right; the
- * caller puts in front where it stood. */
+/* Read `text` as the row's type within its bounds, into *value (the member that fits the type; URLS, HOOKS: only
+ * checked, `text` stays as it is). `text` is borrowed by the value. The sentence says what is wrong and what would be
+ * right; the caller puts in front where it stood. */
 bool option_read(const struct option_row *row, const char *text, union option_value *value, struct err *err);
 
 /* Whether `url` is http(s)://HOST[:PORT][/PATH]: no user and password (secrets come from files), query, fragment,

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nearest.h"
+#include "common/nearest.h"
+#include "hook_facts.h"
 
 _Static_assert(OPT_COUNT <= 64, "one bit an option in `seen`");
 
@@ -19,13 +20,13 @@ static void list_clear(struct text_list *list)
     list->count = 0;
 }
 
-static bool list_add(struct text_list *list, const char *text, struct err *err)
+static bool list_add(struct text_list *list, const char *text, const char *between, uint32_t most, struct err *err)
 {
-    for (const char *p = text; *(p += strspn(p, ", "));) {
-        size_t size = strcspn(p, ", ");
-        char *item = list->count < URLS_MAX ? strndup(p, size) : NULL;
+    for (const char *p = text; *(p += strspn(p, between));) {
+        size_t size = strcspn(p, between);
+        char *item = list->count < most ? strndup(p, size) : NULL;
         if (!item)
-            return err_set(err, "there are more than %d of them", URLS_MAX);
+            return err_set(err, "there are more than %u of them", most);
         list->items[list->count++] = item;
         p += size;
     }
@@ -48,16 +49,19 @@ static bool list_add(struct text_list *list, const char *text, struct err *err)
 #define STORE_MARK(field)     o->field = v.number
 #define STORE_FLAG(field)     o->field = v.flag
 #define STORE_URLS(field)                                                                                              \
-    if (!store_urls(o, row, &o->field, text, source, err))                                                             \
+    if (!store_list(o, row, &o->field, text, ", ", URLS_MAX, source, err))                                             \
+    return false
+#define STORE_HOOKS(field)                                                                                             \
+    if (!store_list(o, row, &o->field, text, "\n", HOOKS_MAX, source, err))                                            \
     return false
 
 /* Repeated flags add up; a better source replaces a worse one. */
-static bool store_urls(struct options *o, const struct option_row *row, struct text_list *list, const char *text,
-                       enum option_source source, struct err *err)
+static bool store_list(struct options *o, const struct option_row *row, struct text_list *list, const char *text,
+                       const char *between, uint32_t most, enum option_source source, struct err *err)
 {
     if (o->source[row->id] != source)
         list_clear(list);
-    return list_add(list, text, err);
+    return list_add(list, text, between, most, err);
 }
 
 bool options_store(struct options *o, const struct option_row *row, const char *text, enum option_source source,
@@ -103,7 +107,8 @@ static bool options_env(struct options *o, char **env, struct err *err)
 {
     for (size_t i = 0; i < OPT_COUNT; i++) {
         const struct option_row *row = &option_rows[i];
-        const char *text = row->env && o->source[i] == SOURCE_DEFAULT ? env_find(env, row->env) : NULL;
+        bool mine = row->env && o->source[i] == SOURCE_DEFAULT && !hook_tells(env, row->env);
+        const char *text = mine ? env_find(env, row->env) : NULL;
         if (text && !options_store(o, row, text, SOURCE_ENV, err))
             return err_context(err, "environment variable %s", row->env);
     }
@@ -349,6 +354,7 @@ bool options_parse(int argc, char **argv, char **env, struct options *o, struct 
 void options_free(struct options *o)
 {
     list_clear(&o->lb);
+    list_clear(&o->hook);
     for (size_t i = 0; i < OPT_COUNT; i++)
         free(o->owned[i]);
     memset(o, 0, sizeof *o);

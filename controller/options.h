@@ -25,6 +25,7 @@ enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 #define MEMBER_PATH(field)     const char *field;
 #define MEMBER_TEMPLATE(field) const char *field;
 #define MEMBER_URLS(field)     struct text_list field;
+#define MEMBER_HOOKS(field)    struct text_list field;
 #define MEMBER_DURATION(field) uint32_t field##_ms;
 #define MEMBER_NUMBER(field)   uint32_t field;
 #define MEMBER_PERCENT(field)  uint32_t field##_bp;

@@ -102,6 +102,7 @@ bool options_merge_common(struct options *o, const struct fleet *fleet, struct e
 #define GET_PATH(field)     return o->field
 #define GET_TEMPLATE(field) return o->field
 #define GET_URLS(field)     break
+#define GET_HOOKS(field)    break
 #define GET_DURATION(field) break
 #define GET_NUMBER(field)   break
 #define GET_PERCENT(field)  break

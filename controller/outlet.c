@@ -17,14 +17,18 @@ static bool takes_more(FILE *f)
 /* A pipe that is ready takes so much at once. */
 static void push(struct outlet *o, bool wait)
 {
-    while (o->n > 0 && (wait || takes_more(o->to))) {
-        size_t part = o->n < PIPE_BUF ? o->n : PIPE_BUF;
+    size_t at = 0;
 
-        (void)fwrite(o->text, 1, part, o->to);
+    while (at < o->n && (wait || takes_more(o->to))) {
+        size_t part = o->n - at < PIPE_BUF ? o->n - at : PIPE_BUF;
+
+        (void)fwrite(o->text + at, 1, part, o->to);
         (void)fflush(o->to);
-        memmove(o->text, o->text + part, o->n - part);
-        o->n -= part;
+        at += part;
     }
+    if (at > 0)
+        memmove(o->text, o->text + at, o->n - at);
+    o->n -= at;
 }
 
 void outlet_put(struct outlet *o, const char *text, size_t n)

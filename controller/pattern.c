@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nearest.h"
+#include "common/nearest.h"
 #include "pattern_regex.h"
 
 #define PATTERN_MAX 4096 /* bytes */
@@ -39,8 +39,8 @@ static const char *known_name(const void *ctx, size_t i)
 static bool part_unknown(const struct fleet *fleet, const char *word, struct err *err)
 {
     const char *near = nearest_name(word, (size_t)fleet->n_hosts + fleet->n_groups, known_name, fleet);
-    return err_set(err, "no host and no group is called \"%.100s\"%s%s", word, near ? "; did you mean " : "",
-                   near ? near : "");
+    return err_set(err, "no host and no group is called \"%.100s\"%s%s%s", word, near ? "; did you mean " : "",
+                   near ? near : "", near ? "?" : "");
 }
 
 /* Wildcards that Ansible reads otherwise than fnmatch. */

@@ -10,6 +10,7 @@
 
 #include "common/err.h"
 #include "common/status_range.h"
+#include "hook.h"
 #include "ident.h"
 #include "pool.h"
 
@@ -34,7 +35,8 @@
     X(MEND, "the dead claim's rest and three times --request-timeout")                                                 \
     X(PROBE, "--health-interval")                                                                                      \
     X(DRAIN_POLL, "--drain-poll, where nginx does not tell by itself")                                                 \
-    X(WISH, "1s")
+    X(WISH, "1s")                                                                                                      \
+    X(HOOK, "--hook-timeout")
 enum plan_wait {
 #define X(name, text) WAIT_##name,
     PLAN_WAITS(X)
@@ -152,6 +154,10 @@ struct plan {
     struct plan_gate gate;
     struct plan_health health;
 
+    uint32_t n_hooks;
+    struct hook *hooks;                      /* by point, and in the order in which they were given */
+    uint8_t hook_from[HOOK_POINT_COUNT + 1]; /* those of a point are hooks[hook_from[point] .. hook_from[point + 1]) */
+
     bool by_zone; /* never two zones in motion at once */
 
     uint32_t max_failures; /* nodes that may fail before the rollout ends for it; UINT32_MAX: all of them */
@@ -175,6 +181,19 @@ void plan_free(struct plan **);
 
 /* A copy of `text` (NULL = "") that lives as long as the plan. */
 const char *plan_keep(struct plan *, const char *text);
+
+/* The hooks that it has: `n` of them, in the order in which they were given; the texts are copied. */
+void plan_set_hooks(struct plan *, const struct hook *, uint32_t n);
+
+static inline uint32_t plan_hooks(const struct plan *p, enum hook_point point)
+{
+    return (uint32_t)(p->hook_from[point + 1] - p->hook_from[point]);
+}
+
+static inline const struct hook *plan_hook(const struct plan *p, enum hook_point point, uint32_t i)
+{
+    return &p->hooks[p->hook_from[point] + i];
+}
 
 /* The whole plan as JSON text (the caller frees it) and back; in plan_pack.c. NULL with the reason where it is not a
  * plan of this version. */

@@ -172,6 +172,20 @@ static json_t *pack_voters(const struct plan *p)
     return voters;
 }
 
+static json_t *pack_hooks(const struct plan *p)
+{
+    json_t *hooks = json_array();
+
+    for (uint32_t i = 0; i < p->n_hooks; i++) {
+        json_t *o = json_object();
+
+        put_text(o, "at", hook_point_words[p->hooks[i].point]);
+        put_text(o, "command", p->hooks[i].command);
+        json_append(hooks, o);
+    }
+    return hooks;
+}
+
 static json_t *pack_gate(const struct plan_gate *g)
 {
     json_t *o = json_object();
@@ -225,6 +239,8 @@ static json_t *pack_head(const struct plan *p)
     put_uint(o, "max_failures", p->max_failures);
     put_bool(o, "rolls_back", p->rolls_back);
     put_bool(o, "goes_back", p->goes_back);
+    if (p->n_hooks > 0)
+        put(o, "hooks", pack_hooks(p));
     return o;
 }
 
@@ -317,6 +333,22 @@ static struct plan_gate unpack_gate(const json_t *o)
                               .pause = json_opt_bool(o, "pause", false)};
 }
 
+static void unpack_hooks(struct plan *p, const json_t *packed)
+{
+    struct hook hooks[HOOKS_MAX];
+    const char *rest;
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(packed) && n < HOOKS_MAX; i++) {
+        const char *at = json_opt_string(json_array_get(packed, i), "at");
+        int point = at == NULL ? -1 : hook_split(at, &rest);
+
+        if (point >= 0)
+            hooks[n++] = (struct hook){json_opt_string(json_array_get(packed, i), "command"), (uint8_t)point};
+    }
+    plan_set_hooks(p, hooks, n);
+}
+
 static void unpack_head(struct plan *p, const json_t *o)
 {
     const json_t *waits = json_opt_array(o, "wait_ms"), *batches = json_opt_array(o, "batches");
@@ -358,6 +390,7 @@ static void unpack_head(struct plan *p, const json_t *o)
     p->max_failures = u32(o, "max_failures");
     p->rolls_back = json_opt_bool(o, "rolls_back", false);
     p->goes_back = json_opt_bool(o, "goes_back", false);
+    unpack_hooks(p, json_opt_array(o, "hooks"));
 }
 
 static void unpack_lbs(struct plan *p, const json_t *lbs, const json_t *upstreams)

@@ -152,6 +152,7 @@ struct plan *plan_make_repair(const struct fleet *f, const struct options *o, co
     if (c->exit_code != 0)
         return NULL;
     p = plan_begin(f, o, s, q);
+    plan_set_hooks(p, NULL, 0); /* it is to put nodes back whatever else does not work */
     p->kind = PLAN_REPAIR;
     p->n_batches = 1;
     p->batches[0] = s->n_nodes > 0 ? s->n_nodes : 1; /* putting back needs no pace */

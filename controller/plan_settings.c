@@ -26,6 +26,7 @@ static void set_waits(struct plan *p, const struct options *o)
     p->wait_ms[WAIT_MEND] = change;
     p->wait_ms[WAIT_PROBE] = o->health_interval_ms;
     p->wait_ms[WAIT_WISH] = 1000;
+    p->wait_ms[WAIT_HOOK] = o->hook_timeout_ms;
 }
 
 static void set_pace(struct plan *p, const struct options *o, const struct plan_request *q, uint32_t n_nodes)
@@ -53,6 +54,20 @@ static void set_failure(struct plan *p, const struct options *o)
     p->rolls_back = o->failure_action == FAILURE_ACTION_ROLLBACK && p->has_release;
 }
 
+static void set_hooks(struct plan *p, const struct options *o)
+{
+    struct hook hooks[HOOKS_MAX];
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < o->hook.count && n < HOOKS_MAX; i++) {
+        int point = hook_split(o->hook.items[i], &hooks[n].command);
+
+        if (point >= 0) /* else the option would not have been taken */
+            hooks[n++].point = (uint8_t)point;
+    }
+    plan_set_hooks(p, hooks, n);
+}
+
 static struct plan_gate gate_of(const struct options *o)
 {
     return (struct plan_gate){.max_5xx_bp = o->bake_max_5xx_bp,
@@ -70,8 +85,8 @@ struct plan *plan_begin(const struct fleet *fleet, const struct options *o, cons
     p->rollout = plan_keep(p, q->rollout);
     p->holder = plan_keep(p, q->holder);
     p->service = plan_keep(p, o->service);
-    p->hosts = plan_keep(p, q->hosts);
-    p->given = plan_keep(p, q->given);
+    p->hosts = q->hosts != NULL ? q->hosts : "";
+    p->given = q->given != NULL ? q->given : "";
     p->fence = plan_next_fence(s);
     p->lease_ttl_ms = o->lease_ttl_ms;
     p->has_release = q->has_release;
@@ -87,6 +102,7 @@ struct plan *plan_begin(const struct fleet *fleet, const struct options *o, cons
     set_pace(p, o, q, s->n_nodes);
     set_failure(p, o);
     p->gate = gate_of(o);
+    set_hooks(p, o);
     p->health = (struct plan_health){.status = o->health_status, .body = plan_keep(p, o->health_body)};
     p->n_lbs = s->n_lbs;
     p->lbs = pool_take(&p->owned, (s->n_lbs + 1) * sizeof *p->lbs);

@@ -235,6 +235,7 @@ static void pass_time(struct run *r, const struct plan *p, uint32_t elapsed_ms)
 {
     lease_time(r, elapsed_ms);
     grace_time(r, elapsed_ms);
+    end_time(r, elapsed_ms);
     wish_time(r, elapsed_ms);
     look_time(r, elapsed_ms);
     for (uint32_t i = 0; i < r->n_begun; i++) {
@@ -306,6 +307,12 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
     case IN_LOCK:
         lock_answer(r, p, in, t);
         break;
+    case IN_END:
+        end_answer(r, p, in, t);
+        break;
+    case IN_SAID:
+        end_said(r, p, in, t);
+        break;
     case IN_STOP:
         run_stop(r, p, RUN_STOP_PERSON, in->answer.text, t);
         break;
@@ -352,6 +359,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
     hold_drive(r, p, t);
     begin_nodes(r, p, t); /* the last node may end it */
     lease_drive(r, p, t);
+    end_drive(r, p, t);
     renew_claims(r, p, t);
     wish_drive(r, p, t);
     look_drive(r, p, t);
@@ -381,6 +389,8 @@ void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char
 /* Begins something new on a node; what brings it back does not. */
 static bool begins(const struct run *r, const struct action *a)
 {
+    if (a->kind == ACT_ASK && run_node(r, a->node)->step == STEP_BEFORE)
+        return true;
     if (a->kind == ACT_ASK && run_node(r, a->node)->step == STEP_RECLAIM)
         return false;
     return a->kind == ACT_ASK && (a->ask == ASK_CLAIM || a->ask == ASK_STAGE || a->ask == ASK_DRAIN ||
@@ -428,6 +438,8 @@ uint32_t run_wait_ms(const struct run *r, const struct plan *p)
     wait = w < wait ? w : wait;
     w = lease_wait_ms(r, p);
     wait = w < wait ? w : wait;
+    w = end_wait_ms(r);
+    wait = w < wait ? w : wait;
     w = look_wait_ms(r, p);
     return w < wait ? w : wait;
 }
@@ -449,6 +461,8 @@ int run_exit_code(const struct run *r, int signal)
     }
     if (reverse_is_complete(r))
         return 8;
+    if (done && r->n_nodes > 0 && r->end_failed && (r->stop != RUN_STOP_PAUSE || r->pause_wished))
+        return 1; /* no node's failure; the one thing that a hook of the end can change */
     if (failed || (r->reversed && !left) || r->stop == RUN_STOP_STORE)
         return 1;
     if (left)
@@ -456,6 +470,8 @@ int run_exit_code(const struct run *r, int signal)
     if (done && r->n_nodes > 0 && (r->stop != RUN_STOP_PAUSE || r->pause_wished))
         return 0; /* a stop that came too late stopped nothing; a gate that is left to a person is not passed */
     switch ((enum run_stop)r->stop) {
+    case RUN_STOP_FAILURE: /* nobody ended as failed, say where a way back took a detour, and not all have begun */
+        return 1;
     case RUN_STOP_HELD:
         return 6;
     case RUN_STOP_DRIFT:

@@ -19,6 +19,7 @@ enum run_phase {
     RUN_LEASING,   /* taking the leases, one after another in the plan's order */
     RUN_ROLLING,   /* nodes move */
     RUN_RELEASING, /* giving the leases back */
+    RUN_ENDING,    /* the hooks of the end run; there may be none */
     RUN_OVER
 };
 
@@ -117,8 +118,14 @@ struct run {
     uint32_t wish_next;     /* whose turn it is */
     uint32_t n_wishing, n_marking;
     uint32_t lock_age_ms; /* since the oldest of the requests that last took or renewed a majority; UINT32_MAX = none */
+    uint32_t end_ms;      /* ENDING: since the hook at hand was begun */
     uint32_t lock_first;  /* the voter that is asked alone, until one gives us its vote */
     uint8_t phase, stop;  /* enum run_phase, enum run_stop */
+    uint8_t signal;       /* of a person's stop; 0 = none came */
+    uint8_t end_hook;     /* ENDING: how many hooks are over */
+    bool end_asked;       /* one runs */
+    bool end_cut;         /* it is to end now */
+    bool end_failed;      /* any of them has failed */
     bool reversing;       /* after RUN_STOP_FAILURE: the second half, which takes changed nodes back */
     bool reversed;        /* it has begun, whatever has stopped it since */
     bool canary_good;     /* all canaries are at the target and in rotation */

@@ -22,6 +22,8 @@ static bool is_held_out(const struct plan *p, const struct node *n)
     case STEP_AWAIT:
     case STEP_VERIFY:
     case STEP_HEALTH:
+    case STEP_AFTER:
+    case STEP_CONFIRM:
     case STEP_SETTLE:
     case STEP_UNDO:
     case STEP_UNDOING:

@@ -18,13 +18,25 @@ void grace_time(struct run *r, uint32_t elapsed_ms)
         r->grace_left_ms = r->grace_left_ms > elapsed_ms ? r->grace_left_ms - elapsed_ms : 0;
 }
 
+/* Nobody waits for it any more. */
+static void cut_hook(struct run *r, uint16_t node, struct turn *t)
+{
+    const struct node *n = run_node(r, node);
+
+    if (n->asked && step_row((enum step)n->step)->ask == ASK_HOOK && !n->cut)
+        turn_action(t, ACT_CUT)->node = node;
+}
+
 void grace_drive(struct run *r, const struct plan *p, struct turn *t)
 {
     if (r->grace_left_ms != 0)
         return;
     for (uint32_t i = 0; i < r->n_begun; i++) {
         uint16_t id = run_begun(r)[i];
-        struct move m = node_grace_over(state_node(r, id), p);
+        struct move m;
+
+        cut_hook(r, id, t);
+        m = node_grace_over(state_node(r, id), p);
 
         if (m.moved)
             (void)snprintf(m.text, sizeof m.text, "not finished within %d s after the stop", GRACE_MS / 1000);

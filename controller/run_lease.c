@@ -95,7 +95,7 @@ static void drive_releasing(struct run *r, const struct plan *p, struct turn *t)
     }
     done = done && lock_given_back(r, p);
     if (done) {
-        r->phase = RUN_OVER;
+        end_begin(r, p);
         (void)turn_event(t, p, EVENT_RELEASED, NULL);
     }
 }
@@ -175,7 +175,7 @@ static uint32_t due_ms(const struct run *r, const struct plan *p, const struct r
     uint32_t third = p->lease_ttl_ms / 3, rest = third > l->age_ms ? third - l->age_ms : 0;
     bool held = l->state == LEASE_HELD;
 
-    if (l->asked || r->phase == RUN_OVER || (r->phase == RUN_RELEASING && r->lease_left_ms == 0))
+    if (l->asked || r->phase >= RUN_ENDING || (r->phase == RUN_RELEASING && r->lease_left_ms == 0))
         return UINT32_MAX;
     if (r->phase == RUN_RELEASING && (held || l->state == LEASE_MAYBE))
         return l->retry_ms < r->lease_left_ms ? l->retry_ms : r->lease_left_ms;

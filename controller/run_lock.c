@@ -344,7 +344,7 @@ uint32_t lock_wait_ms(const struct run *r, const struct plan *p)
 {
     uint32_t wait = UINT32_MAX;
 
-    for (uint32_t i = 0; i < p->n_voters && r->phase != RUN_OVER; i++) {
+    for (uint32_t i = 0; i < p->n_voters && r->phase < RUN_ENDING; i++) {
         const struct run_lease *v = run_vote(r, i);
         uint32_t due = vote_due_ms(p, v);
 

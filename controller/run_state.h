@@ -114,6 +114,14 @@ void grace_time(struct run *, uint32_t elapsed_ms);
 void grace_drive(struct run *, const struct plan *, struct turn *);
 uint32_t grace_wait_ms(const struct run *);
 
+/* run_end.c: the hooks of the end */
+void end_begin(struct run *, const struct plan *); /* the leases are given back */
+void end_time(struct run *, uint32_t elapsed_ms);
+void end_answer(struct run *, const struct plan *, const struct input *, struct turn *);     /* IN_END */
+void end_said(const struct run *, const struct plan *, const struct input *, struct turn *); /* IN_SAID */
+void end_drive(struct run *, const struct plan *, struct turn *);
+uint32_t end_wait_ms(const struct run *);
+
 /* run_drift.c: is what we took out still out? */
 void drift_taken(struct run *, const struct plan *, uint16_t node, uint64_t mask); /* certain just now */
 void drift_input(struct run *, const struct plan *, uint16_t lb, struct turn *);   /* a list of `lb` has come */

@@ -30,7 +30,7 @@ static void mark(struct run *r, uint16_t node, struct turn *t)
 void wish_heard(struct run *r, const struct plan *p, uint16_t node, const struct answer *a, uint32_t age_ms,
                 struct turn *t)
 {
-    if (a->kind != ANS_OK || a->wish == WISH_NONE || a->wish_taken || a->wish_age_ms > age_ms || r->phase == RUN_OVER)
+    if (a->kind != ANS_OK || a->wish == WISH_NONE || a->wish_taken || a->wish_age_ms > age_ms || r->phase >= RUN_ENDING)
         return;
     if (a->wish_id != r->wish_id) {
         r->wish_id = a->wish_id;

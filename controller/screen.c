@@ -5,43 +5,66 @@
 #include "cells.h"
 #include "common/sha256.h"
 #include "eta.h"
-#include "lines.h"
 #include "live.h"
 #include "moment.h"
 #include "pen.h"
 
 /* ---- the head */
 
-/* ", from 410000000000", or how many releases it is from; nothing where that is not known or does not change. */
-static void add_from(FILE *f, const struct plan *p)
+#define BAR_FROM 60 /* columns: below, the words need the room */
+#define DIGITS   8  /* of a release: enough to tell two apart */
+
+/* What the nodes that are to change run now; "several" where that is not one, NULL where it is not known. */
+static const char *release_before(const struct plan *p, char hex[SHA256_DIGITS + 1])
 {
     const struct plan_node *first = NULL;
-    char hex[SHA256_DIGITS + 1];
-    bool several = false;
 
     for (uint32_t i = 0; i < p->n_nodes; i++) {
         const struct plan_node *n = &p->nodes[i];
 
         if (n->at_target || n->surveyed.pid == 0)
             continue;
-        several = several || (first != NULL && memcmp(first->surveyed.sha256, n->surveyed.sha256, 32) != 0);
+        if (first != NULL && memcmp(first->surveyed.sha256, n->surveyed.sha256, 32) != 0)
+            return "several";
         first = first != NULL ? first : n;
     }
-    if (first == NULL || !p->has_release)
-        return;
+    if (first == NULL)
+        return NULL;
     sha256_hex(first->surveyed.sha256, hex);
-    if (several)
-        (void)fputs(", from several", f);
-    else
-        (void)fprintf(f, ", from %.12s", hex);
+    return hex;
+}
+
+/* "41000000 -> 42000000 (2.1), 4 nodes": what there is to do. */
+static void add_change(FILE *f, const struct pen *p)
+{
+    const struct plan *plan = p->v->plan;
+    char then[SHA256_DIGITS + 1], hex[SHA256_DIGITS + 1];
+    const char *now = release_before(plan, hex);
+
+    if (plan->kind != PLAN_ROLL || !plan->has_release) {
+        (void)fputs(plan->kind == PLAN_REPAIR     ? "repair"
+                    : plan->kind == PLAN_ROLLBACK ? "back to the release before"
+                                                  : "restart",
+                    f);
+    } else {
+        sha256_hex(plan->release_sha256, then);
+        if (now != NULL)
+            (void)fprintf(f, "%.*s %s ", DIGITS, now, p->style.utf8 ? "\u2192" : "->");
+        (void)fprintf(f, "%.*s", DIGITS, then);
+        if (plan->version[0] != '\0')
+            (void)fprintf(f, " (%s)", plan->version);
+    }
+    (void)fprintf(f, ", %u node%s", plan->n_nodes, plan->n_nodes == 1 ? "" : "s");
 }
 
 static void draw_title(struct pen *p)
 {
+    const struct plan *plan = p->v->plan;
     FILE *f = pen_begin(p);
 
-    lines_plan(f, p->v->plan);
-    add_from(f, p->v->plan);
+    (void)fprintf(f, "%s: ", plan->service);
+    add_change(f, p);
+    (void)fprintf(f, "; rollout %s, fence %llu", plan->rollout, (unsigned long long)plan->fence);
     pen_end(p, f, HUE_NONE);
 }
 
@@ -64,16 +87,17 @@ static void draw_progress(struct pen *p)
     FILE *f = pen_begin(p);
     unsigned bar = p->style.columns / 5;
 
-    add_bar(f, p, bar > 40 ? 40 : bar, c.done, plan->n_nodes);
-    (void)fprintf(f, " %u of %u", c.done, plan->n_nodes);
+    if (p->style.columns >= BAR_FROM)
+        add_bar(f, p, bar > 40 ? 40 : bar, c.done, plan->n_nodes);
+    (void)fprintf(f, "%s%u of %u", p->style.columns >= BAR_FROM ? " " : "", c.done, plan->n_nodes);
     if (c.out > 0)
         (void)fprintf(f, ", %u OUT", c.out);
-    (void)fprintf(f, ", %u failed", c.failed + c.out);
-    if (plan->max_failures != UINT32_MAX)
-        (void)fprintf(f, " (%u allowed)", plan->max_failures);
-    (void)fprintf(f, ", %s", moment_time((uint64_t)(p->now_ms - p->v->began_ms), took, sizeof took));
+    (void)fprintf(f, " in %s", moment_time((uint64_t)(p->now_ms - p->v->began_ms), took, sizeof took));
     if (eta_ms(p->v, p->now_ms, &eta))
         (void)fprintf(f, ", about %s left", moment_time(eta, left, sizeof left));
+    (void)fprintf(f, "; %u failed", c.failed + c.out);
+    if (plan->max_failures != UINT32_MAX)
+        (void)fprintf(f, " (%u allowed)", plan->max_failures);
     pen_end(p, f, c.out > 0 ? HUE_BAD : c.failed > 0 ? HUE_WARN : HUE_GOOD);
 }
 
@@ -83,8 +107,13 @@ static void draw_waits(struct pen *p)
 
     if (p->v->held[0] != '\0') {
         f = pen_begin(p);
-        (void)fprintf(f, "waits for a promotion, %s: rollout promote %s", p->v->held, p->v->plan->rollout);
+        (void)fprintf(f, "waits %s", p->v->held); /* which names the commands */
         pen_end(p, f, HUE_WARN);
+    }
+    if (p->v->hook[0] != '\0') {
+        f = pen_begin(p);
+        (void)fprintf(f, "the hook at-end runs: %s", p->v->hook);
+        pen_end(p, f, HUE_NONE);
     }
     if (p->v->stopping[0] != '\0') {
         f = pen_begin(p);
@@ -109,7 +138,8 @@ static void draw_node(struct pen *p, uint32_t node)
     FILE *f = pen_begin(p);
 
     add_name(f, p, p->v->plan->nodes[node].name);
-    (void)fprintf(f, "  %-8s  ", step_row((enum step)n->step)->name);
+    (void)fprintf(f, "  %-8s  ",
+                  step_row((enum step)n->step)->ask == ASK_HOOK ? "hook" : step_row((enum step)n->step)->name);
     moment_node(f, p->v, node);
     pen_end(p, f, n->failed ? HUE_BAD : HUE_NONE);
 }
@@ -168,7 +198,7 @@ static void draw_lb(struct pen *p, uint32_t lb)
             (void)fprintf(f, "  %s %u/%u up, lease %s", plan->upstreams[i].name, u->up, u->configured,
                           lease_word(u->lease));
     }
-    pen_end(p, f, age == UINT32_MAX || age > 5000 ? HUE_BAD : HUE_DIM);
+    pen_end(p, f, age == UINT32_MAX || (age > 5000 && p->v->n_moving > 0) ? HUE_BAD : HUE_DIM);
 }
 
 static void draw_lbs(struct pen *p)

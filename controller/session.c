@@ -11,6 +11,7 @@
 
 #include "common/sha256.h"
 #include "given.h"
+#include "hook.h"
 #include "pattern.h"
 #include "plan_order.h"
 #include "signals.h"
@@ -128,6 +129,20 @@ static bool read_fleet(struct session *s, const struct plan *journal, struct err
            plan_order_by_zone(s->fleet, s->nodes, s->n_nodes, err);
 }
 
+/* A typing error is better found now than at the first node. */
+static bool check_hooks(const struct options *o, struct err *err)
+{
+    const char *command;
+
+    for (uint32_t i = 0; i < o->hook.count; i++) {
+        int point = hook_split(o->hook.items[i], &command);
+
+        if (!hook_can_run(command, err))
+            return err_context(err, "--hook %s", hook_point_words[point]);
+    }
+    return true;
+}
+
 static bool keep_given(struct session *s, struct err *err)
 {
     char *cwd = getcwd(NULL, 0);
@@ -145,7 +160,7 @@ bool session_open(struct session *s, struct options *o, const struct plan *journ
     memset(s, 0, sizeof *s);
     s->options = o;
     s->journal = journal;
-    if (!read_fleet(s, journal, err) || !keep_given(s, err) || !read_release(s, err))
+    if (!read_fleet(s, journal, err) || !check_hooks(o, err) || !keep_given(s, err) || !read_release(s, err))
         return false;
     s->calls = calls_open(o->connect_timeout_ms, err);
     if (s->calls == NULL || !survey_set_profiles(s->calls, s->fleet, o, err))

@@ -12,25 +12,33 @@ struct show_in_audit {
     struct show base;
     struct ci ci;
     char *path;
-    int fd;    /* O_APPEND: lines of several rollouts do not mix */
+    int fd;  /* O_APPEND: lines of several rollouts do not mix */
+    FILE *f; /* what is to be written, into `text` */
+    char *text;
+    size_t n;
     int error; /* errno of the first write that failed; 0 = none */
 };
 
 static void on_event(struct show *show, const struct view *v, const struct event *e)
 {
     struct show_in_audit *s = (struct show_in_audit *)show;
-    char *text;
-    size_t n;
-    FILE *f = mem_must(open_memstream(&text, &n));
+
+    audit_event(s->f, v, e, &s->ci);
+}
+
+/* Whole lines, those of a turn at once, before its requests leave. */
+static void flush(struct show *show, const struct view *v)
+{
+    struct show_in_audit *s = (struct show_in_audit *)show;
     ssize_t written;
 
-    audit_event(f, v, e, &s->ci);
-    if (fclose(f) != 0)
+    (void)v;
+    if (fflush(s->f) != 0)
         abort(); /* out of memory */
-    written = n > 0 ? write(s->fd, text, n) : 0;
-    if (written != (ssize_t)n && s->error == 0)
+    written = s->n > 0 ? write(s->fd, s->text, s->n) : 0;
+    if (written != (ssize_t)s->n && s->error == 0)
         s->error = written < 0 ? errno : ENOSPC;
-    free(text);
+    rewind(s->f);
 }
 
 static void drop(struct show *show)
@@ -38,6 +46,8 @@ static void drop(struct show *show)
     struct show_in_audit *s = (struct show_in_audit *)show;
 
     (void)close(s->fd);
+    (void)fclose(s->f);
+    free(s->text);
     free(s->path);
     free(s);
 }
@@ -45,9 +55,10 @@ static void drop(struct show *show)
 static bool end(struct show *show, const struct view *v, int code, const char *mend)
 {
     struct show_in_audit *s = (struct show_in_audit *)show;
-    bool good = s->error == 0;
+    bool good;
 
-    (void)v;
+    flush(show, v);
+    good = s->error == 0;
     (void)code;
     (void)mend;
     if (!good)
@@ -58,7 +69,7 @@ static bool end(struct show *show, const struct view *v, int code, const char *m
 
 struct show *show_audit(const char *path, struct err *err)
 {
-    static const struct show_ops ops = {.event = on_event, .end = end, .drop = drop};
+    static const struct show_ops ops = {.event = on_event, .flush = flush, .end = end, .drop = drop};
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
     struct show_in_audit *s;
 
@@ -69,6 +80,7 @@ struct show *show_audit(const char *path, struct err *err)
     s = mem_zero(1, sizeof *s);
     s->base = (struct show){.ops = &ops};
     s->fd = fd;
+    s->f = mem_must(open_memstream(&s->text, &s->n));
     s->path = mem_text(path);
     ci_read(&s->ci, getenv);
     return &s->base;

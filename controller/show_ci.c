@@ -9,6 +9,7 @@
 #include "lines.h"
 #include "marks.h"
 #include "show.h"
+#include "status.h"
 #include "summary.h"
 
 #define HEARTBEAT_MS 30000
@@ -47,7 +48,7 @@ static void open_group(struct show_in_ci *s, const struct view *v, const struct 
         return;
     s->groups++;
     s->open = true;
-    title = v->plan->batches[0] > 1 || view_count(v).moving > 1 ? mem_format("%s and others", node) : mem_text(node);
+    title = v->plan->batches[0] > 1 || v->n_moving > 1 ? mem_format("%s and others", node) : mem_text(node);
     s->marks->open(s->to.f, group_name(s, name), title, e->wall_ms);
     free(title);
 }
@@ -76,15 +77,15 @@ static void annotate(struct show_in_ci *s, const struct view *v, const struct ev
         s->marks->annotate(s->to.f, MARK_WARNING, v->plan->nodes[e->node].name, gate_phrase(GATE_THIN));
     else if (e->kind == EVENT_STOPPING || e->kind == EVENT_LEASE_REFUSED)
         s->marks->annotate(s->to.f, MARK_WARNING, "nothing new starts", e->text);
+    else if (e->kind == EVENT_HOOKED && e->code != 0)
+        s->marks->annotate(s->to.f, MARK_ERROR, "the hook at-end failed", v->hooked);
     else if (e->kind == EVENT_HELD)
         s->marks->annotate(s->to.f, MARK_NOTICE, "waits for a promotion", e->text);
 }
 
-/* Of all events, few can be the last of a group: only for those are all nodes looked at. */
 static bool ends_group(const struct show_in_ci *s, const struct view *v, const struct event *e)
 {
-    return s->open && (e->kind == EVENT_ENDED ||
-                       (e->kind == EVENT_STEP && !node_in_motion(&e->state) && view_count(v).moving == 0));
+    return s->open && (e->kind == EVENT_ENDED || (e->kind == EVENT_STEP && v->n_moving == 0));
 }
 
 static void on_event(struct show *show, const struct view *v, const struct event *e)
@@ -129,6 +130,7 @@ static bool end(struct show *show, const struct view *v, int code, const char *m
 
     close_group(s, v->now_ms);
     lines_report(s->to.f, v, mend);
+    status_end(s->to.f, v, code, mend);
     write_summary(s, v, code, mend);
     good = gather_close(&s->to);
     free(s);

@@ -4,6 +4,7 @@
 #include "gather.h"
 #include "lines.h"
 #include "show.h"
+#include "status.h"
 
 #define HEARTBEAT_MS 30000 /* a CI's log that says nothing for longer looks hung */
 
@@ -34,8 +35,8 @@ static bool end(struct show *s, const struct view *v, int code, const char *mend
     struct show_of_lines *l = (struct show_of_lines *)s;
     bool good;
 
-    (void)code;
     lines_report(l->to.f, v, mend);
+    status_end(l->to.f, v, code, mend);
     good = gather_close(&l->to);
     free(l);
     return good;

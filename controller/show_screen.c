@@ -24,6 +24,9 @@ static bool is_lasting(const struct event *e)
     case EVENT_STEP:
         return e->state.step == STEP_OUT || (e->state.step == STEP_DONE && e->state.outcome != OUTCOME_ALREADY) ||
                (e->state.failed && e->text[0] != '\0' && e->state.why_step == e->from);
+    case EVENT_HOOKED:
+        return e->code != 0;
+    case EVENT_OUTPUT:
     case EVENT_LEASE_WAIT:
     case EVENT_LEASE_REFUSED:
     case EVENT_HELD:
@@ -66,16 +69,12 @@ static bool end(struct show *show, const struct view *v, int code, const char *m
     struct show_on_screen *s = (struct show_on_screen *)show;
     struct screen_style style = s->terminal.style;
     FILE *to = s->terminal.out.to;
-    char *next = status_next(v, code, mend);
 
     draw(show, v); /* what is to stay goes out */
     terminal_close(&s->terminal);
     screen_table(to, v, &style);
     lines_report(to, v, mend);
-    (void)fprintf(to, "exit code %d: %s\n", code, status_of_code(code));
-    if (next != NULL)
-        (void)fprintf(to, "next: %s\n", next);
-    free(next);
+    status_end(to, v, code, mend);
     (void)fclose(s->above);
     free(s->text);
     free(s);

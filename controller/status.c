@@ -124,6 +124,16 @@ char *status_next(const struct view *v, int code, const char *mend)
     return mem_format("rollout resume %s", v->plan->rollout);
 }
 
+void status_end(FILE *f, const struct view *v, int code, const char *mend)
+{
+    char *next = status_next(v, code, mend);
+
+    (void)fprintf(f, "exit code %d: %s\n", code, status_of_code(code));
+    if (next != NULL)
+        (void)fprintf(f, "next: %s\n", next);
+    free(next);
+}
+
 static bool all_done(const struct told *t)
 {
     return t->ended && (t->code == 0 || t->code == 8); /* 8: all is as it was before */

@@ -24,6 +24,9 @@ const char *status_of_code(int code);
 /* The command that is to be run after a rollout ended so; NULL: none. The caller frees it. */
 char *status_next(const struct view *, int code, const char *mend);
 
+/* The last words of a rollout, whatever they are written to: the exit code, what it says, and that command. */
+void status_end(FILE *, const struct view *, int code, const char *mend);
+
 /* 2026-11-25T18:40:02.123Z */
 #define STATUS_TIME 32
 const char *status_time(int64_t wall_ms, char text[STATUS_TIME]);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -18,12 +19,19 @@
 #define SCHEMA_VERSION 1
 #define APPLICATION_ID 0x726f6c6c /* "roll" in the file's header, so that nobody else's database is written to */
 #define BUSY_LIMIT_MS  5000       /* for another rollout's transaction, which takes milliseconds */
-#define TEXT(x)        TEXT_(x)
-#define TEXT_(x)       #x
+/* So many pages of 4 kB may stand in the WAL before they are brought into the database, which stops us for as long as
+ * the disk takes; so much of the WAL is made ready beforehand: a commit that need not make its file longer is one write
+ * to the disk, not two or three. */
+#define WAL_PAGES  4000
+#define WAL_READY  (4 * 1024 * 1024)
+#define DISK_SPARE (64LL * 1024 * 1024) /* but not where this is all that is free */
+#define TEXT(x)    TEXT_(x)
+#define TEXT_(x)   #x
 
 /* FULL: in WAL mode only that makes a commit outlive a power cut. AUTOINCREMENT: a seq is never used twice, also when
  * old rollouts are deleted some day. */
-static const char SETTINGS[] = "PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;";
+static const char SETTINGS[] =
+    "PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=" TEXT(WAL_PAGES) ";";
 static const char SCHEMA[] =
     "CREATE TABLE event(seq INTEGER PRIMARY KEY AUTOINCREMENT, rollout TEXT NOT NULL,"
     " wall_ms INTEGER NOT NULL, kind TEXT NOT NULL, node INTEGER, upstream INTEGER NOT NULL,"
@@ -213,9 +221,36 @@ static bool transaction_begin(struct store_sqlite *store, struct err *err)
     return rc == SQLITE_OK || fail(store, rc, err);
 }
 
+static bool disk_has_room(const char *path)
+{
+    struct statvfs disk;
+
+    return statvfs(path, &disk) == 0 && (long long)disk.f_bavail * (long long)disk.f_frsize > DISK_SPARE;
+}
+
+/* Zeros behind what is there are no frames to SQLite: it tells those by their sums. Where there is no room for them,
+ * the WAL grows as it is needed. Within a transaction alone: else another process may put a frame where we write. */
+static void wal_make_ready(const struct store_sqlite *store)
+{
+    sqlite3_file *wal = NULL;
+    sqlite3_int64 there = 0;
+    char *zeros;
+
+    if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&wal) != SQLITE_OK ||
+        wal == NULL || wal->pMethods == NULL || wal->pMethods->xFileSize(wal, &there) != SQLITE_OK ||
+        there >= WAL_READY || !disk_has_room(store->path))
+        return;
+    zeros = mem_zero(1, WAL_READY);
+    if (wal->pMethods->xWrite(wal, zeros, (int)(WAL_READY - there), there) != SQLITE_OK)
+        (void)wal->pMethods->xTruncate(wal, there);
+    (void)wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+    free(zeros);
+}
+
 static bool database_open(struct store_sqlite *store, struct err *err)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    bool made;
     int rc;
 
     errno = 0;
@@ -230,7 +265,12 @@ static bool database_open(struct store_sqlite *store, struct err *err)
         rc = SQLITE_READONLY; /* else its transactions would merely read */
     if (rc != SQLITE_OK)
         return fail(store, rc, err);
-    if (!transaction_begin(store, err) || !transaction_end(store, schema_make(store, err), err))
+    if (!transaction_begin(store, err))
+        return false;
+    made = schema_make(store, err);
+    if (made)
+        wal_make_ready(store);
+    if (!transaction_end(store, made, err))
         return false;
     rc = sqlite3_prepare_v3(store->db, INSERT, -1, SQLITE_PREPARE_PERSISTENT, &store->insert, NULL);
     return rc == SQLITE_OK || fail(store, rc, err);

@@ -33,9 +33,10 @@ static bool begin(struct telling *t, const struct event *e)
 static bool fits(const struct plan *p, const struct event *e)
 {
     bool of_node = e->kind == EVENT_STEP || e->kind == EVENT_NOTE;
+    bool said = e->kind == EVENT_OUTPUT && e->node != EVENT_NO_NODE;
     bool of_lease = e->kind == EVENT_LEASED || e->kind == EVENT_LEASE_WAIT || e->kind == EVENT_LEASE_REFUSED;
 
-    return (!of_node || e->node < p->n_nodes) && (!of_lease || e->upstream < p->n_upstreams);
+    return ((!of_node && !said) || e->node < p->n_nodes) && (!of_lease || e->upstream < p->n_upstreams);
 }
 
 static bool is_sound(struct telling *t, const struct event *e)

@@ -359,6 +359,7 @@ void world_lb_result(struct world_net *w, struct part *part, const struct call_r
     case PART_BEFORE:
     case PART_CHECK:
     case PART_AFTER:
+    case PART_HOOK:
         break;
     }
     assert(!"not a load balancer's");

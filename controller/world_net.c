@@ -6,6 +6,7 @@
 
 #include "answer.h"
 #include "common/mem.h"
+#include "runner.h"
 #include "world_work.h"
 
 #define RESULTS_AT_ONCE 64
@@ -34,7 +35,10 @@ static enum input_kind input_of(enum action_kind kind)
         return IN_HOLD;
     case ACT_LOCK:
         return IN_LOCK;
+    case ACT_END:
+        return IN_END;
     case ACT_RENEW:
+    case ACT_CUT:
         break;
     }
     return IN_RENEW;
@@ -76,6 +80,21 @@ struct part *work_part(struct work *work, enum part_kind kind, uint32_t peer)
     return part;
 }
 
+static void make_ready(struct world_net *w, struct work *work)
+{
+    *w->ready_end = work;
+    w->ready_end = &work->ready_next;
+}
+
+void work_tell(struct world_net *w, const struct input *in, const char *text)
+{
+    struct work *work = work_new(w, &(struct action){.kind = ACT_ASK, .node = in->node}, 0);
+
+    work->input = *in;
+    (void)snprintf(work->input.answer.text, sizeof work->input.answer.text, "%s", text);
+    make_ready(w, work);
+}
+
 void part_end(struct world_net *w, struct part *part, enum answer_kind kind, const char *text)
 {
     struct work *work = part->work;
@@ -92,8 +111,7 @@ void part_end(struct world_net *w, struct part *part, enum answer_kind kind, con
         work_free(work);
         return;
     }
-    *w->ready_end = work;
-    w->ready_end = &work->ready_next;
+    make_ready(w, work);
 }
 
 void part_call(struct world_net *w, struct part *part, struct call_request *q)
@@ -110,7 +128,9 @@ static void net_start(struct world *world, const struct action *a)
     bool at_lb = a->kind == ACT_READ_LB || a->kind == ACT_LEASE || a->kind == ACT_LOOK || a->kind == ACT_HOLD ||
                  (a->kind == ACT_ASK && (a->ask == ASK_DRAIN || a->ask == ASK_DOWN || a->ask == ASK_BACK));
 
-    if (at_lb)
+    if (a->kind == ACT_CUT || a->kind == ACT_END || (a->kind == ACT_ASK && a->ask == ASK_HOOK))
+        world_hook_start(w, a);
+    else if (at_lb)
         world_lb_start(w, a);
     else
         world_agent_start(w, a);
@@ -167,6 +187,8 @@ static size_t net_collect(struct world *world, uint32_t wait_ms, struct input *i
         size_t n = calls_collect(w->calls, wait ? (uint32_t)left_ms : 0, results, RESULTS_AT_ONCE, &this_time);
         for (size_t i = 0; i < n; i++)
             take_result(w, &results[i]);
+        if (w->runner != NULL)
+            runner_move(w->runner);
         woken = woken || this_time;
         more = n == RESULTS_AT_ONCE || (w->ready == NULL && !woken && world_now_ms() < until_ms);
     }
@@ -180,6 +202,9 @@ static void net_close(struct world *world)
 {
     struct world_net *w = (struct world_net *)world;
 
+    if (w->runner != NULL)
+        (void)calls_watch(w->calls, -1);
+    runner_close(&w->runner);
     calls_drop(w->calls);
     for (struct work *work = w->works, *next; work != NULL; work = next) {
         next = work->next;
@@ -204,4 +229,9 @@ struct world *world_net_open(const struct plan *plan, struct calls *calls)
     w->request_ms = plan->wait_ms[WAIT_CHANGE] / 3 > 0 ? plan->wait_ms[WAIT_CHANGE] / 3 : 1;
     w->collected_ms = world_now_ms();
     return &w->base;
+}
+
+void world_net_tell(struct world *world, const struct view *view)
+{
+    ((struct world_net *)world)->told = view;
 }

@@ -10,10 +10,15 @@
 #include "plan.h"
 #include "world.h"
 
+struct view;
+
 #define WORLD_LIST_AGE_MS 1000
 
 /* `plan` and `calls` are borrowed until close (which drops all calls under way). The profiles of all hosts are set in
  * `calls` already; calls_wake ends a collect early with no inputs. */
 struct world *world_net_open(const struct plan *, struct calls *);
+
+/* What hooks are told of, fed by the loop before it starts an action; borrowed until close. Without it no hook runs. */
+void world_net_tell(struct world *, const struct view *);
 
 #endif

@@ -8,6 +8,7 @@
 #include "call.h"
 #include "lb_view.h"
 #include "plan.h"
+#include "view.h"
 #include "world.h"
 
 enum part_kind {
@@ -21,7 +22,8 @@ enum part_kind {
     PART_STAGED, /* STAGE: is the release there already? */
     PART_BEFORE, /* HEALTH from here: what runs before the check, */
     PART_CHECK,  /* the check itself, */
-    PART_AFTER   /* and what runs behind it */
+    PART_AFTER,  /* and what runs behind it */
+    PART_HOOK    /* a command here, no call */
 };
 
 struct part {
@@ -66,6 +68,8 @@ struct world_net {
     struct work *handed; /* whose inputs are with the caller until the next collect */
     uint32_t request_ms; /* limit of an ordinary request */
     int64_t collected_ms;
+    const struct view *told; /* what hooks are told of; borrowed */
+    struct runner *runner;   /* NULL: no hook was run so far */
 };
 
 int64_t world_now_ms(void);
@@ -77,6 +81,9 @@ struct part *work_part(struct work *, enum part_kind, uint32_t peer); /* counts 
  * it, nor its work. */
 void part_end(struct world_net *, struct part *, enum answer_kind, const char *text);
 
+/* An input that is no answer: it is ready at once. */
+void work_tell(struct world_net *, const struct input *, const char *text);
+
 /* Begin the call of a part. `q` lacks only the tag; a limit_ms of 0 becomes request_ms. */
 void part_call(struct world_net *, struct part *, struct call_request *q);
 
@@ -87,5 +94,8 @@ void world_lb_result(struct world_net *, struct part *, const struct call_result
 /* world_agent.c: all other asks, RENEW, WISH, LOCK */
 void world_agent_start(struct world_net *, const struct action *);
 void world_agent_result(struct world_net *, struct part *, const struct call_result *);
+
+/* world_hook.c: HOOK, END, CUT */
+void world_hook_start(struct world_net *, const struct action *);
 
 #endif

@@ -3,8 +3,10 @@
 #include <getopt.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/duration.h"
+#include "common/nearest.h"
 #include "handover_socket.h"
 
 enum kind { KIND_ADDR, KIND_TEXT, KIND_DURATION };
@@ -39,6 +41,23 @@ static bool value_read(const struct option_row *row, const char *text, struct op
     return true;
 }
 
+static const char *name_of(const void *ctx, size_t i)
+{
+    (void)ctx;
+    return rows[i].name;
+}
+
+static bool unknown(const char *typed, struct err *err)
+{
+    char name[65];
+    const char *near;
+
+    (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(typed, "="), typed);
+    near = nearest_name(name + strspn(name, "-"), ROWS, name_of, NULL);
+    return near != NULL ? err_set(err, "unknown option %s; did you mean -%s?", name, near)
+                        : err_set(err, "unknown option %s; see demo-server --help", name);
+}
+
 bool options_read(int argc, char **argv, struct options *o, enum options_wish *wish, struct err *err)
 {
     struct option list[ALL + 1] = {0};
@@ -62,7 +81,7 @@ bool options_read(int argc, char **argv, struct options *o, enum options_wish *w
         if (which == ':')
             return err_set(err, "%.100s needs a value; see demo-server --help", argv[optind - 1]);
         if (which < 0 || which >= ROWS)
-            return err_set(err, "unknown option %.100s; see demo-server --help", argv[optind - 1]);
+            return unknown(argv[optind - 1], err);
         if (!value_read(&rows[which], optarg, o, err))
             return false;
     }

@@ -38,5 +38,8 @@ void version_start(void)
         (void)pause();
 #elif defined DEMO_BREAK_FICKLE
     version_sick = access("sick", F_OK) == 0;
+#elif defined DEMO_BREAK_LATE
+    if (unlink("late") == 0)
+        (void)sleep(6);
 #endif
 }

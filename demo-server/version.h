@@ -6,6 +6,7 @@
  *   -DDEMO_BREAK_HANG      hangs at its start: never serves, never becomes ready, ends on any signal
  *   -DDEMO_BREAK_SICK      becomes ready and serves, but /healthz answers 503 for ever
  *   -DDEMO_BREAK_FICKLE    the same, but only where a file `sick` is in the working folder at its start
+ *   -DDEMO_BREAK_LATE      becomes ready 6 s late, where a file `late` is in the working folder, which it takes away
  *   -DDEMO_BREAK_ERRS      is healthy, but every fifth request to /sleep/ is answered with a 500
  *   -DDEMO_BREAK_SLOW      is healthy, but each sleep takes 150 ms longer */
 #ifndef DEMO_SERVER_VERSION_H

@@ -15,8 +15,8 @@
 #include "tests/stage/load.h"
 
 #define COLUMNS    "96"
-#define ROWS       18
-#define ROWS_TEXT  "18"
+#define ROWS       14
+#define ROWS_TEXT  "14"
 #define FRAMES_MAX 400
 #define EVERY_US   200000
 #define HOLD_MS    6000 /* the end stays for so long */
@@ -206,11 +206,12 @@ static void put_picture(FILE *f, const struct recording *r)
     int width = (int)(CELL_W * atoi(COLUMNS)) + 2 * MARGIN, height = CELL_H * ROWS + 2 * MARGIN;
 
     (void)fprintf(f,
-                  "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n"
+                  "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
+                  "xml:space=\"preserve\">\n"
                   "<title>a rollout of four nodes behind two nginx, in a terminal</title>\n<style>\n"
                   "text{font:14px ui-monospace,Menlo,Consolas,\"DejaVu Sans Mono\",\"Liberation Mono\",monospace;"
                   "white-space:pre;fill:#d8dee4}\n"
-                  ".r{fill:#ff7b72}.g{fill:#56d364}.y{fill:#e3b341}.b{font-weight:bold}.d{opacity:.6}\n</style>\n"
+                  ".r{fill:#ff7b72}.g{fill:#56d364}.y{fill:#e3b341}.b{font-weight:bold}.d{fill:#8b949e}\n</style>\n"
                   "<rect width=\"100%%\" height=\"100%%\" rx=\"8\" fill=\"#0d1117\"/>\n",
                   width, height, width, height);
     for (unsigned row = 0; row < ROWS; row++)

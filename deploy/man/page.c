@@ -1,7 +1,9 @@
-/* page.c - makes a man page: copies a template from stdin to stdout and puts tables where it says so.
+/* page.c - makes a man page, `page NAME <TEMPLATE`: copies it to stdout and puts tables where it says so.
  *
- * A line that is one of these words becomes mdoc list items, so that a page cannot forget an option:
+ * A line that is one of these words becomes mdoc list items, so that a page cannot forget an option. A page that does
+ * not have its table, a table that is not there, and a row without its text fail the build:
  *   @ROLLOUT_COMMANDS@ @ROLLOUT_OPTIONS@ @ROLLOUT_KEYS@ @ROLLOUT_STEPS@   controller/'s .def files
+ *   @ROLLOUT_HOOKS@ @ROLLOUT_HOOK_FACTS@                      controller/hook.h, hook_facts.h
  *   @AGENT_KEYS@ @AGENT_SERVICE_KEYS@                         agent/settings.def
  *   @DEMO_SERVER_OPTIONS@                                     demo-server/options.def */
 #include <stdbool.h>
@@ -9,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/hook_facts.h"
 #include "controller/option.h"
 
 static bool ended_well = true;
@@ -22,9 +25,18 @@ static void say(const char *text)
         fputs(*text == '\\' ? "\\e" : (char[]){*text, '\0'}, stdout);
 }
 
-/* A whole sentence out of a help text, which has no full stop. A URL at its begin stays as it is. */
-static void say_sentence(const char *help)
+static void expect_text(const char *name, const char *text)
 {
+    if (*text != '\0')
+        return;
+    fprintf(stderr, "page: %s has no text; write one into its row\n", name);
+    ended_well = false;
+}
+
+/* A whole sentence out of a help text, which has no full stop. A URL at its begin stays as it is. */
+static void say_sentence(const char *name, const char *help)
+{
+    expect_text(name, help);
     if (*help >= 'a' && *help <= 'z' && strncmp(help, "http", 4) != 0) {
         putchar(*help - 'a' + 'A');
         help++;
@@ -89,7 +101,7 @@ static void rollout_commands(void)
         if (argument[0] != '\0')
             printf("%s Ar %.*s", optional ? " Op" : "", (int)strcspn(argument + optional, "]"), argument + optional);
         putchar('\n');
-        say_sentence(rows[i].help);
+        say_sentence(rows[i].word, rows[i].help);
     }
 }
 
@@ -100,7 +112,7 @@ static void rollout_options(void)
             continue;
         printf(".It Fl -%s", OPTIONS[i].flag);
         say_argument(OPTIONS[i].argument, OPTIONS[i].type == OPTION_WORD);
-        say_sentence(OPTIONS[i].help);
+        say_sentence(OPTIONS[i].flag, OPTIONS[i].help);
         say_places(OPTIONS[i].env, OPTIONS[i].key, OPTIONS[i].fallback);
     }
 }
@@ -114,7 +126,7 @@ static void rollout_keys(void)
                 continue;
             printf(".It Li %s= Ns", OPTIONS[i].key);
             say_argument(OPTIONS[i].argument, OPTIONS[i].type == OPTION_WORD);
-            say_sentence(OPTIONS[i].help);
+            say_sentence(OPTIONS[i].key, OPTIONS[i].help);
             say_places(NULL, NULL, OPTIONS[i].fallback);
         }
 }
@@ -131,7 +143,42 @@ static void rollout_steps(void)
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         printf(".It %s\n", rows[i].name);
+        expect_text(rows[i].name, rows[i].waits_for);
         say(rows[i].waits_for);
+        putchar('\n');
+    }
+}
+
+static void rollout_hooks(void)
+{
+    static const struct {
+        const char *word, *when;
+    } rows[] = {
+#define X(name, word, when) {word, when},
+        HOOK_POINTS(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        printf(".It Cm %s\n", rows[i].word);
+        say_sentence(rows[i].word, rows[i].when);
+    }
+}
+
+static void rollout_hook_facts(void)
+{
+    static const struct {
+        const char *name, *variable, *what;
+    } rows[] = {
+#define X(name, variable, what) {#name, "ROLLOUT_" #variable, what},
+        HOOK_FACTS(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        printf(".It Li %s , Ev %s\n", rows[i].name, rows[i].variable);
+        expect_text(rows[i].name, rows[i].what);
+        say(rows[i].what);
         putchar('\n');
     }
 }
@@ -155,7 +202,7 @@ static void settings(enum section wanted)
         if (rows[i].section != wanted)
             continue;
         printf(".It Li %s\n", rows[i].key);
-        say_sentence(rows[i].help);
+        say_sentence(rows[i].key, rows[i].help);
         if (rows[i].fallback == NULL)
             puts("It must be given.");
         else if (rows[i].fallback[0] != '\0')
@@ -185,24 +232,29 @@ static void demo_server_options(void)
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         printf(".It Fl %s Ar %s\n", rows[i].name, rows[i].argument);
-        say_sentence(rows[i].help);
+        say_sentence(rows[i].name, rows[i].help);
         if (rows[i].fallback[0] != '\0')
             printf("The default is\n.Li %s .\n", rows[i].fallback);
     }
 }
 
 static const struct {
-    const char *word;
+    const char *word, *page;
     void (*put)(void);
 } TABLES[] = {
-    {"@ROLLOUT_COMMANDS@\n", rollout_commands},
-    {"@ROLLOUT_OPTIONS@\n", rollout_options},
-    {"@ROLLOUT_KEYS@\n", rollout_keys},
-    {"@ROLLOUT_STEPS@\n", rollout_steps},
-    {"@AGENT_KEYS@\n", agent_keys},
-    {"@AGENT_SERVICE_KEYS@\n", agent_service_keys},
-    {"@DEMO_SERVER_OPTIONS@\n", demo_server_options},
+    {"@ROLLOUT_COMMANDS@\n", "rollout.1", rollout_commands},
+    {"@ROLLOUT_OPTIONS@\n", "rollout.1", rollout_options},
+    {"@ROLLOUT_STEPS@\n", "rollout.1", rollout_steps},
+    {"@ROLLOUT_HOOKS@\n", "rollout.1", rollout_hooks},
+    {"@ROLLOUT_HOOK_FACTS@\n", "rollout.1", rollout_hook_facts},
+    {"@ROLLOUT_KEYS@\n", "rollout-hosts.5", rollout_keys},
+    {"@AGENT_KEYS@\n", "rollout-agent.8", agent_keys},
+    {"@AGENT_SERVICE_KEYS@\n", "rollout-agent.8", agent_service_keys},
+    {"@DEMO_SERVER_OPTIONS@\n", "demo-server.1", demo_server_options},
 };
+#define N_TABLES (sizeof TABLES / sizeof TABLES[0])
+
+static bool is_there[N_TABLES];
 
 static void put_line(const char *line)
 {
@@ -210,20 +262,31 @@ static void put_line(const char *line)
         fputs(line, stdout);
         return;
     }
-    for (size_t i = 0; i < sizeof TABLES / sizeof TABLES[0]; i++)
+    for (size_t i = 0; i < N_TABLES; i++)
         if (strcmp(line, TABLES[i].word) == 0) {
             TABLES[i].put();
+            is_there[i] = true;
             return;
         }
     fprintf(stderr, "page: there is no table %s", line);
     ended_well = false;
 }
 
-int main(void)
+static void expect_tables(const char *page)
+{
+    for (size_t i = 0; i < N_TABLES; i++)
+        if (strcmp(TABLES[i].page, page) == 0 && !is_there[i]) {
+            fprintf(stderr, "page: %s does not have the line %s", page, TABLES[i].word);
+            ended_well = false;
+        }
+}
+
+int main(int argc, char **argv)
 {
     char line[512];
 
     while (fgets(line, sizeof line, stdin) != NULL)
         put_line(line);
+    expect_tables(argc > 1 ? argv[1] : "");
     return ended_well && fflush(stdout) == 0 && !ferror(stdin) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -45,6 +45,16 @@ static void expect_sum(struct stage *s, const json_t *report, const char *part)
         stage_fail(s, "the report does not say \"%s\" but \"%s\"", part, text);
 }
 
+/* The last of the reasons: what to do next. */
+static void expect_next(struct stage *s, const json_t *report, const char *part)
+{
+    const json_t *reasons = stage_json(s, report, "reasons");
+    const char *last = json_string_value(json_array_get(reasons, json_array_size(reasons) - 1));
+
+    if (last == NULL || strstr(last, part) == NULL)
+        stage_fail(s, "the last reason does not say \"%s\" but \"%s\"", part, last != NULL ? last : "");
+}
+
 static void every_ending_before_a_rollout_is_a_report(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
@@ -64,9 +74,13 @@ static void every_ending_before_a_rollout_is_a_report(struct stage *s)
         stage_http(s, "PATCH", lease, "Rollout-Id: other\nRollout-Fence: 7\nRollout-Ttl: 60\nRollout-Holder: ann", "{}")
             ->status,
         200);
-    expect_sum(s, ends(f, 6, ARGS("--rollout-id=mine")), "other");
+    report = ends(f, 6, ARGS("--rollout-id=mine"));
+    expect_sum(s, report, "other");
+    expect_next(s, report, "rollout abort ID");
     stage_agent_stop(f->node[1].agent, SIGTERM);
-    expect_sum(s, ends(f, 4, ARGS("--limit=node2")), "node2");
+    report = ends(f, 4, ARGS("--limit=node2"));
+    expect_sum(s, report, "node2");
+    expect_next(s, report, "run this again");
     assert_status(put_claim(f->node[0].agent, "r-17", 9, 0, 1), 200);
     report = ends(f, 3, ARGS("--rollout-id=r-17"));
     assert_string_equal(stage_json_string(s, report, "nodes.0.node"), "node1");

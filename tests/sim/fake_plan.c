@@ -45,6 +45,7 @@ static void set_times(struct plan *p)
     p->wait_ms[WAIT_DRAIN_POLL] = 250;
     p->wait_ms[WAIT_MEND] = 3000;
     p->wait_ms[WAIT_PROBE] = 500;
+    p->wait_ms[WAIT_HOOK] = 4000;
     p->connect_timeout_ms = 300;
     p->lease_ttl_ms = 30000;
     p->success_threshold = 3;

@@ -367,6 +367,21 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
                      node, s->checked.exe);
 }
 
+bool judge_holds_out(const struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_who *who)
+{
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].node == node && owned(&j->peers[i]) && j->peers[i].owner.fence == who->fence &&
+            !j->peers[i].mixed && !j->peers[i].lost && t->peers[i].gate != j->peers[i].was)
+            return true;
+    return false;
+}
+
+bool judge_back_is_release(const struct judge *j, uint8_t seat, uint8_t node)
+{
+    return j->rules.target != 0 && j->nodes[node].touched && j->nodes[node].job_seat == seat &&
+           j->seats[seat][node].checked.exe == j->rules.target;
+}
+
 /* ---- claims */
 
 /* What an operator moved meanwhile keeps nobody from beginning anew. */

@@ -171,6 +171,12 @@ void judge_ended(struct judge *, const struct sim_truth *, const struct judge_en
 /* After the storm: the last repair ended with this code. */
 void judge_calm(struct judge *, const struct sim_truth *, int code);
 
+/* What this rollout has taken out of the node is out, as far as can be said. */
+bool judge_holds_out(const struct judge *, const struct sim_truth *, uint8_t node, const struct sim_who *);
+
+/* A job of this seat has brought the target, and that is what it has checked. */
+bool judge_back_is_release(const struct judge *, uint8_t seat, uint8_t node);
+
 /* May nobody be taken out for lack of peers, whatever is done? */
 bool judge_no_room(const struct judge *, const struct sim_truth *);
 

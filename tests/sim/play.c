@@ -381,8 +381,9 @@ static bool ends_well(struct sim *s, const struct sim_seat *seat)
     s->judge.facts[FACT_WISH_RESUMED] += seat->index == 1 && code == 0 && s->seats[0].code > 0 ? 1 : 0;
     if (code == 0 || (code == 5 && s->refused_rightly))
         return true;
-    /* One that takes longer than its grace is left out by an abort, and named. */
-    return (wish == WISH_PAUSE && code == 7) || (wish == WISH_ABORT && (code == 130 || code == 3));
+    /* One that takes longer than its grace is left out by an abort, and named; a hook that does is broken off. */
+    return (wish == WISH_PAUSE && code == 7) ||
+           (wish == WISH_ABORT && (code == 130 || code == 3 || (code == 1 && s->story->hooks != 0)));
 }
 
 static void end_goal(struct sim *s)

@@ -91,6 +91,21 @@ const char *scan_node_name(const struct story *s, uint8_t node)
 }
 
 /* ---- options: the defaults, but for what the story says */
+static void add_hooks(const struct story *s, struct options *o)
+{
+    static char texts[HOOK_POINT_COUNT][32];
+
+    o->hook_timeout_ms = s->hook_limit_ms;
+    o->hook.count = 0;
+    for (int point = 0; point < HOOK_POINT_COUNT; point++) {
+        if ((s->hooks >> point & 1) == 0)
+            continue;
+        (void)snprintf(texts[point], sizeof texts[point], "%s=true", hook_point_words[point]);
+        for (int k = 0; k < (point == HOOK_BEFORE_DRAIN && s->hook_two ? 2 : 1); k++)
+            o->hook.items[o->hook.count++] = texts[point];
+    }
+}
+
 void scan_options(const struct story *s, struct options *o)
 {
     static struct options defaults;
@@ -133,6 +148,7 @@ void scan_options(const struct story *s, struct options *o)
     o->lease_ttl_ms = s->ttl_ms;
     o->request_timeout_ms = s->request_ms;
     o->lb_poll_ms = s->poll_ms;
+    add_hooks(s, o);
 }
 
 void scan_begin(const struct story *s)

@@ -110,11 +110,14 @@ static void count_way(struct sim_seat *seat, const struct event *e)
         way = WAY_SUCCESS;         /* its turn has come */
     else if (e->from == STEP_BAKE) /* its limit is its success */
         way = e->state.why != WHY_NONE && e->state.why_step == STEP_BAKE ? WAY_FAILURE : WAY_SUCCESS;
+    else if (e->from == STEP_READDED && e->text[0] == '\0')
+        way = WAY_SUCCESS; /* its on_bad is where it leads without a bake, too */
     else if (e->state.stopping && to == row->on_stop)
         way = WAY_STOP;
     else if (late && to == row->on_limit && row->limit != WAIT_NONE)
         way = WAY_LIMIT;
-    else if (to == row->on_good || (to != row->on_bad && (!e->state.failed || seat->failed[e->node])))
+    else if (node_went_well((enum step)e->from, to) ||
+             (to != row->on_bad && (!e->state.failed || seat->failed[e->node])))
         way = WAY_SUCCESS; /* there, or by the other way that the rule knows */
     s->tally->ways[e->from][way]++;
     if (e->from == STEP_BAKE && e->state.gate == GATE_BAD)
@@ -291,6 +294,7 @@ static void run(struct sim_seat *seat)
     loop.view = seat->view = view_new(seat->plan);
     seat->who.fence = seat->plan->fence;
     wire_open(seat);
+    hook_resumed(seat);
     count_resumed(seat);
     sim_note(seat->sim, TRACE_PLAN, seat->index, seat->plan->n_nodes, (int64_t)seat->plan->fence, 0);
     seat->code = loop_run(&loop);
@@ -361,6 +365,7 @@ void seat_over(struct sim_seat *seat, enum seat_state state)
         sim_note(s, TRACE_END, seat->index, seat->code, 0, 0);
         s->tally->exits[seat->code < 16 ? seat->code : 15]++;
         tell_judge(seat);
+        hook_over(seat);
     }
     for (uint8_t i = 0; i < SIM_CALLS; i++)
         if (s->calls[i].used && s->calls[i].ready && s->calls[i].seat == seat->index)

@@ -62,6 +62,10 @@ static const struct knob of_story[] = {
     KNOB(struct story, canary, 0),
     KNOB(struct story, pause_after, 0),
     KNOB(struct story, serves_badly, 0),
+    KNOB(struct story, hooks, 0),
+    KNOB(struct story, hook_two, 0),
+    KNOB(struct story, hook_ms, 10),
+    KNOB(struct story, end_fate, 0),
     KNOB(struct story, hold_ms, 0),
     KNOB(struct story, way_ms, 1),
 };
@@ -187,6 +191,7 @@ static bool smooth_node(uint8_t i)
 {
     const struct knob fates[] = {{offsetof(struct story, fate) + i, 1, 0},
                                  {offsetof(struct story, undo_fate) + i, 1, 0},
+                                 {offsetof(struct story, hook_fate) + i, 1, 0},
                                  {offsetof(struct story, gets_healthy_ms) + 2u * i, 2, 0},
                                  {offsetof(struct story, flap_ms) + 2u * i, 2, 0}};
 

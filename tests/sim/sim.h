@@ -84,6 +84,20 @@ struct sim_call {
     struct seen_peer looked[SIM_NODE_PEERS];
 };
 
+/* ---- what is known of a controller's hooks (hooks.c) */
+struct sim_hook_node {
+    uint8_t drains_good; /* before-drain that went well since the first of them began */
+    bool handover_good;  /* since its last job */
+    bool owes;           /* an after-readd */
+    bool twice;          /* a dead controller may have run its hooks */
+};
+struct sim_hooks {
+    struct sim_hook_node nodes[SIM_NODES];
+    uint32_t ends;
+    int code; /* that the end's were told */
+    bool end_failed;
+};
+
 /* ---- controllers */
 enum seat_state { SEAT_FREE, SEAT_RUNS, SEAT_DEAD, SEAT_ENDED };
 
@@ -112,6 +126,7 @@ struct sim_seat {
     uint8_t peer_of[SIM_PEERS], voter_of[SIM_NODES];
     uint8_t durable[SIM_NODES]; /* by the plan's node: the ask of the step that the journal has */
     bool failed[SIM_NODES];
+    struct sim_hooks hooks;
     int64_t entered_ms[SIM_NODES]; /* when the node came into its step */
     struct {
         struct seen_upstream upstreams[SIM_UPSTREAMS];
@@ -165,6 +180,13 @@ void wire_open(struct sim_seat *); /* after the plan is there */
 void wire_arrive(struct sim *, uint8_t call, uint32_t part);
 void wire_back(struct sim *, uint8_t call, uint32_t part);
 void wire_stuck(struct sim *, uint8_t stuck);
+
+/* ---- hooks.c */
+bool hook_send(struct sim_seat *, const struct action *, uint8_t call); /* false: it is none of a hook */
+void hook_told(struct sim_seat *, const struct sim_call *);
+void hook_watch(struct sim_seat *, const struct action *); /* any other is sent */
+void hook_over(struct sim_seat *);                         /* it ends by itself */
+void hook_resumed(struct sim_seat *);                      /* it has its plan */
 
 /* ---- seat.c */
 uint8_t seat_start(struct sim *, const struct story_process *);

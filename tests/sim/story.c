@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "controller/ask.h"
+#include "controller/hook.h"
 #include "dice.h"
 
 /* Small more often than large. */
@@ -360,6 +361,26 @@ void story_draw_calm(struct story *s, struct dice *d)
     s->sticky_in = 0;
 }
 
+/* By dice of its own: a story without hooks is what it was before there were any. */
+static void draw_hooks(struct story *s, uint64_t seed)
+{
+    struct dice d = {seed * UINT64_C(0x9e3779b97f4a7c15) + 7};
+    bool calm = story_is_calm(s);
+
+    if (!dice_one_in(&d, 5))
+        return;
+    s->hooks = (uint8_t)dice_in(&d, 1, 15);
+    s->hook_two = dice_one_in(&d, 4);
+    s->hook_ms = dice_one_in(&d, 4) ? 12000 : dice_in(&d, 10, 2000);
+    s->hook_limit_ms = calm ? 20000 : dice_in(&d, 3, 14) * 1000;
+    s->hook_fate_at = (uint8_t)dice_below(&d, HOOK_AT_END);
+    for (uint8_t i = 0; i < s->nodes && !calm; i++)
+        s->hook_fate[i] =
+            (uint8_t)(dice_one_in(&d, 3) ? dice_in(&d, HOOK_FATE_FAILS, HOOK_FATE_HANGS) : HOOK_FATE_GOOD);
+    s->end_fate =
+        (uint8_t)(!calm && dice_one_in(&d, 3) ? dice_in(&d, HOOK_FATE_FAILS, HOOK_FATE_HANGS) : HOOK_FATE_GOOD);
+}
+
 void story_draw(struct story *s, uint64_t seed)
 {
     struct dice d = {seed * UINT64_C(0x2545f4914f6cdd1d) + 1};
@@ -388,6 +409,7 @@ void story_draw(struct story *s, uint64_t seed)
         story_draw_calm(s, &d);
     else if (dice_one_in(&d, 24))
         story_draw_wished(s, &d);
+    draw_hooks(s, seed);
 }
 
 bool story_is_calm(const struct story *s)
@@ -396,10 +418,12 @@ bool story_is_calm(const struct story *s)
                 (s->wished || (s->pause_after == 0 && s->processes[0].wish == 0 && s->n_processes == 1)) &&
                 s->frail_in == 0 && s->stuck_in == 0 && s->n_events == 0 && s->hold_ms <= 5000 && s->sticky_in == 0 &&
                 s->drain_ms >= 8000 && !s->serves_badly && s->traffic > 0 && s->processes[0].crash_at == 0 &&
-                s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0;
+                s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0 &&
+                s->end_fate == HOOK_FATE_GOOD && s->hook_ms <= s->hook_limit_ms;
 
     for (uint8_t i = 0; i < s->nodes; i++)
-        calm = calm && s->fate[i] == SIM_FATE_GOOD && s->flap_ms[i] == 0 && s->gets_healthy_ms[i] <= 1000;
+        calm = calm && s->hook_fate[i] == HOOK_FATE_GOOD && s->fate[i] == SIM_FATE_GOOD && s->flap_ms[i] == 0 &&
+               s->gets_healthy_ms[i] <= 1000;
     return calm;
 }
 
@@ -449,6 +473,11 @@ void story_print(const struct story *s, FILE *f)
     if (s->faults_until != UINT32_MAX)
         (void)fprintf(f, "the first %u of these faults, but for %llx of them\n", s->faults_until,
                       (unsigned long long)s->muted);
+    if (s->hooks != 0)
+        (void)fprintf(f, "hooks %x%s take %u ms, at most %u ms; those of %u come to", s->hooks,
+                      s->hook_two ? " (two before-drain)" : "", s->hook_ms, s->hook_limit_ms, s->hook_fate_at);
+    for (uint8_t i = 0; i < s->nodes && s->hooks != 0; i++)
+        (void)fprintf(f, " %u%s", s->hook_fate[i], i + 1 == s->nodes ? "\n" : "");
     for (uint32_t i = 0; i < s->n_events; i++)
         (void)fprintf(f, "event at %u ms after %u%s for %u ms of %u: %s\n", s->events[i].at_ms, s->events[i].after,
                       s->events[i].there ? " (there)" : "", s->events[i].for_ms, s->events[i].what,

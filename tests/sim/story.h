@@ -20,6 +20,8 @@ enum story_act {
     STORY_ROLLBACK /* to the releases before */
 };
 
+enum hook_fate { HOOK_FATE_GOOD, HOOK_FATE_FAILS, HOOK_FATE_HANGS };
+
 struct story_event {
     uint32_t at_ms;  /* since the beginning, or since the first request of the kind `after` */
     uint8_t after;   /* what is sent first (story_target); 0 = nothing */
@@ -83,6 +85,13 @@ struct story {
     uint64_t muted;         /* ... not these (bits). A seed's story mutes none: shrink.c does */
     uint8_t fate[SIM_NODES], undo_fate[SIM_NODES];
     uint16_t gets_healthy_ms[SIM_NODES], flap_ms[SIM_NODES];
+    uint8_t hooks;    /* bits by enum hook_point: which there are; 0 = none */
+    bool hook_two;    /* two before-drain */
+    uint32_t hook_ms; /* each takes at most so long ... */
+    uint32_t hook_limit_ms;
+    uint8_t hook_fate_at;         /* the point at which ... */
+    uint8_t hook_fate[SIM_NODES]; /* ... those of a node come to this (enum hook_fate) */
+    uint8_t end_fate;
     uint32_t n_events, n_processes;
     struct story_event events[STORY_EVENTS];
     struct story_process processes[STORY_PROCESSES];

@@ -35,6 +35,9 @@ static const struct {
     {STEP_REVIEW, WAY_FAILURE},
     {STEP_YIELD, WAY_STOP},
     {STEP_UNCLAIM, WAY_FAILURE},
+    {STEP_AFTER, WAY_STOP},
+    {STEP_CONFIRM, WAY_STOP},
+    {STEP_READDED, WAY_STOP},
     {STEP_MEND, WAY_FAILURE},
     /* another took the node between the survey and the leases, and died since */ {STEP_DONE, ANY_WAY},
     {STEP_OUT, ANY_WAY}, /* nothing leaves them */

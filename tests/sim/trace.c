@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "controller/hook.h"
 #include "controller/node.h"
 #include "faults.h"
 
@@ -95,6 +96,9 @@ static void row_print(const struct trace_row *r, FILE *f)
         break;
     case TRACE_END:
         (void)fprintf(f, "seat %lld ends with exit code %lld", a, b);
+        break;
+    case TRACE_HOOK:
+        (void)fprintf(f, "seat %lld runs %s, the %lld., of node %lld", a, hook_point_words[c], d + 1, b);
         break;
     case TRACE_CALM:
         (void)fprintf(f, "the storm is over");

@@ -23,7 +23,8 @@ enum traced {                 /* with what its numbers are */
               TRACE_PAUSE,    /* seat, ms */
               TRACE_SIGNAL,   /* seat, number */
               TRACE_END,      /* seat, exit code */
-              TRACE_CALM
+              TRACE_CALM,
+              TRACE_HOOK /* seat, node, point, which */
 };
 
 struct trace_row {

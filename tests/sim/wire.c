@@ -241,8 +241,11 @@ static void check_durable(struct sim_seat *seat, const struct action *a)
 {
     bool back = a->ask == ASK_BACK || a->ask == ASK_UNCLAIM || a->ask == ASK_UNDO ||
                 (a->ask == ASK_CLAIM && seat->view->nodes[a->node].state.step == STEP_RECLAIM);
+    bool full = seat->process->full_at > 0 && seat->appends >= seat->process->full_at;
     bool none = a->ask == ASK_STAGE && !seat->plan->has_release; /* nothing to send */
 
+    if (a->kind == ACT_ASK && a->ask == ASK_HOOK && full) /* to go back at all it has to run */
+        back = seat->view->nodes[a->node].state.step != STEP_BEFORE;
     if (a->kind == ACT_ASK && is_effect(a) && !back && !none && seat->durable[a->node] != (uint8_t)a->ask)
         judge_breach(&seat->sim->judge, "I5", "seat %u sends an effect that its journal knows nothing of", seat->index);
 }
@@ -273,8 +276,11 @@ static void seat_send(struct world *world, const struct action *a)
     seat_point(seat, SIM_CRASH_BETWEEN_STARTS);
     index = free_call(s);
     c = &s->calls[index];
-    sim_note(s, TRACE_SENT, seat->index, name_of(a), place_of(seat, a), (int64_t)a->mask);
     check_durable(seat, a);
+    if (hook_send(seat, a, index))
+        return;
+    hook_watch(seat, a);
+    sim_note(s, TRACE_SENT, seat->index, name_of(a), place_of(seat, a), (int64_t)a->mask);
     sim_sent(s, story_target(a->kind, a->ask),
              a->kind == ACT_READ_LB || a->kind == ACT_LEASE ? SIM_NOBODY : agent_of(seat, a));
     tell_judge(seat, a);
@@ -803,7 +809,8 @@ static const char *text_of(const struct sim_call *c)
 
 static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in)
 {
-    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB, IN_LEASE, IN_RENEW, IN_LOOK, IN_WISH, IN_HOLD, IN_LOCK};
+    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB,   IN_LEASE, IN_RENEW, IN_LOOK,
+                                            IN_WISH,   IN_HOLD, IN_LOCK,  [ACT_END] = IN_END};
     const struct sim_told *told = &c->told;
     struct answer *a = &in->answer;
     const char *text = text_of(c);
@@ -865,6 +872,10 @@ static void tell_judge_of(struct sim_seat *seat, const struct sim_call *c)
     struct sim *s = seat->sim;
     bool ok = c->told.kind == ANS_OK;
 
+    if (c->action.kind == ACT_END || (c->action.kind == ACT_ASK && c->action.ask == ASK_HOOK)) {
+        hook_told(seat, c);
+        return;
+    }
     sim_note(s, TRACE_TOLD, seat->index, name_of(&c->action), place_of(seat, &c->action), c->told.kind);
     if (ok && is_stopping(seat, c))
         judge_wish_told(&s->judge, seat->index);

@@ -110,14 +110,15 @@ void stage_schema_expect(struct stage *s, const char *doc, const char *const *ta
 void stage_schema_event(struct stage *s, const json_t *o, bool streamed)
 {
     const char *event = json_string_value(json_object_get(o, "event"));
-    const char *tables[] = {"line", event, "stream", NULL};
+    bool runs_hook = json_object_get(o, "hook") != NULL;
+    const char *tables[] = {"line", event, runs_hook ? "step that runs a hook" : "line", "stream", NULL};
 
     if (event == NULL || !is_member(s, EVENTS, (const char *const[]){"events", NULL}, event))
         stage_fail(s, "%s does not have the event of %s", EVENTS, json_dumps(o, 0));
     if (table_of(s, EVENTS, event) == NULL)
         tables[1] = "line";
     if (!streamed)
-        tables[2] = NULL;
+        tables[3] = NULL;
     stage_schema_expect(s, EVENTS, tables, o);
     if (streamed && json_integer_value(json_object_get(o, "v")) != 1)
         stage_fail(s, "the version of the events is not 1");

@@ -7,6 +7,7 @@
  *   peers STATE [active N] [gen N]               the load balancers: both peers; up, drain, down, or one each: up/down
  *   end done|failed|running PROC                 the job
  *   health good|ill PROC
+ *   cut                                          the hook, by a stop that has waited long enough; "grace" is that stop
  *   partly N                                     BACK: it is certain for the peers of mask N alone, no answer else
  *
  * PROC: A1 the process before, A2 another of the same executable, B1 and B2 of the release, X1 of neither, - none. The
@@ -119,6 +120,8 @@ static struct answer answer_of(const struct teller *t)
         a.kind = ANS_LOST;
     else if (strcmp(w, "silence") == 0)
         a.kind = ANS_TIMEOUT;
+    else if (strcmp(w, "cut") == 0)
+        a.kind = ANS_BAD;
     else if (strcmp(w, "ok") == 0)
         a.ok_mask = 3;
     else if (strcmp(w, "partly") == 0)
@@ -159,6 +162,8 @@ static void feed(struct teller *t)
         t->m = node_due(&t->n, t->p);
     } else if (strcmp(w, "stop") == 0) {
         t->m = node_stop(&t->n, t->p);
+    } else if (strcmp(w, "grace") == 0) {
+        t->m = node_grace_over(&t->n, t->p);
     } else {
         a = answer_of(t);
         if (!t->n.asked)
@@ -206,20 +211,28 @@ static void tell(struct teller *t, const char *story)
     TO_CLAIM "ok               -> stage STAGE\n"                                                                       \
              "ok               -> floor FLOOR\n"                                                                       \
              "peers up         -> drain DRAIN\n"
-#define TO_DOWN                                                                                                        \
-    TO_DRAIN "ok                   -> quiet PEERS\n"                                                                   \
-             "peers drain active 2 -> quiet -\n"                                                                       \
-             "time 249             -> quiet -\n"                                                                       \
-             "time 1               -> quiet PEERS\n"                                                                   \
-             "peers drain          -> quiet -\n"                                                                       \
-             "time 250             -> quiet PEERS\n"                                                                   \
-             "peers drain          -> down DOWN\n"
-#define TO_JOB                                                                                                         \
-    TO_DOWN "ok               -> empty STATUS\n"                                                                       \
-            "status A1 conn 9 -> silent PEERS\n"                                                                       \
-            "peers down       -> silent -\n"                                                                           \
-            "time 250         -> silent PEERS\n"                                                                       \
-            "peers down       -> job JOB\n"
+#define DRAIN_TO_DOWN                                                                                                  \
+    "ok                   -> quiet PEERS\n"                                                                            \
+    "peers drain active 2 -> quiet -\n"                                                                                \
+    "time 249             -> quiet -\n"                                                                                \
+    "time 1               -> quiet PEERS\n"                                                                            \
+    "peers drain          -> quiet -\n"                                                                                \
+    "time 250             -> quiet PEERS\n"                                                                            \
+    "peers drain          -> down DOWN\n"
+#define TO_DOWN TO_DRAIN DRAIN_TO_DOWN
+#define DOWN_TO_JOB                                                                                                    \
+    "ok               -> empty STATUS\n"                                                                               \
+    "status A1 conn 9 -> silent PEERS\n"                                                                               \
+    "peers down       -> silent -\n"                                                                                   \
+    "time 250         -> silent PEERS\n"                                                                               \
+    "peers down       -> job JOB\n"
+#define TO_JOB TO_DOWN DOWN_TO_JOB
+#define JOB_TO_HEALTH                                                                                                  \
+    "ok             -> handover JOB_END\n"                                                                             \
+    "end running -  -> handover -\n"                                                                                   \
+    "time 0         -> handover JOB_END\n"                                                                             \
+    "end done B1    -> verify STATUS\n"                                                                                \
+    "status B1     -> health HEALTH\n"
 #define TO_VERIFY                                                                                                      \
     TO_JOB "ok             -> handover JOB_END\n"                                                                      \
            "end running -  -> handover -\n"                                                                            \
@@ -243,6 +256,31 @@ static void tell(struct teller *t, const char *story)
     "time 500       -> rehealth HEALTH\n"                                                                              \
     "health good " who " -> back BACK\n"
 
+/* The same with hooks: two before-drain, one after-handover, one after-readd. */
+#define HOOKED_TO_BEFORE TO_CLAIM "ok               -> stage STAGE\nok -> before-drain HOOK\n"
+#define HOOKED_TO_FLOOR                                                                                                \
+    HOOKED_TO_BEFORE "ok        -> before-drain HOOK\n"                                                                \
+                     "ok        -> floor FLOOR\n"
+#define HOOKED_TO_AFTER                                                                                                \
+    HOOKED_TO_FLOOR "peers up         -> drain DRAIN\n" DRAIN_TO_DOWN DOWN_TO_JOB JOB_TO_HEALTH                        \
+                    "health good B1   -> health -\n"                                                                   \
+                    "time 500         -> health HEALTH\n"                                                              \
+                    "health good B1   -> health -\n"                                                                   \
+                    "time 100         -> health -\n"                                                                   \
+                    "time 400         -> health HEALTH\n"                                                              \
+                    "health good B1   -> after-handover HOOK\n"
+#define CONFIRMED                                                                                                      \
+    "health good B1   -> confirm -\n"                                                                                  \
+    "time 500         -> confirm HEALTH\n"                                                                             \
+    "health good B1   -> confirm -\n"                                                                                  \
+    "time 500         -> confirm HEALTH\n"                                                                             \
+    "health good B1   -> back BACK\n"
+#define READDED_AND_HOME                                                                                               \
+    "ok               -> seen PEERS\n"                                                                                 \
+    "peers up         -> after-readd HOOK\n"                                                                           \
+    "ok               -> unclaim UNCLAIM\n"                                                                            \
+    "ok               -> done -\n"
+
 /* What a dead rollout left, up to the question what runs: all of it down. */
 #define TO_RESUME                                                                                                      \
     "begin            -> mend STATUS\n"                                                                                \
@@ -254,7 +292,15 @@ static void tell(struct teller *t, const char *story)
     "peers up         -> unclaim UNCLAIM\n"                                                                            \
     "ok               -> check STATUS\n"
 
-enum flag { RESTART = 1, PROCEED = 2, REPAIR = 4, BAKE = 8, LONG = 16 /* healthy for 1500 ms */, RESUMED = 32 };
+enum flag {
+    RESTART = 1,
+    PROCEED = 2,
+    REPAIR = 4,
+    BAKE = 8,
+    LONG = 16 /* healthy for 1500 ms */,
+    RESUMED = 32,
+    HOOKS = 64
+};
 
 static const struct {
     const char *name, *story;
@@ -268,11 +314,15 @@ static const struct {
 
 static struct plan *plan_for(unsigned flags)
 {
+    static const struct hook hooks[] = {
+        {"c", HOOK_AFTER_READD}, {"a1", HOOK_BEFORE_DRAIN}, {"b", HOOK_AFTER_HANDOVER}, {"a2", HOOK_BEFORE_DRAIN}};
     struct plan *p = fake_plan((struct fake_shape){.lbs = 2, .restart = (flags & RESTART) != 0});
 
     p->drain_proceed = (flags & PROCEED) != 0;
     p->min_healthy_ms = (flags & LONG) != 0 ? 1500 : 1000;
     p->wait_ms[WAIT_BAKE] = (flags & BAKE) != 0 ? 3000 : 0;
+    if ((flags & HOOKS) != 0)
+        plan_set_hooks(p, hooks, 4);
     if ((flags & REPAIR) != 0)
         fake_plan_repair(p);
     if ((flags & RESUMED) != 0)
@@ -408,9 +458,10 @@ static void every_step_is_bounded_and_its_limits_lead_to_an_end(void **state)
  * on. */
 static void nothing_out_ends_as_done(void **state)
 {
-    static const enum step out[] = {STEP_DRAIN, STEP_QUIET,   STEP_DOWN,   STEP_EMPTY,    STEP_SILENT,  STEP_JOB,
-                                    STEP_AWAIT, STEP_VERIFY,  STEP_HEALTH, STEP_BACK,     STEP_SEEN,    STEP_RETURN,
-                                    STEP_UNDO,  STEP_UNDOING, STEP_SETTLE, STEP_REVERIFY, STEP_REHEALTH};
+    static const enum step out[] = {STEP_DRAIN,    STEP_QUIET,    STEP_DOWN,   STEP_EMPTY,   STEP_SILENT,
+                                    STEP_JOB,      STEP_AWAIT,    STEP_VERIFY, STEP_HEALTH,  STEP_BACK,
+                                    STEP_SEEN,     STEP_RETURN,   STEP_UNDO,   STEP_UNDOING, STEP_SETTLE,
+                                    STEP_REVERIFY, STEP_REHEALTH, STEP_AFTER,  STEP_CONFIRM};
 
     (void)state;
     for (size_t i = 0; i < sizeof out / sizeof *out; i++) {
@@ -423,7 +474,7 @@ static void nothing_out_ends_as_done(void **state)
         assert_int_not_equal(row->on_limit, STEP_UNCLAIM);
         assert_int_not_equal(row->on_stop, STEP_UNCLAIM);
         if (row->on_good == STEP_BACK) /* I3 */
-            assert_true(out[i] == STEP_HEALTH || out[i] == STEP_REHEALTH || out[i] == STEP_RETURN);
+            assert_true(out[i] == STEP_CONFIRM || out[i] == STEP_REHEALTH || out[i] == STEP_RETURN);
     }
 }
 
@@ -439,6 +490,8 @@ static struct node standing(const struct plan *p, enum step step)
     n.peers_mask = 3;
     n.now = proc("B1");
     n.job = ASK_JOB;
+    if (step_row(step)->ask == ASK_HOOK && p->n_hooks > 0) /* the last of them */
+        n.hook = (uint8_t)(plan_hooks(p, node_hook_point(step)) - 1);
     return n;
 }
 
@@ -483,7 +536,7 @@ static void every_row_does_what_the_table_says(void **state)
 /* An effect on its way is not left behind when the limit is over: its answer comes first. */
 static void a_limit_waits_for_the_answer_under_way(void **state)
 {
-    struct plan *p = plan_for(0);
+    struct plan *p = plan_for(BAKE | HOOKS);
     const struct answer ok = {.kind = ANS_OK, .ok_mask = 3}, lost = {.kind = ANS_LOST};
 
     (void)state;

@@ -5,13 +5,15 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "controller/outlet.h"
 
-#define LINES 20000
+#define LINES   20000
+#define WAITING (32 * 1024 * 1024)
 
 static void a_pipe_that_nobody_reads_holds_up_nobody_and_gets_all_in_the_end(void **state)
 {
@@ -47,6 +49,18 @@ static void a_pipe_that_nobody_reads_holds_up_nobody_and_gets_all_in_the_end(voi
     free(o.text);
 }
 
+/* Nobody has read for long: the last of 32 MB costs no more than the first. */
+static void what_has_waited_is_written_in_one_go(void **state)
+{
+    struct outlet o = {.to = fopen("/dev/null", "w"), .text = calloc(1, WAITING), .n = WAITING};
+    clock_t began = clock();
+
+    (void)state;
+    outlet_end(&o);
+    assert_in_range(clock() - began, 0, 2 * CLOCKS_PER_SEC);
+    fclose(o.to);
+}
+
 static void what_is_lost_is_known(void **state)
 {
     struct outlet o = {.to = fopen("/dev/full", "w")};
@@ -62,6 +76,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pipe_that_nobody_reads_holds_up_nobody_and_gets_all_in_the_end),
+        cmocka_unit_test(what_has_waited_is_written_in_one_go),
         cmocka_unit_test(what_is_lost_is_known),
     };
 

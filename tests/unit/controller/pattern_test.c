@@ -132,7 +132,7 @@ static void patterns_mean_what_they_mean_in_ansible(void **state)
 static const struct {
     const char *hosts, *pattern, *text;
 } sentences[] = {
-    {inventory, "wbe1", "--limit \"wbe1\": no host and no group is called \"wbe1\"; did you mean web1"},
+    {inventory, "wbe1", "--limit \"wbe1\": no host and no group is called \"wbe1\"; did you mean web1?"},
     {inventory, "lb", "--limit \"lb\": there is no node left"},
     {inventory, "web[7]", "--limit \"web[7]\": web has 5 nodes, at 0 to 4: no such position"},
     {inventory, "web[2-3]",

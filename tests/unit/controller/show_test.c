@@ -306,7 +306,7 @@ static void expect_line(const char *all, const char *text)
     end = strchr(at, '\n');
     assert_non_null(end);
     assert_int_equal(end - at, strlen(text));
-    if (strncmp(end + 1, "rollout ", 8) != 0)
+    if (strncmp(end + 1, "app: ", 5) != 0)
         fail_msg("behind \"%s\" comes %.40s", text, end + 1);
 }
 

@@ -174,6 +174,40 @@ static void each_member_comes_back(struct store *store)
     assert_int_equal(read_back(store, "r1", 0).n, 2);
 }
 
+static bool same_payload(void *ctx, const struct event *event)
+{
+    const char *wanted = ctx;
+
+    assert_non_null(event->payload);
+    assert_int_equal(strlen(event->payload), strlen(wanted));
+    assert_string_equal(event->payload, wanted);
+    return true;
+}
+
+/* The plan of 10,000 nodes is 6 MB. */
+static void a_payload_comes_back_however_long_it_is(struct store *store)
+{
+    static const size_t sizes[] = {1, 4096, 256 * 1024 - 1, 256 * 1024, 3 * 1024 * 1024 + 7};
+    char rollout[8];
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char *payload = malloc(sizes[i] + 1);
+        struct event event;
+        struct err err = {""};
+
+        for (size_t k = 0; k < sizes[i]; k++)
+            payload[k] = (char)('a' + (k + k / 4096) % 26);
+        payload[sizes[i]] = '\0';
+        snprintf(rollout, sizeof rollout, "r%zu", i);
+        event = event_of(rollout, EVENT_BEGAN, "");
+        event.payload = payload;
+        assert_true(store->ops->append(store, &event, 1, &err));
+        assert_int_not_equal(event.seq, 0);
+        assert_true(store->ops->each(store, rollout, 0, same_payload, payload, &err));
+        free(payload);
+    }
+}
+
 static void the_first_event_keeps_its_payload_and_names_no_node(struct store *store)
 {
     struct event event = event_of("r", EVENT_BEGAN, "");
@@ -232,6 +266,7 @@ static void a_thousand_events_go_in_at_once(struct store *store)
 
 static void (*const PROMISES[])(struct store *) = {
     each_member_comes_back,
+    a_payload_comes_back_however_long_it_is,
     the_first_event_keeps_its_payload_and_names_no_node,
     rollouts_are_kept_apart_and_seq_rises_over_all,
     reading_stops_when_the_reader_says_so,

@@ -461,6 +461,22 @@ static void every_link_and_make_target_of_a_page_is_there(void **state)
     assert_true(n > 10);
 }
 
+static void every_page_is_in_the_index(void **state)
+{
+    const char *index = page_of("docs/README.md");
+    glob_t found;
+
+    (void)state;
+    assert_int_equal(glob("docs/*.md", 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        char link[256];
+        (void)snprintf(link, sizeof link, "](%s)", strrchr(found.gl_pathv[i], '/') + 1);
+        if (strcmp(link, "](README.md)") != 0 && strstr(index, link) == NULL)
+            fail_msg("docs/README.md leads to all pages but %s", found.gl_pathv[i]);
+    }
+    globfree(&found);
+}
+
 /* The pages that speak of nothing but these programs. */
 static const char *const OURS[] = {"docs/operating.md",    "docs/hosts.md",     "docs/security.md",
                                    "docs/architecture.md", "docs/api-agent.md", "docs/api-module.md",
@@ -606,6 +622,7 @@ int main(void)
         cmocka_unit_test(each_end_of_a_job_has_its_row),
         cmocka_unit_test(each_reason_for_which_nothing_begins_has_its_row),
         cmocka_unit_test(every_link_and_make_target_of_a_page_is_there),
+        cmocka_unit_test(every_page_is_in_the_index),
         cmocka_unit_test(every_flag_and_key_that_a_page_names_is_there),
         cmocka_unit_test(every_test_that_the_security_page_names_is_there),
         cmocka_unit_test(every_file_that_the_maps_name_is_there),

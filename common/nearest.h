@@ -1,6 +1,6 @@
 /* nearest.h - the name that somebody who mistyped probably meant. */
-#ifndef CONTROLLER_NEAREST_H
-#define CONTROLLER_NEAREST_H
+#ifndef COMMON_NEAREST_H
+#define COMMON_NEAREST_H
 
 #include <stddef.h>
 
