@@ -61,6 +61,13 @@ static uint32_t fresh_ms(const struct plan *p, const struct run_lb *lb)
     return poll > slow ? poll : slow;
 }
 
+/* A look at one server does not tell in which other upstreams it stands by now: before a job that is known as of late.
+ */
+static bool lists_enough(const struct run *r, uint32_t node, const struct run_lb *lb)
+{
+    return run_node(r, node)->step != STEP_SILENT || lb->read_age_ms <= 2 * WATCH_MS + lb->took_ms;
+}
+
 /* Was its i-th peer shown after it asked? The first look of a node (LOOK) may be at a list of just before: FLOOR looks
  * again at what counts. */
 static bool peer_seen(const struct run *r, const struct plan *p, uint32_t node, uint32_t i)
@@ -69,7 +76,7 @@ static bool peer_seen(const struct run *r, const struct plan *p, uint32_t node, 
     uint32_t peer = p->nodes[node].first_peer + i;
     const struct run_lb *lb = run_lb(r, plan_peer_lb(p, peer));
 
-    return (x->look_seen >> i & 1) != 0 || lb->read_turn >= x->look_turn ||
+    return ((x->look_seen >> i & 1) != 0 && lists_enough(r, node, lb)) || lb->read_turn >= x->look_turn ||
            (run_node(r, node)->step == STEP_LOOK && single_may(r, p, peer) && lb->read_age_ms <= fresh_ms(p, lb));
 }
 

@@ -1,6 +1,7 @@
 #include "judge.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +39,11 @@ static bool in_place(const struct judge *j, uint8_t node)
 
 void judge_begin(struct judge *j, const struct sim_truth *t, const struct judge_rules *rules)
 {
-    memset(j, 0, sizeof *j);
+    memset(j->peers, 0, t->n_peers * sizeof j->peers[0]);
+    memset(j->nodes, 0, t->n_nodes * sizeof j->nodes[0]);
+    for (uint32_t i = 0; i < JUDGE_SEATS; i++)
+        memset(j->seats[i], 0, t->n_nodes * sizeof j->seats[i][0]);
+    memset(j->zones, 0, sizeof *j - offsetof(struct judge, zones));
     j->rules = *rules;
     j->votes_lost_ms = SIM_NEVER;
     for (uint8_t i = 0; i < SIM_UPSTREAMS; i++)
@@ -415,13 +420,22 @@ static void claim_peer(struct judge *j, const struct sim_truth *t, uint8_t peer,
     }
 }
 
+/* What an operator moved meanwhile keeps nobody from beginning anew. */
+static bool node_held(const struct judge *j, const struct sim_truth *t, uint8_t node)
+{
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].node == node && owned(&j->peers[i]) && !j->peers[i].mixed)
+            return true;
+    return false;
+}
+
 void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_claim *c, bool anew,
                  bool resumed)
 {
     if (resumed)
         j->seats[c->who.holder - 1][node].resumed = true;
     check_fence(j, &j->highest_at[node], &c->who, "a claim");
-    if (anew && (!node_owned(j, t, node) || j->nodes[node].forgot_ms != SIM_NEVER)) {
+    if (anew && (!node_held(j, t, node) || j->nodes[node].forgot_ms != SIM_NEVER)) {
         j->nodes[node].claimed_ms = t->now_ms;
         j->nodes[node].forgot_ms = SIM_NEVER;
         if (!owned_by(j, t, node, c->who.fence)) { /* nobody could know any more what was before that */
@@ -479,7 +493,8 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
 
     check_fence(j, &j->highest_at[node], &job->who, "a job");
     for (uint8_t i = 0; i < t->n_peers && !in_place(j, node); i++) {
-        if (t->peers[i].node != node || j->peers[i].foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS)
+        if (t->peers[i].node != node ||
+            j->peers[i].foreign_ms >= turn_ms - (j->peers[i].grown ? JUDGE_FILE_MS : JUDGE_SNAPSHOT_MS))
             continue;
         if (t->peers[i].gate != SIM_DOWN)
             judge_breach(j, "I2", "a job on node %u, whose peer %u is not down", node, i);
@@ -560,6 +575,23 @@ void judge_unclaim_told(struct judge *j, uint8_t seat, uint8_t node, bool droppe
     j->seats[seat][node].unclaimed = dropped;
     if (dropped)
         j->seats[seat][node].begun = j->seats[seat][node].left = false;
+}
+
+/* ---- wishes */
+
+void judge_wish_told(struct judge *j, uint8_t seat)
+{
+    j->wished[seat] = true;
+}
+
+void judge_asked(struct judge *j, uint8_t seat, uint8_t node)
+{
+    struct judge_seat_node *s = &j->seats[seat][node];
+
+    if (j->wished[seat] && !s->asked)
+        judge_breach(j, "wish", "node %u begins, and its controller knows that a person wants nothing new to begin",
+                     node);
+    s->asked = true;
 }
 
 /* ---- --order zone: one after another */
@@ -643,6 +675,15 @@ void judge_nginx_forgets(struct judge *j, const struct sim_truth *t, uint8_t pee
     p->lost_mixed = p->mixed;
     p->lost_was = p->was;
     disown(j, peer);
+}
+
+void judge_peer_added(struct judge *j, const struct sim_truth *t, uint8_t peer)
+{
+    j->peers[peer] = (struct judge_peer){.asked_ms = SIM_NEVER,
+                                         .foreign_ms = t->now_ms,
+                                         .foreign_open_ms = t->now_ms,
+                                         .lost_ms = SIM_NEVER,
+                                         .grown = true};
 }
 
 void judge_fences_lost(struct judge *j, const struct sim_truth *t, uint8_t upstream)

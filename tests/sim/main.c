@@ -1,12 +1,15 @@
-/* sim [-n SEEDS] [-s FIRST_SEED] [-m BREACHES] | -v SEED | -x | -r SIZE: plays stories against the controller's object
- * code; -v tells one whole; -x is exhaust.h's and reach.h's, -r one size of the latter. Exit 1: a breach, or with
- * 100,000 seeds and more something that can happen never did. */
+/* sim [-n SEEDS] [-s FIRST_SEED] [-m BREACHES] | -v SEED | --shrink SEED | -x | -r SIZE: plays stories against the
+ * controller's object code; -v tells one whole, --shrink the smallest that breaks as it does; -x is exhaust.h's and
+ * reach.h's, -r one size of the latter. Exit 1: a breach, or with 100,000 seeds and more something that can happen
+ * never did. */
+#include <getopt.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "campaign.h"
 #include "exhaust.h"
 #include "reach.h"
+#include "shrink.h"
 
 #define SEEDS_ENOUGH 100000 /* for everything to have happened */
 
@@ -68,11 +71,12 @@ static bool reach_all(void)
 
 int main(int argc, char **argv)
 {
+    static const struct option words[] = {{"shrink", required_argument, NULL, 'S'}, {0}};
     static struct campaign c = {.first = 1, .seeds = SEEDS_ENOUGH, .most = 1};
     bool all;
     int o;
 
-    while ((o = getopt(argc, argv, "n:s:m:v:xr:")) != -1) {
+    while ((o = getopt_long(argc, argv, "n:s:m:v:xr:", words, NULL)) != -1) {
         if (o == 'n')
             c.seeds = strtoull(optarg, NULL, 10);
         else if (o == 's')
@@ -81,6 +85,8 @@ int main(int argc, char **argv)
             c.most = strtoull(optarg, NULL, 10);
         else if (o == 'v')
             return campaign_tell(strtoull(optarg, NULL, 10), stdout) ? 0 : 1;
+        else if (o == 'S')
+            return shrink_run(strtoull(optarg, NULL, 10), stdout) ? 1 : 0;
         else if (o == 'x')
             return exhaust_run(stdout) && reach_all() ? 0 : 1;
         else if (o == 'r')

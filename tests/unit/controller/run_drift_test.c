@@ -404,7 +404,7 @@ static void a_server_in_one_more_upstream_is_noticed(void **state)
     (void)state;
     small_plan(&s, ports, ports);
     v = lb_view_new(&s.plan);
-    fill(v, "{" APP "," EXTRA ",\"old\":{\"peers\":[" PEER("0", "10.0.0.2:80", "up") "]}}"); /* the plan knew of it */
+    fill(v, "{" APP "," EXTRA "}");
     assert_false(v->peers[0].elsewhere || v->peers[3].elsewhere);
     fill(v, "{" APP "," EXTRA ",\"new\":{\"peers\":[" PEER("0", "10.0.0.1:80", "up") "]}}");
     assert_true(v->peers[0].elsewhere);
@@ -416,6 +416,27 @@ static void a_server_in_one_more_upstream_is_noticed(void **state)
     fill(v, "{" APP "," EXTRA ",\"new\":{\"peers\":[" PEER("0", "10.0.0.1:80", "down") "]}}");
     assert_false(v->peers[0].elsewhere);
     lb_view_free(&v);
+}
+
+#define OLD "\"old\":{\"peers\":[" PEER("0", "10.0.0.2:80", "up") "]}"
+
+/* A repair's plan has what was taken out alone; any other has all, so this came since the survey. */
+static void in_the_first_list_it_is_known_to_a_repair_alone(void **state)
+{
+    static const int ports[2] = {1, 2};
+
+    (void)state;
+    for (int repair = 0; repair < 2; repair++) {
+        struct small_plan s;
+        struct lb_view *v;
+
+        small_plan(&s, ports, ports);
+        s.plan.kind = repair == 1 ? PLAN_REPAIR : PLAN_ROLL;
+        v = lb_view_new(&s.plan);
+        fill(v, "{" APP "," EXTRA "," OLD "}");
+        assert_int_equal(v->peers[3].elsewhere, repair == 1 ? ELSEWHERE_NOT : ELSEWHERE_SERVER);
+        lb_view_free(&v);
+    }
 }
 
 /* Another port of the same service, in whatever upstream: found afresh when the plan was made, and not there then. */
@@ -508,6 +529,7 @@ int main(void)
         cmocka_unit_test(an_undo_waits_until_the_node_is_silent),
         cmocka_unit_test(an_undo_is_not_sent_past_a_dead_load_balancer),
         cmocka_unit_test(a_server_in_one_more_upstream_is_noticed),
+        cmocka_unit_test(in_the_first_list_it_is_known_to_a_repair_alone),
         cmocka_unit_test(another_address_of_a_node_is_noticed),
         cmocka_unit_test(such_a_node_is_not_restarted),
     };
