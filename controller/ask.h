@@ -156,6 +156,11 @@ struct seen_peer {
     struct served others; /* the other peers of its upstream while they were up and not backup, its node's own left out;
                              of several peers of one node in one upstream, the first has it */
 };
+/* One of seen_upstream.up. */
+static inline bool seen_up(const struct seen_peer *seen)
+{
+    return seen->state == PEER_UP && !seen->backup;
+}
 
 enum input_kind {
     IN_TIME,   /* only time has passed */

@@ -41,8 +41,7 @@ void command_unchanged(int exit_code)
                                      : "");
 }
 
-/* A signal came before anything was changed. */
-static int interrupted(void)
+int command_interrupted(void)
 {
     int number = signals_seen(NULL);
 
@@ -68,7 +67,7 @@ int command_on_journal(struct options *o, const struct plan *journal, const stru
     if (!open)
         code = command_bad(EXIT_CONFIG, &err);
     else if (say_rollout(s.rollout), !session_survey(&s))
-        code = interrupted();
+        code = command_interrupted();
     else
         code = act(&s, &c);
     complaints_free(&c);
@@ -97,7 +96,7 @@ int command_await_dead(struct session *s, bool repair, struct complaints *c)
                 duration_format_ms(v.until_ms - v.began_ms, limit, sizeof limit), v.text);
         (void)calls_collect(s->calls, v.wait_ms, &none, 1, NULL);
         if (signals_seen(NULL) != 0 || !session_survey(s))
-            return left_out_tell(s, repair, false) ? 3 : interrupted();
+            return left_out_tell(s, repair, false) ? 3 : command_interrupted();
     }
     if (verdict == VIGIL_ALIVE)
         complain(c, EXIT_HELD, "%s; it is alive: it was renewed meanwhile", v.text);

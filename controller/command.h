@@ -37,6 +37,8 @@ int command_complain(const struct complaints *);
 void command_unchanged(int exit_code);
 /* The complaints of a rollout that does not begin; 3 where an earlier run of it left a node out, which is named. */
 int command_refused(const struct session *, const struct complaints *);
+/* A signal came before anything was changed: that is said. The exit code. */
+int command_interrupted(void);
 /* Wait until nothing is held by a rollout that a resume or a repair takes over from (vigil.h), and survey anew. 0, or
  * the exit code: it is alive, or a signal came. */
 int command_await_dead(struct session *, bool repair, struct complaints *);

@@ -157,7 +157,7 @@ int command_agents(struct options *o)
         for (size_t i = 0; i < s.n_nodes; i++)
             a.agents.rows[i].node = host_of(&a, i)->name;
         signals_attach(s.calls);
-        code = ask_all(&a) ? show(&a) : 128 + signals_seen(NULL);
+        code = ask_all(&a) ? show(&a) : command_interrupted();
         agents_clear(&a.agents);
         free(a.knows);
     }

@@ -8,7 +8,6 @@
 #include "inventory.h"
 #include "pattern.h"
 #include "say.h"
-#include "signals.h"
 
 /* The load balancers of --lb alone, named lb1, lb2, ... */
 static bool make_fleet(struct session *s, const struct options *o, struct err *err)
@@ -95,7 +94,7 @@ int command_init(struct options *o)
     if (!open_lbs(&s, o, &err))
         code = command_bad(EXIT_CONFIG, &err);
     else if (!session_survey(&s))
-        code = 128 + signals_seen(NULL);
+        code = command_interrupted();
     else
         code = write_inventory(&s);
     session_close(&s);

@@ -94,7 +94,9 @@ static void every_ending_of_a_rollout_is_a_report(struct stage *s)
     struct stage_rollout *r;
     const json_t *report;
 
-    (void)ends(f, 0, ARGS("--rollout-id=all", "--state", stage_mkdir(s, "state")));
+    (void)ends(f, 0,
+               ARGS("--rollout-id=all", "--state", stage_mkdir(s, "state"), "--hook=after-readd=echo back",
+                    "--hook=at-end=echo end"));
     expect_sum(s, ends(f, 0, ARGS("--rollout-id=all")), "nothing to do");
     report = ends(f, 7, ARGS("--bake=100ms", "--on-inconclusive=pause"));
     assert_string_equal(stage_json_string(s, report, "nodes.1.outcome"), "not begun");

@@ -39,7 +39,8 @@ enum sim_reply sim_claim_drop(struct sim_truth *t, uint8_t node, const struct si
 
     if (sim_agent_dead(t, node))
         return SIM_SILENCE;
-    if (a->claim.there && (a->claim.who.fence != who->fence || a->claim.who.rollout != who->rollout))
+    if (a->claim.there && (a->claim.who.fence != who->fence || a->claim.who.rollout != who->rollout ||
+                           a->claim.who.holder != who->holder))
         return SIM_FENCED;
     a->claim.there = false;
     return SIM_OK;
@@ -47,7 +48,8 @@ enum sim_reply sim_claim_drop(struct sim_truth *t, uint8_t node, const struct si
 
 static enum sim_reply vote_back(struct sim_agent *a, const struct sim_who *who)
 {
-    if (a->vote.who.fence != 0 && (a->vote.who.fence != who->fence || a->vote.who.rollout != who->rollout))
+    if (a->vote.who.fence != 0 &&
+        (a->vote.who.fence != who->fence || a->vote.who.rollout != who->rollout || a->vote.who.holder != who->holder))
         return SIM_FENCED;
     a->vote = (struct sim_lease){.until_ms = SIM_NEVER};
     return SIM_OK;

@@ -45,9 +45,12 @@ struct judge_peer {
     int64_t had_ms;          /* since then */
     uint8_t lost_was;        /* what it was before that, where its nginx has forgotten it since */
     bool lost, lost_mixed;
-    uint8_t was;    /* gate before it was taken out */
-    bool mixed;     /* an operator moved it while it was a rollout's: whose it is, nobody can say */
-    bool forgotten; /* the claim that named it was lost with an agent's disk */
+    uint8_t was;          /* gate before it was taken out */
+    bool mixed;           /* an operator moved it while it was a rollout's: whose it is, nobody can say */
+    bool forgotten;       /* the claim that named it was lost with an agent's disk */
+    uint64_t first_fence; /* ... and then another rollout came, who takes it for an operator's: who took it out in
+                             truth; 0 = nobody. He may still be there and put his claim again, */
+    uint8_t first_was;    /* which says what it was before him */
 };
 
 struct judge_node {
@@ -60,7 +63,8 @@ struct judge_node {
     uint8_t origin;               /* executable in the beginning */
     bool touched;                 /* a job did something since it was taken out */
     uint8_t done[JUDGE_ROLLOUTS]; /* jobs of that rollout to the target that were done and stand */
-    uint64_t done_fence;          /* of the last of these */
+    uint64_t done_fence; /* of the last of these, and whose it was: of two runs that were given one fence, since */
+    uint8_t done_holder; /* all who knew of it had lost their memory, each answers for its own */
     bool ever_done[JUDGE_ROLLOUTS];
 };
 

@@ -237,8 +237,12 @@ static void draw_pair(struct story *s, struct dice *d)
     if (pairs[i].target == 64 + ACT_HOLD) { /* healthy while that is on its way */
         s->threshold = 1;
         s->min_healthy_ms = 0;
+        s->probe_ms = 250;
+        s->poll_ms = 200;
+        s->way_ms = 20;
+        s->request_ms = 3000; /* the later that comes */
         for (uint8_t k = 0; k < s->nodes; k++)
-            s->gets_healthy_ms[k] = (uint16_t)dice_in(d, 800, 1500);
+            s->gets_healthy_ms[k] = (uint16_t)dice_in(d, 600, 900);
     }
     s->call_target = pairs[i].target;
     s->call_faults = (uint8_t)(1u << pairs[i].fault);
@@ -257,7 +261,7 @@ static void draw_pair(struct story *s, struct dice *d)
         s->events[s->n_events].at_ms++;
         s->events[s->n_events++].fault = pairs[i].also;
     }
-    if (dice_one_in(d, 2)) /* and nothing beside it */
+    if (dice_one_in(d, 2) || pairs[i].target == 64 + ACT_HOLD) /* and nothing beside it */
         make_smooth(s);
 }
 
@@ -315,6 +319,16 @@ void story_draw_sleeper(struct story *s, struct dice *d)
                                             .fault = SIM_AGENT_DIES,
                                             .what = (uint8_t)dice_below(d, 2)};
     }
+}
+
+/* ... soon after it has begun, and just before it wakes up nginx forgets who was there meanwhile. */
+static void draw_forgotten_sleeper(struct story *s, struct dice *d)
+{
+    story_draw_sleeper(s, d);
+    s->processes[0].pause_at = dice_in(d, 15, 60);
+    s->n_events = 1;
+    s->events[0] =
+        (struct story_event){.at_ms = s->processes[0].pause_ms - dice_below(d, 2000), .fault = SIM_LB_FORGETS};
 }
 
 /* While a node waits for the floor, somebody else takes it out himself, or drains it. */
@@ -407,6 +421,8 @@ void story_draw(struct story *s, uint64_t seed)
     if (dice_one_in(&d, 8))
         make_calm(s, &d);
     draw_hooks(s, seed);
+    if (dice_one_in(&d, 20))
+        draw_forgotten_sleeper(s, &d);
 }
 
 bool story_is_calm(const struct story *s)

@@ -19,7 +19,8 @@ struct stage_server {
 
 /* The executable of a variant: "v1" (the plain one), "v2", "exit" (ends at once), "hang" (never ready), "sick" (serves,
  * /healthz is 503), "fickle" (sick where its folder holds a file `sick` when it begins), "late" (its start takes 6 s
- * where its folder holds a file `late`, which it takes away), "errs" (every fifth sleep is a 500), "slow" (each takes 150 ms longer). */
+ * where its folder holds a file `late`, which it takes away), "errs" (every fifth sleep is a 500), "slow" (each takes
+ * 150 ms longer). */
 const char *stage_server_variant(struct stage *s, const char *variant);
 
 struct stage_server *stage_server_start(struct stage *s, const char *name, const char *variant);

@@ -56,6 +56,24 @@ static void a_node_that_is_put_back_behind_its_job_is_the_last(void **state)
     story_end(&s);
 }
 
+/* It is healthy before the lease could be renewed, which would tell whether it may have been another run. */
+static void nor_does_a_slow_lease_hide_who_put_it_back(void **state)
+{
+    struct story s = story_begin((struct fake_shape){.nodes = 2});
+
+    (void)state;
+    s.fleet->agents[0].gets_healthy_ms = 3000;
+    fake_world_rule(
+        s.world,
+        (struct fake_rule){
+            .kind = ACT_LEASE, .node = -1, .place = -1, .nth = 1, .times = 20, .fault = FAULT_LATE, .ms = 4000});
+    fake_when(s.fleet, "a job ends", 2500, fake_peer_opened, 0);
+    story_roll(&s);
+    story_ends(&s, 1, "BA", -1);
+    story_says(&s, "stopped: a: somebody else put 10.0.0.1:8000 back at lb1 while it was out");
+    story_end(&s);
+}
+
 /* It was draining before us; whoever puts it back has ended that. */
 static void a_drain_that_its_operator_ends_meanwhile_is_not_given_back(void **state)
 {
@@ -470,6 +488,7 @@ int main(void)
         cmocka_unit_test(a_draining_node_that_somebody_puts_back_is_left_in_use),
         cmocka_unit_test(on_proceed_it_is_left_in_use_as_well),
         cmocka_unit_test(a_node_that_is_put_back_behind_its_job_is_the_last),
+        cmocka_unit_test(nor_does_a_slow_lease_hide_who_put_it_back),
         cmocka_unit_test(a_drain_that_its_operator_ends_meanwhile_is_not_given_back),
         cmocka_unit_test(a_list_from_before_is_no_drift),
         cmocka_unit_test(a_node_that_somebody_takes_out_counts),

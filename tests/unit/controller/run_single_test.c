@@ -205,6 +205,26 @@ static void a_list_that_was_begun_before_undoes_no_look(void **state)
     end(&t);
 }
 
+/* What it shows no more, the list's sum still counts: I1 goes by both. */
+static void nor_does_it_raise_what_counts_for_the_floor(void **state)
+{
+    struct test t = begin(1, 2);
+    struct action look[4];
+    struct input in[2];
+    uint32_t up;
+
+    (void)state;
+    (void)drain_all(&t, look, 4);
+    up = t.upstreams[0].up;
+    shows(&t, PEER_DRAINING, 1);
+    in[0] = answer_to(&t, &look[0]);
+    in[1] = answer_to(&t, &(struct action){.kind = ACT_READ_LB, .lb = look[0].lb});
+    turn(&t, 1, in, 2);
+    assert_int_equal(run_peer(t.r, 0)->state, PEER_DRAINING);
+    assert_int_equal(run_upstream(t.r, 0)->up, up - 1);
+    end(&t);
+}
+
 static void an_answer_that_comes_after_its_node_has_moved_on_does_nothing(void **state)
 {
     struct test t = begin(1, 1);
@@ -293,11 +313,11 @@ static void what_one_look_shows_counts_for_the_floor(void **state)
 
     (void)state;
     (void)drain_all(&t, look, 4);
-    up = run_upstream(t.r, 0)->up;
-    shows(&t, PEER_DRAINING, 1);
+    up = run_upstream(t.r, 0)->up; /* it is known to be out */
+    shows(&t, PEER_UP, 1);         /* somebody has put it back */
     in = answer_to(&t, &look[0]);
     turn(&t, 1, &in, 1);
-    assert_int_equal(run_upstream(t.r, 0)->up, up - 1);
+    assert_int_equal(run_upstream(t.r, 0)->up, up + 1);
     end(&t);
 }
 
@@ -320,6 +340,7 @@ int main(void)
         cmocka_unit_test(one_that_is_busy_again_begins_anew),
         cmocka_unit_test(both_load_balancers_must_be_quiet),
         cmocka_unit_test(a_list_that_was_begun_before_undoes_no_look),
+        cmocka_unit_test(nor_does_it_raise_what_counts_for_the_floor),
         cmocka_unit_test(an_answer_that_comes_after_its_node_has_moved_on_does_nothing),
         cmocka_unit_test(no_more_are_held_than_the_bound_the_rest_waits_for_the_list),
         cmocka_unit_test(nor_more_by_all_load_balancers_together),
