@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "half.h"
+#include "rights.h"
 #include "tls.h"
 
 #define EXIT_USAGE  64
@@ -109,6 +110,8 @@ int main(int argc, char **argv)
         rc = EXIT_CONFIG;
     } else if (options.check) {
         config_print_summary(&agent.config, stdout);
+        if ((halves & HALF_HELPER) != 0)
+            rights_warn(&agent.config, stderr);
     } else if (!run(&agent, halves, &err)) {
         rc = 1;
     }

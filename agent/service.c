@@ -17,6 +17,7 @@
 #include "log.h"
 #include "out.h"
 #include "release.h"
+#include "rights.h"
 
 bool service_ident(struct service *service, struct ident *ident, struct err *err)
 {
@@ -36,7 +37,7 @@ bool service_is_busy(const struct service *service)
 void service_check(struct service *service)
 {
     service->warning = (struct err){""};
-    (void)check_service(service->config, NULL, &service->warning);
+    (void)(check_service(service->config, NULL, &service->warning) && rights_check(service->config, &service->warning));
 }
 
 static void log_claim(const struct service *service, const char *event)
