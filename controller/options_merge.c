@@ -97,6 +97,7 @@ bool options_merge_common(struct options *o, const struct fleet *fleet, struct e
 }
 
 #define GET_TEXT(field)     return o->field
+#define GET_LABEL(field)    return o->field
 #define GET_NAME(field)     return o->field
 #define GET_NAMES(field)    return o->field
 #define GET_PATH(field)     return o->field
