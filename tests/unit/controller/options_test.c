@@ -303,10 +303,11 @@ static const struct {
     const char *args, *hosts, *text;
 } disagreements[] = {
     {"--hosts h --service s", "[w]\na rollout_batch=2\nb\n",
-     "h: rollout_batch must be the same for all: a (line 2) has \"2\", b (line 3) has none; set it below [all:vars]"},
+     "h: rollout_batch must be the same for all: a (line 2) has \"2\", b (line 3) has none; set it below [all:vars], "
+     "or take those that agree: --limit GROUP, or give --batch"},
     {"--hosts h", "[w]\na rollout_service=x\nb rollout_service=y\n",
      "h: rollout_service must be the same for all: a (line 2) has \"x\", b (line 3) has \"y\"; set it below "
-     "[all:vars]"},
+     "[all:vars], or take those that agree: --limit GROUP, or give --service"},
     {"--hosts h --service s", "l rollout_api=http://l/api\na\n[w]\na\n[w:vars]\nrollout_lb_poll=1s\n",
      "h: rollout_lb_poll must be the same for all: l (line 1) has none, a (line 2) has \"1s\"; set it below "
      "[all:vars]"},
