@@ -30,11 +30,11 @@ enum code claim_may_put(const struct claim_state *state, const struct claim *wan
     return seen == expect ? CODE_JOB_OK : CODE_CLAIM_CHANGED;
 }
 
-enum code claim_may_drop(const struct claim_state *state, const char *rollout, uint64_t fence)
+enum code claim_may_drop(const struct claim_state *state, const struct owner *owner)
 {
     const struct claim *there = &state->claim;
 
-    if (!there->held || (there->fence == fence && strcmp(there->rollout, rollout) == 0))
+    if (!there->held || owner_is(owner, there->rollout, there->holder, there->fence))
         return CODE_JOB_OK;
     return CODE_FENCE_STALE;
 }

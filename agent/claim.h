@@ -47,7 +47,7 @@ uint64_t claim_left_ms(const struct claim *claim, uint64_t now_ms);
  * is refused by a living rollout is to learn that first). */
 enum code claim_may_put(const struct claim_state *state, const struct claim *wanted, uint64_t expect, uint64_t now_ms);
 /* DELETE: JOB_OK (also where there is none) or FENCE_STALE. */
-enum code claim_may_drop(const struct claim_state *state, const char *rollout, uint64_t fence);
+enum code claim_may_drop(const struct claim_state *state, const struct owner *);
 /* A job: JOB_OK, NO_CLAIM (none, or run out) or FENCE_STALE (another rollout's, or another fence). */
 enum code claim_may_work(const struct claim_state *state, const char *rollout, uint64_t fence, uint64_t now_ms);
 

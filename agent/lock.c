@@ -37,11 +37,17 @@ enum code lock_may_put(const struct claim_state *state, const struct lock *wante
     return CODE_JOB_OK;
 }
 
-enum code lock_may_drop(const struct claim_state *state, const char *rollout, uint64_t fence)
+bool owner_is(const struct owner *o, const char *rollout, const char *holder, uint64_t fence)
+{
+    return o->fence == fence && strcmp(o->rollout, rollout) == 0 &&
+           (o->holder == NULL || strcmp(o->holder, holder) == 0);
+}
+
+enum code lock_may_drop(const struct claim_state *state, const struct owner *owner)
 {
     const struct lock *there = &state->lock;
 
-    if (!there->held || (there->fence == fence && strcmp(there->rollout, rollout) == 0))
+    if (!there->held || owner_is(owner, there->rollout, there->holder, there->fence))
         return CODE_JOB_OK;
     return CODE_FENCE_STALE;
 }

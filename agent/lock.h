@@ -25,6 +25,14 @@ struct lock {
     uint64_t due_ms; /* runs out then, by CLOCK_BOOTTIME */
 };
 
+/* Who gives a claim or a lock back; holder NULL: he does not say which run of the rollout he is. */
+struct owner {
+    const char *rollout, *holder;
+    uint64_t fence;
+};
+
+bool owner_is(const struct owner *, const char *rollout, const char *holder, uint64_t fence);
+
 uint64_t lock_left_ms(const struct lock *lock, uint64_t now_ms);
 bool lock_same(const struct lock *a, const struct lock *b); /* one rollout, holder and fence */
 
@@ -32,7 +40,7 @@ bool lock_same(const struct lock *a, const struct lock *b); /* one rollout, hold
  * one of somebody else. */
 enum code lock_may_put(const struct claim_state *state, const struct lock *wanted, uint64_t now_ms);
 /* DELETE: JOB_OK (also where there is none) or FENCE_STALE. */
-enum code lock_may_drop(const struct claim_state *state, const char *rollout, uint64_t fence);
+enum code lock_may_drop(const struct claim_state *state, const struct owner *);
 
 /* `next` becomes the state that holds after a PUT; the claim is shared (new references). */
 void lock_put(const struct claim_state *state, const struct lock *wanted, uint64_t now_ms, struct claim_state *next);

@@ -83,15 +83,16 @@ bool request_wait_ms(struct request *rq, uint32_t *wait_ms)
     return true;
 }
 
-bool request_owner(struct request *rq, const char **rollout, uint64_t *fence)
+bool request_owner(struct request *rq, struct owner *o)
 {
     const char *text = request_query(rq, "fence");
     char *end;
 
-    *rollout = request_query(rq, "rollout");
+    o->rollout = request_query(rq, "rollout");
+    o->holder = request_query(rq, "holder");
     errno = 0;
-    *fence = text != NULL ? strtoull(text, &end, 10) : 0;
-    if (*rollout != NULL && claim_id_ok(*rollout, WIRE_ID_MAX) && *fence != 0 && errno == 0 && *end == '\0' &&
+    o->fence = text != NULL ? strtoull(text, &end, 10) : 0;
+    if (o->rollout != NULL && claim_id_ok(o->rollout, WIRE_ID_MAX) && o->fence != 0 && errno == 0 && *end == '\0' &&
         text[0] != '-')
         return true;
     request_refuse(rq, CODE_BAD_REQUEST, "the query needs rollout=ID and fence=N");

@@ -51,8 +51,8 @@ void request_suspend(struct request *rq, void (*cancel)(struct request *), void 
 /* Whose certificate asks, as the network half says and for the log: quoted; "" without TLS. */
 struct log_quoted;
 const char *request_by(const struct request *rq, struct log_quoted *to);
-/* rollout=ID and fence=N. False: refused already. */
-bool request_owner(struct request *rq, const char **rollout, uint64_t *fence);
+/* rollout=ID and fence=N, and holder=TEXT where the caller says it. False: refused already. */
+bool request_owner(struct request *rq, struct owner *);
 /* The `wait` of a long poll in ms, 0 where there is none, cut to WIRE_WAIT_MAX_MS. False: refused already. */
 bool request_wait_ms(struct request *rq, uint32_t *wait_ms);
 /* A query argument, or NULL. */

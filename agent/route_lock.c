@@ -74,15 +74,14 @@ void route_lock_put(struct request *rq)
 
 void route_lock_drop(struct request *rq)
 {
-    const char *rollout;
+    struct owner owner;
     struct lock there = rq->service->claim.lock;
     struct claim_state next;
     struct err err = {""};
-    uint64_t fence;
 
-    if (!request_owner(rq, &rollout, &fence))
+    if (!request_owner(rq, &owner))
         return;
-    if (lock_may_drop(&rq->service->claim, rollout, fence) != CODE_JOB_OK) {
+    if (lock_may_drop(&rq->service->claim, &owner) != CODE_JOB_OK) {
         request_refuse(rq, CODE_FENCE_STALE, "the lock there is of the rollout %s with fence %llu", there.rollout,
                        (unsigned long long)there.fence);
         return;

@@ -161,15 +161,14 @@ void route_claim_put(struct request *rq)
 
 void route_claim_drop(struct request *rq)
 {
-    const char *rollout;
+    struct owner owner;
     struct claim_state *state = &rq->service->claim, next = *state;
     struct log_quoted by;
     struct err err = {""};
-    uint64_t fence;
 
-    if (!request_owner(rq, &rollout, &fence))
+    if (!request_owner(rq, &owner))
         return;
-    if (claim_may_drop(state, rollout, fence) != CODE_JOB_OK) {
+    if (claim_may_drop(state, &owner) != CODE_JOB_OK) {
         request_refuse(rq, CODE_FENCE_STALE, "the claim there is of the rollout %s with fence %llu",
                        state->claim.rollout, (unsigned long long)state->claim.fence);
         return;
@@ -180,8 +179,8 @@ void route_claim_drop(struct request *rq)
             request_refuse(rq, CODE_INTERNAL, "%s", err.text);
             return;
         }
-        log_event("claim_dropped", "service=%s rollout=%s fence=%llu by=%s", rq->service->config->name, rollout,
-                  (unsigned long long)fence, request_by(rq, &by));
+        log_event("claim_dropped", "service=%s rollout=%s fence=%llu by=%s", rq->service->config->name, owner.rollout,
+                  (unsigned long long)owner.fence, request_by(rq, &by));
     }
     answer_status(rq);
 }

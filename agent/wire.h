@@ -48,13 +48,15 @@
  *                                       and fence, may always be put again); a live claim of another rollout is
  *                                       409 claim_held; a fence lower than the highest seen, or equal to it from
  *                                       another rollout, is 412 fence_stale. Durable before it is answered.
- *   DELETE /v1/services/APP/claim?rollout=ID&fence=N   200 STATUS; gone already: 200; another rollout's or another
- *                                       fence: 412. The highest fence stays.
+ *   DELETE /v1/services/APP/claim?rollout=ID&fence=N[&holder=TEXT]   200 STATUS; gone already: 200; another
+ *                                       rollout's, another fence, or (where it is given) another holder: 412. The
+ *                                       highest fence stays.
  *   PUT    /v1/services/APP/lock        {"rollout","fence","ttl","holder"} -> 200 {"lock":LOCK}. Taken or renewed.
  *                                       While lock or claim are a living other's 409 claim_held (so is a lock of one
  *                                       rollout's other holder); a fence lower than the highest seen, or that one of
  *                                       another: 412 fence_stale. Durable before it is answered.
- *   DELETE /v1/services/APP/lock?rollout=ID&fence=N    200 {"lock":null}; another's: 412. The highest fence stays.
+ *   DELETE /v1/services/APP/lock?rollout=ID&fence=N[&holder=TEXT]    200 {"lock":null}; another's: 412. The highest
+ *                                       fence stays.
  *   PUT    /v1/services/APP/releases/HEX   body: the executable -> 201 {"sha256","size"}, or 200 when it is there
  *                                       already. The header Rollout-Signature: its signature, as minisign makes it,
  *                                       with a trusted comment of common/label.h; needed where the service's "signing"

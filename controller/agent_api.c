@@ -55,13 +55,22 @@ char *agent_api_url_claim(const struct plan *plan, uint16_t node)
     return below_service(plan->nodes[node].agent, plan_node_service(plan, node), "/claim");
 }
 
-char *agent_api_url_unclaim(const struct plan *plan, uint16_t node, uint64_t fence)
+/* With the holder: two runs of one rollout may have found the same fence. */
+static char *owner_query(const char *what, const struct plan *plan, uint64_t fence)
 {
-    char *id = url_encode(plan->rollout, "");
-    char *rest = mem_format("/claim?rollout=%s&fence=%llu", id, (unsigned long long)fence);
-    char *url = below_service(plan->nodes[node].agent, plan_node_service(plan, node), rest);
+    char *id = url_encode(plan->rollout, ""), *holder = url_encode(plan->holder, "");
+    char *rest = mem_format("%s?rollout=%s&fence=%llu&holder=%s", what, id, (unsigned long long)fence, holder);
 
     free(id);
+    free(holder);
+    return rest;
+}
+
+char *agent_api_url_unclaim(const struct plan *plan, uint16_t node, uint64_t fence)
+{
+    char *rest = owner_query("/claim", plan, fence);
+    char *url = below_service(plan->nodes[node].agent, plan_node_service(plan, node), rest);
+
     free(rest);
     return url;
 }
@@ -195,12 +204,9 @@ char *agent_api_body_job(const struct plan *plan, const struct action *a)
 char *agent_api_url_lock(const struct plan *plan, uint32_t voter, bool drop)
 {
     const struct plan_voter *v = &plan->voters[voter];
-    char *id = url_encode(plan->rollout, "");
-    char *rest =
-        drop ? mem_format("/lock?rollout=%s&fence=%llu", id, (unsigned long long)plan->fence) : mem_text("/lock");
+    char *rest = drop ? owner_query("/lock", plan, plan->fence) : mem_text("/lock");
     char *url = below_service(v->agent, v->service, rest);
 
-    free(id);
     free(rest);
     return url;
 }

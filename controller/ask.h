@@ -142,7 +142,7 @@ struct served {
 /* Where else it is in use, unknown to the plan: not taken out there, so not silent (I2). */
 enum elsewhere {
     ELSEWHERE_NOT,
-    ELSEWHERE_SERVER, /* its server stands in another upstream as well, since the first list */
+    ELSEWHERE_SERVER, /* its server stands in another upstream as well (for a repair: since the first list) */
     ELSEWHERE_ADDRESS /* a server that the plan has not is another address that its node's service listens on */
 };
 enum peer_state { PEER_UNKNOWN, PEER_UP, PEER_DRAINING, PEER_DOWN, PEER_UNAVAIL };
@@ -156,6 +156,11 @@ struct seen_peer {
     struct served others; /* the other peers of its upstream while they were up and not backup, its node's own left out;
                              of several peers of one node in one upstream, the first has it */
 };
+/* One of seen_upstream.up. */
+static inline bool seen_up(const struct seen_peer *seen)
+{
+    return seen->state == PEER_UP && !seen->backup;
+}
 
 enum input_kind {
     IN_TIME,   /* only time has passed */

@@ -56,9 +56,9 @@ json_t *hook_facts_of_node(const struct view *, uint16_t node);
 /* For a hook of the end, which comes to that exit code. */
 json_t *hook_facts_of_end(const struct view *, int exit_code);
 
-/* The environment of a hook: `base` without all that begins with ROLLOUT_, and the facts: yes and no are 1 and 0, null
- * is "", the members of a list have commas between them. One block, to be freed with free(). */
-char **hook_env(const json_t *facts, char *const *base);
+/* The environment of a hook: `base` without all that begins with ROLLOUT_, and the facts of its document: yes and no
+ * are 1 and 0, null is "", the members of a list have commas between them. One block, to be freed with free(). */
+char **hook_env(const json_t *document, char *const *base);
 
 /* Of an environment variable of this program: within a hook it is a fact, not an option. */
 bool hook_tells(char *const *env, const char *name);

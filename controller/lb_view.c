@@ -241,7 +241,8 @@ static void take_elsewhere(const struct filling *f)
     for (uint32_t i = 0; i < v->plan->n_peers; i++) {
         if (v->plan->upstreams[v->plan->peers[i].upstream].lb != f->lb)
             continue;
-        if (!v->read_once[f->lb]) /* it was so when the plan was made, and meant so */
+        /* A repair knows of what was taken out alone. Any other plan has all upstreams that its servers stood in. */
+        if (!v->read_once[f->lb] && v->plan->kind == PLAN_REPAIR)
             v->elsewhere[i] = f->elsewhere[i];
         v->peers[i].elsewhere = f->more[i]                            ? ELSEWHERE_ADDRESS
                                 : f->elsewhere[i] && !v->elsewhere[i] ? ELSEWHERE_SERVER

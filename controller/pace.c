@@ -36,12 +36,6 @@ bool pace_zone_is_free(const struct run *r, const struct plan *p, uint16_t node)
     return true;
 }
 
-/* Whether a peer counts as up in the snapshot. */
-static bool counts(const struct seen_peer *seen)
-{
-    return seen->state == PEER_UP && !seen->backup;
-}
-
 /* Peers of the node in `upstream` that the snapshot shows up: as many fewer when those of `mask` are out. */
 static uint32_t up_of(const struct run *r, const struct plan *p, uint16_t node, uint64_t mask, uint16_t upstream)
 {
@@ -51,7 +45,7 @@ static uint32_t up_of(const struct run *r, const struct plan *p, uint16_t node, 
     for (uint32_t bit = 0; bit < pn->n_peers && mask >> bit != 0; bit++) {
         uint32_t peer = pn->first_peer + bit;
 
-        if ((mask >> bit & 1) != 0 && p->peers[peer].upstream == upstream && counts(run_peer(r, peer)))
+        if ((mask >> bit & 1) != 0 && p->peers[peer].upstream == upstream && seen_up(run_peer(r, peer)))
             up++;
     }
     return up;

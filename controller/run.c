@@ -107,6 +107,8 @@ static uint32_t claim_due_ms(const struct run *r, const struct plan *p, uint16_t
 
     if (!node_in_motion(n) || n->claim_fence != p->fence || x->renewing || ask == ASK_CLAIM || ask == ASK_UNCLAIM)
         return UINT32_MAX;
+    if (n->theirs || (x->anew && !lease_is_ours(r, p)))
+        return UINT32_MAX; /* an agent that has lost its disk would take it from anybody */
     return third > x->claim_ms ? third - x->claim_ms : 0;
 }
 
@@ -369,7 +371,8 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
 void run_stop(struct run *r, const struct plan *p, enum run_stop why, const char *text, struct turn *t)
 {
     bool first = r->stop == RUN_GOES || r->reversing || (r->stop == RUN_STOP_PAUSE && why != RUN_STOP_PAUSE) ||
-                 (why == RUN_STOP_STORE && r->stop != RUN_STOP_STORE);
+                 (why == RUN_STOP_STORE && r->stop != RUN_STOP_STORE) ||
+                 (why == RUN_STOP_HELD && r->stop == RUN_STOP_DRIFT); /* which that explains */
 
     if (r->phase == RUN_OVER || (!first && why != RUN_STOP_PERSON))
         return;
@@ -463,6 +466,8 @@ int run_exit_code(const struct run *r, int signal)
         return 8;
     if (done && r->end_failed && (r->stop != RUN_STOP_PAUSE || r->pause_wished))
         return 1; /* no node's failure; the one thing that a hook of the end can change */
+    if (r->stop == RUN_STOP_STORE && r->n_begun == 0 && r->n_done == 0)
+        return 78; /* there was no journal to begin with */
     if (failed || (r->reversed && !left) || r->stop == RUN_STOP_STORE)
         return 1;
     if (left)

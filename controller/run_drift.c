@@ -8,8 +8,6 @@
 #include "pace.h"
 #include "run_state.h"
 
-#define LEASE_SURE_MS 2000 /* since its last renewal */
-
 /* From the moment that all load balancers took its drain until it goes back. */
 static bool is_held_out(const struct plan *p, const struct node *n)
 {
@@ -40,14 +38,30 @@ static bool is_out(const struct seen_peer *seen)
     return seen->state == PEER_DOWN || seen->state == PEER_DRAINING;
 }
 
+/* I1: newer than what was shown last. It must not count as up either once it is back to a drain of before us, which an
+ * nginx that forgot all showed as ended. */
+static void is_out_now(struct run *r, const struct plan *p, uint32_t peer)
+{
+    struct seen_peer *seen = state_peer(r, peer), out = *seen;
+
+    if (!seen_up(seen))
+        return;
+    out.state = PEER_DRAINING;
+    look_recount(state_upstream(r, p->peers[peer].upstream), seen, &out);
+    *seen = out;
+}
+
 void drift_taken(struct run *r, const struct plan *p, uint16_t node, uint64_t mask)
 {
     const struct plan_node *pn = &p->nodes[node];
 
     state_extra(r, node)->out_turn = r->turn;
-    for (uint32_t i = 0; i < pn->n_peers; i++)
-        if ((mask >> i & 1) != 0)
-            *state_out(r, pn->first_peer + i) = run_lb(r, plan_peer_lb(p, pn->first_peer + i))->generation;
+    for (uint32_t i = 0; i < pn->n_peers; i++) {
+        if ((mask >> i & 1) == 0)
+            continue;
+        *state_out(r, pn->first_peer + i) = run_lb(r, plan_peer_lb(p, pn->first_peer + i))->generation;
+        is_out_now(r, p, pn->first_peer + i);
+    }
 }
 
 struct drift {
@@ -87,28 +101,14 @@ static uint32_t first_peer(const struct plan *p, uint16_t node, uint64_t mask)
     return p->nodes[node].first_peer + i;
 }
 
-/* It may as well be another run that has taken us over, while we slept: then the lease is not ours any more. */
-static bool lease_is_sure(struct run *r, const struct plan *p, uint32_t peer)
-{
-    const struct run_lease *l = run_lease(r, p->peers[peer].upstream);
-    bool plus = p->upstreams[p->peers[peer].upstream].plus;
-
-    if (plus ? lock_is_sure(r, LEASE_SURE_MS) : l->age_ms <= LEASE_SURE_MS)
-        return true;
-    if (plus)
-        lock_doubt(r, p);
-    if (!l->asked && l->retry_ms == 0)
-        state_lb(r, plan_peer_lb(p, peer))->stale = true; /* looked at again as soon as the lease is renewed */
-    lease_doubt(r, p, plan_peer_lb(p, peer));
-    return false;
-}
-
+/* It may as well be another run that has taken us over while we slept: that the lease, renewed at once, is not ours any
+ * more tells it (run_stop). But nothing waits for that: a node may be on its way back before a slow renewal is. */
 static void opened(struct run *r, const struct plan *p, uint16_t node, uint16_t lb, uint64_t mask, struct turn *t)
 {
     char text[ANSWER_TEXT_MAX];
 
-    if (!lease_is_sure(r, p, first_peer(p, node, mask)))
-        return;
+    lease_doubt(r, p, lb);
+    lock_doubt(r, p);
     state_node(r, node)->prior_drain_mask &= ~mask; /* a drain of before us is ended by that */
     (void)snprintf(text, sizeof text, "%.60s: somebody else put %.60s back at %.60s while it was out",
                    p->nodes[node].name, p->peers[first_peer(p, node, mask)].server, p->lbs[lb].name);
@@ -185,16 +185,21 @@ void drift_look(struct run *r, const struct plan *p, uint16_t node)
     }
 }
 
-void drift_held(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
+void drift_hold_over(struct run *r, const struct plan *p, uint16_t node, struct turn *t)
 {
-    struct run_extra *x = state_extra(r, in->node);
+    struct run_extra *x = state_extra(r, node);
 
     x->holding = false;
-    drift_taken(r, p, in->node, in->answer.ok_mask); /* what was not taken shows up in the next list */
     if (!x->back_waits)
         return;
     x->back_waits = false;
-    state_ask(r, p, in->node, t);
+    state_ask(r, p, node, t);
+}
+
+void drift_held(struct run *r, const struct plan *p, const struct input *in, struct turn *t)
+{
+    drift_taken(r, p, in->node, in->answer.ok_mask); /* what was not taken shows up in the next list */
+    drift_hold_over(r, p, in->node, t);
 }
 
 bool drift_watches(const struct run *r, const struct plan *p, uint32_t lb)

@@ -42,6 +42,15 @@ void lease_doubt(struct run *r, const struct plan *p, uint16_t lb)
     }
 }
 
+bool lease_is_ours(const struct run *r, const struct plan *p)
+{
+    bool ours = r->stop != RUN_STOP_HELD;
+
+    for (uint32_t i = 0; i < r->n_upstreams; i++)
+        ours = ours && (p->upstreams[i].plus || run_lease(r, i)->age_ms < p->lease_ttl_ms);
+    return ours && (p->n_voters == 0 || r->lock_age_ms < p->lease_ttl_ms);
+}
+
 static void ask_lease(struct run *r, uint16_t upstream, uint32_t ttl_ms, struct turn *t)
 {
     struct action *a = turn_action(t, ACT_LEASE);

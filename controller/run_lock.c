@@ -130,7 +130,7 @@ static void ask_due(struct run *r, const struct plan *p, struct turn *t)
 
 bool lock_taken(const struct run *r, const struct plan *p)
 {
-    return p->n_voters == 0 || lock_is_sure(r, sure_ms(p));
+    return p->n_voters == 0 || r->lock_age_ms <= sure_ms(p);
 }
 
 void lock_take(struct run *r, const struct plan *p, struct turn *t)
@@ -290,11 +290,6 @@ void lock_answer(struct run *r, const struct plan *p, const struct input *in, st
 }
 
 /* ---- what may leave */
-
-bool lock_is_sure(const struct run *r, uint32_t age_ms)
-{
-    return r->lock_age_ms <= age_ms;
-}
 
 static bool at_plus(const struct plan *p, uint16_t node, uint64_t mask)
 {

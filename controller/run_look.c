@@ -61,6 +61,13 @@ static uint32_t fresh_ms(const struct plan *p, const struct run_lb *lb)
     return poll > slow ? poll : slow;
 }
 
+/* A look at one server does not tell in which other upstreams it stands by now: before a job that is known as of late.
+ */
+static bool lists_enough(const struct run *r, uint32_t node, const struct run_lb *lb)
+{
+    return run_node(r, node)->step != STEP_SILENT || lb->read_age_ms <= 2 * WATCH_MS + lb->took_ms;
+}
+
 /* Was its i-th peer shown after it asked? The first look of a node (LOOK) may be at a list of just before: FLOOR looks
  * again at what counts. */
 static bool peer_seen(const struct run *r, const struct plan *p, uint32_t node, uint32_t i)
@@ -69,7 +76,7 @@ static bool peer_seen(const struct run *r, const struct plan *p, uint32_t node, 
     uint32_t peer = p->nodes[node].first_peer + i;
     const struct run_lb *lb = run_lb(r, plan_peer_lb(p, peer));
 
-    return (x->look_seen >> i & 1) != 0 || lb->read_turn >= x->look_turn ||
+    return ((x->look_seen >> i & 1) != 0 && lists_enough(r, node, lb)) || lb->read_turn >= x->look_turn ||
            (run_node(r, node)->step == STEP_LOOK && single_may(r, p, peer) && lb->read_age_ms <= fresh_ms(p, lb));
 }
 
@@ -310,16 +317,24 @@ void look_answer_ready(struct run *r, const struct plan *p, const struct input *
     }
 }
 
-/* A list that was begun before its node asked says nothing newer than the look at this one server did. */
+/* A list that was begun before its node asked says nothing newer than the look at this one server did; nor one that was
+ * begun before it was certain that the node is out. */
 static bool seen_since(const struct run *r, const struct plan *p, uint32_t peer, const struct run_lb *lb)
 {
     uint16_t node = p->peers[peer].node;
     const struct run_extra *x = run_extra(r, node);
 
-    return x->looks && lb->began_turn < x->look_turn && (x->look_seen >> (peer - p->nodes[node].first_peer) & 1) != 0;
+    return lb->began_turn < x->out_turn ||
+           (x->looks && lb->began_turn < x->look_turn && (x->look_seen >> (peer - p->nodes[node].first_peer) & 1) != 0);
 }
 
-static void take_peer(struct run *r, uint32_t peer, const struct seen_peer *listed, bool keep)
+void look_recount(struct seen_upstream *u, const struct seen_peer *then, const struct seen_peer *now)
+{
+    if (u->there && seen_up(now) != seen_up(then))
+        u->up += seen_up(now) ? 1u : UINT32_MAX;
+}
+
+static void take_peer(struct run *r, const struct plan *p, uint32_t peer, const struct seen_peer *listed, bool keep)
 {
     struct seen_peer *seen = state_peer(r, peer), looked = *seen;
 
@@ -328,6 +343,7 @@ static void take_peer(struct run *r, uint32_t peer, const struct seen_peer *list
         seen->state = looked.state;
         seen->active = looked.active;
         seen->exact = looked.exact;
+        look_recount(state_upstream(r, p->peers[peer].upstream), listed, seen); /* I1: else up, and nobody's */
     }
 }
 
@@ -354,7 +370,7 @@ void look_input(struct run *r, const struct plan *p, const struct input *in, str
             *state_upstream(r, i) = in->upstreams[i];
     for (uint32_t i = 0; i < r->n_peers; i++)
         if (plan_peer_lb(p, i) == in->lb)
-            take_peer(r, i, &in->peers[i], seen_since(r, p, i, lb));
+            take_peer(r, p, i, &in->peers[i], seen_since(r, p, i, lb));
     drift_input(r, p, in->lb, t);
     gate_input(r, p, in->lb, t);
     look_answer_ready(r, p, NULL, t);

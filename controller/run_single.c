@@ -111,19 +111,12 @@ uint32_t single_wait_ms(const struct run *r, const struct plan *p)
     return wait;
 }
 
-static bool counts(const struct seen_peer *seen)
-{
-    return seen->state == PEER_UP && !seen->backup;
-}
-
 /* Into what the list showed, its sum too: newer than the list, or as old as its asking took. */
 static void take_peer(struct run *r, const struct plan *p, uint32_t peer, const struct seen_peer *now)
 {
     struct seen_peer *then = state_peer(r, peer);
-    struct seen_upstream *u = state_upstream(r, p->peers[peer].upstream);
 
-    if (u->there && counts(now) != counts(then))
-        u->up += counts(now) ? 1u : UINT32_MAX;
+    look_recount(state_upstream(r, p->peers[peer].upstream), then, now);
     then->state = now->state;
     then->backup = now->backup;
     then->active = now->active;

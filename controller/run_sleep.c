@@ -50,7 +50,7 @@ void sleep_hold_back(struct run *r, const struct plan *p, struct turn *t)
         a = t->actions[i];
         memmove(&t->actions[i], &t->actions[i + 1], (--t->n_actions - i) * sizeof *t->actions);
         if (a.kind == ACT_HOLD)
-            state_extra(r, a.node)->holding = false;
+            drift_hold_over(r, p, a.node, t);
         else
             answer_held_back(r, p, a.node, t);
     }

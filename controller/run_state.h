@@ -59,6 +59,8 @@ void lease_answer(struct run *, const struct plan *, const struct input *, struc
 /* The answer to an ask of a node: a load balancer that refuses the change because of another's lease ends the rollout.
  */
 void lease_lost(struct run *, const struct plan *, const struct input *, struct turn *);
+/* As far as we know nobody else can have one, or the lock. */
+bool lease_is_ours(const struct run *, const struct plan *);
 void lease_give_back(struct run *, const struct plan *); /* enter RUN_RELEASING */
 void lease_drive(struct run *, const struct plan *, struct turn *);
 /* The nginx of `lb` is another one since: leases there are put again at once. */
@@ -76,8 +78,6 @@ bool lock_given_back(const struct run *, const struct plan *);
 uint32_t lock_wait_ms(const struct run *, const struct plan *);
 /* All votes are to be renewed at once. */
 void lock_doubt(struct run *, const struct plan *);
-/* Known to be ours at most so long ago, by the requests of a majority. */
-bool lock_is_sure(const struct run *, uint32_t age_ms);
 /* Whether a PATCH of these peers of the node may leave now; then `within_ms` of the action is set. Else the answer that
  * stands for it: FENCED where the lock is lost, TIMEOUT where that is not known. */
 bool lock_lets(const struct run *, const struct plan *, struct action *, struct answer *);
@@ -129,6 +129,8 @@ void drift_look(struct run *, const struct plan *, uint16_t node); /* its peers 
 void drift_claimed(struct run *, const struct plan *, uint16_t node, bool ours,
                    struct turn *);                                                       /* a renewal has ended */
 void drift_held(struct run *, const struct plan *, const struct input *, struct turn *); /* IN_HOLD */
+/* None is outstanding any more: a BACK that waited for that is asked. */
+void drift_hold_over(struct run *, const struct plan *, uint16_t node, struct turn *);
 bool drift_watches(const struct run *, const struct plan *, uint32_t lb);
 
 /* run_sleep.c */
@@ -159,6 +161,8 @@ void look_input(struct run *, const struct plan *, const struct input *, struct 
 bool look_first(const struct node *, bool moved);
 void look_drive(struct run *, const struct plan *, struct turn *);
 uint32_t look_wait_ms(const struct run *, const struct plan *);
+/* A peer that `up` of its upstream counts as it was `then`, is as it is `now`. */
+void look_recount(struct seen_upstream *, const struct seen_peer *then, const struct seen_peer *now);
 /* For people: what a node whose limit is over in this step waited for last at the load balancers; so far only what it
  * waited for first was told. "" stays where that is not known. */
 void look_tell_last(const struct run *, const struct plan *, uint16_t node, enum step, char text[ANSWER_TEXT_MAX]);

@@ -237,7 +237,7 @@ static void make_plain(struct command *c)
     c->line[c->n] = '\0';
     for (size_t i = 0; i < c->n && !cells_are_utf8(c->line); i++)
         c->line[i] = (char)((c->line[i] & 0x80) != 0 ? '?' : c->line[i]);
-    for (char *at = c->line; (at = strchr(at, '\xc2')) != NULL; at++)
+    for (char *at = c->line; (at = strchr(at, 0xc2)) != NULL; at++)
         if ((unsigned char)at[1] < 0xa0)
             at[0] = at[1] = '?';
 }

@@ -1,12 +1,18 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "audit.h"
 #include "common/mem.h"
 #include "show.h"
+
+#define READER_LIMIT_MS 2000 /* of a pipe: until somebody reads from it */
+#define ROOM_LIMIT_MS   1000 /* ... and until it takes more: a rollout does not stand still for it */
 
 struct show_in_audit {
     struct show base;
@@ -18,6 +24,16 @@ struct show_in_audit {
     size_t n;
     int error; /* errno of the first write that failed; 0 = none */
 };
+
+static ssize_t put(int fd, const char *text, size_t n, bool wait)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    ssize_t written = write(fd, text, n);
+
+    if (written < 0 && errno == EAGAIN && wait && poll(&room, 1, ROOM_LIMIT_MS) == 1)
+        written = write(fd, text, n);
+    return written;
+}
 
 static void on_event(struct show *show, const struct view *v, const struct event *e)
 {
@@ -35,7 +51,7 @@ static void flush(struct show *show, const struct view *v)
     (void)v;
     if (fflush(s->f) != 0)
         abort(); /* out of memory */
-    written = s->n > 0 ? write(s->fd, s->text, s->n) : 0;
+    written = s->n > 0 ? put(s->fd, s->text, s->n, s->error == 0) : 0;
     if (written != (ssize_t)s->n && s->error == 0)
         s->error = written < 0 ? errno : ENOSPC;
     rewind(s->f);
@@ -67,16 +83,39 @@ static bool end(struct show *show, const struct view *v, int code, const char *m
     return good;
 }
 
+static bool is_pipe(const char *path)
+{
+    struct stat there;
+
+    return stat(path, &there) == 0 && S_ISFIFO(there.st_mode);
+}
+
+static int open_for_lines(const char *path, struct err *err)
+{
+    const struct timespec pause = {.tv_nsec = 20 * 1000000};
+    int fd = -1;
+
+    for (int waited_ms = 0; waited_ms < READER_LIMIT_MS; waited_ms += 20) {
+        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+        if (fd >= 0 || errno != ENXIO || !is_pipe(path))
+            break;
+        (void)nanosleep(&pause, NULL);
+    }
+    if (fd < 0 && errno == ENXIO && is_pipe(path))
+        (void)err_set(err, "--audit: nobody reads from the pipe %s; start its reader first", path);
+    else if (fd < 0)
+        (void)err_set(err, "--audit: cannot write %s: %s", path, strerror(errno));
+    return fd;
+}
+
 struct show *show_audit(const char *path, struct err *err)
 {
     static const struct show_ops ops = {.event = on_event, .flush = flush, .end = end, .drop = drop};
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    int fd = open_for_lines(path, err);
     struct show_in_audit *s;
 
-    if (fd < 0) {
-        (void)err_set(err, "--audit: cannot write %s: %s", path, strerror(errno));
+    if (fd < 0)
         return NULL;
-    }
     s = mem_zero(1, sizeof *s);
     s->base = (struct show){.ops = &ops};
     s->fd = fd;

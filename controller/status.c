@@ -115,9 +115,17 @@ static void print_node(FILE *f, const struct told *t, uint32_t node, enum standi
 
 /* ---- the whole */
 
+/* A hook of the end has failed and nothing else: no command of ours would do anything. */
+static bool only_its_end_failed(const struct view *v, int code)
+{
+    struct view_counts c = view_count(v);
+
+    return code == 1 && v->hooked[0] != '\0' && c.done == v->plan->n_nodes;
+}
+
 char *status_next(const struct view *v, int code, const char *mend)
 {
-    if (code == 0 || code == 8)
+    if (code == 0 || code == 8 || only_its_end_failed(v, code))
         return NULL;
     if (code == 3)
         return mem_text(mend);
@@ -136,7 +144,8 @@ void status_end(FILE *f, const struct view *v, int code, const char *mend)
 
 static bool all_done(const struct told *t)
 {
-    return t->ended && (t->code == 0 || t->code == 8); /* 8: all is as it was before */
+    return t->ended &&
+           (t->code == 0 || t->code == 8 /* all is as it was before */ || only_its_end_failed(t->view, t->code));
 }
 
 /* NULL: nothing. Caller frees. */

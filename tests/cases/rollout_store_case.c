@@ -108,7 +108,7 @@ static void a_damaged_journal_stops_it_before_anything_is_changed(struct stage *
     (void)close(fd);
     before = stage_fleet_picture(f);
     r = stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){option, NULL});
-    stage_rollout_expect(s, r, 1,
+    stage_rollout_expect(s, r, 78,
                          STAGE_SAYS("the journal cannot be written: ", "is damaged; move it away", "2 not begun"));
     assert_string_equal(stage_fleet_picture(f), before);
     r = stage_rollout(s, RUN_LIMIT_MS, (const char *const[]){"status", option, NULL});

@@ -39,15 +39,16 @@ enum sim_reply sim_claim_drop(struct sim_truth *t, uint8_t node, const struct si
 
     if (sim_agent_dead(t, node))
         return SIM_SILENCE;
-    if (a->claim.there && (a->claim.who.fence != who->fence || a->claim.who.rollout != who->rollout))
+    if (a->claim.there && (a->claim.who.fence != who->fence || a->claim.who.rollout != who->rollout ||
+                           a->claim.who.holder != who->holder))
         return SIM_FENCED;
     a->claim.there = false;
     return SIM_OK;
 }
 
-static enum sim_reply vote_back(struct sim_agent *a, const struct sim_who *who)
+static enum sim_reply vote_back(struct sim_agent *a, const struct sim_who *who, bool same)
 {
-    if (a->vote.who.fence != 0 && (a->vote.who.fence != who->fence || a->vote.who.rollout != who->rollout))
+    if (a->vote.who.fence != 0 && (a->vote.who.fence != who->fence || !same))
         return SIM_FENCED;
     a->vote = (struct sim_lease){.until_ms = SIM_NEVER};
     return SIM_OK;
@@ -61,7 +62,7 @@ enum sim_reply sim_vote(struct sim_truth *t, uint8_t node, const struct sim_who 
     if (sim_agent_dead(t, node))
         return SIM_SILENCE;
     if (ttl_ms == 0)
-        return vote_back(a, who);
+        return vote_back(a, who, same);
     if (!same && (a->vote.until_ms > t->now_ms || a->vote.who.fence == who->fence))
         return SIM_FENCED;
     if (a->claim.there && a->claim.until_ms > t->now_ms && a->claim.who.rollout != who->rollout)

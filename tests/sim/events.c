@@ -85,6 +85,31 @@ static void lb_forgets(struct sim *s, uint8_t lb)
     sim_lb_forget(&s->truth, lb);
 }
 
+/* One more upstream of the load balancer has its first port, or the same one its second as well. */
+static void lb_grows(struct sim *s, uint8_t node, uint8_t lb, bool second)
+{
+    struct sim_truth *t = &s->truth;
+    uint8_t upstream = (uint8_t)(lb * s->story->upstreams_per_lb + (second ? 0 : 1)), of_node = 0;
+    struct sim_peer grown = {.upstream = upstream,
+                             .node = node,
+                             .port = second ? 1 : 0,
+                             .gate = SIM_OPEN,
+                             .failing = t->agents[node].now.pid == 0,
+                             .closed_ms = SIM_NEVER,
+                             .held_until_ms = SIM_NEVER};
+
+    for (uint8_t i = 0; i < t->n_peers; i++) {
+        of_node = (uint8_t)(of_node + (t->peers[i].node == node));
+        if (t->peers[i].upstream == upstream && t->peers[i].node == node && t->peers[i].port == grown.port)
+            return;
+    }
+    if (of_node == SIM_NODE_PEERS)
+        return;
+    judge_peer_added(&s->judge, t, t->n_peers);
+    t->peers[t->n_peers++] = grown;
+    sim_lb_reload(t, lb);
+}
+
 static void operator_moves(struct sim *s, uint8_t peer, enum sim_gate to)
 {
     judge_foreign_gate(&s->judge, &s->truth, peer, to);
@@ -159,6 +184,10 @@ void event_happens(struct sim *s, uint32_t event, bool over)
         break;
     case SIM_LB_FORGETS:
         lb_forgets(s, lb);
+        break;
+    case SIM_LB_GROWS:
+        if (s->story->grows)
+            lb_grows(s, node, (uint8_t)(e->what / 16 % t->n_lbs), e->what >> 6 & 1);
         break;
     case SIM_PEER_FAILS:
         if (!over)

@@ -1,6 +1,7 @@
 #include "judge.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +39,11 @@ static bool in_place(const struct judge *j, uint8_t node)
 
 void judge_begin(struct judge *j, const struct sim_truth *t, const struct judge_rules *rules)
 {
-    memset(j, 0, sizeof *j);
+    memset(j->peers, 0, t->n_peers * sizeof j->peers[0]);
+    memset(j->nodes, 0, t->n_nodes * sizeof j->nodes[0]);
+    for (uint32_t i = 0; i < JUDGE_SEATS; i++)
+        memset(j->seats[i], 0, t->n_nodes * sizeof j->seats[i][0]);
+    memset(j->zones, 0, sizeof *j - offsetof(struct judge, zones));
     j->rules = *rules;
     j->votes_lost_ms = SIM_NEVER;
     for (uint8_t i = 0; i < SIM_UPSTREAMS; i++)
@@ -66,6 +71,13 @@ static void disown(struct judge *j, uint8_t peer)
     j->owned[peer / 64] &= ~(UINT64_C(1) << peer % 64);
     j->peers[peer].owner.fence = 0;
     j->peers[peer].mixed = j->peers[peer].forgotten = false;
+}
+
+static void own(struct judge *j, uint8_t peer, const struct sim_who *who)
+{
+    j->peers[peer].owner = *who;
+    j->n_owned++;
+    j->owned[peer / 64] |= UINT64_C(1) << peer % 64;
 }
 
 static bool same_rollout(const struct sim_who *a, const struct sim_who *b)
@@ -182,10 +194,16 @@ static bool claim_names(const struct sim_claim *c, uint8_t peer)
     return c->there && listed(c->took, c->n_took, peer);
 }
 
+static bool claimed_by(const struct sim_claim *c, uint8_t peer, const struct sim_who *who)
+{
+    return claim_names(c, peer) && same_rollout(&c->who, who);
+}
+
+/* Any of it is out. What is as it was before, say draining, needs no putting back. */
 static bool node_owned(const struct judge *j, const struct sim_truth *t, uint8_t node)
 {
     for (uint8_t i = 0; i < t->n_peers; i++)
-        if (t->peers[i].node == node && owned(&j->peers[i]))
+        if (t->peers[i].node == node && owned(&j->peers[i]) && t->peers[i].gate != j->peers[i].was)
             return true;
     return false;
 }
@@ -232,11 +250,9 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
     unfenced = j->unfenced_ms[t->peers[peer].upstream] >= turn_ms;
     if (!claim_names(&t->agents[node].claim, peer) && !forgotten_since(&j->nodes[node]) && !unfenced)
         judge_breach(j, "I4", "peer %u of node %u is taken out and no claim at the agent names it", peer, node);
-    p->owner = *who;
+    own(j, peer, who);
     p->taken_ms = t->now_ms;
-    j->n_owned++;
-    j->owned[peer / 64] |= UINT64_C(1) << peer % 64;
-    p->forgotten = forgotten_since(&j->nodes[node]) || (unfenced && !claim_names(&t->agents[node].claim, peer));
+    p->forgotten = forgotten_since(&j->nodes[node]) || (unfenced && !claimed_by(&t->agents[node].claim, peer, who));
     if (p->had_fence != who->fence) {
         p->had_fence = who->fence;
         p->had_ms = t->now_ms;
@@ -254,6 +270,7 @@ static const char *const gates[] = {"open", "draining", "down"};
 static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, enum sim_gate to)
 {
     struct judge_peer *p = &j->peers[peer];
+    bool first = p->first_fence != 0 && p->first_was == (uint8_t)to; /* as it truly was, whoever knows that */
 
     if (t->peers[peer].gate == (uint8_t)to) {
         disown(j, peer);
@@ -263,8 +280,10 @@ static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, 
         p->lost_ms = t->now_ms;
     if (!owned(p) && p->foreign_ms == SIM_NEVER)
         judge_breach(j, "I4", "peer %u is put back and no rollout took it out", peer);
-    if (owned(p) && !p->mixed && p->was != (uint8_t)to)
+    if (owned(p) && !p->mixed && p->was != (uint8_t)to && !first)
         judge_breach(j, "I4", "peer %u is put back as %s and was %s", peer, gates[to], gates[p->was]);
+    if (p->first_was == (uint8_t)to)
+        p->first_fence = 0;
     disown(j, peer);
 }
 
@@ -379,13 +398,44 @@ bool judge_back_is_release(const struct judge *j, uint8_t seat, uint8_t node)
 
 /* ---- claims */
 
+/* A claim names a peer that is out. What was before, only he knows who took it out. */
+static void claim_peer(struct judge *j, const struct sim_truth *t, uint8_t peer, const struct sim_who *who)
+{
+    struct judge_peer *p = &j->peers[peer];
+    bool first = p->first_fence == who->fence && t->peers[peer].gate != p->first_was;
+
+    if (!owned(p) && first) {
+        own(j, peer, who);
+        p->was = p->first_was;
+    } else if (owned(p) && p->forgotten && !same_rollout(&p->owner, who)) {
+        if (p->first_fence == 0) {
+            p->first_fence = p->owner.fence;
+            p->first_was = p->was;
+        }
+        p->was = first ? p->first_was : t->peers[peer].gate;
+    }
+    if (owned(p)) {
+        p->owner = *who;
+        p->forgotten = false;
+    }
+}
+
+/* What an operator moved meanwhile keeps nobody from beginning anew. */
+static bool node_held(const struct judge *j, const struct sim_truth *t, uint8_t node)
+{
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].node == node && owned(&j->peers[i]) && !j->peers[i].mixed)
+            return true;
+    return false;
+}
+
 void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const struct sim_claim *c, bool anew,
                  bool resumed)
 {
     if (resumed)
         j->seats[c->who.holder - 1][node].resumed = true;
     check_fence(j, &j->highest_at[node], &c->who, "a claim");
-    if (anew && (!node_owned(j, t, node) || j->nodes[node].forgot_ms != SIM_NEVER)) {
+    if (anew && (!node_held(j, t, node) || j->nodes[node].forgot_ms != SIM_NEVER)) {
         j->nodes[node].claimed_ms = t->now_ms;
         j->nodes[node].forgot_ms = SIM_NEVER;
         if (!owned_by(j, t, node, c->who.fence)) { /* nobody could know any more what was before that */
@@ -394,18 +444,9 @@ void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const
                 j->nodes[node].before = t->agents[node].now;
         }
     }
-    for (uint8_t i = 0; i < t->n_peers; i++) {
-        struct judge_peer *p = &j->peers[i];
-
-        if (t->peers[i].node != node || !owned(p))
-            continue;
-        if (listed(c->took, c->n_took, i)) {
-            /* Who took it out and put his claim again knows it still; nobody else could. */
-            p->was = p->forgotten && !same_rollout(&p->owner, &c->who) ? t->peers[i].gate : p->was;
-            p->owner = c->who;
-            p->forgotten = false;
-        }
-    }
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        if (t->peers[i].node == node && listed(c->took, c->n_took, i))
+            claim_peer(j, t, i, &c->who);
     for (uint8_t i = 0; i < c->n_took; i++)
         if (j->peers[c->took[i]].had_fence != 0)
             j->peers[c->took[i]].had_fence = c->who.fence;
@@ -452,7 +493,8 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
 
     check_fence(j, &j->highest_at[node], &job->who, "a job");
     for (uint8_t i = 0; i < t->n_peers && !in_place(j, node); i++) {
-        if (t->peers[i].node != node || j->peers[i].foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS)
+        if (t->peers[i].node != node ||
+            j->peers[i].foreign_ms >= turn_ms - (j->peers[i].grown ? JUDGE_FILE_MS : JUDGE_SNAPSHOT_MS))
             continue;
         if (t->peers[i].gate != SIM_DOWN)
             judge_breach(j, "I2", "a job on node %u, whose peer %u is not down", node, i);
@@ -479,6 +521,7 @@ void judge_job_done(struct judge *j, const struct sim_truth *t, uint8_t node, co
         n->ever_done[job->who.rollout] = ++n->done[job->who.rollout] > 0;
         j->facts[FACT_IN_PLACE] += in_place(j, node) ? 1 : 0;
         n->done_fence = job->who.fence;
+        n->done_holder = (uint8_t)job->who.holder;
     }
 }
 
@@ -532,6 +575,23 @@ void judge_unclaim_told(struct judge *j, uint8_t seat, uint8_t node, bool droppe
     j->seats[seat][node].unclaimed = dropped;
     if (dropped)
         j->seats[seat][node].begun = j->seats[seat][node].left = false;
+}
+
+/* ---- wishes */
+
+void judge_wish_told(struct judge *j, uint8_t seat)
+{
+    j->wished[seat] = true;
+}
+
+void judge_asked(struct judge *j, uint8_t seat, uint8_t node)
+{
+    struct judge_seat_node *s = &j->seats[seat][node];
+
+    if (j->wished[seat] && !s->asked)
+        judge_breach(j, "wish", "node %u begins, and its controller knows that a person wants nothing new to begin",
+                     node);
+    s->asked = true;
 }
 
 /* ---- --order zone: one after another */
@@ -591,6 +651,7 @@ void judge_foreign_gate(struct judge *j, const struct sim_truth *t, uint8_t peer
     if (sim_peer_up(t, peer) && to != SIM_OPEN)
         p->lost_ms = t->now_ms;
     p->foreign_ms = t->now_ms;
+    p->first_fence = 0;
     p->lost = false;
     if (to == SIM_OPEN) {
         p->foreign_open_ms = t->now_ms;
@@ -607,12 +668,22 @@ void judge_nginx_forgets(struct judge *j, const struct sim_truth *t, uint8_t pee
     if (t->peers[peer].gate == SIM_OPEN)
         return;
     p->foreign_ms = t->now_ms;
+    p->first_fence = 0;
     if (!owned(p))
         return;
     p->lost = true;
     p->lost_mixed = p->mixed;
     p->lost_was = p->was;
     disown(j, peer);
+}
+
+void judge_peer_added(struct judge *j, const struct sim_truth *t, uint8_t peer)
+{
+    j->peers[peer] = (struct judge_peer){.asked_ms = SIM_NEVER,
+                                         .foreign_ms = t->now_ms,
+                                         .foreign_open_ms = t->now_ms,
+                                         .lost_ms = SIM_NEVER,
+                                         .grown = true};
 }
 
 void judge_fences_lost(struct judge *j, const struct sim_truth *t, uint8_t upstream)
@@ -671,7 +742,9 @@ void judge_ended(struct judge *j, const struct sim_truth *t, const struct judge_
         if (in_place(j, node))
             check_in_place(j, t, e, node);
     for (uint8_t node = 0; node < t->n_nodes && e->code == 8; node++)
-        if (j->nodes[node].done[e->who.rollout] > 0 && j->nodes[node].done_fence <= e->who.fence)
+        if (j->nodes[node].done[e->who.rollout] > 0 &&
+            (j->nodes[node].done_fence < e->who.fence ||
+             (j->nodes[node].done_fence == e->who.fence && j->nodes[node].done_holder == e->who.holder)))
             judge_breach(j, "I4", "exit code 8, and node %u still runs what this rollout brought", node);
     for (uint8_t node = 0; node < t->n_nodes && e->code == 0 && e->rolls; node++) {
         const struct sim_agent *a = &t->agents[node];

@@ -13,6 +13,7 @@
 #include "truth.h"
 
 #define JUDGE_SNAPSHOT_MS 1000
+#define JUDGE_FILE_MS     5000 /* so long it may not know of what a file has more: two seconds, and what a list takes */
 #define JUDGE_SEATS       8
 #define JUDGE_ROLLOUTS    8
 
@@ -44,10 +45,14 @@ struct judge_peer {
     uint64_t had_fence;      /* who took it out last under this claim, whatever has become of it since; 0 = nobody */
     int64_t had_ms;          /* since then */
     uint8_t lost_was;        /* what it was before that, where its nginx has forgotten it since */
+    bool grown;              /* a file has it since the story began */
     bool lost, lost_mixed;
-    uint8_t was;    /* gate before it was taken out */
-    bool mixed;     /* an operator moved it while it was a rollout's: whose it is, nobody can say */
-    bool forgotten; /* the claim that named it was lost with an agent's disk */
+    uint8_t was;          /* gate before it was taken out */
+    bool mixed;           /* an operator moved it while it was a rollout's: whose it is, nobody can say */
+    bool forgotten;       /* the claim that named it was lost with an agent's disk */
+    uint64_t first_fence; /* ... and then another rollout came, who takes it for an operator's: who took it out in
+                             truth; 0 = nobody. He may still be there and put his claim again, */
+    uint8_t first_was;    /* which says what it was before him */
 };
 
 struct judge_node {
@@ -60,7 +65,8 @@ struct judge_node {
     uint8_t origin;               /* executable in the beginning */
     bool touched;                 /* a job did something since it was taken out */
     uint8_t done[JUDGE_ROLLOUTS]; /* jobs of that rollout to the target that were done and stand */
-    uint64_t done_fence;          /* of the last of these */
+    uint64_t done_fence; /* of the last of these, and whose it was: of two runs that were given one fence, since */
+    uint8_t done_holder; /* all who knew of it had lost their memory, each answers for its own */
     bool ever_done[JUDGE_ROLLOUTS];
 };
 
@@ -71,6 +77,7 @@ struct judge_seat_node {
     bool unclaimed;          /* its claim was dropped, and the controller knows it */
     bool confirmed;          /* told since the drain that `before` still runs */
     bool begun;              /* it has sent a drain of it, or its job where it is handed over in place */
+    bool asked;              /* it has asked something of its agent */
     bool left;               /* it has said that the node is left out */
     bool resumed;            /* it has taken over the claim of an earlier run of its rollout */
     struct sim_ident proved; /* what last had enough good checks */
@@ -89,8 +96,9 @@ struct judge {
     struct judge_node nodes[SIM_NODES];
     struct judge_seat_node seats[JUDGE_SEATS][SIM_NODES];
     struct judge_zones zones[JUDGE_SEATS];
-    int64_t votes_lost_ms; /* when an agent last lost its disk, and its vote with it */
-    uint16_t in_place;     /* bits: nodes that are handed over in place */
+    bool wished[JUDGE_SEATS]; /* it knows of a wish that nothing new begins */
+    int64_t votes_lost_ms;    /* when an agent last lost its disk, and its vote with it */
+    uint16_t in_place;        /* bits: nodes that are handed over in place */
     uint32_t facts[JUDGE_FACTS];
     struct sim_who highest[SIM_UPSTREAMS], highest_at[SIM_NODES]; /* fences that had an effect; of claims */
     int64_t unfenced_ms[SIM_UPSTREAMS];                           /* when its nginx last lost its fences */
@@ -107,6 +115,8 @@ void judge_drain_sent(struct judge *, const struct sim_truth *, uint8_t seat, co
                       const uint8_t *peers, uint32_t n, int64_t turn_ms); /* decided then */
 void judge_drain_over(struct judge *, uint8_t peer, uint64_t fence); /* its request has had its effect, or will not */
 void judge_back_sent(struct judge *, const struct sim_truth *, uint8_t seat, uint8_t node);
+/* Whatever it asks of the node's agent. */
+void judge_asked(struct judge *, uint8_t seat, uint8_t node);
 /* Of these peers, at once. */
 void judge_patch_sent(struct judge *, const struct sim_truth *, const struct sim_who *, const uint8_t *peers,
                       uint32_t n);
@@ -129,6 +139,8 @@ void judge_health_told(struct judge *, const struct sim_truth *, uint8_t seat, u
                        bool healthy, int64_t seen_ms);
 
 void judge_unclaim_told(struct judge *, uint8_t seat, uint8_t node, bool dropped);
+/* A person's wish that is meant for it: nothing new is to begin. */
+void judge_wish_told(struct judge *, uint8_t seat);
 
 /* ---- a controller has told */
 void judge_left_told(struct judge *, uint8_t seat, uint8_t node); /* the node is left out */
@@ -137,6 +149,7 @@ void judge_left_told(struct judge *, uint8_t seat, uint8_t node); /* the node is
 void judge_foreign_gate(struct judge *, const struct sim_truth *, uint8_t peer, enum sim_gate to);
 /* Its nginx is started anew and knows nothing of it. */
 void judge_nginx_forgets(struct judge *, const struct sim_truth *, uint8_t peer);
+void judge_peer_added(struct judge *, const struct sim_truth *, uint8_t peer); /* just before */
 void judge_fences_lost(struct judge *, const struct sim_truth *, uint8_t upstream);
 void judge_peer_lost(struct judge *, const struct sim_truth *, uint8_t peer);
 void judge_process_changed(struct judge *, const struct sim_truth *, uint8_t node);

@@ -2,6 +2,7 @@
 #include "arena.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "sim.h"
@@ -114,7 +115,7 @@ static void set_up(struct sim *s)
         uint8_t at = (uint8_t)(u % y->upstreams_per_lb), foreign = y->lone && at == 1 ? 0 : y->foreign;
 
         for (uint8_t n = 0; n < y->nodes; n++)
-            for (uint8_t k = 0; k < y->ports && story_serves(y, n, at); k++)
+            for (uint8_t k = 0; k < (y->grows ? 1 : y->ports) && story_serves(y, n, at); k++)
                 add_peer(t, u, n, k, false);
         for (uint8_t k = 0; k < foreign + y->backups; k++)
             add_peer(t, u, SIM_NOBODY, k, k >= foreign);
@@ -148,11 +149,11 @@ static void begin(struct sim *s, const struct story *story, struct tally *tally)
                                       .min_healthy_ms = story->min_healthy_ms,
                                       .target = story->restart ? 0 : 'B'};
 
-    memset(&s->truth, 0, sizeof s->truth);
+    memset(&s->truth, 0, offsetof(struct sim_truth, lbs)); /* the rest is set as far as it is used */
     s->story = story;
     s->tally = tally;
     s->dice = (struct dice){story->seed ^ UINT64_C(0x5851f42d4c957f2d)};
-    s->n_stuck = s->n_dues = s->next_order = s->n_seats = s->n_over = s->next_process = 0;
+    s->n_call_faults = s->n_stuck = s->n_dues = s->next_order = s->n_seats = s->n_over = s->next_process = 0;
     s->next = NULL;
     s->calm = false;
     s->faulty = story->call_after == 0;
@@ -286,7 +287,7 @@ static void happen(struct sim *s, const struct sim_due *due)
         break;
     }
     judge_always(&s->judge, &s->truth);
-    if (s->at_peace)
+    if (s->at_peace && !s->story->wished)
         check_claims(s);
     if (s->seen != NULL)
         s->seen(s);
@@ -368,12 +369,28 @@ static void end_calm(struct sim *s)
         judge_calm(&s->judge, &s->truth, code);
 }
 
+/* A person's wish is the only thing that keeps it from its goal: then it ends as wished, or had come to it before. */
+static bool ends_well(struct sim *s, const struct sim_seat *seat)
+{
+    uint8_t wish = s->story->wished && seat->index == 0 ? seat->process->wish : WISH_NONE;
+    int code = seat->code;
+
+    s->judge.facts[FACT_WISH_PAUSED] += wish == WISH_PAUSE && code == 7 ? 1 : 0;
+    s->judge.facts[FACT_WISH_ABORTED] += wish == WISH_ABORT && code == 130 ? 1 : 0;
+    s->judge.facts[FACT_WISH_PROMOTED] += wish == WISH_PROMOTE && code == 0 ? 1 : 0;
+    s->judge.facts[FACT_WISH_RESUMED] += seat->index == 1 && code == 0 && s->seats[0].code > 0 ? 1 : 0;
+    if (code == 0 || (code == 5 && s->refused_rightly))
+        return true;
+    /* One that takes longer than its grace is left out by an abort, and named; a hook that does is broken off. */
+    return (wish == WISH_PAUSE && code == 7) ||
+           (wish == WISH_ABORT && (code == 130 || code == 3 || (code == 1 && s->story->hooks != 0)));
+}
+
 static void end_goal(struct sim *s)
 {
-    int code = s->seats[0].code;
-
-    if (s->judge.breach[0] == '\0' && s->at_peace && code != 0 && !(code == 5 && s->refused_rightly))
-        judge_breach(&s->judge, "goal", "nothing was wrong, and the exit code is %d", code);
+    for (uint32_t i = 0; i < s->n_seats && s->judge.breach[0] == '\0' && s->at_peace; i++)
+        if (!ends_well(s, &s->seats[i]))
+            judge_breach(&s->judge, "goal", "nothing was wrong, and the exit code is %d", s->seats[i].code);
     for (uint8_t i = 0; i < s->truth.n_nodes && s->at_peace; i++)
         if (s->truth.agents[i].claim.there)
             judge_breach(&s->judge, "goal", "nothing was wrong, and the claim of node %u is still there", i);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "reach_check.h"
 #include "scene.h"
 
 static struct sim sim;
@@ -75,7 +76,7 @@ static void *grown(void *old, size_t size)
 }
 
 /* The scene is new: onto the way with it. */
-static void enter(uint64_t hash)
+static void enter(uint64_t hash, const struct scene_move *moves, uint32_t n_moves)
 {
     struct stop *s;
 
@@ -91,8 +92,22 @@ static void enter(uint64_t hash)
     s->kept = way.used;
     s->hash = hash;
     s->next = 0;
-    s->n_moves = scene_moves(&scene, s->moves);
+    s->n_moves = n_moves;
+    memcpy(s->moves, moves, n_moves * sizeof *moves);
     way.used += scene_keep(&scene, way.kept + way.used);
+}
+
+/* How many moves are next; 0 where it was a breach. */
+static uint32_t go(struct reach *r, const struct scene_move *move, struct scene_move *moves)
+{
+    r->moves++;
+    scene_move(&scene, move);
+    if (sim.judge.breach[0] != '\0')
+        return 0;
+    if (r->check)
+        reach_check_keep(&scene);
+    scene_settle(&scene);
+    return scene_moves(&scene, moves);
 }
 
 static void tell(const struct reach *r, FILE *f)
@@ -108,14 +123,37 @@ static void tell(const struct reach *r, FILE *f)
     (void)fprintf(f, "this way breaks %s: %s\n", breach.invariant, breach.breach);
 }
 
-/* False: a breach. */
-static bool look_at(struct reach *r)
+/* ---- ends: few */
+
+#define ENDS_BITS 18
+static uint64_t ends[1 << ENDS_BITS];
+
+static void note_end(struct reach *r, uint64_t hash)
+{
+    uint32_t i = (uint32_t)(hash >> (64 - ENDS_BITS));
+
+    while (ends[i] != 0 && ends[i] != hash)
+        i = (i + 1) & ((1 << ENDS_BITS) - 1);
+    if (ends[i] == hash || r->ends == (1 << ENDS_BITS) - 1)
+        return;
+    ends[i] = hash;
+    r->ends++;
+    r->ends_sum += hash;
+}
+
+/* The scene has these moves. False: a breach. */
+static bool look_at(struct reach *r, const struct scene_move *moves, uint32_t n_moves)
 {
     uint64_t hash, *slot;
 
+    if (n_moves == 0 && scene.book.phase != SCENE_OVER && sim.judge.breach[0] == '\0')
+        judge_breach(&sim.judge, "end", "nothing can happen any more");
     if (sim.judge.breach[0] != '\0')
         return false;
-    scene_settle(&scene);
+    if (r->check && way.n > 0 && !reach_check(&scene, moves, n_moves, stdout))
+        judge_breach(&sim.judge, "check", "the search leaves out what it may not");
+    if (sim.judge.breach[0] != '\0')
+        return false;
     hash = scene_hash(&scene) & ~UINT64_C(1);
     hash = hash == 0 ? 2 : hash;
     slot = slot_of(hash);
@@ -127,32 +165,11 @@ static bool look_at(struct reach *r)
     known.n++;
     make_room();
     r->states++;
-    enter(hash);
-    r->ends += way.stops[way.n - 1].n_moves == 0 ? 1 : 0;
-    r->depth = way.n > r->depth ? way.n : r->depth;
-    return true;
-}
-
-static bool search(struct reach *r)
-{
-    if (!look_at(r))
-        return false;
-    while (way.n > 0 && (r->most == 0 || r->states < r->most)) {
-        struct stop *s = &way.stops[way.n - 1];
-
-        if (s->next == s->n_moves) {
-            *slot_of(s->hash) &= ~UINT64_C(1);
-            way.used = s->kept;
-            way.n--;
-            continue;
-        }
-        scene_take_up(&scene, way.kept + s->kept);
-        r->moves++;
-        scene_move(&scene, &s->moves[s->next++]);
-        if (!look_at(r))
-            return false;
+    enter(hash, moves, n_moves);
+    if (n_moves == 0) {
+        note_end(r, scene_end_hash(&scene));
     }
-    r->through = way.n == 0;
+    r->depth = way.n > r->depth ? way.n : r->depth;
     return true;
 }
 
@@ -164,21 +181,55 @@ static double cpu_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* It is to go on no longer. */
+static bool is_over(const struct reach *r, double began_s)
+{
+    if (r->most > 0 && r->states >= r->most)
+        return true;
+    return r->most_s > 0 && r->moves % 65536 == 0 && cpu_s() - began_s > r->most_s;
+}
+
+static bool search(struct reach *r, double began_s)
+{
+    static struct scene_move moves[SCENE_MOVES_MAX];
+
+    scene_settle(&scene);
+    if (!look_at(r, moves, scene_moves(&scene, moves)))
+        return false;
+    while (way.n > 0 && !is_over(r, began_s)) {
+        struct stop *s = &way.stops[way.n - 1];
+
+        if (s->next == s->n_moves) {
+            *slot_of(s->hash) &= ~UINT64_C(1);
+            way.used = s->kept;
+            way.n--;
+            continue;
+        }
+        scene_take_up(&scene, way.kept + s->kept);
+        if (!look_at(r, moves, go(r, &s->moves[s->next++], moves)))
+            return false;
+    }
+    r->through = way.n == 0;
+    return true;
+}
+
 bool reach_run(struct reach *r, FILE *f)
 {
     double began_s = cpu_s();
     bool good;
 
-    r->states = r->moves = r->ends = r->circles = 0;
+    r->states = r->moves = r->ends = r->circles = r->ends_sum = 0;
     r->depth = 0;
     r->through = false;
     known.n = 0;
     way.n = 0;
     way.used = 0;
     make_slots(20);
+    memset(ends, 0, sizeof ends);
     scene_begin(&scene, &sim, r);
-    good = search(r);
+    good = search(r, began_s);
     r->took_s = cpu_s() - began_s;
+    r->took_mb = ((double)(UINT64_C(8) << known.bits) + (double)way.room) / 1e6;
     if (!good)
         tell(r, f);
     free(known.slots);
@@ -187,12 +238,14 @@ bool reach_run(struct reach *r, FILE *f)
 
 void reach_print(const struct reach *r, FILE *f)
 {
-    (void)fprintf(
-        f,
-        "%u nodes, %u load balancers%s, %s, %u at a time, %u deaths, %u faults, %u reloads: %llu states, %llu "
-        "transitions, %llu ends, depth %u, %llu circles, %s, %.1f s\n",
-        r->nodes, r->lbs, r->forgetful ? " that forget" : "", r->restart ? "restart" : "upgrade", r->at_a_time,
-        r->deaths, r->faults, r->reloads, (unsigned long long)r->states, (unsigned long long)r->moves,
-        (unsigned long long)r->ends, r->depth, (unsigned long long)r->circles, r->through ? "all" : "NOT all",
-        r->took_s);
+    (void)fprintf(f, "%u nodes, %u load balancers%s, %s, %u at a time, %u deaths, %u faults, %u reloads", r->nodes,
+                  r->lbs, r->forgetful ? " that forget" : "", r->restart ? "restart" : "upgrade", r->at_a_time,
+                  r->deaths, r->faults, r->reloads);
+    if (!r->prompt)
+        (void)fprintf(f, ", renewals at any time");
+    (void)fprintf(f,
+                  ": %llu states, %llu transitions, %llu ends (%016llx), depth %u, %llu circles, %s, %.1f s, %.0f MB\n",
+                  (unsigned long long)r->states, (unsigned long long)r->moves, (unsigned long long)r->ends,
+                  (unsigned long long)r->ends_sum, r->depth, (unsigned long long)r->circles,
+                  r->through ? "all" : "NOT all", r->took_s, r->took_mb);
 }

@@ -244,6 +244,7 @@ static void scan_upstream(const struct sim *s, uint8_t upstream, struct survey_u
     const struct sim_truth *t = &s->truth;
     const struct sim_lease *l = &t->upstreams[upstream].lease;
     bool plus = t->lbs[t->upstreams[upstream].lb].plus;
+    uint32_t n = 0;
 
     u->name = upstream % s->story->upstreams_per_lb == 0 ? "app" : "web";
     u->lease.known = !plus;
@@ -254,7 +255,9 @@ static void scan_upstream(const struct sim *s, uint8_t upstream, struct survey_u
         (void)stpcpy(u->lease.holder, holder_of(l->who.holder));
         u->lease.ttl_s = l->until_ms > t->now_ms ? (uint32_t)((l->until_ms - t->now_ms + 999) / 1000) : 0;
     }
-    u->peers = mem_zero(t->n_peers, sizeof *u->peers);
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        n += t->peers[i].upstream == upstream ? 1 : 0;
+    u->peers = mem_zero(n, sizeof *u->peers);
     for (uint8_t i = 0; i < t->n_peers; i++)
         if (t->peers[i].upstream == upstream) {
             const char *server = server_of(s, i);

@@ -140,6 +140,17 @@ static void forget_over(struct sim_truth *t)
     }
 }
 
+/* Its owner is at work and has the lease for longer than anybody asks when a peer was taken: a successor waits that
+ * long, and the owner itself is not asked about its own. */
+static bool taken_by_holder(const struct scene *c, uint8_t peer)
+{
+    const struct sim_lease *l = &c->sim->truth.upstreams[c->sim->truth.peers[peer].upstream].lease;
+    const struct sim_who *owner = &c->sim->judge.peers[peer].owner;
+
+    return c->book.phase == SCENE_RUNS && owner->fence == c->sim->seats[c->book.last].who.fence &&
+           l->who.fence == owner->fence && l->until_ms > SCENE_NOW_MS + SCENE_PAST_MS && c->reach->reloads == 0;
+}
+
 /* What of its past nobody asks about any more. */
 static void forget_past(struct scene *c)
 {
@@ -156,7 +167,7 @@ static void forget_past(struct scene *c)
 
         if (t->lbs[t->upstreams[t->peers[i].upstream].lb].exact || t->peers[i].gate == SIM_OPEN)
             t->peers[i].closed_ms = SIM_NEVER;
-        if (p->owner.fence == 0 || p->taken_ms < past)
+        if (p->owner.fence == 0 || p->taken_ms < past || taken_by_holder(c, i))
             p->taken_ms = 0;
         if (p->lost_ms < past)
             p->lost_ms = SIM_NEVER;
@@ -173,25 +184,44 @@ static void forget_past(struct scene *c)
             n->claimed_ms = SIM_NEVER;
         if (n->job_seat == c->book.last)
             n->job_ms = SIM_NEVER; /* it knows */
-        if (s->first_good_ms < past)
+        if (s->first_good_ms < past || j->rules.min_healthy_ms == 0)
             s->first_good_ms = 0;
         if (n->changed_ms == SIM_NEVER && n->job_ms == SIM_NEVER)
             s->told_ms = 0;
     }
 }
 
-/* The same of the run: of nodes that are through, and of ages beyond which nothing is waited for. */
-static void forget_steps(struct run *r)
-{
-    for (uint32_t i = 0; i < r->n_nodes; i++) {
-        struct run_extra *x = state_extra(r, i);
+/* ---- of what the run knows, that which nothing reads any more before it is written anew */
 
-        if (node_in_motion(run_node(r, i)) || x->renewing || x->holding)
-            continue;
-        x->claim_ms = 0;
-        x->look_turn = x->out_turn = 0;
-        x->look_asked = x->look_seen = 0;
+/* It sees this peer, and that is looked at with its next answer. */
+static bool sees(const struct run *r, const struct plan *p, uint32_t node, uint32_t i)
+{
+    const struct run_extra *x = run_extra(r, node);
+
+    return x->looks && ((x->look_seen >> i & 1) != 0 ||
+                        run_lb(r, plan_peer_lb(p, p->nodes[node].first_peer + i))->read_turn >= x->look_turn);
+}
+
+/* Of a node that is done (and is not taken back: nobody asks for that here) nothing is read. LOOK, the first, takes
+ * what is known; every later step asks anew, and then of what was known only that it was up is of interest (the sum of
+ * those that are is kept right by that). */
+static void forget_peers(struct run *r, const struct plan *p, uint32_t node)
+{
+    const struct plan_node *pn = &p->nodes[node];
+    enum step step = (enum step)run_node(r, node)->step;
+
+    for (uint32_t i = 0; i < pn->n_peers; i++) {
+        struct seen_peer *seen = state_peer(r, pn->first_peer + i);
+
+        if (step == STEP_DONE)
+            memset(seen, 0, sizeof *seen);
+        else if (step != STEP_WAIT && step != STEP_CHECK && step != STEP_LOOK && !sees(r, p, node, i))
+            *seen = (struct seen_peer){.state = seen->state == PEER_UP ? PEER_UP : PEER_DOWN, .backup = seen->backup};
     }
+}
+
+static void forget_lbs(struct run *r)
+{
     for (uint32_t i = 0; i < r->n_lbs; i++) {
         struct run_lb *lb = state_lb(r, i);
 
@@ -200,20 +230,105 @@ static void forget_steps(struct run *r)
         if (lb->began_ms != UINT32_MAX && lb->began_ms > SCENE_AGE_MS)
             lb->began_ms = SCENE_AGE_MS;
     }
+}
+
+/* It gives its leases back, and what the load balancers show is of interest to nobody any more. */
+static void forget_shown(struct run *r)
+{
+    for (uint32_t i = 0; i < r->n_lbs; i++) {
+        struct run_lb *lb = state_lb(r, i);
+
+        lb->began_ms = lb->read_age_ms = lb->took_ms = lb->n_held = 0;
+        lb->reading = lb->stale = false;
+    }
+    r->n_held = 0;
+    for (uint32_t i = 0; i < r->n_peers; i++)
+        memset(state_peer(r, i), 0, sizeof *state_peer(r, i));
+    for (uint32_t i = 0; i < r->n_upstreams; i++)
+        memset(state_upstream(r, i), 0, sizeof *state_upstream(r, i));
+}
+
+static void forget_steps(struct run *r, const struct plan *p)
+{
+    for (uint32_t i = 0; i < r->n_nodes; i++) {
+        struct run_extra *x = state_extra(r, i);
+
+        forget_peers(r, p, i);
+        if (node_in_motion(run_node(r, i)) || x->renewing || x->holding)
+            continue;
+        x->claim_ms = 0;
+        x->look_turn = x->out_turn = 0;
+        x->look_asked = x->look_seen = 0;
+    }
+    forget_lbs(r);
     for (uint32_t i = 0; i < r->n_upstreams; i++)
         if (!run_lease(r, i)->asked)
             state_lease(r, i)->asked_ms = 0;
     r->age_ms = 0; /* of interest to wishes alone */
 }
 
+/* ---- turns: compared only, and with no others than these */
+
+/* The last of the turns at which a node that still waits began to look, or was out, that is not behind `turn`. */
+static uint64_t last_mark(const struct run *r, uint64_t turn, bool outs)
+{
+    uint64_t mark = 0;
+
+    for (uint32_t i = 0; i < r->n_nodes; i++) {
+        const struct run_extra *x = run_extra(r, i);
+
+        if (x->look_turn <= turn && x->look_turn > mark)
+            mark = x->look_turn;
+        if (outs && x->out_turn <= turn && x->out_turn > mark)
+            mark = x->out_turn;
+    }
+    return mark;
+}
+
+/* A list is on its way that was begun before that turn; who reads from now on reads what is newer. */
+static bool old_list(const struct run *r, uint64_t turn)
+{
+    for (uint32_t i = 0; i < r->n_lbs; i++)
+        if (run_lb(r, i)->reading && run_lb(r, i)->began_turn < turn)
+            return true;
+    return false;
+}
+
+static void forget_turns(struct scene *c)
+{
+    struct run *r = scene_run(c);
+
+    for (uint32_t i = 0; i < r->n_nodes; i++) {
+        struct run_extra *x = state_extra(r, i);
+
+        if (!x->looks)
+            x->look_turn = x->look_asked = x->look_seen = 0;
+        if (!old_list(r, x->out_turn))
+            x->out_turn = 0;
+    }
+    for (uint32_t i = 0; i < r->n_lbs; i++) {
+        struct run_lb *lb = state_lb(r, i);
+
+        lb->began_turn = lb->reading ? last_mark(r, lb->began_turn, true) : 0;
+        lb->read_turn = last_mark(r, lb->read_turn, false);
+    }
+    for (uint32_t i = 0; i < SCENE_CALLS; i++) {
+        struct sim_call *call = &c->sim->calls[i];
+
+        if (call->used && call->seat == c->book.last && call->action.kind == ACT_LOOK &&
+            run_extra(r, call->action.node)->look_turn != call->action.look)
+            call->action.look = 0; /* its node has moved on */
+    }
+}
+
 static void number_turns(struct scene *c)
 {
-    uint64_t *at[2 * SIM_LBS + 2 * SIM_NODES + SCENE_CALLS + 1];
+    uint64_t *at[2 * SIM_LBS + 2 * SIM_NODES + SCENE_CALLS];
     uint32_t n = 0;
     struct run *r = scene_run(c);
     uint64_t last = 0;
 
-    at[n++] = &r->turn;
+    forget_turns(c);
     for (uint32_t i = 0; i < r->n_lbs; i++) {
         at[n++] = &state_lb(r, i)->began_turn;
         at[n++] = &state_lb(r, i)->read_turn;
@@ -225,7 +340,7 @@ static void number_turns(struct scene *c)
     for (uint32_t i = 0; i < SCENE_CALLS; i++)
         if (c->sim->calls[i].used && c->sim->calls[i].seat == c->book.last && c->sim->calls[i].action.kind == ACT_LOOK)
             at[n++] = &c->sim->calls[i].action.look;
-    for (uint64_t to = 1;; to++) {
+    for (r->turn = 0;; r->turn++) {
         uint64_t next = UINT64_MAX;
 
         for (uint32_t i = 0; i < n; i++)
@@ -235,8 +350,8 @@ static void number_turns(struct scene *c)
             return;
         for (uint32_t i = 0; i < n; i++)
             if (*at[i] == next)
-                *at[i] = to;
-        last = next; /* what is left is above it, and to is not */
+                *at[i] = r->turn + 1;
+        last = next; /* what is left is above it, and r->turn + 1 is not */
     }
 }
 
@@ -260,9 +375,11 @@ void scene_settle(struct scene *c)
     times_of_calls(c, &t);
     order_past(&t);
     if (c->book.phase == SCENE_RUNS) {
-        forget_steps(scene_run(c));
-        if (scene_run(c)->phase == RUN_RELEASING && c->reach->reloads == 0)
+        forget_steps(scene_run(c), scene_seat(c)->plan);
+        if (scene_run(c)->phase == RUN_RELEASING && c->reach->reloads == 0) {
             scene_drop_shown(c);
+            forget_shown(scene_run(c));
+        }
         number_turns(c);
     }
 }
@@ -322,14 +439,12 @@ static void mix_agent(uint64_t *h, const struct sim_agent *a)
         mix(h, (uint64_t)j->ends_ms);
         mix(h, (uint64_t)j->kind << 40 | (uint64_t)j->state << 32 | (uint64_t)j->exe << 24 |
                    (uint64_t)j->attempt << 16 | (uint64_t)j->undo << 8 | j->touched);
-        mix(h, j->order);
     }
     mix(h, (uint64_t)a->installed << 32 | (uint64_t)a->staged << 24 | (uint64_t)a->previous << 16 | a->ill);
 }
 
 static void mix_truth(uint64_t *h, const struct sim_truth *t)
 {
-    mix(h, t->next_pid);
     for (uint8_t i = 0; i < t->n_lbs; i++) {
         mix(h, (uint64_t)t->lbs[i].dead_until_ms);
         mix(h, (uint64_t)t->lbs[i].reload_ms);
@@ -437,8 +552,8 @@ static uint64_t hash_call(const struct scene *c, uint32_t i)
     }
     if (there)
         mix_told(&h, &call->told);
-    if (there && call->action.kind == ACT_LOOK)
-        for (uint32_t k = 0; k < SIM_NODE_PEERS; k++)
+    for (uint32_t k = 0; there && call->action.kind == ACT_LOOK && k < SIM_NODE_PEERS; k++)
+        if (call->action.mask >> k & 1) /* of the others a call before it in this slot may have left something */
             mix(&h,
                 (uint64_t)call->looked[k].state << 32 | (uint64_t)call->looked[k].exact << 16 | call->looked[k].active);
     return h;
@@ -470,6 +585,8 @@ uint64_t scene_hash(const struct scene *c)
                 (uint64_t)b->reloads << 32 | (uint64_t)b->last << 24 | (uint64_t)seat->act << 16 |
                 (uint64_t)b->late << 4 | (uint64_t)b->repaired << 3 | (uint64_t)b->final << 2 |
                 (uint64_t)b->failed << 1 | b->began);
+    if (b->deaths > 0 && b->phase < SCENE_ENDED)
+        mix(&h, b->stepped); /* a state in which nobody died yet is not one in which all deaths were tried */
     mix(&h, b->began ? b->until_ms : 0);
     mix_truth(&h, &s->truth);
     mix_judge(&h, &s->judge, &s->truth, b->last);
@@ -488,6 +605,34 @@ uint64_t scene_hash(const struct scene *c)
     }
     if (b->phase == SCENE_ENDED)
         mix(&h, (uint64_t)seat->code);
+    return h;
+}
+
+static void mix_whose(uint64_t *h, const struct sim_who *w)
+{
+    mix(h, w->fence << 8 | w->rollout);
+}
+
+uint64_t scene_end_hash(const struct scene *c)
+{
+    const struct sim_truth *t = &c->sim->truth;
+    uint64_t h = (uint64_t)c->sim->seats[c->book.last].code + 1;
+
+    for (uint8_t i = 0; i < t->n_upstreams; i++)
+        mix_whose(&h, &t->upstreams[i].lease.who);
+    for (uint8_t i = 0; i < t->n_peers; i++)
+        mix(&h, (uint64_t)t->peers[i].gate << 8 | t->peers[i].failing);
+    for (uint8_t i = 0; i < t->n_nodes; i++) {
+        const struct sim_agent *a = &t->agents[i];
+
+        mix_ident(&h, &a->now);
+        mix_whose(&h, &a->highest);
+        mix(&h, (uint64_t)a->claim.there << 24 | (uint64_t)a->staged << 16 | (uint64_t)a->installed << 8 | a->ill);
+        for (uint32_t k = 0; k < a->n_jobs; k++) {
+            mix_whose(&h, &a->jobs[k].who);
+            mix(&h, (uint64_t)a->jobs[k].kind << 16 | (uint64_t)a->jobs[k].state << 8 | a->jobs[k].undo);
+        }
+    }
     return h;
 }
 

@@ -1,6 +1,10 @@
 /* scene.h - one state of the search (reach.h): the truth, its judge, the controller's run, what is on its way. It can
  * be kept, taken up again, and has a hash.
  *
+ * What nothing reads any more before it is written anew is forgotten (scene_settle): a state is what may still make a
+ * difference. reach_check.h tries that: each move comes to the same from a state that has forgotten and from one that
+ * has not.
+ *
  * Time is what makes states differ that do not. So: it stands still while a request is on its way; it goes on, to the
  * next moment at which anything is due, when nothing but long polls is outstanding. All times are told from now; of
  * those that lie back for longer than anybody looks only the order is kept. Turns are numbered anew, since they are
@@ -76,17 +80,27 @@ static inline struct sim_seat *scene_seat(struct scene *c)
 /* Times from now, turns anew, what is over forgotten. Before a hash. */
 void scene_settle(struct scene *);
 uint64_t scene_hash(const struct scene *);
+/* Of the fleet as it was left, and how the last controller ended: not how many came before it, nor who. */
+uint64_t scene_end_hash(const struct scene *);
 /* Bytes that it takes; at most SCENE_KEPT_MAX. */
 #define SCENE_KEPT_MAX 65536
 size_t scene_keep(const struct scene *, char *to);
 void scene_take_up(struct scene *, const char *from);
 
 /* ---- scene_alone.c */
+bool scene_is_change(const struct action *); /* of peers at load balancers */
 /* Part of a request whose arrival commutes with all that may happen before it: nothing else is tried beside it. False:
  * there is none. */
 bool scene_alone(const struct scene *, uint8_t *call, uint8_t *part);
 /* Of a dead controller: it may still have an effect. */
 bool scene_may_matter(const struct action *);
+
+/* ---- scene_lists.c */
+bool scene_is_list(const struct scene *, uint8_t call); /* of the seat at work */
+/* What a list of this load balancer (the truth's) shows may be another in the next state. */
+bool scene_shows_change(const struct scene *, uint8_t lb);
+/* No list that is on its way need be handed over in this state. */
+bool scene_lists_wait(const struct scene *);
 
 /* ---- scene_moves.c */
 struct scene_move {
@@ -101,6 +115,7 @@ void scene_drop_shown(struct scene *);
 /* All that may happen next. */
 uint32_t scene_moves(struct scene *, struct scene_move *);
 void scene_move(struct scene *, const struct scene_move *);
+struct scene_move scene_answer(uint8_t call); /* is handed over; a list arrives before that, if it has not yet */
 void scene_tell(const struct scene *, const struct scene_move *, FILE *); /* in words; before it is done */
 
 #endif

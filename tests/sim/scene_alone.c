@@ -1,14 +1,15 @@
 /* scene_alone.c - requests whose arrival need not be tried in every order, since no order says anything new. */
 #include "scene.h"
 
-static bool is_change(const struct action *a)
+bool scene_is_change(const struct action *a)
 {
-    return a->kind == ACT_ASK && (a->ask == ASK_DRAIN || a->ask == ASK_DOWN || a->ask == ASK_BACK);
+    return a->kind == ACT_HOLD ||
+           (a->kind == ACT_ASK && (a->ask == ASK_DRAIN || a->ask == ASK_DOWN || a->ask == ASK_BACK));
 }
 
 static bool at_agent(const struct action *a)
 {
-    return a->kind == ACT_RENEW || (a->kind == ACT_ASK && !is_change(a));
+    return a->kind == ACT_RENEW || (a->kind == ACT_ASK && !scene_is_change(a));
 }
 
 bool scene_may_matter(const struct action *a)
@@ -19,14 +20,6 @@ bool scene_may_matter(const struct action *a)
 }
 
 /* ---- what could come between */
-
-static bool any_of_dead(const struct sim *s)
-{
-    for (uint32_t i = 0; i < SCENE_CALLS; i++)
-        if (s->calls[i].used && s->seats[s->calls[i].seat].state != SEAT_RUNS)
-            return true;
-    return false;
-}
 
 static bool works(const struct scene *c, uint8_t node)
 {
@@ -46,14 +39,6 @@ static bool holds(const struct scene *c, uint8_t node)
     return false;
 }
 
-static bool world_is_still(const struct scene *c)
-{
-    for (uint8_t i = 0; i < c->sim->truth.n_nodes; i++)
-        if (works(c, i) || holds(c, i))
-            return false;
-    return true;
-}
-
 /* The one node in motion; NULL: there are none or several. */
 static const struct node *only_one(const struct scene *c)
 {
@@ -70,24 +55,47 @@ static const struct node *only_one(const struct scene *c)
     return found;
 }
 
+static uint8_t node_of(const struct scene *c, uint8_t call)
+{
+    return c->sim->seats[c->sim->calls[call].seat].node_of[c->sim->calls[call].action.node];
+}
+
 static bool another_at_agent(const struct scene *c, uint8_t call)
 {
     const struct sim_call *calls = c->sim->calls;
 
     for (uint8_t i = 0; i < SCENE_CALLS; i++)
-        if (i != call && calls[i].used && at_agent(&calls[i].action) &&
-            calls[i].action.node == calls[call].action.node && c->book.where[i][0] != WHERE_THERE)
+        if (i != call && calls[i].used && at_agent(&calls[i].action) && node_of(c, i) == node_of(c, call) &&
+            c->book.where[i][0] != WHERE_THERE)
             return true;
+    return false;
+}
+
+/* No controller dies before it has arrived: that is tried where an effect was just sent or time has passed, and while
+ * this is outstanding neither happens, unless there is another node in motion or a renewal comes late. */
+static bool no_death_before(const struct scene *c)
+{
+    return c->book.deaths == 0 || (c->reach->prompt && only_one(c) != NULL && reach_uses(c->reach, REACH_DEATHS));
+}
+
+/* Of a dead one, to any load balancer. */
+static bool change_of_dead(const struct scene *c)
+{
+    for (uint8_t i = 0; i < SCENE_CALLS; i++) {
+        const struct sim_call *call = &c->sim->calls[i];
+
+        if (call->used && c->sim->seats[call->seat].state != SEAT_RUNS && !at_agent(&call->action))
+            return true;
+    }
     return false;
 }
 
 /* On its way to that load balancer, or held there. */
 static bool another_at_lb(const struct scene *c, uint8_t call, uint8_t lb)
 {
-    const struct sim_seat *seat = &c->sim->seats[c->book.last];
-
     for (uint8_t i = 0; i < SCENE_CALLS; i++) {
         const struct sim_call *other = &c->sim->calls[i];
+        const struct sim_seat *seat = &c->sim->seats[other->seat];
         const struct action *a = &other->action;
 
         if (i == call || !other->used || at_agent(a))
@@ -102,17 +110,9 @@ static bool another_at_lb(const struct scene *c, uint8_t call, uint8_t lb)
     return false;
 }
 
-static bool only_lists(const struct scene *c)
-{
-    for (uint32_t i = 0; i < SCENE_CALLS; i++)
-        if (c->sim->calls[i].used && c->sim->calls[i].action.kind != ACT_READ_LB)
-            return false;
-    return true;
-}
-
 static bool may_be_alone(const struct scene *c)
 {
-    return c->book.phase == SCENE_RUNS && c->reach->reloads == 0 && !any_of_dead(c->sim);
+    return c->book.phase == SCENE_RUNS && c->reach->reloads == 0;
 }
 
 /* ---- which */
@@ -120,9 +120,9 @@ static bool may_be_alone(const struct scene *c)
 static bool ask_is_alone(const struct scene *c, uint8_t i)
 {
     const struct action *a = &c->sim->calls[i].action;
-    uint8_t node = c->sim->seats[c->book.last].node_of[a->node];
+    uint8_t node = node_of(c, i);
 
-    if (c->book.deaths > 0 && scene_may_matter(a))
+    if (scene_may_matter(a) && !no_death_before(c))
         return false;
     if (works(c, node) && a->ask != ASK_JOB_END)
         return false;
@@ -133,25 +133,15 @@ static bool look_is_alone(const struct scene *c, uint8_t i)
 {
     const struct action *a = &c->sim->calls[i].action;
 
-    return a->hold_s > 0 || !holds(c, c->sim->seats[c->book.last].node_of[a->node]);
+    return !change_of_dead(c) && (a->hold_s > 0 || !holds(c, node_of(c, i)));
 }
 
 static bool change_is_alone(const struct scene *c, uint8_t i, uint8_t k)
 {
     const struct sim_call *call = &c->sim->calls[i];
 
-    return c->book.deaths == 0 && only_one(c) != NULL &&
-           !holds(c, c->sim->seats[c->book.last].node_of[call->action.node]) && !another_at_lb(c, i, call->parts[k].lb);
-}
-
-static bool list_is_alone(const struct scene *c, uint8_t i)
-{
-    const struct node *n = only_one(c);
-    const struct run_extra *x = n != NULL ? run_extra(&c->at.run, n->id) : NULL;
-
-    return x != NULL && c->book.faults == 0 && x->looks && x->look_asked == 0 &&
-           run_lb(&c->at.run, c->sim->calls[i].action.lb)->read_turn < x->look_turn && only_lists(c) &&
-           world_is_still(c);
+    return no_death_before(c) && only_one(c) != NULL && !holds(c, node_of(c, i)) &&
+           !another_at_lb(c, i, call->parts[k].lb);
 }
 
 static bool is_alone(const struct scene *c, uint8_t i, uint8_t k)
@@ -160,13 +150,11 @@ static bool is_alone(const struct scene *c, uint8_t i, uint8_t k)
 
     switch (a->kind) {
     case ACT_ASK:
-        return is_change(a) ? change_is_alone(c, i, k) : ask_is_alone(c, i);
+        return scene_is_change(a) ? change_is_alone(c, i, k) : ask_is_alone(c, i);
     case ACT_LOOK:
         return look_is_alone(c, i);
-    case ACT_READ_LB:
-        return list_is_alone(c, i);
     case ACT_LEASE: /* its release */
-        return c->book.deaths == 0 && c->at.run.phase == RUN_RELEASING;
+        return c->book.deaths == 0 && !change_of_dead(c) && c->at.run.phase == RUN_RELEASING;
     default:
         return false;
     }
@@ -178,7 +166,8 @@ bool scene_alone(const struct scene *c, uint8_t *call, uint8_t *part)
         return false;
     for (uint8_t i = 0; i < SCENE_CALLS; i++)
         for (uint8_t k = 0; c->sim->calls[i].used && k < c->sim->calls[i].n_parts; k++)
-            if (c->book.where[i][k] == WHERE_SENT && is_alone(c, i, k)) {
+            if (c->book.where[i][k] == WHERE_SENT && c->sim->seats[c->sim->calls[i].seat].state == SEAT_RUNS &&
+                is_alone(c, i, k)) {
                 *call = i;
                 *part = k;
                 return true;

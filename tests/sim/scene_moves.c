@@ -52,6 +52,8 @@ static const char *const words[] = {
 #define REPAIR  3
 #define LAST    (JUDGE_ROLLOUTS - 1) /* the repair at the end */
 
+#define FIRST_PID 200 /* that a job starts */
+
 /* ---- plans: of one content there is one */
 
 #define PLANS_MAX 4096
@@ -122,8 +124,7 @@ static void come(struct scene *c, uint8_t act, bool final)
     seat->first_ready = seat->last_ready = SIM_CALLS;
     (void)snprintf(seat->rollout, sizeof seat->rollout, "%s", scan_rollout(seat->who.rollout));
     (void)snprintf(seat->holder, sizeof seat->holder, "h%d", index + 1);
-    if (index > 0)
-        memset(s->judge.seats[c->book.last], 0, sizeof s->judge.seats[c->book.last]);
+    memset(s->judge.seats, 0, sizeof s->judge.seats); /* what another way to here left there is kept nowhere */
     c->book.last = index;
     c->book.phase = SCENE_LOOKS;
     c->book.began = c->book.late = false;
@@ -463,6 +464,22 @@ static void hand_over(struct scene *c, uint8_t i)
     turn(c);
 }
 
+/* Which process it is says nothing of when it began, nor of what others began before it: the same on all ways to here.
+ */
+static void name_process(struct sim *s, uint8_t node, struct sim_job *job)
+{
+    struct sim_agent *a = &s->truth.agents[node];
+
+    s->truth.next_pid = 1;
+    s->truth.next_job = job->order = 0;
+    assert(a->n_jobs < SIM_JOBS);
+    if (a->now.pid == 0 || job->after.pid == 0 || sim_same(&job->before, &job->after))
+        return; /* no new one */
+    a->now.pid = FIRST_PID + SIM_JOBS * (uint32_t)node + a->n_jobs;
+    a->now.ticks = 1;
+    job->after = a->now;
+}
+
 static void end_job(struct scene *c, uint8_t node, uint8_t fate)
 {
     struct sim *s = c->sim;
@@ -472,6 +489,7 @@ static void end_job(struct scene *c, uint8_t node, uint8_t fate)
     a->fate = a->undo_fate = fate;
     sim_job_end(&s->truth, node, job);
     a->fate = a->undo_fate = SIM_FATE_GOOD;
+    name_process(s, node, job);
     if (a->now.pid == 0)
         process_dies(s, node);
     judge_job_done(&s->judge, &s->truth, node, job);
@@ -618,12 +636,31 @@ static void put_part(const struct scene *c, struct list *l, uint8_t i, uint8_t k
     }
 }
 
+/* It arrives where that matters, and else right with its answer. */
+static void put_list(const struct scene *c, struct list *l, uint8_t i, bool waits)
+{
+    bool there = c->book.where[i][0] == WHERE_THERE;
+
+    if (!there && scene_shows_change(c, c->sim->calls[i].parts[0].lb))
+        put(l, MOVE_ARRIVE, i, 0);
+    else if (!waits)
+        put(l, MOVE_BACK, i, 0);
+}
+
 static void put_calls(const struct scene *c, struct list *l, bool *still)
 {
+    bool lazy = reach_uses(c->reach, REACH_LISTS) && c->reach->faults == 0 && c->reach->reloads == 0,
+         waits = lazy && scene_lists_wait(c);
+
     for (uint8_t i = 0; i < SCENE_CALLS; i++) {
         const struct sim_call *call = &c->sim->calls[i];
         bool live = call->used && c->sim->seats[call->seat].state == SEAT_RUNS, all = true;
 
+        if (lazy && scene_is_list(c, i)) {
+            put_list(c, l, i, waits);
+            *still = false;
+            continue;
+        }
         for (uint8_t k = 0; call->used && k < call->n_parts; k++) {
             uint8_t where = c->book.where[i][k];
 
@@ -663,7 +700,7 @@ static void put_world(const struct scene *c, struct list *l)
 
 static void put_deaths(const struct scene *c, struct list *l)
 {
-    if (c->book.deaths == 0 || c->book.phase >= SCENE_ENDED || !c->book.stepped)
+    if (c->book.deaths == 0 || c->book.phase >= SCENE_ENDED || (!c->book.stepped && reach_uses(c->reach, REACH_DEATHS)))
         return;
     put(l, MOVE_DEATH, c->book.final ? STORY_REPAIR : STORY_ROLL, 0);
     if (!c->book.final)
@@ -681,7 +718,7 @@ uint32_t scene_moves(struct scene *c, struct scene_move *moves)
     put_deaths(c, &l);
     if (put_prompt(c, &l))
         return l.n;
-    if (scene_alone(c, &call, &part)) {
+    if (reach_uses(c->reach, REACH_ALONE) && scene_alone(c, &call, &part)) {
         put_part(c, &l, call, part);
         return l.n;
     }
@@ -705,6 +742,11 @@ uint32_t scene_moves(struct scene *c, struct scene_move *moves)
         break;
     }
     return l.n;
+}
+
+struct scene_move scene_answer(uint8_t call)
+{
+    return (struct scene_move){.kind = MOVE_BACK, .a = call};
 }
 
 static void fault(struct scene *c)
@@ -743,6 +785,8 @@ void scene_move(struct scene *c, const struct scene_move *m)
         look_again(c);
         break;
     case MOVE_BACK:
+        if (c->book.where[m->a][0] == WHERE_SENT) /* a list */
+            (void)arrive(c, m->a, 0);
         hand_over(c, m->a);
         break;
     case MOVE_JOB:
@@ -807,7 +851,7 @@ static void set_up(struct sim *s, const struct story *y)
     struct sim_truth *t = &s->truth;
 
     t->now_ms = SCENE_NOW_MS;
-    t->next_pid = 200;
+    t->next_pid = 1;
     t->n_nodes = y->nodes;
     t->n_lbs = t->n_upstreams = y->lbs;
     for (uint8_t i = 0; i < y->lbs; i++) {

@@ -216,6 +216,14 @@ static void refuse(struct sim_seat *seat, const struct survey *survey, const str
             seat->code = 3;
 }
 
+/* It takes no options that say how to roll. */
+static void repairs(struct options *o)
+{
+    o->order = ORDER_INVENTORY;
+    o->in_place = false;
+    o->max_failures = o->failure_action = o->pause_after = 0;
+}
+
 static struct plan *make_plan(struct sim_seat *seat, struct complaints *c)
 {
     struct sim *s = seat->sim;
@@ -231,6 +239,8 @@ static struct plan *make_plan(struct sim_seat *seat, struct complaints *c)
     struct plan *p = NULL;
 
     scan_options(s->story, &o);
+    if (seat->act == STORY_REPAIR)
+        repairs(&o);
     if (back)
         o.release = NULL;
     scan_sha256(q.has_release ? 'B' : 0, q.release_sha256);

@@ -112,6 +112,7 @@ struct sim_seat {
     bool awake;    /* to be resumed at wake_ms, whatever comes */
     bool sleeping; /* ... and not by an answer */
     int64_t wake_ms, collected_ms, over_ms;
+    int64_t began_ms; /* of its run */
     struct sim_who who;
     uint32_t points, appends, turns, idle;
     int signals, signal;
@@ -143,6 +144,7 @@ struct sim {
     struct trace trace;
     struct tally *tally;
     void (*seen)(const struct sim *); /* after every event; NULL */
+    uint32_t n_call_faults;           /* that calls have met, or would have */
     uint32_t n_stuck, n_dues, next_order, n_seats, next_process;
     struct sim_seat *next; /* whose turn it is, where that is known already; NULL */
     uint32_t n_over;       /* seats before this one do not run any more */

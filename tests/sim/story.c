@@ -9,11 +9,11 @@
 /* Small more often than large. */
 static uint8_t draw_nodes(struct dice *d)
 {
-    uint32_t n = dice_below(d, 32);
+    uint32_t n = dice_below(d, 64);
 
     if (n == 0)
         return (uint8_t)dice_in(d, 7, SIM_NODES);
-    return (uint8_t)(n < 5 ? 1 : n < 15 ? 2 : n < 25 ? 3 : dice_in(d, 4, 6));
+    return (uint8_t)(n < 10 ? 1 : n < 31 ? 2 : n < 52 ? 3 : dice_in(d, 4, 6));
 }
 
 static void draw_fleet(struct story *s, struct dice *d)
@@ -47,12 +47,12 @@ static void draw_settings(struct story *s, struct dice *d)
     if (s->max_unavailable_percent)
         s->max_unavailable = dice_in(d, 20, 60);
     s->proceed = dice_one_in(d, 6);
-    s->drain_ms = dice_in(d, 2, 8) * 1000;
-    s->job_ms = dice_in(d, 4, 10) * 1000;
+    s->drain_ms = dice_in(d, 2, 6) * 1000;
+    s->job_ms = dice_in(d, 4, 8) * 1000;
     s->probe_ms = dice_in(d, 1, 4) * 250;
     s->threshold = dice_in(d, 1, 3);
     s->min_healthy_ms = dice_one_in(d, 3) ? dice_in(d, 1, 4) * 500 : 0;
-    s->healthy_ms = dice_in(d, 5, 12) * 1000;
+    s->healthy_ms = dice_in(d, 4, 8) * 1000;
     s->bake_ms = dice_one_in(d, 4) ? dice_in(d, 1, 4) * 500 : 0;
     s->failure_action = dice_below(d, 3);
     s->max_failures = s->failure_action == 1 ? UINT32_MAX : dice_one_in(d, 3) ? 1 : 0;
@@ -69,7 +69,7 @@ static void draw_fates(struct story *s, struct dice *d)
     bool bad = dice_one_in(d, 4), bad_undo = dice_one_in(d, 3);
 
     for (uint8_t i = 0; i < s->nodes; i++) {
-        s->gets_healthy_ms[i] = (uint16_t)(dice_one_in(d, 10) ? dice_in(d, 1000, 14000) : dice_below(d, 400));
+        s->gets_healthy_ms[i] = (uint16_t)(dice_one_in(d, 10) ? dice_in(d, 1000, 10000) : dice_below(d, 400));
         s->flap_ms[i] = (uint16_t)(dice_one_in(d, 24) ? dice_in(d, 400, 3000) : 0);
         if (bad && dice_one_in(d, 2))
             s->fate[i] = (uint8_t)dice_in(d, SIM_FATE_REFUSED, SIM_FATE_WRONG);
@@ -95,7 +95,7 @@ static void draw_ways(struct story *s, struct dice *d)
 {
     static const uint16_t rates[] = {12, 40, 40, 120, 120, 400};
 
-    s->hold_ms = dice_one_in(d, 8) ? 12000 : dice_in(d, 0, 1200);
+    s->hold_ms = dice_one_in(d, 8) ? 9000 : dice_in(d, 0, 1200);
     s->way_ms = dice_one_in(d, 4) ? 200 : dice_in(d, 1, 20);
     s->traffic = dice_one_in(d, 4) ? 0 : 1;
     s->serves_badly = dice_one_in(d, 8);
@@ -237,8 +237,12 @@ static void draw_pair(struct story *s, struct dice *d)
     if (pairs[i].target == 64 + ACT_HOLD) { /* healthy while that is on its way */
         s->threshold = 1;
         s->min_healthy_ms = 0;
+        s->probe_ms = 250;
+        s->poll_ms = 200;
+        s->way_ms = 20;
+        s->request_ms = 3000; /* the later that comes */
         for (uint8_t k = 0; k < s->nodes; k++)
-            s->gets_healthy_ms[k] = (uint16_t)dice_in(d, 800, 1500);
+            s->gets_healthy_ms[k] = (uint16_t)dice_in(d, 600, 900);
     }
     s->call_target = pairs[i].target;
     s->call_faults = (uint8_t)(1u << pairs[i].fault);
@@ -257,7 +261,7 @@ static void draw_pair(struct story *s, struct dice *d)
         s->events[s->n_events].at_ms++;
         s->events[s->n_events++].fault = pairs[i].also;
     }
-    if (dice_one_in(d, 2)) /* and nothing beside it */
+    if (dice_one_in(d, 2) || pairs[i].target == 64 + ACT_HOLD) /* and nothing beside it */
         make_smooth(s);
 }
 
@@ -317,6 +321,16 @@ void story_draw_sleeper(struct story *s, struct dice *d)
     }
 }
 
+/* ... soon after it has begun, and just before it wakes up nginx forgets who was there meanwhile. */
+static void draw_forgotten_sleeper(struct story *s, struct dice *d)
+{
+    story_draw_sleeper(s, d);
+    s->processes[0].pause_at = dice_in(d, 15, 60);
+    s->n_events = 1;
+    s->events[0] =
+        (struct story_event){.at_ms = s->processes[0].pause_ms - dice_below(d, 2000), .fault = SIM_LB_FORGETS};
+}
+
 /* While a node waits for the floor, somebody else takes it out himself, or drains it. */
 static void draw_floor_and_operator(struct story *s, struct dice *d)
 {
@@ -337,7 +351,7 @@ static void draw_floor_and_operator(struct story *s, struct dice *d)
                                         .there = true};
 }
 
-static void make_calm(struct story *s, struct dice *d)
+void story_draw_calm(struct story *s, struct dice *d)
 {
     bool slow = dice_one_in(d, 4); /* a drain that outlasts a claim */
 
@@ -387,6 +401,7 @@ void story_draw(struct story *s, uint64_t seed)
 
     memset(s, 0, sizeof *s);
     s->seed = seed;
+    s->faults_until = UINT32_MAX;
     draw_fleet(s, &d);
     draw_settings(s, &d);
     draw_ways(s, &d);
@@ -405,17 +420,22 @@ void story_draw(struct story *s, uint64_t seed)
         draw_floor_and_operator(s, &d);
     story_draw_kind(s, &d);
     if (dice_one_in(&d, 8))
-        make_calm(s, &d);
+        story_draw_calm(s, &d);
+    else if (dice_one_in(&d, 24))
+        story_draw_wished(s, &d);
     draw_hooks(s, seed);
+    if (dice_one_in(&d, 20))
+        draw_forgotten_sleeper(s, &d);
 }
 
 bool story_is_calm(const struct story *s)
 {
-    bool calm = s->call_fault_in == 0 && s->on_inconclusive == 0 && s->pause_after == 0 && s->processes[0].wish == 0 &&
-                s->frail_in == 0 && s->stuck_in == 0 && s->n_events == 0 && s->n_processes == 1 && s->hold_ms <= 5000 &&
-                s->sticky_in == 0 && s->drain_ms >= 8000 && !s->serves_badly && s->traffic > 0 &&
-                s->processes[0].crash_at == 0 && s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 &&
-                s->processes[0].signal_ms == 0 && s->end_fate == HOOK_FATE_GOOD && s->hook_ms <= s->hook_limit_ms;
+    bool calm = s->call_fault_in == 0 && s->on_inconclusive == 0 &&
+                (s->wished || (s->pause_after == 0 && s->processes[0].wish == 0 && s->n_processes == 1)) &&
+                s->frail_in == 0 && s->stuck_in == 0 && s->n_events == 0 && s->hold_ms <= 5000 && s->sticky_in == 0 &&
+                s->drain_ms >= 8000 && !s->serves_badly && s->traffic > 0 && s->processes[0].crash_at == 0 &&
+                s->processes[0].pause_at == 0 && s->processes[0].full_at == 0 && s->processes[0].signal_ms == 0 &&
+                s->end_fate == HOOK_FATE_GOOD && s->hook_ms <= s->hook_limit_ms;
 
     for (uint8_t i = 0; i < s->nodes; i++)
         calm = calm && s->hook_fate[i] == HOOK_FATE_GOOD && s->fate[i] == SIM_FATE_GOOD && s->flap_ms[i] == 0 &&
@@ -432,6 +452,10 @@ static void print_kind(const struct story *s, FILE *f)
         (void)fprintf(f, "%u zones, one after another\n", s->zones);
     if (s->two_services)
         (void)fprintf(f, "two services a host, in %s\n", s->apart ? "an upstream each" : "the same upstreams");
+    if (s->grows)
+        (void)fprintf(f, "nodes listen on two ports, and upstreams have the first of them\n");
+    if (s->wished)
+        (void)fprintf(f, "wish %u after %u ms\n", s->processes[0].wish, s->processes[0].wish_ms);
     if (s->lone || s->in_place)
         (void)fprintf(f, "%s%s\n", s->in_place ? "--in-place" : "without --in-place",
                       s->lone ? ", the second upstream has node 0 alone" : "");
@@ -462,6 +486,9 @@ void story_print(const struct story *s, FILE *f)
     for (uint8_t i = 0; i < s->nodes; i++)
         (void)fprintf(f, " %u/%u", s->fate[i], s->undo_fate[i]);
     (void)fputc('\n', f);
+    if (s->faults_until != UINT32_MAX)
+        (void)fprintf(f, "the first %u of these faults, but for %llx of them\n", s->faults_until,
+                      (unsigned long long)s->muted);
     if (s->hooks != 0)
         (void)fprintf(f, "hooks %x%s take %u ms, at most %u ms; those of %u come to", s->hooks,
                       s->hook_two ? " (two before-drain)" : "", s->hook_ms, s->hook_limit_ms, s->hook_fate_at);

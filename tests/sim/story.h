@@ -56,6 +56,8 @@ struct story {
     bool in_place;     /* --in-place */
     uint8_t plus;      /* bits: load balancers that are NGINX Plus */
     uint8_t stuck_in;  /* one in so many changes there stands in the network; 0 = none */
+    bool grows;        /* nodes listen on two ports, the first upstream has the first of them, the second none yet */
+    bool wished;       /* nothing befalls it but a person's wish, and it is run again */
     uint8_t zones;     /* of hosts, in turn; --order zone. 0 = none */
     bool restart;      /* no release */
     uint8_t at_target; /* bits: nodes that run it already */
@@ -79,6 +81,8 @@ struct story {
     uint8_t call_target;    /* only these requests (story_target); 0 = all */
     uint8_t call_after;     /* ... and only once such a request was sent; 0 = from the first */
     uint8_t call_faults;    /* bits of enum sim_fault: which of the calls' faults */
+    uint32_t faults_until;  /* only so many of them happen, and of the first 64 ... */
+    uint64_t muted;         /* ... not these (bits). A seed's story mutes none: shrink.c does */
     uint8_t fate[SIM_NODES], undo_fate[SIM_NODES];
     uint16_t gets_healthy_ms[SIM_NODES], flap_ms[SIM_NODES];
     uint8_t hooks;    /* bits by enum hook_point: which there are; 0 = none */
@@ -110,13 +114,15 @@ static inline uint8_t story_zone(const struct story *s, uint8_t node)
     return (uint8_t)(s->zones == 0 ? 0 : story_host(s, node) % s->zones + 1);
 }
 
-/* Is the node in the k-th upstream of each load balancer? */
+/* Is the node in the k-th upstream of each load balancer from the first? */
 static inline bool story_serves(const struct story *s, uint8_t node, uint8_t k)
 {
-    return s->apart ? node % 2 == k : !s->lone || k == 0 || node == 0;
+    return s->apart ? node % 2 == k : s->grows ? k == 0 : !s->lone || k == 0 || node == 0;
 }
 
 void story_draw(struct story *, uint64_t seed);
+void story_draw_calm(struct story *, struct dice *);
+void story_draw_wished(struct story *, struct dice *);
 void story_draw_sleeper(struct story *, struct dice *);
 void story_draw_kind(struct story *, struct dice *); /* of a kind of its own, where it is one (story_kinds.c) */
 /* Nothing in it that could keep a rollout from its goal. */

@@ -25,12 +25,9 @@ static const struct {
     {STEP_UNDOING, WAY_STOP},
     {STEP_REVERIFY, WAY_STOP},
     {STEP_REHEALTH, WAY_STOP},
-    {STEP_SILENT, WAY_FAILURE},  /* a file that puts the server into one more upstream: run_drift_test has it */
     {STEP_UNCLAIM, WAY_FAILURE}, /* refused is as good as done */
     {STEP_BAKE, WAY_LIMIT},      /* is its success */
-    {STEP_LOOK, WAY_FAILURE},    /* again, until the limit; so in the next ones */
-    {STEP_QUIET, WAY_FAILURE},
-    {STEP_SEEN, WAY_FAILURE},
+    {STEP_SEEN, WAY_FAILURE},    /* again, until the limit */
     {STEP_MEND, WAY_STOP},
     {STEP_RECLAIM, WAY_STOP},
     {STEP_REVIEW, WAY_STOP},

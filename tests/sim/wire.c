@@ -37,7 +37,7 @@ void wire_open(struct sim_seat *seat)
     const struct sim *s = seat->sim;
 
     seat->world.ops = &ops;
-    seat->collected_ms = s->truth.now_ms;
+    seat->collected_ms = seat->began_ms = s->truth.now_ms;
     seat->first_ready = seat->last_ready = SIM_CALLS;
     for (uint32_t i = 0; i < p->n_lbs; i++)
         seat->lb_of[i] = last_number(p->lbs[i].name);
@@ -119,6 +119,11 @@ static uint32_t peers_of(const struct sim_seat *seat, const struct action *a, ui
     return count;
 }
 
+static bool is_muted(const struct sim *s, uint32_t fault)
+{
+    return fault >= s->story->faults_until || (fault < 64 && s->story->muted >> fault & 1);
+}
+
 static enum sim_fault draw_fault(struct sim *s, const struct action *a)
 {
     uint8_t target = s->story->call_target;
@@ -130,7 +135,7 @@ static enum sim_fault draw_fault(struct sim *s, const struct action *a)
     fault = dice_below(&s->dice, SIM_CALL_FAULTS);
     while ((s->story->call_faults >> fault & 1) == 0)
         fault = (fault + 1) % SIM_CALL_FAULTS;
-    return (enum sim_fault)fault;
+    return is_muted(s, s->n_call_faults++) ? SIM_FAULT_NONE : (enum sim_fault)fault;
 }
 
 static bool patches(const struct action *a)
@@ -250,6 +255,8 @@ static void tell_judge(struct sim_seat *seat, const struct action *a)
     struct sim *s = seat->sim;
     uint8_t peers[SIM_NODE_PEERS];
 
+    if (a->kind == ACT_ASK)
+        judge_asked(&s->judge, seat->index, seat->node_of[a->node]);
     if (a->kind == ACT_ASK && (a->ask == ASK_DRAIN || (a->ask == ASK_JOB && seat->plan->nodes[a->node].in_place)))
         judge_begins(&s->judge, &s->truth, &seat->who, seat->node_of[a->node], a->reverse);
     if (a->kind == ACT_ASK && a->ask == ASK_DRAIN)
@@ -393,6 +400,33 @@ static void count_served(const struct sim *s, uint8_t peer, struct seen_peer *se
         seen->own.errors = now->pid * 100000 + n / 4;
 }
 
+static bool is_planned(const struct sim_seat *seat, uint8_t peer)
+{
+    for (uint32_t i = 0; i < seat->plan->n_peers; i++)
+        if (seat->peer_of[i] == peer)
+            return true;
+    return false;
+}
+
+/* As lb_view.c: servers of its nodes that the plan does not have. */
+static void look_elsewhere(struct sim_seat *seat, uint16_t at, uint8_t lb)
+{
+    const struct sim_truth *t = &seat->sim->truth;
+
+    for (uint8_t k = 0; k < t->n_peers; k++) {
+        const struct sim_peer *p = &t->peers[k];
+
+        if (p->node == SIM_NOBODY || p->gate == SIM_DOWN || t->upstreams[p->upstream].lb != lb || is_planned(seat, k))
+            continue;
+        for (uint32_t i = 0; i < seat->plan->n_peers; i++) {
+            const struct sim_peer *own = &t->peers[seat->peer_of[i]];
+
+            if (plan_peer_lb(seat->plan, i) == at && own->node == p->node)
+                seat->seen[at].peers[i].elsewhere = own->port == p->port ? ELSEWHERE_SERVER : ELSEWHERE_ADDRESS;
+        }
+    }
+}
+
 static void read_lb(struct sim *s, struct sim_call *c, struct sim_part *part)
 {
     struct sim_seat *seat = &s->seats[c->seat];
@@ -429,6 +463,8 @@ static void read_lb(struct sim *s, struct sim_call *c, struct sim_part *part)
         if (plan_gates(p))
             count_served(s, seat->peer_of[i], &seat->seen[at].peers[i]);
     }
+    if (s->story->grows)
+        look_elsewhere(seat, at, part->lb);
     seat->seen[at].generation = t->lbs[part->lb].generation;
     seat->seen[at].exact = t->lbs[part->lb].exact;
 }
@@ -799,7 +835,8 @@ static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in
     a->ok_mask = told->ok_mask;
     a->claim_gone = told->claim_gone;
     memcpy(a->text, text, strlen(text) + 1);
-    if (told->kind != ANS_OK)
+    if (told->kind != ANS_OK || c->action.kind == ACT_READ_LB || c->action.kind == ACT_LOOK ||
+        c->action.kind == ACT_LEASE || c->action.kind == ACT_LOCK)
         return;
     a->ident = scan_ident(&told->now);
     a->healthy = told->healthy;
@@ -820,6 +857,15 @@ static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in
     a->wish_age_ms = (uint32_t)(seat->sim->truth.now_ms - told->wish.put_ms);
 }
 
+/* A wish that was there before it began was meant for the run before. */
+static bool is_stopping(const struct sim_seat *seat, const struct sim_call *c)
+{
+    const struct sim_wish *w = &c->told.wish;
+
+    return w->id != 0 && !w->taken && (w->wish == WISH_PAUSE || w->wish == WISH_ABORT) &&
+           w->put_ms - seat->began_ms > seat->sim->truth.now_ms - c->sent_ms;
+}
+
 /* What the controller knows from now on. */
 static void tell_judge_of(struct sim_seat *seat, const struct sim_call *c)
 {
@@ -831,6 +877,8 @@ static void tell_judge_of(struct sim_seat *seat, const struct sim_call *c)
         return;
     }
     sim_note(s, TRACE_TOLD, seat->index, name_of(&c->action), place_of(seat, &c->action), c->told.kind);
+    if (ok && is_stopping(seat, c))
+        judge_wish_told(&s->judge, seat->index);
     if (c->action.kind != ACT_ASK)
         return;
     if (c->action.ask == ASK_STATUS && ok)

@@ -85,6 +85,8 @@ static void of_two_runs_with_the_same_fence_one_has_the_claim(void **unused)
     assert_int_equal(claim_may_put(&state, &second, 5, NOW), CODE_CLAIM_HELD);
     assert_int_equal(claim_may_put(&late, &second, 5, NOW), CODE_FENCE_STALE);
     assert_int_equal(claim_may_put(&late, &later, 5, NOW), CODE_JOB_OK); /* a resume */
+    assert_int_equal(claim_may_drop(&state, &(struct owner){"a", "ann", 5}), CODE_JOB_OK);
+    assert_int_equal(claim_may_drop(&state, &(struct owner){"a", "bob", 5}), CODE_FENCE_STALE);
 }
 
 static void only_the_holder_with_the_very_fence_may_work_or_drop(void **unused)
@@ -106,7 +108,7 @@ static void only_the_holder_with_the_very_fence_may_work_or_drop(void **unused)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct claim_state state = state_of(table[i].there);
         if (claim_may_work(&state, table[i].rollout, table[i].fence, NOW) != table[i].work ||
-            claim_may_drop(&state, table[i].rollout, table[i].fence) != table[i].drop)
+            claim_may_drop(&state, &(struct owner){table[i].rollout, NULL, table[i].fence}) != table[i].drop)
             fail_msg("row %zu", i);
     }
 }

@@ -104,6 +104,8 @@ static void claim_and_vote_leave_each_other_as_they_are(void **unused)
     lock_put(&claimed, &lock, NOW, &both);
     assert_int_equal(json_array_size(both.claim.took_out), 1);
     assert_int_equal(lock_left_ms(&both.lock, NOW), 60000);
+    assert_int_equal(lock_may_drop(&both, &(struct owner){"a", "y", 5}), CODE_FENCE_STALE); /* its other run */
+    assert_int_equal(lock_may_drop(&both, &(struct owner){"a", "x", 5}), CODE_JOB_OK);
     claim_state_clear(&claimed);
     claim_put(&both, &claim, NOW + 10, &claimed);
     assert_int_equal(lock_left_ms(&claimed.lock, NOW), 60000);

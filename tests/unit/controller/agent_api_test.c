@@ -68,7 +68,8 @@ static void urls_name_service_job_and_release(void **state)
     free(url);
     sp.plan.rollout = "ci&7";
     url = agent_api_url_unclaim(&sp.plan, 0, 9);
-    assert_string_equal(url, "http://127.0.0.1:8081/v1/services/a%20p/claim?rollout=ci%267&fence=9");
+    assert_string_equal(
+        url, "http://127.0.0.1:8081/v1/services/a%20p/claim?rollout=ci%267&fence=9&holder=ann%40ci-7%20pid%204711");
     free(url);
 }
 

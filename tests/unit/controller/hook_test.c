@@ -11,6 +11,9 @@
 
 #include "controller/given.h"
 #include "controller/hook_facts.h"
+#include "controller/lines.h"
+#include "controller/live.h"
+#include "controller/moment.h"
 #include "controller/options.h"
 #include "small_plan.h"
 #include "tests/sim/fake_plan.h"
@@ -256,6 +259,62 @@ static void within_a_hook_its_facts_are_not_taken_for_options(void **state)
     options_free(&o);
 }
 
+/* ---- and what people are told of it */
+
+static char *text_of(const struct view *v, const struct event *e)
+{
+    char *text;
+    size_t n;
+    FILE *f = open_memstream(&text, &n);
+
+    assert_non_null(f);
+    if (e != NULL)
+        lines_every_event(f, v, e);
+    else
+        moment_node(f, v, 0);
+    assert_int_equal(fclose(f), 0);
+    return text;
+}
+
+static void expect_line(const struct view *v, const struct event *e, const char *says)
+{
+    char *text = text_of(v, e);
+
+    if (strstr(text, says) == NULL)
+        fail_msg("\"%s\" lacks \"%s\"", text, says);
+    free(text);
+}
+
+static void people_see_how_long_it_runs_and_what_it_writes(void **state)
+{
+    struct small_plan s;
+    struct view *v = view_of(&s, STEP_AFTER);
+    struct event e = {.kind = EVENT_OUTPUT, .rollout = "r-1", .node = 0, .wall_ms = 1, .text = "all is well"};
+
+    (void)state;
+    plan_set_hooks(&s.plan, all_hooks, 5);
+    s.plan.wait_ms[WAIT_HOOK] = 60000;
+    v->live = live_new(&s.plan);
+    v->live->left_ms[0] = 48000;
+    expect_line(v, NULL, "12s of 1m; waits for the hook after-handover to end well: hand");
+    expect_line(v, &e, "web1      hook      | all is well\n");
+    view_feed(v, &e);
+    expect_line(v, NULL, "12s of 1m; all is well; waits for the hook after-handover");
+    e = (struct event){.kind = EVENT_HOOK, .rollout = "r-1", .node = EVENT_NO_NODE, .wall_ms = 2, .text = "end 1"};
+    view_feed(v, &e);
+    assert_string_equal(v->hook, "end 1");
+    expect_line(v, &e, "at-end    hook      runs, at most 1m: end 1\n");
+    e = (struct event){
+        .kind = EVENT_HOOKED, .rollout = "r-1", .node = EVENT_NO_NODE, .wall_ms = 3, .code = 1, .text = "exit code 9"};
+    view_feed(v, &e);
+    assert_string_equal(v->hook, "");
+    assert_string_equal(v->hooked, "end 1: exit code 9");
+    expect_line(v, &e, "at-end    hook      failed: exit code 9\n");
+    live_free(&v->live);
+    view_free(&v);
+    pool_free(&s.plan.owned);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +326,7 @@ int main(void)
         cmocka_unit_test(a_nodes_hook_is_told_of_the_node),
         cmocka_unit_test(the_end_is_told_what_became_of_each),
         cmocka_unit_test(within_a_hook_its_facts_are_not_taken_for_options),
+        cmocka_unit_test(people_see_how_long_it_runs_and_what_it_writes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

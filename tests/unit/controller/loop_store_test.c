@@ -62,8 +62,16 @@ static void compare(void *ctx, const struct told *told, const struct event *e)
     assert_int_equal(r->shown->kinds[r->n++], e->kind);
 }
 
-/* Returns how many appends there were; *code how it ended. */
-static uint32_t roll_and_read(uint32_t nth, int *code)
+static bool any_step(const struct shown *s)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        if (s->kinds[i] == EVENT_STEP)
+            return true;
+    return false;
+}
+
+/* Returns how many appends there were; *code how it ended, *began: a node moved. */
+static uint32_t roll_and_read(uint32_t nth, int *code, bool *began)
 {
     static const struct store_ops ops = {.append = shaky_append};
     struct shaky store = {.base = {&ops}, .memory = store_memory_open(), .nth = nth};
@@ -84,6 +92,7 @@ static uint32_t roll_and_read(uint32_t nth, int *code)
                         .signal = no_signal};
 
     *code = loop_run(&loop);
+    *began = any_step(&shown);
     if (!told_read(&told, store.memory, "r1", compare, &reading, &err))
         fail_msg("append %u failed: %s", nth, err.text);
     if (nth == 1) {
@@ -107,20 +116,35 @@ static uint32_t roll_and_read(uint32_t nth, int *code)
 static void what_was_not_taken_is_offered_again_in_the_end(void **state)
 {
     int code;
-    uint32_t appends = roll_and_read(0, &code);
+    bool began;
+    uint32_t appends = roll_and_read(0, &code, &began);
 
     (void)state;
     assert_int_equal(code, 0);
     assert_true(appends > 15);
     for (uint32_t n = 1; n <= appends; n++) {
-        (void)roll_and_read(n, &code);
-        assert_int_equal(code, n < appends ? 1 : 0); /* the last is about the end: all had gone well */
+        (void)roll_and_read(n, &code, &began);
+        assert_int_equal(code, n == appends ? 0 : began ? 1 : 78); /* the last is about the end: all had gone well */
     }
+}
+
+static void a_journal_that_takes_nothing_from_the_first_is_a_bad_configuration(void **state)
+{
+    int code;
+    bool began;
+
+    (void)state;
+    (void)roll_and_read(1, &code, &began);
+    assert_false(began);
+    assert_int_equal(code, 78);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_was_not_taken_is_offered_again_in_the_end)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_not_taken_is_offered_again_in_the_end),
+        cmocka_unit_test(a_journal_that_takes_nothing_from_the_first_is_a_bad_configuration),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,40 @@ static void the_floor_holds_just_before_each_drain(void **state)
     }
 }
 
+/* a was draining before us, and its nginx has forgotten that: it is taken down again and goes back to its drain. What
+ * showed it up is older than both. */
+static void what_goes_back_to_a_drain_does_not_count_as_up(void **state)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 4});
+    struct run *r = run_new(p);
+    struct turn t = {0};
+    struct seen_peer up[4] = {{.state = PEER_UP}, {.state = PEER_UP}, {.state = PEER_UP}, {.state = PEER_UP}};
+    const struct seen_upstream all = {.there = true, .configured = 4, .up = 4};
+    const struct input list = {.kind = IN_LB, .peers = up, .upstreams = &all};
+    char text[ANSWER_TEXT_MAX];
+
+    (void)state;
+    state_lb(r, 0)->began_turn = 5;
+    state_lb(r, 0)->began_ms = 0;
+    look_input(r, p, &list, &t);
+    r->turn = 6;
+    state_lb(r, 0)->began_turn = 5; /* one more, that is still on its way */
+    drift_taken(r, p, 0, 1);
+    assert_int_equal(run_upstream(r, 0)->up, 3);
+    look_input(r, p, &list, &t);
+    assert_int_equal(run_upstream(r, 0)->up, 3);
+    for (uint16_t k = 0; k < 4; k++)
+        state_node(r, k)->peers_mask = 1;
+    assert_false(run_may_drain(r, p, 1, text, sizeof text)); /* its own BACK is done, so nothing of ours is out */
+    assert_non_null(strstr(text, "3 of 4 peers up, 2 would be left, the floor is 3"));
+    state_lb(r, 0)->began_turn = 7;
+    look_input(r, p, &list, &t);
+    assert_true(run_may_drain(r, p, 1, text, sizeof text));
+    turn_free(&t);
+    run_free(&r);
+    plan_free(&p);
+}
+
 /* a and b are what an earlier run left, of two zones; c and d wait for their turn. */
 static void a_zone_begins_when_nothing_of_any_other_is_in_motion(void **state)
 {
@@ -154,6 +188,7 @@ int main(void)
         cmocka_unit_test(the_floor_is_what_may_not_be_out_and_at_least_1),
         cmocka_unit_test(batches_follow_one_another_and_the_last_repeats),
         cmocka_unit_test(the_floor_holds_just_before_each_drain),
+        cmocka_unit_test(what_goes_back_to_a_drain_does_not_count_as_up),
         cmocka_unit_test(a_zone_begins_when_nothing_of_any_other_is_in_motion),
     };
 

@@ -56,6 +56,24 @@ static void a_node_that_is_put_back_behind_its_job_is_the_last(void **state)
     story_end(&s);
 }
 
+/* It is healthy before the lease could be renewed, which would tell whether it may have been another run. */
+static void nor_does_a_slow_lease_hide_who_put_it_back(void **state)
+{
+    struct story s = story_begin((struct fake_shape){.nodes = 2});
+
+    (void)state;
+    s.fleet->agents[0].gets_healthy_ms = 3000;
+    fake_world_rule(
+        s.world,
+        (struct fake_rule){
+            .kind = ACT_LEASE, .node = -1, .place = -1, .nth = 1, .times = 20, .fault = FAULT_LATE, .ms = 4000});
+    fake_when(s.fleet, "a job ends", 2500, fake_peer_opened, 0);
+    story_roll(&s);
+    story_ends(&s, 1, "BA", -1);
+    story_says(&s, "stopped: a: somebody else put 10.0.0.1:8000 back at lb1 while it was out");
+    story_end(&s);
+}
+
 /* It was draining before us; whoever puts it back has ended that. */
 static void a_drain_that_its_operator_ends_meanwhile_is_not_given_back(void **state)
 {
@@ -386,7 +404,7 @@ static void a_server_in_one_more_upstream_is_noticed(void **state)
     (void)state;
     small_plan(&s, ports, ports);
     v = lb_view_new(&s.plan);
-    fill(v, "{" APP "," EXTRA ",\"old\":{\"peers\":[" PEER("0", "10.0.0.2:80", "up") "]}}"); /* the plan knew of it */
+    fill(v, "{" APP "," EXTRA "}");
     assert_false(v->peers[0].elsewhere || v->peers[3].elsewhere);
     fill(v, "{" APP "," EXTRA ",\"new\":{\"peers\":[" PEER("0", "10.0.0.1:80", "up") "]}}");
     assert_true(v->peers[0].elsewhere);
@@ -398,6 +416,27 @@ static void a_server_in_one_more_upstream_is_noticed(void **state)
     fill(v, "{" APP "," EXTRA ",\"new\":{\"peers\":[" PEER("0", "10.0.0.1:80", "down") "]}}");
     assert_false(v->peers[0].elsewhere);
     lb_view_free(&v);
+}
+
+#define OLD "\"old\":{\"peers\":[" PEER("0", "10.0.0.2:80", "up") "]}"
+
+/* A repair's plan has what was taken out alone; any other has all, so this came since the survey. */
+static void in_the_first_list_it_is_known_to_a_repair_alone(void **state)
+{
+    static const int ports[2] = {1, 2};
+
+    (void)state;
+    for (int repair = 0; repair < 2; repair++) {
+        struct small_plan s;
+        struct lb_view *v;
+
+        small_plan(&s, ports, ports);
+        s.plan.kind = repair == 1 ? PLAN_REPAIR : PLAN_ROLL;
+        v = lb_view_new(&s.plan);
+        fill(v, "{" APP "," EXTRA "," OLD "}");
+        assert_int_equal(v->peers[3].elsewhere, repair == 1 ? ELSEWHERE_NOT : ELSEWHERE_SERVER);
+        lb_view_free(&v);
+    }
 }
 
 /* Another port of the same service, in whatever upstream: found afresh when the plan was made, and not there then. */
@@ -470,6 +509,7 @@ int main(void)
         cmocka_unit_test(a_draining_node_that_somebody_puts_back_is_left_in_use),
         cmocka_unit_test(on_proceed_it_is_left_in_use_as_well),
         cmocka_unit_test(a_node_that_is_put_back_behind_its_job_is_the_last),
+        cmocka_unit_test(nor_does_a_slow_lease_hide_who_put_it_back),
         cmocka_unit_test(a_drain_that_its_operator_ends_meanwhile_is_not_given_back),
         cmocka_unit_test(a_list_from_before_is_no_drift),
         cmocka_unit_test(a_node_that_somebody_takes_out_counts),
@@ -489,6 +529,7 @@ int main(void)
         cmocka_unit_test(an_undo_waits_until_the_node_is_silent),
         cmocka_unit_test(an_undo_is_not_sent_past_a_dead_load_balancer),
         cmocka_unit_test(a_server_in_one_more_upstream_is_noticed),
+        cmocka_unit_test(in_the_first_list_it_is_known_to_a_repair_alone),
         cmocka_unit_test(another_address_of_a_node_is_noticed),
         cmocka_unit_test(such_a_node_is_not_restarted),
     };

@@ -119,6 +119,33 @@ static void what_another_run_took_over_is_not_at_its_goal(void **state)
     roll((struct fake_shape){.nodes = 2}, r9_takes_a_over_and_puts_it_back, 6, "a job", NULL);
 }
 
+static void and_the_agent_of_that_one_loses_its_disk(struct fake_fleet *f, struct fake_world *w)
+{
+    (void)w;
+    f->peers[0].hold_ms = 60000;
+    fake_when(f, "a at lb1/app: drain", 1000, fake_claim_stolen, 0);
+    fake_when(f, "a claim r9", 4000, fake_agent_forgets, 0);
+}
+
+/* It knows by then that it has no right any more; the claim would say that its node was out before. */
+static void nor_is_it_claimed_again(void **state)
+{
+    struct plan *plan = fake_plan((struct fake_shape){.nodes = 2});
+    struct fake_fleet *fleet;
+    struct fake_world *world;
+
+    (void)state;
+    plan->lease_ttl_ms = 12000;
+    fleet = fake_fleet_new(plan);
+    world = fake_world_new(fleet, plan);
+    and_the_agent_of_that_one_loses_its_disk(fleet, world);
+    (void)fake_rollout(world, NULL);
+    assert_false(fleet->agents[0].claim.there);
+    fake_world_free(&world);
+    fake_fleet_free(&fleet);
+    plan_free(&plan);
+}
+
 static void nor_has_it_been_taken_back(void **state)
 {
     struct plan *plan = fake_plan((struct fake_shape){.nodes = 2});
@@ -146,6 +173,7 @@ int main(void)
         cmocka_unit_test(a_job_is_sent_again_while_the_node_is_silent),
         cmocka_unit_test(what_another_run_took_over_is_not_at_its_goal),
         cmocka_unit_test(nor_has_it_been_taken_back),
+        cmocka_unit_test(nor_is_it_claimed_again),
         cmocka_unit_test(nothing_is_undone_on_a_node_that_somebody_put_back),
     };
 

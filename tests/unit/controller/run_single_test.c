@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "controller/run.h"
+#include "controller/run_state.h"
 #include "tests/sim/fake_plan.h"
 
 #define HELD_MAX 128 /* run_single.c's */
@@ -187,6 +187,43 @@ static void both_load_balancers_must_be_quiet(void **state)
     end(&t);
 }
 
+static bool gives_job(const struct test *t)
+{
+    for (size_t i = 0; i < t->t.n_actions; i++)
+        if (t->t.actions[i].kind == ACT_ASK && t->t.actions[i].ask == ASK_JOB)
+            return true;
+    return false;
+}
+
+/* I2: in which other upstreams its server stands by now, a look at one server does not tell. */
+static void before_a_job_no_list_is_old(void **state)
+{
+    (void)state;
+    for (int old = 0; old < 2; old++) {
+        struct test t = begin(1, 1);
+        struct action looks[8];
+        struct node *n;
+        struct input in;
+
+        assert_int_equal(drain_all(&t, looks, 8), 1);
+        n = state_node(t.r, 0);
+        n->step = STEP_SILENT;
+        state_lb(t.r, 0)->read_age_ms = old == 1 ? 10000 : 500;
+        t.looked[0] = (struct seen_peer){.state = PEER_DOWN, .exact = true};
+        for (int i = 0; i < 2; i++) { /* confirmed once */
+            in = answer_to(&t, &looks[0]);
+            turn(&t, 1, &in, 1);
+            for (size_t k = 0; k < t.t.n_actions; k++)
+                looks[0] = t.t.actions[k].kind == ACT_LOOK ? t.t.actions[k] : looks[0];
+        }
+        assert_int_equal(gives_job(&t), old == 0);
+        for (int i = 0; i < 20 && old == 1 && asked(&t, ACT_READ_LB, ASK_NONE) == 0; i++)
+            turn(&t, 50, NULL, 0);
+        assert_int_equal(asked(&t, ACT_READ_LB, ASK_NONE), old); /* that is what it waits for */
+        end(&t);
+    }
+}
+
 static void a_list_that_was_begun_before_undoes_no_look(void **state)
 {
     struct test t = begin(1, 2);
@@ -202,6 +239,26 @@ static void a_list_that_was_begun_before_undoes_no_look(void **state)
     in[0] = answer_to(&t, &look[1]);
     turn(&t, 1, in, 1);
     assert_int_equal(run_node(t.r, 0)->streak, 1);
+    end(&t);
+}
+
+/* What it shows no more, the list's sum still counts: I1 goes by both. */
+static void nor_does_it_raise_what_counts_for_the_floor(void **state)
+{
+    struct test t = begin(1, 2);
+    struct action look[4];
+    struct input in[2];
+    uint32_t up;
+
+    (void)state;
+    (void)drain_all(&t, look, 4);
+    up = t.upstreams[0].up;
+    shows(&t, PEER_DRAINING, 1);
+    in[0] = answer_to(&t, &look[0]);
+    in[1] = answer_to(&t, &(struct action){.kind = ACT_READ_LB, .lb = look[0].lb});
+    turn(&t, 1, in, 2);
+    assert_int_equal(run_peer(t.r, 0)->state, PEER_DRAINING);
+    assert_int_equal(run_upstream(t.r, 0)->up, up - 1);
     end(&t);
 }
 
@@ -293,11 +350,11 @@ static void what_one_look_shows_counts_for_the_floor(void **state)
 
     (void)state;
     (void)drain_all(&t, look, 4);
-    up = run_upstream(t.r, 0)->up;
-    shows(&t, PEER_DRAINING, 1);
+    up = run_upstream(t.r, 0)->up; /* it is known to be out */
+    shows(&t, PEER_UP, 1);         /* somebody has put it back */
     in = answer_to(&t, &look[0]);
     turn(&t, 1, &in, 1);
-    assert_int_equal(run_upstream(t.r, 0)->up, up - 1);
+    assert_int_equal(run_upstream(t.r, 0)->up, up + 1);
     end(&t);
 }
 
@@ -320,6 +377,8 @@ int main(void)
         cmocka_unit_test(one_that_is_busy_again_begins_anew),
         cmocka_unit_test(both_load_balancers_must_be_quiet),
         cmocka_unit_test(a_list_that_was_begun_before_undoes_no_look),
+        cmocka_unit_test(nor_does_it_raise_what_counts_for_the_floor),
+        cmocka_unit_test(before_a_job_no_list_is_old),
         cmocka_unit_test(an_answer_that_comes_after_its_node_has_moved_on_does_nothing),
         cmocka_unit_test(no_more_are_held_than_the_bound_the_rest_waits_for_the_list),
         cmocka_unit_test(nor_more_by_all_load_balancers_together),

@@ -3,16 +3,19 @@
 
 #define LB_WAY_MS 5
 
-/* With the list on its way that shows the second time that a, which drains, is quiet. */
+/* With what it asked for the nth time on its way. */
 static struct {
     const struct world_ops *ops;
     struct fake_fleet *fleet;
-    uint32_t reads; /* of the load balancer since the drain */
+    enum action_kind kind; /* of what is counted, */
+    const char *since;     /* once the log has this, */
+    uint32_t nth;          /* up to this, */
+    uint32_t asked;        /* so far */
 } sleeper;
 
 static void sleeper_send(struct world *w, const struct action *a)
 {
-    sleeper.reads += a->kind == ACT_READ_LB && strstr(sleeper.fleet->log, "a at lb1/app: drain") != NULL ? 1 : 0;
+    sleeper.asked += a->kind == sleeper.kind && strstr(sleeper.fleet->log, sleeper.since) != NULL ? 1 : 0;
     sleeper.ops->start(w, a);
 }
 
@@ -22,10 +25,11 @@ static size_t sleeper_collect(struct world *w, uint32_t wait_ms, struct input *i
     uint32_t before_ms = 0;
     size_t n = 0;
 
-    if (sleeper.reads == 2) { /* it has been read, and is on its way back */
-        n = sleeper.ops->collect(w, LB_WAY_MS + 1, inputs, capacity, &before_ms);
+    if (sleeper.asked == sleeper.nth) { /* it has left; a list has been read as well */
+        if (sleeper.kind == ACT_READ_LB)
+            n = sleeper.ops->collect(w, LB_WAY_MS + 1, inputs, capacity, &before_ms);
         assert_int_equal(n, 0);
-        sleeper.reads++;
+        sleeper.asked++;
         fake_fleet_pass(sleeper.fleet, sleeper.fleet->now_ms + 60000);
     }
     n = sleeper.ops->collect(w, wait_ms, inputs, capacity, elapsed_ms);
@@ -38,14 +42,17 @@ static void sleeper_close(struct world *w)
     sleeper.ops->close(w);
 }
 
-static struct story asleep(void)
+static struct story asleep(enum action_kind kind, const char *since, uint32_t nth)
 {
     static const struct world_ops ops = {sleeper_send, sleeper_collect, sleeper_close};
     struct story s = story_begin((struct fake_shape){.nodes = 2});
 
     sleeper.ops = s.world->base.ops;
     sleeper.fleet = s.fleet;
-    sleeper.reads = 0;
+    sleeper.kind = kind;
+    sleeper.since = since;
+    sleeper.nth = nth;
+    sleeper.asked = 0;
     s.world->lb_ms = LB_WAY_MS;
     s.fleet->peers[0].hold_ms = 0;
     s.plan->wait_ms[WAIT_DRAIN] = 600000;
@@ -53,9 +60,15 @@ static struct story asleep(void)
     return s;
 }
 
+/* With the list that shows the second time that a, which drains, is quiet. */
+static struct story asleep_while_it_drains(void)
+{
+    return asleep(ACT_READ_LB, "a at lb1/app: drain", 2);
+}
+
 static void who_was_missed_by_nobody_goes_on(void **state)
 {
-    struct story s = asleep();
+    struct story s = asleep_while_it_drains();
 
     (void)state;
     story_roll(&s);
@@ -67,7 +80,7 @@ static void who_was_missed_by_nobody_goes_on(void **state)
 /* Another has ended what this one began, and its nginx has lost the fence that would refuse it. */
 static void what_is_anothers_by_now_is_not_taken_down(void **state)
 {
-    struct story s = asleep();
+    struct story s = asleep_while_it_drains();
 
     (void)state;
     fake_when(s.fleet, "a at lb1/app: drain", 40000, fake_claim_stolen, 0);
@@ -78,11 +91,65 @@ static void what_is_anothers_by_now_is_not_taken_down(void **state)
     story_end(&s);
 }
 
+/* What its agent has lost it does not claim again: the node may be in another's hands. */
+static void nor_is_it_claimed_where_its_agent_has_lost_all(void **state)
+{
+    struct story s = asleep_while_it_drains();
+
+    (void)state;
+    fake_when(s.fleet, "a at lb1/app: drain", 40000, fake_lease_stolen, 0);
+    fake_when(s.fleet, "a at lb1/app: drain", 41000, fake_agent_forgets, 0);
+    story_roll(&s);
+    assert_int_equal(s.code, 3); /* nobody else says that it has it */
+    assert_int_equal(story_logged(&s, "a claim"), 1);
+    story_end(&s);
+}
+
+/* The claim that it put again before it slept is told together with its health. */
+static size_t renewed_and_well_at_once(struct world *w, uint32_t wait_ms, struct input *inputs, size_t capacity,
+                                       uint32_t *elapsed_ms)
+{
+    static struct input renewed; /* kept back */
+    size_t n = sleeper_collect(w, wait_ms, inputs, capacity, elapsed_ms);
+
+    for (size_t i = 0; i < n && sleeper.asked > sleeper.nth; i++)
+        if (inputs[i].kind == IN_RENEW && renewed.kind != IN_RENEW) {
+            renewed = inputs[i];
+            inputs[i].kind = IN_TIME;
+        } else if (inputs[i].kind == IN_ANSWER && inputs[i].answer.healthy && sleeper.nth != UINT32_MAX) {
+            inputs[i + 1] = inputs[i];
+            inputs[i] = renewed;
+            sleeper.nth = UINT32_MAX; /* the only time */
+            return n + 1;
+        }
+    return n;
+}
+
+/* Its nginx has forgotten it, and it wakes up to both: the claim that lets it be taken down again, and its good health,
+ * which waits for that. */
+static void who_wakes_up_to_take_it_down_and_back_does_not_wait_for_ever(void **state)
+{
+    static const struct world_ops ops = {sleeper_send, renewed_and_well_at_once, sleeper_close};
+    struct story s = asleep(ACT_RENEW, "a job ends", 1);
+
+    (void)state;
+    s.world->base.ops = &ops;
+    s.plan->success_threshold = 1;
+    s.plan->min_healthy_ms = 0;
+    fake_world_rule(s.world, (struct fake_rule){ACT_ASK, ASK_HEALTH, 0, -1, .fault = FAULT_LATE, .ms = 30700});
+    fake_when(s.fleet, "a job ends", 100, fake_lb_forgets, 0);
+    story_roll(&s);
+    story_ends(&s, 0, "BB", -1);
+    story_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_was_missed_by_nobody_goes_on),
         cmocka_unit_test(what_is_anothers_by_now_is_not_taken_down),
+        cmocka_unit_test(nor_is_it_claimed_where_its_agent_has_lost_all),
+        cmocka_unit_test(who_wakes_up_to_take_it_down_and_back_does_not_wait_for_ever),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* What programs read of a rollout: marks in a CI's log, JSON lines, a JUnit report, a summary, the audit. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -360,6 +361,61 @@ static void a_junit_report_stands_where_it_was_asked_for(void **state)
     assert_int_equal(unlink(full) + unlink(file) + unlink(link) + rmdir(dir), 0);
 }
 
+/* A named pipe in a folder of its own. */
+static void make_pipe(char dir[64], char path[80])
+{
+    (void)snprintf(dir, 64, "/tmp/show_test.XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(path, 80, "%s/audit", dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+static void remove_pipe(const char *dir, const char *path)
+{
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void a_pipe_that_nobody_reads_from_is_refused_and_not_waited_for(void **state)
+{
+    struct err err = {""};
+    char dir[64], path[80];
+
+    (void)state;
+    make_pipe(dir, path);
+    assert_null(show_audit(path, &err));
+    assert_non_null(strstr(err.text, "nobody reads from the pipe"));
+    remove_pipe(dir, path);
+}
+
+/* What it says of a pipe whose reader has stopped reading: nothing that holds the rollout up. */
+static void a_reader_that_has_stopped_reading_holds_nothing_up(void **state)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 1});
+    struct view *v = view_new(p);
+    struct err err = {""};
+    char dir[64], path[80];
+    struct event leased = {.kind = EVENT_LEASED};
+    struct show *audit;
+    int reader;
+
+    (void)state;
+    make_pipe(dir, path);
+    reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    audit = show_audit(path, &err);
+    assert_non_null(audit);
+    for (unsigned i = 0; i < 2000; i++) { /* more than it holds */
+        audit->ops->event(audit, v, &leased);
+        audit->ops->flush(audit, v);
+    }
+    assert_false(audit->ops->end(audit, v, 0, "")); /* that lines are missing is said */
+    (void)close(reader);
+    view_free(&v);
+    plan_free(&p);
+    remove_pipe(dir, path);
+}
+
 /* A show on the screen is told of three events, each followed by a frame; the texts get shorter and longer again. */
 static void tell_screen(void *ctx, const struct view *v, const struct event *e)
 {
@@ -436,6 +492,8 @@ int main(void)
         cmocka_unit_test(what_comes_from_elsewhere_ends_no_mark),
         cmocka_unit_test(the_ci_is_known_by_its_variables),
         cmocka_unit_test(a_report_that_cannot_be_written_is_known_before),
+        cmocka_unit_test(a_pipe_that_nobody_reads_from_is_refused_and_not_waited_for),
+        cmocka_unit_test(a_reader_that_has_stopped_reading_holds_nothing_up),
     };
 
     (void)setenv("TZ", "UTC", 1);

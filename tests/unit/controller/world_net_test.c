@@ -239,7 +239,8 @@ static void a_vote_is_put_and_given_back_at_its_voter(void **state)
     f->agents[0].status = 200;
     in = do_it(f, (struct action){.kind = ACT_LOCK, .voter = 0});
     assert_int_equal(in.answer.kind, ANS_OK);
-    assert_non_null(strstr(f->agents[0].log, "DELETE /v1/services/app/lock?rollout=r-1&fence=7 ;"));
+    assert_non_null(
+        strstr(f->agents[0].log, "DELETE /v1/services/app/lock?rollout=r-1&fence=7&holder=ann%40ci-7%20pid%204711 ;"));
 }
 
 static void going_back_restores_what_was(void **state)
@@ -360,7 +361,8 @@ static void the_agents_asks_go_where_they_belong(void **state)
     assert_non_null(strstr(f->agents[0].log, "GET /v1/services/app/jobs/r-1/web1/job/1?wait=2000ms ;"));
     assert_non_null(strstr(f->agents[0].log, "POST /v1/services/app/jobs {"));
     assert_non_null(strstr(f->agents[0].log, "GET /v1/services/app/health ;"));
-    assert_non_null(strstr(f->agents[0].log, "DELETE /v1/services/app/claim?rollout=r-1&fence=7 ;"));
+    assert_non_null(
+        strstr(f->agents[0].log, "DELETE /v1/services/app/claim?rollout=r-1&fence=7&holder=ann%40ci-7%20pid%204711 ;"));
     assert_non_null(strstr(f->agents[0].log, "PUT /v1/services/app/claim {\"rollout\":\"r-1\",\"fence\":7"));
 }
 
