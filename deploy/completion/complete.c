@@ -64,8 +64,9 @@ static void words(const char *argument)
 
 /* The hosts file of a line, its hosts and groups: the same lines of POSIX sh for all three. Of groups only plain names:
  * bash expands what it completes with, and $(...) in a hosts file is not to be run. */
-static const char names[] = "    rollout hosts --hosts \"$file\" 2>/dev/null\n"
-                            "    sed -n 's/^[[:space:]]*\\[\\([[:alnum:]_.-]*\\)[]:].*/\\1/p' \"$file\" 2>/dev/null | sort -u\n";
+static const char names[] =
+    "    rollout hosts --hosts \"$file\" 2>/dev/null\n"
+    "    sed -n 's/^[[:space:]]*\\[\\([[:alnum:]_.-]*\\)[]:].*/\\1/p' \"$file\" 2>/dev/null | sort -u\n";
 
 /* ---- bash */
 
