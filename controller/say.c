@@ -119,6 +119,15 @@ void say_lines(const char *lines, bool aside)
         say_line(mem_format("%.*s", (int)(end - line), line), aside ? stderr : stdout);
 }
 
+/* A hosts file or a word of the line may hold what would move the cursor, or what a CI would obey. */
+static void make_plain(char *line)
+{
+    for (char *c = line; *c != '\0'; c++)
+        *c = (char)(((unsigned char)*c < ' ' && *c != '\n') || *c == 127 ? '?' : *c);
+    if (told.marks != NULL && told.marks->defuse != NULL)
+        told.marks->defuse(line);
+}
+
 void say_why(const char *format, ...)
 {
     va_list args;
@@ -127,6 +136,7 @@ void say_why(const char *format, ...)
     va_start(args, format);
     line = format_line(format, args);
     va_end(args);
+    make_plain(line);
     (void)fflush(stdout);
     (void)fprintf(stderr, "rollout: %s\n", line);
     if (told.reasons != NULL)

@@ -102,6 +102,10 @@ static void a_refusal_is_an_annotation_and_in_the_summary(struct stage *s)
     expect_text(r.out, "no host and no group is called \"nobody\"");
     expect_text(summary, "### rollout: exit code 78, ");
     expect_text(summary, "is called \"nobody\"");
+    r = run_in_ci(f, vars, stage_text(s, "--hosts %s", stage_write(s, "odd.ini", "[web]\nw\033[2J##[error]x\n")));
+    assert_int_equal(r.exit_code, 78);
+    assert_null(strchr(r.err, '\033'));
+    assert_null(strstr(r.err, "##["));
 }
 
 static void a_report_that_cannot_be_written_stops_before_anything(struct stage *s)
