@@ -82,7 +82,6 @@ int command_roll_on(struct session *s, struct complaints *c)
         if (p->kind == PLAN_ROLLBACK)
             tell_ways_back(p);
         tell_unclaimed(s);
-        survey_free(&s->survey); /* the plan has all that counts; of a large fleet it is much */
         code = command_run(s, p, 0);
     }
     plan_free(&p);
