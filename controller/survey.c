@@ -513,6 +513,13 @@ static bool any_without_lease(const struct survey *s)
     return false;
 }
 
+/* There may have been an earlier run of this very rollout, with another --limit. */
+static bool may_go_on(const struct options *o)
+{
+    return o->rollout_id != NULL &&
+           (o->command == COMMAND_ROLL || o->command == COMMAND_RESUME || o->command == COMMAND_ROLLBACK);
+}
+
 uint32_t survey_patience_ms(const struct options *o)
 {
     return o->request_timeout_ms < SURVEY_PATIENCE_MS ? o->request_timeout_ms : SURVEY_PATIENCE_MS;
@@ -547,7 +554,7 @@ struct survey *survey_make(struct calls *calls, const struct fleet *fleet, const
 
     s.probes = probes_new(s.survey->n_lbs, s.survey->n_nodes);
     ask_all(&s);
-    if (!collect_all(&s) || (any_without_lease(s.survey) && !survey_others(&s, nodes, n_nodes)))
+    if (!collect_all(&s) || ((any_without_lease(s.survey) || may_go_on(o)) && !survey_others(&s, nodes, n_nodes)))
         survey_free(&s.survey);
     probes_clear(&s);
     return s.survey;

@@ -57,11 +57,12 @@ struct survey_node {
 
 struct survey {
     uint32_t n_lbs, n_nodes;
-    struct survey_lb *lbs;      /* every load balancer of the fleet, in its order */
-    struct survey_node *nodes;  /* as asked for; a node's services stand side by side */
-    uint32_t n_others;          /* the same of all other hosts of the hosts file, where a load balancer has no lease */
-    struct survey_node *others; /* (NGINX Plus): they have a vote then */
-    struct pool owned;          /* texts */
+    struct survey_lb *lbs;     /* every load balancer of the fleet, in its order */
+    struct survey_node *nodes; /* as asked for; a node's services stand side by side */
+    uint32_t n_others;         /* the same of all other hosts of the hosts file: where a load balancer has no lease */
+    struct survey_node
+        *others;       /* (NGINX Plus) they have a vote, and an earlier run of a named rollout had them perhaps */
+    struct pool owned; /* texts */
 };
 
 /* The i-th of nodes and others together. */
