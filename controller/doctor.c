@@ -435,7 +435,9 @@ static void check_units(struct look *l)
 {
     for (uint32_t i = 0; i < l->s->n_nodes; i++)
         for (uint32_t k = 0; l->s->nodes[i].good && k < l->s->nodes[i].status.n_warnings; k++)
-            warn(l, "do what it says, or what rollout-agent --check, there, prints; systemctl daemon-reload; reload the agent",
+            warn(l,
+                 "do what it says, or what rollout-agent --check, there, prints; systemctl daemon-reload; reload the "
+                 "agent",
                  "%s: %s", node_name(l, &l->s->nodes[i]), l->s->nodes[i].status.warnings[k]);
     if (!l->bad)
         ok(l, "no agent knows of one that a handover would kill");
