@@ -90,26 +90,83 @@ static void put_totals(FILE *f, const struct view *v)
                   n[FAILURE], n[ERROR], n[SKIPPED], seconds(v->began_ms, v->now_ms));
 }
 
-void junit_write(FILE *f, const struct view *v, int code)
+static void open_suite(FILE *f, const char *rollout)
 {
-    time_t began = (time_t)(v->began_ms / 1000);
+    (void)fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"rollout", f);
+    if (rollout[0] != '\0')
+        (void)fputc(' ', f);
+    put_text(f, rollout);
+    (void)fputs("\"", f);
+}
+
+static void close_suite(FILE *f)
+{
+    (void)fputs("  </testsuite>\n</testsuites>\n", f);
+}
+
+static void put_property(FILE *f, const char *name, const char *value)
+{
+    (void)fprintf(f, "      <property name=\"%s\" value=\"", name);
+    put_text(f, value);
+    (void)fputs("\"/>\n", f);
+}
+
+/* The suite's last attribute, and its properties. holder NULL: none of them. */
+static void put_end(FILE *f, int64_t at_ms, int code, const char *holder)
+{
+    time_t began = (time_t)(at_ms / 1000);
     char at[32] = "";
     struct tm tm = {0};
 
     (void)gmtime_r(&began, &tm);
     (void)strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"rollout ", f);
-    put_text(f, v->plan->rollout);
-    (void)fputs("\"", f);
-    put_totals(f, v);
     (void)fprintf(f, " timestamp=\"%s\">\n    <properties>\n", at);
     (void)fprintf(f, "      <property name=\"exit_code\" value=\"%d\"/>\n", code);
-    (void)fputs("      <property name=\"exit_code_says\" value=\"", f);
-    put_text(f, status_of_code(code));
-    (void)fputs("\"/>\n      <property name=\"holder\" value=\"", f);
-    put_text(f, v->plan->holder);
-    (void)fputs("\"/>\n    </properties>\n", f);
+    put_property(f, "exit_code_says", status_of_code(code));
+    if (holder != NULL)
+        put_property(f, "holder", holder);
+    (void)fputs("    </properties>\n", f);
+}
+
+void junit_write(FILE *f, const struct view *v, int code)
+{
+    open_suite(f, v->plan->rollout);
+    put_totals(f, v);
+    put_end(f, v->began_ms, code, v->plan->holder);
     for (uint32_t i = 0; i < v->plan->n_nodes; i++)
         put_case(f, v, (uint16_t)i);
-    (void)fputs("  </testsuite>\n</testsuites>\n", f);
+    close_suite(f);
+}
+
+static void put_reasons(FILE *f, const struct junit_unbegun *u)
+{
+    size_t n = json_array_size(u->reasons);
+
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            (void)fputc('\n', f);
+        put_text(f, json_string_value(json_array_get(u->reasons, i)));
+    }
+    if (n == 0)
+        put_text(f, u->sum);
+}
+
+void junit_write_unbegun(FILE *f, const struct junit_unbegun *u, int code)
+{
+    open_suite(f, u->rollout);
+    (void)fprintf(f, " tests=\"1\" failures=\"0\" errors=\"%d\" skipped=\"0\" time=\"0.000\"", code != 0);
+    put_end(f, u->at_ms, code, NULL);
+    (void)fputs("    <testcase classname=\"rollout\" name=\"", f);
+    put_text(f, u->command);
+    (void)fputs("\" time=\"0.000\"", f);
+    if (code == 0) {
+        (void)fputs("/>\n", f);
+    } else {
+        (void)fprintf(f, ">\n      <error message=\"exit code %d, ", code);
+        put_text(f, status_of_code(code));
+        (void)fprintf(f, "\" type=\"exit code %d\">", code);
+        put_reasons(f, u);
+        (void)fputs("</error>\n    </testcase>\n", f);
+    }
+    close_suite(f);
 }

@@ -347,8 +347,10 @@ bool options_parse(int argc, char **argv, char **env, struct options *o, struct 
 {
     bool good = options_read(argc, argv, env, o, err);
 
-    if (!good)
+    if (!good) {
+        o->junit = NULL; /* its FILE may be any word of such a line */
         options_guess(o, argc, argv, env);
+    }
     return good;
 }
 

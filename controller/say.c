@@ -18,7 +18,7 @@ enum form { TEXT, EVENTS, DOCUMENT };
 
 static struct {
     enum form form;
-    const char *command;
+    const char *command, *junit; /* junit NULL: no such report is wanted */
     char rollout[OPTION_NAME_MAX + 1], *last, *mend;
     json_t *reasons, *left_out, *document;
     bool reported;
@@ -47,6 +47,7 @@ void say_open(const struct options *o)
                  : show_format(o, stdout) == LOG_FORMAT_GITLAB ? &marks_gitlab
                                                                : NULL;
     told.command = o->explain ? "explain" : command_words[o->command];
+    told.junit = !o->explain && (option_rows[OPT_junit].commands >> o->command & 1) != 0 ? o->junit : NULL;
     told.reasons = mem_must(json_array());
     told.left_out = mem_must(json_array());
     say_rollout(o->rollout_id);
@@ -216,8 +217,33 @@ static void mark_refusal(int code)
     }
 }
 
+static bool is_reason(const char *text)
+{
+    for (size_t i = 0; i < json_array_size(told.reasons); i++)
+        if (strstr(json_string_value(json_array_get(told.reasons, i)), text) != NULL)
+            return true;
+    return false;
+}
+
+/* That the file cannot be had may be why nothing was begun, and is said then. */
+static void report_junit(int code)
+{
+    struct err err = {.text = ""};
+    bool roll = strcmp(told.command, command_words[COMMAND_ROLL]) == 0;
+    char *command = roll ? mem_text("rollout") : mem_format("rollout %s", told.command);
+    struct junit_unbegun u = {
+        .command = command, .rollout = told.rollout, .sum = sum(), .reasons = told.reasons, .at_ms = wall_now_ms()};
+
+    (void)fflush(stdout);
+    if (!show_junit_unbegun(told.junit, &u, code, &err) && !is_reason(err.text))
+        say_why("%s", err.text);
+    free(command);
+}
+
 void say_close(int code)
 {
+    if (told.junit != NULL && !told.reported)
+        report_junit(code);
     if (told.marks != NULL && code != 0 && !told.reported)
         mark_refusal(code);
     if (told.form == EVENTS && !told.reported)

@@ -47,7 +47,7 @@ json_t *say_reasons(void);
 /* The last line has been written by whoever told the rollout. */
 void say_reported(void);
 
-/* The end, with that exit code. */
+/* The end, with that exit code. Where no rollout was told, its --junit is written here. */
 void say_close(int code);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "common/err.h"
+#include "junit.h"
 #include "options.h"
 #include "run.h"
 #include "view.h"
@@ -45,6 +46,10 @@ struct show *show_json(FILE *);
 /* Files that are opened before anything is changed; NULL with the reason where that fails. */
 struct show *show_junit(const char *path, struct err *);
 struct show *show_audit(const char *path, struct err *);
+/* The whole report where nothing was begun (junit.h): one of an earlier run does not stay and look like this one's.
+ * False with the reason: it could not be opened; that it could not be written is said on stderr, as at a rollout's end.
+ */
+bool show_junit_unbegun(const char *path, const struct junit_unbegun *, int code, struct err *);
 
 #define SHOWS_MAX 4
 

@@ -40,22 +40,27 @@ static void drop(struct show *show)
     release(s);
 }
 
-static bool end(struct show *show, const struct view *v, int code, const char *mend)
+/* What was written becomes the report. Frees. */
+static bool finish(struct show_in_junit *s)
 {
-    struct show_in_junit *s = (struct show_in_junit *)show;
-    bool good;
-
-    (void)mend;
-    errno = 0;
-    junit_write(s->f, v, code);
-    good = fflush(s->f) == 0 && !ferror(s->f) && (s->aside == NULL || rename(s->aside, s->path) == 0);
+    bool good = fflush(s->f) == 0 && !ferror(s->f) && (s->aside == NULL || rename(s->aside, s->path) == 0);
     if (!good)
         (void)fprintf(stderr, "rollout: the JUnit report could not be written to %s: %s\n", s->path, strerror(errno));
     if (good)
         release(s);
     else
-        drop(show);
+        drop(&s->base);
     return good;
+}
+
+static bool end(struct show *show, const struct view *v, int code, const char *mend)
+{
+    struct show_in_junit *s = (struct show_in_junit *)show;
+
+    (void)mend;
+    errno = 0;
+    junit_write(s->f, v, code);
+    return finish(s);
 }
 
 /* What is no file stays what it is: a device, a pipe; and what our own lines go to is not replaced below them. */
@@ -81,7 +86,7 @@ static FILE *open_special(const char *path)
     return fd >= 0 ? fdopen(fd, "w") : NULL;
 }
 
-struct show *show_junit(const char *path, struct err *err)
+static struct show_in_junit *open_report(const char *path, const char *suffix, struct err *err)
 {
     static const struct show_ops ops = {.event = on_event, .end = end, .drop = drop};
     struct show_in_junit *s = mem_zero(1, sizeof *s);
@@ -93,12 +98,35 @@ struct show *show_junit(const char *path, struct err *err)
     if (is_special(path)) {
         s->f = open_special(path);
     } else {
-        s->aside = mem_format("%s.new", s->path);
+        s->aside = mem_format("%s%s", s->path, suffix);
         s->f = fopen(s->aside, "we");
     }
     if (s->f != NULL)
-        return &s->base;
-    (void)err_set(err, "--junit: cannot write %s: %s", s->aside != NULL ? s->aside : path, strerror(errno));
+        return s;
+    (void)err_set(err, "--junit: cannot write %s%s: %s", path, s->aside != NULL ? " by way of a file beside it" : "",
+                  strerror(errno));
     release(s);
     return NULL;
+}
+
+struct show *show_junit(const char *path, struct err *err)
+{
+    struct show_in_junit *s = open_report(path, ".new", err);
+
+    return s != NULL ? &s->base : NULL;
+}
+
+/* A name of our own: what stands in our way may be a rollout with the same FILE, at work on its .new. */
+bool show_junit_unbegun(const char *path, const struct junit_unbegun *u, int code, struct err *err)
+{
+    char *suffix = mem_format(".%ld.new", (long)getpid());
+    struct show_in_junit *s = open_report(path, suffix, err);
+
+    free(suffix);
+    if (s == NULL)
+        return false;
+    errno = 0;
+    junit_write_unbegun(s->f, u, code);
+    (void)finish(s);
+    return true;
 }

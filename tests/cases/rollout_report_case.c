@@ -1,5 +1,6 @@
 /* rollout_report_case.c - what a pipeline gets: the CI's own marks by its variables, a JUnit report that holds against
  * its schema, JSON lines, a line an effect in the audit. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,6 +32,17 @@ static void expect_text(const char *text, const char *part)
         fail_msg("\"%s\" is not in\n%s", part, text);
 }
 
+static void expect_valid(struct stage *s, const char *report)
+{
+    struct stage_run xml =
+        stage_run(s, RUN_LIMIT_MS,
+                  (const char *const[]){"/usr/bin/xmllint", "--noout", "--nonet", "--schema",
+                                        stage_text(s, "%s/tests/cases/junit.xsd", s->root), report, NULL});
+
+    if (xml.exit_code != 0)
+        fail_msg("%s", xml.err);
+}
+
 static void a_github_step_gets_groups_a_summary_and_junit(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
@@ -39,7 +51,7 @@ static void a_github_step_gets_groups_a_summary_and_junit(struct stage *s)
                                   "GITHUB_REPOSITORY=a/b GITHUB_SERVER_URL=https://github.example "
                                   "GITHUB_STEP_SUMMARY=%s/summary.md",
                                   s->dir);
-    struct stage_run r = run_in_ci(f, vars, stage_text(s, "--junit %s/report.xml", s->dir)), xml;
+    struct stage_run r = run_in_ci(f, vars, stage_text(s, "--junit %s/report.xml", s->dir));
 
     assert_int_equal(r.exit_code, 0);
     expect_text(r.out, "::group::node1\n");
@@ -48,12 +60,7 @@ static void a_github_step_gets_groups_a_summary_and_junit(struct stage *s)
     expect_text(stage_read(s, stage_text(s, "%s/summary.md", s->dir)), "| node2 | restarted |");
     expect_text(stage_read(s, stage_text(s, "%s/report.xml", s->dir)), "name=\"node1\"");
     assert_int_not_equal(access(stage_text(s, "%s/report.xml.new", s->dir), F_OK), 0);
-    xml = stage_run(s, RUN_LIMIT_MS,
-                    (const char *const[]){"/usr/bin/xmllint", "--noout", "--nonet", "--schema",
-                                          stage_text(s, "%s/tests/cases/junit.xsd", s->root),
-                                          stage_text(s, "%s/report.xml", s->dir), NULL});
-    if (xml.exit_code != 0)
-        fail_msg("%s", xml.err);
+    expect_valid(s, stage_text(s, "%s/report.xml", s->dir));
     expect_text(stage_read(s, stage_text(s, "%s/state/audit.log", s->dir)),
                 "actor=\"ann\" commit=\"9fceb02\" job=\"https://github.example/a/b/actions/runs/7\" node=\"node1\" "
                 "service=\"app\" effect=drain state=asked");
@@ -108,6 +115,54 @@ static void a_refusal_is_an_annotation_and_in_the_summary(struct stage *s)
     assert_null(strstr(r.err, "##["));
 }
 
+/* A report of an earlier run, then `rollout ARGS`, which ends with CODE and begins nothing: the report is this run's.
+ */
+static void expect_report(struct stage_fleet *f, const char *args, int code, const char *name, const char *says)
+{
+    struct stage *s = f->stage;
+    const char *path = stage_write(s, "report.xml", "of an earlier run\n"), *report;
+    struct stage_run r = run_in_ci(f, "", stage_text(s, "--junit %s %s", path, args));
+
+    assert_int_equal(r.exit_code, code);
+    report = stage_read(s, path);
+    if (strstr(report, "of an earlier run") != NULL)
+        fail_msg("%s: exit code %d, and the report is still that of an earlier run", args, code);
+    expect_valid(s, path);
+    expect_text(report, stage_text(s, "<property name=\"exit_code\" value=\"%d\"/>", code));
+    expect_text(report, stage_text(s, "<testcase classname=\"rollout\" name=\"%s\" time=\"0.000\"%s", name,
+                                   code == 0 ? "/>" : ">"));
+    expect_text(report, code == 0 ? " tests=\"1\" failures=\"0\" errors=\"0\"" : " errors=\"1\"");
+    expect_text(report, says);
+}
+
+static void a_run_that_begins_nothing_replaces_the_report_too(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    const char *released = stage_server_variant(s, "v2"), *odd = stage_write(s, "odd.ini", "[web]\nw\033[2J<&x\n");
+    const char *full = stage_text(s, "%s/full.xml", s->dir);
+    struct stage_run r;
+
+    expect_report(f, "repair", 0, "rollout repair", "exit_code_says");
+    expect_report(f, "--limit nobody", 78, "rollout", "no host and no group is called &quot;nobody&quot;");
+    expect_report(f, stage_text(s, "--hosts %s --log-format json", odd), 78, "rollout", "type=\"exit code 78\">");
+    expect_report(f, "resume nothing", 5, "rollout resume", "nothing");
+    r = run_in_ci(f, "", stage_text(s, "--release %s", released));
+    assert_int_equal(r.exit_code, 0);
+    expect_report(f, stage_text(s, "--release %s", released), 0, "rollout", "exit_code_says");
+    stage_agent_stop(f->node[0].agent, SIGTERM);
+    expect_report(f, "--in-place", 4, "rollout", "node1");
+    assert_int_equal(symlink("/dev/full", full), 0);
+    r = run_in_ci(f, "", stage_text(s, "--junit %s --limit nobody", full));
+    assert_int_equal(r.exit_code, 78);
+    expect_text(r.err, "the JUnit report could not be written");
+    r = stage_run(s, RUN_LIMIT_MS, (const char *const[]){"/usr/bin/find", s->dir, "-name", "*.new", NULL});
+    assert_string_equal(r.out, ""); /* nothing is left lying about */
+    (void)stage_write(s, "report.xml", "of an earlier run\n");
+    r = run_in_ci(f, "", stage_text(s, "--junit %s/report.xml --no-such-option", s->dir));
+    assert_int_equal(r.exit_code, 64);
+    assert_string_equal(stage_read(s, stage_text(s, "%s/report.xml", s->dir)), "of an earlier run\n");
+}
+
 static void a_report_that_cannot_be_written_stops_before_anything(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
@@ -116,6 +171,7 @@ static void a_report_that_cannot_be_written_stops_before_anything(struct stage *
 
     assert_int_equal(r.exit_code, 78);
     expect_text(r.err, "--junit: cannot write /nowhere/report.xml");
+    assert_null(strstr(strstr(r.err, "--junit: cannot write") + 1, "--junit: cannot write")); /* once */
     assert_string_equal(stage_fleet_picture(f), before);
 }
 
@@ -126,6 +182,7 @@ int main(void)
         stage_test(a_gitlab_job_gets_sections),
         stage_test(each_line_is_json_and_the_last_names_every_node),
         stage_test(a_refusal_is_an_annotation_and_in_the_summary),
+        stage_test(a_run_that_begins_nothing_replaces_the_report_too),
         stage_test(a_report_that_cannot_be_written_stops_before_anything),
     };
 

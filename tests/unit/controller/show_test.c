@@ -361,6 +361,44 @@ static void a_junit_report_stands_where_it_was_asked_for(void **state)
     assert_int_equal(unlink(full) + unlink(file) + unlink(link) + rmdir(dir), 0);
 }
 
+/* Two jobs with one FILE: the second is refused, and says so there, until the first ends. */
+static void a_refused_run_leaves_the_report_of_one_at_work(void **state)
+{
+    char dir[] = "/tmp/junit-XXXXXX", file[64], text[2048] = "";
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 1, .lbs = 1});
+    struct view *v = view_new(p);
+    json_t *reasons = json_array();
+    struct junit_unbegun u = {.command = "rollout", .rollout = "r<2>", .sum = "it is held", .reasons = reasons};
+    struct err err = {""};
+    struct show *s;
+    FILE *f;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(file, sizeof file, "%s/file.xml", dir);
+    s = show_junit(file, &err);
+    assert_non_null(s);
+    assert_true(show_junit_unbegun(file, &u, 6, &err));
+    f = fopen(file, "r");
+    assert_non_null(f);
+    (void)!fread(text, 1, sizeof text - 1, f);
+    (void)fclose(f);
+    assert_non_null(strstr(text, "name=\"rollout r&lt;2&gt;\""));
+    assert_non_null(strstr(text, " type=\"exit code 6\">it is held</error>"));
+    assert_true(s->ops->end(s, v, 0, MEND));
+    memset(text, 0, sizeof text);
+    f = fopen(file, "r");
+    assert_non_null(f);
+    (void)!fread(text, 1, sizeof text - 1, f);
+    (void)fclose(f);
+    assert_null(strstr(text, "it is held"));
+    assert_non_null(strstr(text, "</testsuites>"));
+    assert_int_equal(unlink(file) + rmdir(dir), 0);
+    json_decref(reasons);
+    view_free(&v);
+    plan_free(&p);
+}
+
 /* A named pipe in a folder of its own. */
 static void make_pipe(char dir[64], char path[80])
 {
@@ -487,6 +525,7 @@ int main(void)
         cmocka_unit_test(what_a_node_says_is_no_command),
         cmocka_unit_test(a_junit_report_stands_where_it_was_asked_for),
         cmocka_unit_test(a_junit_report_has_a_case_a_node),
+        cmocka_unit_test(a_refused_run_leaves_the_report_of_one_at_work),
         cmocka_unit_test(each_line_of_json_is_an_object_of_the_schema),
         cmocka_unit_test(the_docs_have_every_event),
         cmocka_unit_test(what_comes_from_elsewhere_ends_no_mark),
