@@ -435,6 +435,8 @@ void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const
     if (resumed)
         j->seats[c->who.holder - 1][node].resumed = true;
     check_fence(j, &j->highest_at[node], &c->who, "a claim");
+    if (c->who.holder - 1 != j->nodes[node].job_seat)
+        j->nodes[node].heir = (uint8_t)c->who.holder;
     if (anew && (!node_held(j, t, node) || j->nodes[node].forgot_ms != SIM_NEVER)) {
         j->nodes[node].claimed_ms = t->now_ms;
         j->nodes[node].forgot_ms = SIM_NEVER;
@@ -507,6 +509,7 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
     n->touched = true;
     n->job_ms = t->now_ms;
     n->job_seat = (uint8_t)(job->who.holder - 1);
+    n->heir = 0;
     j->seats[n->job_seat][node].good = 0;
 }
 
@@ -701,13 +704,13 @@ void judge_peer_lost(struct judge *j, const struct sim_truth *t, uint8_t peer)
 /* ---- the end */
 
 /* Who is handed over in place is in rotation all the time: a process that is not well there is told of like a node that
- * is out, and none is good unseen. */
+ * is out, and none is good unseen. Who has taken the claim over answers for what it found. */
 static void check_in_place(struct judge *j, const struct sim_truth *t, const struct judge_end *e, uint8_t node)
 {
     const struct judge_node *n = &j->nodes[node];
     const struct sim_agent *a = &t->agents[node];
 
-    if (n->job_ms == SIM_NEVER || n->job_seat != e->seat || n->changed_ms >= n->job_ms)
+    if (n->job_ms == SIM_NEVER || e->seat != (n->heir != 0 ? n->heir - 1 : n->job_seat) || n->changed_ms >= n->job_ms)
         return;
     if (a->now.pid == 0 || a->ill) {
         j->facts[FACT_IN_PLACE_ILL]++;

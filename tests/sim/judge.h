@@ -61,6 +61,7 @@ struct judge_node {
     int64_t claimed_ms;      /* when it was last claimed anew with none of its peers out */
     int64_t job_ms;          /* when a job last began to change it, and whose (seat) */
     uint8_t job_seat;
+    uint8_t heir;                 /* seat + 1 that took its claim over since; 0 = nobody did */
     int64_t forgot_ms;            /* when its agent last lost its disk */
     uint8_t origin;               /* executable in the beginning */
     bool touched;                 /* a job did something since it was taken out */
