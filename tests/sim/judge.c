@@ -372,7 +372,8 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
     bool wanted = s->checked.exe == n->before.exe || s->checked.exe == n->origin ||
                   (j->rules.target != 0 && s->checked.exe == j->rules.target);
 
-    bool untouched = !n->touched || (n->job_ms >= s->told_ms && n->job_seat != seat); /* as far as it was told */
+    bool untold = n->job_seat != seat && (n->job_ms >= s->told_ms || n->job_forgotten);
+    bool untouched = !n->touched || untold;
 
     if (!node_owned(j, t, node) || (s->confirmed && untouched))
         return;
@@ -513,6 +514,7 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
         judge_breach(j, "I6", "node %u gets a second job of rollout %u, and the first was done", node,
                      job->who.rollout);
     n->touched = true;
+    n->job_forgotten = false;
     n->job_ms = t->now_ms;
     n->job_seat = (uint8_t)(job->who.holder - 1);
     n->heir = 0;
@@ -543,6 +545,7 @@ void judge_process_changed(struct judge *j, const struct sim_truth *t, uint8_t n
 void judge_agent_forgot(struct judge *j, const struct sim_truth *t, uint8_t node)
 {
     j->nodes[node].forgot_ms = t->now_ms;
+    j->nodes[node].job_forgotten = true;
     j->votes_lost_ms = t->now_ms;
     for (uint8_t i = 0; i < t->n_peers; i++)
         if (t->peers[i].node == node)

@@ -68,6 +68,7 @@ struct judge_node {
     int64_t forgot_ms;            /* when its agent last lost its disk */
     uint8_t origin;               /* executable in the beginning */
     bool touched;                 /* a job did something since it was taken out */
+    bool job_forgotten;           /* ... and its agent has lost its disk since: only who sent it can know */
     uint8_t done[JUDGE_ROLLOUTS]; /* jobs of that rollout to the target that were done and stand */
     uint64_t done_fence; /* of the last of these, and whose it was: of two runs that were given one fence, since */
     uint8_t done_holder; /* all who knew of it had lost their memory, each answers for its own */
