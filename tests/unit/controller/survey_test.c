@@ -59,7 +59,6 @@ static void answer(void *ctx, const struct tiny_request *q, struct tiny_answer *
 struct seen {
     struct survey *survey;
     struct fleet *fleet;
-    struct fake *fake;
     int64_t took_ms;
 };
 
@@ -77,7 +76,7 @@ static struct seen look(struct fake *fake, uint32_t request_timeout_ms, uint32_t
     struct tiny_server *server = tiny_start(answer, fake);
     struct options o = {.service = "app", .request_timeout_ms = request_timeout_ms};
     struct calls *calls = calls_open(500, NULL);
-    struct seen seen = {.fake = fake};
+    struct seen seen = {0};
     uint32_t *nodes = calloc(n + 1, sizeof *nodes);
     char *text, own[64];
     size_t size;
