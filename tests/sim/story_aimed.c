@@ -6,7 +6,7 @@
 #include "controller/ask.h"
 #include "story.h"
 
-#define AIMED_IN 6
+#define AIMED_IN 5
 
 /* One service on a host, one upstream, nobody beside it, and nothing goes wrong. */
 static void draw_plain(struct story *s, struct dice *d)
@@ -105,19 +105,22 @@ static void draw_refused_by_one(struct story *s, struct dice *d)
 /* ... with one more server of a node, mostly its second port beside the first. */
 static void draw_one_more_server(struct story *s, struct dice *d)
 {
-    static const uint8_t after[] = {ASK_CLAIM, ASK_DRAIN, ASK_DOWN};
-
     s->grows = true;
     s->ports = s->upstreams_per_lb = 2;
     s->foreign = 1;
-    befalls(s, after[dice_below(d, sizeof after)], dice_below(d, 100), SIM_LB_GROWS)->what =
+    s->hold_ms = 12000; /* it is long since by the time of the job */
+    s->drain_ms = 20000;
+    befalls(s, dice_one_in(d, 2) ? ASK_CLAIM : ASK_DRAIN, dice_below(d, 30), SIM_LB_GROWS)->what =
         dice_one_in(d, 3) ? 0 : 1 << 6;
 }
 
-/* Another rollout comes by what a dead one left out. */
+/* Another rollout comes by what a dead one left out, once that is seen to be dead. */
 static void draw_new_beside_a_dead(struct story *s, struct dice *d)
 {
     then_comes(s, d, dice_in(d, 22, 40), STORY_ROLL, 2);
+    s->processes[1].start_ms += s->ttl_ms;
+    s->nodes = 3;
+    s->max_unavailable = 2; /* the floor would not say no before */
 }
 
 /* What runs is neither the one nor the other release, and nobody can take it back. */
@@ -190,7 +193,7 @@ static void draw_votes_read_late(struct story *s, struct dice *d)
     s->plus = 1;
     s->nodes = 3;
     s->ttl_ms = dice_in(d, 3, 10) * 1000;
-    s->processes[0].pause_at = dice_in(d, 3, 8);
+    s->processes[0].pause_at = dice_one_in(d, 4) ? dice_in(d, 5, 12) : 8;
     s->processes[0].pause_ms = s->ttl_ms - dice_in(d, 10, 60);
 }
 
@@ -226,6 +229,43 @@ static void draw_paused_by_wish(struct story *s, struct dice *d)
     s->processes[1] = (struct story_process){.rollout = 1, .start_ms = dice_below(d, 3000)};
 }
 
+static void draw_claim_refused(struct story *s, struct dice *d)
+{
+    fail_calls(s, ASK_CLAIM, SIM_REFUSED, dice_in(d, 1, 2));
+}
+
+/* Nobody can stand in for it, and its job leaves no process. */
+static void draw_dies_in_place(struct story *s, struct dice *d)
+{
+    s->in_place = s->lone = true;
+    s->nodes = (uint8_t)dice_in(d, 1, 2);
+    s->upstreams_per_lb = s->nodes == 1 ? 1 : 2;
+    s->fate[0] = SIM_FATE_DIED;
+    s->undo_fate[0] = SIM_FATE_DIED;
+}
+
+/* A hook takes longer than a claim is good for. */
+static void draw_long_hook(struct story *s, struct dice *d)
+{
+    story_draw_calm(s, d);
+    s->ttl_ms = 3000;
+    s->hooks = (uint8_t)dice_in(d, 1, 7);
+    s->hook_two = false;
+    s->hook_ms = 15000;
+    s->hook_limit_ms = 20000;
+    s->end_fate = HOOK_FATE_GOOD;
+    memset(s->hook_fate, HOOK_FATE_GOOD, sizeof s->hook_fate);
+}
+
+/* It stands still between what it decided and the change at an NGINX Plus, for longer than its votes are good. */
+static void draw_sleeps_on_a_change(struct story *s, struct dice *d)
+{
+    s->plus = 1;
+    s->nodes = 3;
+    s->processes[0].pause_at = dice_in(d, 20, 34);
+    s->processes[0].pause_ms = s->ttl_ms + dice_below(d, 3000);
+}
+
 void story_draw_aimed(struct story *s)
 {
     static void (*const kinds[])(struct story *, struct dice *) = {draw_one_unheard,
@@ -245,7 +285,11 @@ void story_draw_aimed(struct story *s)
                                                                    draw_votes_read_late,
                                                                    draw_restarted_between_checks,
                                                                    draw_slow_hold,
-                                                                   draw_paused_by_wish};
+                                                                   draw_paused_by_wish,
+                                                                   draw_claim_refused,
+                                                                   draw_dies_in_place,
+                                                                   draw_long_hook,
+                                                                   draw_sleeps_on_a_change};
     struct dice d = {s->seed * UINT64_C(0xd1342543de82ef95) + 1};
 
     if (s->seed % AIMED_IN != 0)
