@@ -234,14 +234,14 @@ static void draw_claim_refused(struct story *s, struct dice *d)
     fail_calls(s, ASK_CLAIM, SIM_REFUSED, dice_in(d, 1, 2));
 }
 
-/* Nobody can stand in for it, and its job leaves no process. */
-static void draw_dies_in_place(struct story *s, struct dice *d)
+/* Nobody can stand in for it, and it is ill by its job. */
+static void draw_ill_in_place(struct story *s, struct dice *d)
 {
     s->in_place = s->lone = true;
     s->nodes = (uint8_t)dice_in(d, 1, 2);
     s->upstreams_per_lb = s->nodes == 1 ? 1 : 2;
-    s->fate[0] = SIM_FATE_DIED;
-    s->undo_fate[0] = SIM_FATE_DIED;
+    s->fate[0] = SIM_FATE_ILL;
+    s->undo_fate[0] = dice_one_in(d, 2) ? SIM_FATE_GOOD : SIM_FATE_REFUSED;
 }
 
 /* A hook takes longer than a claim is good for. */
@@ -287,7 +287,7 @@ void story_draw_aimed(struct story *s)
                                                                    draw_slow_hold,
                                                                    draw_paused_by_wish,
                                                                    draw_claim_refused,
-                                                                   draw_dies_in_place,
+                                                                   draw_ill_in_place,
                                                                    draw_long_hook,
                                                                    draw_sleeps_on_a_change};
     struct dice d = {s->seed * UINT64_C(0xd1342543de82ef95) + 1};
