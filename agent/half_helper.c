@@ -12,6 +12,7 @@
 #include "half.h"
 #include "helper.h"
 #include "log.h"
+#include "ready.h"
 #include "reload.h"
 #include "sandbox.h"
 #include "service.h"
@@ -74,6 +75,8 @@ bool half_run_helper(struct agent *agent, int fd, struct err *err)
         sandbox_helper(config_starts_programs(&agent->config), err)) {
         signals.reload = on_reload;
         signals.reload_ctx = agent;
+        if (fd < 0) /* else the other half speaks for both */
+            ready_tell();
         loop_run(agent->loop);
         ok = true;
     }

@@ -10,6 +10,7 @@
 #include "half.h"
 #include "link.h"
 #include "log.h"
+#include "ready.h"
 #include "sandbox.h"
 #include "server.h"
 
@@ -59,6 +60,7 @@ static bool serve(struct agent *agent, int fd, struct half_signals *signals, str
     if (ok) {
         signals->reload = on_reload;
         signals->reload_ctx = server;
+        ready_tell();
         loop_run(agent->loop);
         signals->reload = NULL;
     }

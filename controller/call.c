@@ -92,6 +92,25 @@ static const char *why_of(const struct call *c, CURLcode rc)
     return why;
 }
 
+/* By the words too: what a peer says of our certificate comes when it likes, as an alert. */
+static bool is_lasting(const struct call *c, CURLcode rc)
+{
+    switch ((int)rc) {
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+        return true;
+    default:
+        return c->over_cap || strstr(c->error, "alert") != NULL || strstr(c->error, "unexpected TLS packet") != NULL ||
+               strstr(c->error, "wrong version number") != NULL;
+    }
+}
+
 /* The end of the first certificate of the chain, which is the peer's own. -1 is no time either. */
 static int64_t cert_ends_s(CURL *easy)
 {
@@ -130,6 +149,7 @@ static void end_by_curl(struct calls *calls, struct call *c, CURLcode rc)
 
     (void)curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
     (void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+    c->result.lasting = rc != CURLE_OK && is_lasting(c, rc);
     c->result.cert_ends_s = cert_ends_s(c->easy);
     read_clock(c);
     if (c->over_cap) {
@@ -298,6 +318,7 @@ void calls_start(struct calls *calls, const struct call_request *q)
         call_new(&calls->handles, q, profiles_find(&calls->profiles, q->peer), calls->connect_limit_ms, &good);
 
     calls->n_all++;
+    c->result.lasting = !good;
     if (!good)
         end(calls, c, CALL_NOT_SENT, c->error);
     else

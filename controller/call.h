@@ -54,6 +54,8 @@ enum call_failure {
 struct call_result {
     void *tag;
     enum call_failure failure;
+    bool lasting;        /* not CALL_FINE: the next try would fail in the same way: certificates, no TLS there, a file
+                            that cannot be read, an answer beyond the cap */
     int status;          /* HTTP status; 0 = no answer */
     char *body;          /* terminated behind body_bytes, never NULL; call_result_free */
     size_t body_bytes;   /* whole only when CALL_FINE */

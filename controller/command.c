@@ -188,6 +188,14 @@ static int roll(struct session *s, const struct plan *p, int otherwise, struct s
     return code;
 }
 
+/* Nothing can be begun; what a dead rollout left out stays so, and is named. */
+static int cannot_begin(const struct session *s, const struct plan *p, const struct err *err)
+{
+    int code = command_bad(EXIT_CONFIG, err);
+
+    return left_out_tell(s, p->kind == PLAN_REPAIR, false) ? 3 : code;
+}
+
 int command_run(struct session *s, const struct plan *p, int otherwise)
 {
     struct err err = {.text = ""};
@@ -196,8 +204,9 @@ int command_run(struct session *s, const struct plan *p, int otherwise)
     int code;
 
     if (!open_records(&records, s->options, p, &err))
-        return command_bad(EXIT_CONFIG, &err);
+        return cannot_begin(s, p, &err);
     if (shows_open(&telling.shows, s->options, stdout, &err)) {
+        survey_free(&s->survey); /* the plan has all that counts; of a large fleet it is much */
         telling.view = view_new(p);
         telling.live = live_new(p);
         telling.view->live = telling.live;
@@ -205,7 +214,7 @@ int command_run(struct session *s, const struct plan *p, int otherwise)
         view_free(&telling.view);
         live_free(&telling.live);
     } else {
-        code = command_bad(EXIT_CONFIG, &err);
+        code = cannot_begin(s, p, &err);
     }
     close_records(&records);
     return code;

@@ -68,16 +68,20 @@ int command_roll_on(struct session *s, struct complaints *c)
         command_unchanged(code);
         return code;
     }
+    if (left_out_by_limit(s)) {
+        command_unchanged(3);
+        return 3;
+    }
     p = plan_make(s->fleet, s->options, s->survey, &s->request, c);
     if (p == NULL) {
         code = command_refused(s, c);
     } else if (plan_to_do(p) == 0) {
         tell_done(p);
+        tell_unclaimed(s);
     } else {
         if (p->kind == PLAN_ROLLBACK)
             tell_ways_back(p);
         tell_unclaimed(s);
-        survey_free(&s->survey); /* the plan has all that counts; of a large fleet it is much */
         code = command_run(s, p, 0);
     }
     plan_free(&p);

@@ -25,26 +25,47 @@ static json_t *claim_out(const struct agent_claim *claim)
     return out;
 }
 
+static void tell_claim(const struct session *s, const struct survey_node *n, const char *more)
+{
+    const struct agent_claim *claim = &n->status.claim;
+    char *mend = mend_command(s->options, s->options->service);
+    char *why = mem_format("out of rotation or its state unknown, as rollout %s (%s) left it%s. Act now: %s",
+                           claim->rollout, claim->holder, more, mend);
+
+    say_left_out(survey_node_name(s->fleet, n), claim_out(claim), mend, why);
+    free(why);
+    free(mend);
+}
+
 bool left_out_tell(const struct session *s, bool repair, bool lapsed)
 {
-    char *mend = mend_command(s->options, s->options->service);
     bool any = false;
 
     for (uint32_t i = 0; i < s->survey->n_nodes; i++) {
         const struct survey_node *n = &s->survey->nodes[i];
         const struct agent_claim *claim = &n->status.claim;
-        char *why;
 
         if (!n->good || !claim->there || claim->n_took_out == 0 || (lapsed && claim->left_s > 0) ||
             (!repair && !plan_resume_holds(n, &s->request)))
             continue;
-        why = mem_format("out of rotation or its state unknown, as rollout %s (%s) left it. Act now: %s",
-                         claim->rollout, claim->holder, mend);
-        say_left_out(survey_node_name(s->fleet, n), claim_out(claim), mend, why);
-        free(why);
+        tell_claim(s, n, "");
         any = true;
     }
-    free(mend);
+    return any;
+}
+
+bool left_out_by_limit(const struct session *s)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < s->survey->n_others; i++) {
+        const struct survey_node *n = &s->survey->others[i];
+
+        if (!plan_resume_holds(n, &s->request) || n->status.claim.n_took_out == 0)
+            continue;
+        tell_claim(s, n, "; --limit does not name it now, so name it again");
+        any = true;
+    }
     return any;
 }
 

@@ -10,6 +10,9 @@
  * there are none. */
 bool left_out_tell(const struct session *, bool repair, bool lapsed);
 
+/* The same of the hosts that --limit leaves out now, by their claims: an earlier run of this rollout had them. */
+bool left_out_by_limit(const struct session *);
+
 /* The same by the journal: nodes that an earlier run of this rollout had in its hands, whose agent is not asked any
  * more or does not answer, and which the load balancers still show out, or cannot be asked about. */
 bool left_out_by_journal(const struct session *);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent_api.h"
 #include "common/mem.h"
@@ -11,14 +12,22 @@
 #define RESULTS_AT_ONCE 64
 #define NOBODYS_ID      1000000
 #define NODES_AT_ONCE   (CALLS_ACTIVE_MAX / 2)
+#define AGAIN_FIRST_MS  200                    /* then twice as long each time */
+#define AGAIN_LEAST_MS  50                     /* a last wait that is shorter is not worth a call */
 #define KEPT_MAX        (CALLS_ACTIVE_MAX / 2) /* nodes whose connections wait for the rollout; more would be in its way */
 
 enum probe_kind { PROBE_VERSIONS, PROBE_NGINX, PROBE_LIST, PROBE_WRITE, PROBE_ROOT, PROBE_STATUS };
 
-/* One call. */
+/* One question, however often it is asked. */
 struct probe {
     enum probe_kind kind;
-    uint32_t i; /* of the survey's lbs or nodes */
+    uint32_t i;       /* of the survey's lbs or nodes */
+    char *url;        /* while there is no answer */
+    int64_t began_ms; /* when it was asked first */
+    uint32_t pause_ms;
+    struct probe *next; /* while it waits to be asked again, which is at: */
+    int64_t due_ms;
+    bool gave_way; /* the next node was asked meanwhile */
 };
 
 struct surveying {
@@ -28,7 +37,9 @@ struct surveying {
     struct survey *survey;
     struct probe *probes; /* at most four a load balancer, two a node */
     uint32_t n_probes;
-    uint32_t n_open;
+    uint32_t n_open;               /* calls */
+    struct probe *waiting;         /* to be asked again */
+    int64_t due_ms;                /* the first of them */
     const struct agent_root *like; /* the latest node's */
     uint32_t next_node;            /* the first that was not asked yet */
     uint32_t end_node;             /* and behind the last that is to be asked */
@@ -51,28 +62,100 @@ bool survey_set_profiles(struct calls *calls, const struct fleet *fleet, const s
 }
 
 /* ---- calls */
-static void ask(struct surveying *s, enum probe_kind kind, uint32_t i, uint32_t host, char *url)
+static int64_t now_ms(void)
 {
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool is_of_node(const struct probe *probe)
+{
+    return probe->kind == PROBE_ROOT || probe->kind == PROBE_STATUS;
+}
+
+static void call(struct surveying *s, struct probe *probe)
+{
+    uint32_t host = is_of_node(probe) ? survey_voter(s->survey, probe->i)->host : s->survey->lbs[probe->i].host;
     const struct fleet_host *h = &s->fleet->hosts[host];
-    struct probe *probe = &s->probes[s->n_probes++];
-    const char *body = kind == PROBE_WRITE ? lb_api_body_renew() : NULL;
+    const char *body = probe->kind == PROBE_WRITE ? lb_api_body_renew() : NULL;
     struct call_request q = {.method = body != NULL ? "PATCH" : "GET",
                              .body = body,
                              .body_bytes = body != NULL ? strlen(body) : 0,
                              .peer = h->name,
-                             .url = url,
+                             .url = probe->url,
                              .connect_to = h->api_url != NULL ? h->api_address : h->agent_address,
                              .limit_ms = s->options->request_timeout_ms,
-                             .cap_bytes = kind == PROBE_LIST ? LB_LIST_MAX_BYTES : LB_BODY_MAX_BYTES,
+                             .cap_bytes = probe->kind == PROBE_LIST ? LB_LIST_MAX_BYTES : LB_BODY_MAX_BYTES,
                              .show_peer = s->options->command == COMMAND_DOCTOR &&
-                                          (kind == PROBE_VERSIONS || kind == PROBE_ROOT),
+                                          (probe->kind == PROBE_VERSIONS || probe->kind == PROBE_ROOT),
                              .tag = probe,
-                             .last = kind == PROBE_STATUS && s->end_node > KEPT_MAX};
+                             .last = probe->kind == PROBE_STATUS && s->end_node > KEPT_MAX};
 
-    *probe = (struct probe){.kind = kind, .i = i};
     s->n_open++;
     calls_start(s->calls, &q);
-    free(url);
+}
+
+static struct probe *ask(struct surveying *s, enum probe_kind kind, uint32_t i, char *url)
+{
+    struct probe *probe = &s->probes[s->n_probes++];
+
+    *probe = (struct probe){.kind = kind, .i = i, .url = url, .began_ms = now_ms(), .pause_ms = AGAIN_FIRST_MS};
+    call(s, probe);
+    return probe;
+}
+
+/* It may have been a moment's: a service that starts, a lost packet, one that has too much to do. What was refused, and
+ * whom we do not trust, will be so the next time. */
+static bool may_pass(const struct call_result *r)
+{
+    return r->failure == CALL_FINE ? r->status == 503 : !r->lasting;
+}
+
+/* False: it has had its time. */
+static bool ask_again_later(struct surveying *s, struct probe *probe)
+{
+    int64_t now = now_ms(), left = survey_patience_ms(s->options) - (now - probe->began_ms);
+
+    if (left < AGAIN_LEAST_MS)
+        return false;
+    probe->due_ms = now + (left < probe->pause_ms ? left : probe->pause_ms);
+    probe->pause_ms *= 2;
+    probe->next = s->waiting;
+    if (s->waiting == NULL || probe->due_ms < s->due_ms)
+        s->due_ms = probe->due_ms;
+    s->waiting = probe;
+    return true;
+}
+
+/* No more than there is room for on the wire; the others wait here. */
+static void ask_due(struct surveying *s)
+{
+    struct probe *waiting = s->waiting;
+    int64_t now = now_ms();
+
+    if (waiting == NULL || now < s->due_ms)
+        return;
+    s->waiting = NULL;
+    s->due_ms = INT64_MAX;
+    for (struct probe *next; waiting != NULL; waiting = next) {
+        next = waiting->next;
+        if (waiting->due_ms <= now && s->n_open < CALLS_ACTIVE_MAX) {
+            call(s, waiting);
+        } else {
+            s->due_ms = waiting->due_ms < s->due_ms ? waiting->due_ms : s->due_ms;
+            waiting->next = s->waiting;
+            s->waiting = waiting;
+        }
+    }
+}
+
+static uint32_t wait_ms(const struct surveying *s)
+{
+    int64_t left = s->waiting == NULL || s->n_open >= CALLS_ACTIVE_MAX ? WAIT_MS : s->due_ms - now_ms();
+
+    return left < 0 ? 0 : left > WAIT_MS ? WAIT_MS : (uint32_t)left;
 }
 
 /* As one has told all, the next is asked: each call that waits for its turn would cost as much as what it tells. */
@@ -80,7 +163,7 @@ static void ask_next_node(struct surveying *s)
 {
     uint32_t i = s->next_node++, host = survey_voter(s->survey, i)->host;
 
-    ask(s, PROBE_ROOT, i, host, agent_api_url_root(s->fleet->hosts[host].agent_url));
+    (void)ask(s, PROBE_ROOT, i, agent_api_url_root(s->fleet->hosts[host].agent_url));
 }
 
 static void ask_nodes(struct surveying *s, uint32_t end)
@@ -95,8 +178,8 @@ static void ask_nodes(struct surveying *s, uint32_t end)
 static void ask_all(struct surveying *s)
 {
     for (uint32_t i = 0; i < s->survey->n_lbs; i++) {
-        uint32_t host = s->survey->lbs[i].host;
-        ask(s, PROBE_VERSIONS, i, host, lb_api_url_versions(s->fleet->hosts[host].api_url));
+        const char *api = s->fleet->hosts[s->survey->lbs[i].host].api_url;
+        (void)ask(s, PROBE_VERSIONS, i, lb_api_url_versions(api));
     }
     ask_nodes(s, s->survey->n_nodes);
 }
@@ -213,7 +296,7 @@ static void ask_write(struct surveying *s, uint32_t i)
             continue;
         for (uint32_t n = 0; n < u->n_peers; n++)
             id = u->peers[n].id >= id ? u->peers[n].id + 1 : id;
-        ask(s, PROBE_WRITE, i, lb->host, lb_api_url_server(api, lb->api_version, u->name, id));
+        (void)ask(s, PROBE_WRITE, i, lb_api_url_server(api, lb->api_version, u->name, id));
         return;
     }
 }
@@ -247,8 +330,8 @@ static void lb_came(struct surveying *s, const struct probe *probe, const struct
         went_well = lb_api_read_versions(r->body, r->body_bytes, &lb->api_version, &err) ||
                     err_context(&err, "%s is no nginx API", api);
         if (went_well) {
-            ask(s, PROBE_NGINX, probe->i, lb->host, lb_api_url_nginx(api, lb->api_version));
-            ask(s, PROBE_LIST, probe->i, lb->host, lb_api_url_upstreams(api, lb->api_version));
+            (void)ask(s, PROBE_NGINX, probe->i, lb_api_url_nginx(api, lb->api_version));
+            (void)ask(s, PROBE_LIST, probe->i, lb_api_url_upstreams(api, lb->api_version));
         }
     } else if (went_well && probe->kind == PROBE_NGINX) {
         went_well = lb_api_read_nginx(r->body, r->body_bytes, &lb->generation, &err);
@@ -274,9 +357,10 @@ static void refusal_text(const struct call_result *r, struct err *err)
 }
 
 /* The status is asked for by the same connection. */
-static bool root_came(struct surveying *s, uint32_t i, const struct call_result *r, struct err *err)
+static bool root_came(struct surveying *s, const struct probe *probe, const struct call_result *r, struct err *err)
 {
-    struct survey_node *n = survey_voter(s->survey, i);
+    struct survey_node *n = survey_voter(s->survey, probe->i);
+    struct probe *status;
 
     n->cert_ends_s = r->cert_ends_s;
     n->has_clock = r->has_clock;
@@ -285,9 +369,10 @@ static bool root_came(struct surveying *s, uint32_t i, const struct call_result 
         return false;
     agent_root_settle(&n->root, s->like, &s->survey->owned);
     s->like = &n->root;
-    ask(s, PROBE_STATUS, i, n->host,
-        agent_api_url_status(s->fleet->hosts[n->host].agent_url,
-                             n->service != NULL ? n->service : s->options->service));
+    status = ask(s, PROBE_STATUS, probe->i,
+                 agent_api_url_status(s->fleet->hosts[n->host].agent_url,
+                                      n->service != NULL ? n->service : s->options->service));
+    status->gave_way = probe->gave_way;
     return true;
 }
 
@@ -299,7 +384,15 @@ static bool status_came(struct surveying *s, struct survey_node *n, const struct
     return true;
 }
 
-static void node_came(struct surveying *s, const struct probe *probe, const struct call_result *r)
+/* Once for each node: there are no more at a time than at the beginning. */
+static void give_way(struct surveying *s, struct probe *probe)
+{
+    if (!probe->gave_way && s->next_node < s->end_node)
+        ask_next_node(s);
+    probe->gave_way = true;
+}
+
+static void node_came(struct surveying *s, struct probe *probe, const struct call_result *r)
 {
     struct survey_node *n = survey_voter(s->survey, probe->i);
     struct err err = {""};
@@ -309,12 +402,27 @@ static void node_came(struct surveying *s, const struct probe *probe, const stru
     if (!went_well)
         refusal_text(r, &err);
     else if (probe->kind == PROBE_ROOT)
-        went_well = root_came(s, probe->i, r, &err);
+        went_well = root_came(s, probe, r, &err);
     else
         went_well = status_came(s, n, r, &err);
     note(&n->good, n->text, went_well, &err);
-    if ((probe->kind == PROBE_STATUS || !went_well) && s->next_node < s->end_node)
-        ask_next_node(s);
+    if (probe->kind == PROBE_STATUS || !went_well)
+        give_way(s, probe);
+}
+
+static void came(struct surveying *s, struct probe *probe, const struct call_result *r)
+{
+    if (may_pass(r) && ask_again_later(s, probe)) {
+        if (is_of_node(probe))
+            give_way(s, probe); /* it waits for itself, not for us all */
+        return;
+    }
+    if (is_of_node(probe))
+        node_came(s, probe, r);
+    else
+        lb_came(s, probe, r);
+    free(probe->url);
+    probe->url = NULL;
 }
 
 static bool collect_all(struct surveying *s)
@@ -322,17 +430,14 @@ static bool collect_all(struct surveying *s)
     struct call_result results[RESULTS_AT_ONCE];
     bool woken = false;
 
-    while (s->n_open > 0 && !woken) {
-        size_t n = calls_collect(s->calls, WAIT_MS, results, RESULTS_AT_ONCE, &woken);
+    while ((s->n_open > 0 || s->waiting != NULL) && !woken) {
+        size_t n = calls_collect(s->calls, wait_ms(s), results, RESULTS_AT_ONCE, &woken);
         for (size_t i = 0; i < n; i++) {
-            const struct probe *probe = results[i].tag;
             s->n_open--;
-            if (probe->kind == PROBE_ROOT || probe->kind == PROBE_STATUS)
-                node_came(s, probe, &results[i]);
-            else
-                lb_came(s, probe, &results[i]);
+            came(s, results[i].tag, &results[i]);
             call_result_free(&results[i]);
         }
+        ask_due(s);
     }
     if (woken)
         calls_drop(s->calls);
@@ -408,17 +513,36 @@ static bool any_without_lease(const struct survey *s)
     return false;
 }
 
+/* There may have been an earlier run of this very rollout, with another --limit. */
+static bool may_go_on(const struct options *o)
+{
+    return o->rollout_id != NULL &&
+           (o->command == COMMAND_ROLL || o->command == COMMAND_RESUME || o->command == COMMAND_ROLLBACK);
+}
+
+uint32_t survey_patience_ms(const struct options *o)
+{
+    return o->request_timeout_ms < SURVEY_PATIENCE_MS ? o->request_timeout_ms : SURVEY_PATIENCE_MS;
+}
+
 static struct probe *probes_new(size_t n_lbs, size_t n_nodes)
 {
     return mem_zero(n_lbs * 4 + n_nodes * 2, sizeof(struct probe));
 }
 
+static void probes_clear(struct surveying *s)
+{
+    for (uint32_t i = 0; i < s->n_probes; i++)
+        free(s->probes[i].url);
+    free(s->probes);
+    s->n_probes = 0;
+}
+
 static bool survey_others(struct surveying *s, const uint32_t *nodes, size_t n_nodes)
 {
     add_others(s->survey, s->fleet, s->options, nodes, n_nodes);
-    free(s->probes);
+    probes_clear(s);
     s->probes = probes_new(0, s->survey->n_others);
-    s->n_probes = 0;
     ask_nodes(s, s->survey->n_nodes + s->survey->n_others);
     return collect_all(s);
 }
@@ -430,9 +554,9 @@ struct survey *survey_make(struct calls *calls, const struct fleet *fleet, const
 
     s.probes = probes_new(s.survey->n_lbs, s.survey->n_nodes);
     ask_all(&s);
-    if (!collect_all(&s) || (any_without_lease(s.survey) && !survey_others(&s, nodes, n_nodes)))
+    if (!collect_all(&s) || ((any_without_lease(s.survey) || may_go_on(o)) && !survey_others(&s, nodes, n_nodes)))
         survey_free(&s.survey);
-    free(s.probes);
+    probes_clear(&s);
     return s.survey;
 }
 

@@ -57,11 +57,12 @@ struct survey_node {
 
 struct survey {
     uint32_t n_lbs, n_nodes;
-    struct survey_lb *lbs;      /* every load balancer of the fleet, in its order */
-    struct survey_node *nodes;  /* as asked for; a node's services stand side by side */
-    uint32_t n_others;          /* the same of all other hosts of the hosts file, where a load balancer has no lease */
-    struct survey_node *others; /* (NGINX Plus): they have a vote then */
-    struct pool owned;          /* texts */
+    struct survey_lb *lbs;     /* every load balancer of the fleet, in its order */
+    struct survey_node *nodes; /* as asked for; a node's services stand side by side */
+    uint32_t n_others;         /* the same of all other hosts of the hosts file: where a load balancer has no lease */
+    struct survey_node
+        *others;       /* (NGINX Plus) they have a vote, and an earlier run of a named rollout had them perhaps */
+    struct pool owned; /* texts */
 };
 
 /* The i-th of nodes and others together. */
@@ -81,6 +82,12 @@ bool survey_set_profiles(struct calls *, const struct fleet *, const struct opti
 
 /* Its service is in use there: where the hosts file names services of this host, that is one of them. */
 bool survey_serves(const struct fleet *, uint32_t host, const char *service);
+
+/* Where no whole answer comes, or a 503, a host is asked once more after 200, 400, 800 ms and so on, as long as that is
+ * within so much of the first time: this, or --request-timeout where that is less. Not where it refuses, and not where
+ * certificates are not trusted. One that says nothing until its limit has had its time. */
+#define SURVEY_PATIENCE_MS 3000
+uint32_t survey_patience_ms(const struct options *);
 
 /* Read all load balancers and these nodes (n_nodes indexes into fleet->hosts), each service of --service. An
  * unreachable host is a fact like any other (good = false). A wake-up (calls_wake) breaks it off: NULL. */

@@ -14,6 +14,8 @@
 #include "agent_client.h"
 #include "tests/stage/raw.h"
 
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+
 static struct stage_agent *halves(struct stage *s, const char *agent_keys, const char *extra)
 {
     return stage_agent_start_halves(s, "n1", stage_server_start(s, "n1", "v1"), agent_keys, extra);
@@ -442,6 +444,62 @@ static void a_socket_that_systemd_gives_is_used_and_stays(struct stage *s)
     assert_int_equal(access(a->socket, F_OK), 0);
 }
 
+/* ---- the service manager */
+
+static int manager(struct stage *s, const char **env)
+{
+    struct sockaddr_un here = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const char *name = stage_text(s, "rollout-agent-%d", getpid());
+
+    (void)snprintf(here.sun_path + 1, sizeof here.sun_path - 1, "%s", name);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&here,
+                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))),
+                     0);
+    (void)stage_keep(s, (void *)(intptr_t)fd, close_kept);
+    *env = stage_text(s, "NOTIFY_SOCKET=@%s", name);
+    return fd;
+}
+
+static void expect_ready(struct stage *s, int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    char text[64] = "";
+
+    if (poll(&p, 1, 10000) != 1)
+        stage_fail(s, "the service manager has heard nothing for 10 s");
+    assert_true(recv(fd, text, sizeof text - 1, 0) > 0);
+    assert_string_equal(text, "READY=1");
+}
+
+/* So that one may be used as soon as `systemctl restart` returns. */
+static void the_service_manager_is_told_once_when_a_half_takes_requests(struct stage *s)
+{
+    struct stage_server *v = stage_server_start(s, "n1", "v1");
+    struct stage_agent *a = stage_agent_prepare_halves(s, "n1", v, "", NULL), *both;
+    const char *env[] = {NULL, NULL}, *program = stage_text(s, "%s/rollout-agent", s->build);
+    int fd = manager(s, &env[0]);
+    char text[64];
+
+    a->helper = stage_start(s, &(struct stage_spawn){.name = "helper-n1",
+                                                     .env = env,
+                                                     .argv = LIST(program, "--helper", "--config", a->conf_path)});
+    expect_ready(s, fd);
+    (void)helper_connect(a);
+    a->proc = stage_start(
+        s, &(struct stage_spawn){.name = "agent-n1", .env = env, .argv = LIST(program, "--config", a->conf_path)});
+    expect_ready(s, fd);
+    (void)stage_raw_open(s, a->port);
+
+    both = stage_agent_start(s, "n2", v, true, NULL);
+    stage_agent_stop(both, SIGTERM);
+    both->proc = stage_start(
+        s, &(struct stage_spawn){.name = "agent-n2", .env = env, .argv = LIST(program, "--config", both->conf_path)});
+    expect_ready(s, fd);
+    assert_status(get_status(both), 200);
+    assert_true(recv(fd, text, sizeof text, MSG_DONTWAIT) < 0);
+}
+
 static void a_helper_half_needs_its_socket(struct stage *s)
 {
     struct stage_agent *a = stage_agent_start(s, "n1", stage_server_start(s, "n1", "v1"), true, NULL);
@@ -466,6 +524,7 @@ int main(void)
         stage_test(an_upload_waits_for_a_slow_helper_in_little_memory),
         stage_test(a_long_poll_ends_with_its_client),
         stage_test(a_socket_that_systemd_gives_is_used_and_stays),
+        stage_test(the_service_manager_is_told_once_when_a_half_takes_requests),
         stage_test(a_helper_half_needs_its_socket),
     };
 

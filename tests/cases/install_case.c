@@ -172,6 +172,17 @@ static void the_helpers_unit_leaves_it_openat2(struct stage *s)
     assert_non_null(strstr(unit, "\nSystemCallFilter=@system-service"));
 }
 
+/* `systemctl restart` returns when it may be used. The services that the helper starts do not speak for it. */
+static void the_agents_units_have_started_when_the_agent_says_so(struct stage *s)
+{
+    static const char *const units[] = {"rollout-agent.service", "rollout-agent-helper@.service"};
+
+    for (size_t i = 0; i < COUNT(units); i++) {
+        const char *unit = stage_read(s, stage_text(s, "%s/deploy/systemd/%s", s->root, units[i]));
+        assert_non_null(strstr(unit, "\nType=notify\nNotifyAccess=main\n"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +191,7 @@ int main(void)
         stage_test(systemd_finds_no_fault_in_the_units),
         stage_test(the_network_half_is_exposed_by_1_5_at_most),
         stage_test(the_helpers_unit_leaves_it_openat2),
+        stage_test(the_agents_units_have_started_when_the_agent_says_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,7 +51,7 @@ static void what_the_search_leaves_out_says_nothing(void **state)
     (void)state;
     look_at_all(&(struct reach){.nodes = 2, .lbs = 1, .at_a_time = 1, .prompt = true, .check = true});
     look_at_all(&(struct reach){.nodes = 2, .lbs = 1, .at_a_time = 2, .prompt = true, .check = true});
-    look_at_all(&(struct reach){.nodes = 2, .lbs = 2, .at_a_time = 1, .prompt = true, .tick_ms = 1000, .check = true});
+    look_at_all(&(struct reach){.nodes = 2, .lbs = 2, .at_a_time = 1, .prompt = true, .check = true});
     look_at_all(&(struct reach){
         .nodes = 2, .lbs = 1, .at_a_time = 1, .prompt = true, .forgetful = true, .deaths = 1, .check = true});
 }

@@ -30,7 +30,7 @@ static void a_hosts_file_comes_from_what_nginx_lists(struct stage *s)
 
 static void an_nginx_that_cannot_be_read_is_named(struct stage *s)
 {
-    struct stage_run r = rollout(s, "init --lb http://127.0.0.1:1/api");
+    struct stage_run r = rollout(s, "init --request-timeout 1s --lb http://127.0.0.1:1/api");
 
     assert_int_equal(r.exit_code, 4);
     assert_non_null(strstr(r.err, "rollout: lb1: "));

@@ -219,6 +219,48 @@ static void what_only_the_journal_tells_of_is_named(struct stage *s)
     assert_true(stage_fleet_all_up(f));
 }
 
+/* No journal, and --limit leaves out the node that the dead run left out: its claim tells, of this very rollout. */
+static void what_a_claim_beyond_the_limit_tells_of_is_named(struct stage *s)
+{
+    struct stage_fleet *f = killed_in(s, "health", stage_server_variant(s, "v2"), NULL);
+    const char *release = stage_server_variant(s, "v2");
+    const char *const *const says = STAGE_SAYS("node1: out of rotation", "--limit does not name it now",
+                                               "Act now: rollout repair --hosts", "nothing was changed");
+
+    stage_rollout_expect(s,
+                         stage_fleet_run(f, RUN_LIMIT_MS,
+                                         (const char *const[]){"resume", "dead-1", "--lease-ttl=2s", "--release",
+                                                               release, "--limit=node2", NULL}),
+                         3, says);
+    stage_rollout_expect(s,
+                         stage_fleet_run(f, RUN_LIMIT_MS,
+                                         (const char *const[]){"--rollout-id=dead-1", "--lease-ttl=2s", "--release",
+                                                               release, "--limit=node2", NULL}),
+                         3, says);
+    assert_string_equal(stage_server_version(f->node[1].server), "1");
+    expect_mended(f, "2");
+}
+
+/* Whoever goes on or repairs has no place for a journal: nothing can be begun, and the node that is out is named. */
+static void what_is_out_is_named_where_no_journal_can_be_written(struct stage *s)
+{
+    struct stage_fleet *f = killed_in(s, "health", stage_server_variant(s, "v2"), NULL);
+    const char *broken = stage_mkdir(s, "broken");
+    const char *const *const says =
+        STAGE_SAYS("no place for the journal", "node1: out of rotation", "Act now: rollout repair --hosts");
+
+    (void)stage_write(s, "broken/rollouts.db", stage_text(s, "%04096d", 0));
+    stage_rollout_expect(s,
+                         stage_fleet_run(f, RUN_LIMIT_MS,
+                                         (const char *const[]){"resume", "dead-1", "--lease-ttl=2s", "--release",
+                                                               stage_server_variant(s, "v2"), "--state", broken, NULL}),
+                         3, says);
+    stage_rollout_expect(
+        s, stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"repair", "--lease-ttl=2s", "--state", broken, NULL}),
+        3, says);
+    expect_mended(f, "2");
+}
+
 static void a_living_rollout_is_not_repaired(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
@@ -252,6 +294,8 @@ int main(void)
         stage_test(what_no_claim_tells_of_is_named),
         stage_test(what_somebody_else_took_out_is_named_by_the_repair),
         stage_test(what_only_the_journal_tells_of_is_named),
+        stage_test(what_a_claim_beyond_the_limit_tells_of_is_named),
+        stage_test(what_is_out_is_named_where_no_journal_can_be_written),
         stage_test(a_living_rollout_is_not_repaired),
     };
 

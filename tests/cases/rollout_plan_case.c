@@ -35,9 +35,11 @@ static void plan_needs_every_agent(struct stage *s)
     struct stage_fleet *f = stage_fleet(s, 2, 1);
 
     stage_agent_stop(f->node[1].agent, SIGTERM);
-    stage_rollout_expect(s,
-                         stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"plan", "--detailed-exitcode", NULL}),
-                         4, STAGE_SAYS("node node2"));
+    stage_rollout_expect(
+        s,
+        stage_fleet_run(f, RUN_LIMIT_MS,
+                        (const char *const[]){"plan", "--detailed-exitcode", "--request-timeout=1s", NULL}),
+        4, STAGE_SAYS("node node2"));
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, NULL), 4, STAGE_SAYS("node node2", "nothing was changed"));
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"plan", "--limit=node1", NULL}), 0,
                          STAGE_SAYS("node1: restart"));

@@ -16,6 +16,7 @@ WORDS = ['two words', 'a#b', 'a # b', '#a', "it's", 'say "hi"', 'back\\slash', '
          '1.10', '0x1f', '1e3', '007', '1_000', 'None', 'yes', 'False', '-5', '+5', 'v1.2.3', 'a:b', ';a', 'a;b', 'ä ö',
          '日本', "'", '"', '\\', 'a\\', "a'b\"c", '1,2', '(1)', '"q"', "'q'", 'r', 'a b  c', '$HOME', '`x`', '!', '&', '*',
          "u'x", 'x\\n', '\\t', 'a\\"b', '%', '~', '1 + 2', '...', "''", '""']
+ASCII = [word for word in WORDS if word.isascii()]  # all that a version may be
 FOREIGN = ['ansible_user=root', 'http_port=80', 'foo="a b"', "bar='#'", 'baz=', 'x=y=z', 'ansible_become=true', 'q=\\"']
 
 
@@ -174,7 +175,7 @@ class Made:
         if key in mine:
             self.hit('a value said twice, the same')
             return key, mine[key]
-        return key, dice.choice(KEYS.get(key) or WORDS)
+        return key, dice.choice(KEYS.get(key) or (ASCII if key == FREE[0] else WORDS))
 
     def name(self, group):
         """A word for one or several new hosts and their names, or one that another group has already."""

@@ -243,8 +243,6 @@ void reach_print(const struct reach *r, FILE *f)
                   r->deaths, r->faults, r->reloads);
     if (!r->prompt)
         (void)fprintf(f, ", renewals at any time");
-    if (r->tick_ms > 0)
-        (void)fprintf(f, ", ticks of %u ms", r->tick_ms);
     (void)fprintf(f,
                   ": %llu states, %llu transitions, %llu ends (%016llx), depth %u, %llu circles, %s, %.1f s, %.0f MB\n",
                   (unsigned long long)r->states, (unsigned long long)r->moves, (unsigned long long)r->ends,

@@ -35,17 +35,16 @@ enum reach_rule {
 
 struct reach {
     uint8_t nodes, lbs, at_a_time;
-    bool restart;     /* else an upgrade */
-    bool forgetful;   /* the load balancers' `active` is not exact: lists instead of looks at one server */
-    uint8_t deaths;   /* of controllers; a state is also how many are left */
-    uint8_t faults;   /* calls that are lost before or after their effect or refused, jobs that fail */
-    uint8_t reloads;  /* an nginx that is reloaded, or started again without its state */
-    bool prompt;      /* renewals arrive and are answered before anything else but a death; else at any time */
-    uint32_t tick_ms; /* 0: whatever is due is noticed at that very moment; else at the next whole tick */
-    uint64_t most;    /* states; 0 = until it is through */
-    uint32_t most_s;  /* of CPU, the same */
-    uint8_t without;  /* enum reach_rule: which are not used */
-    bool check;       /* in each state, that what is put off commutes with what may come before it */
+    bool restart;    /* else an upgrade */
+    bool forgetful;  /* the load balancers' `active` is not exact: lists instead of looks at one server */
+    uint8_t deaths;  /* of controllers; a state is also how many are left */
+    uint8_t faults;  /* calls that are lost before or after their effect or refused, jobs that fail */
+    uint8_t reloads; /* an nginx that is reloaded, or started again without its state */
+    bool prompt;     /* renewals arrive and are answered before anything else but a death; else at any time */
+    uint64_t most;   /* states; 0 = until it is through */
+    uint32_t most_s; /* of CPU, the same */
+    uint8_t without; /* enum reach_rule: which are not used */
+    bool check;      /* in each state, that what is put off commutes with what may come before it */
     /* out */
     uint64_t states, moves, circles;
     uint64_t ends, ends_sum; /* that differ (scene_end_hash); the sum of their hashes: do two searches have the same? */

@@ -340,15 +340,6 @@ static void begin(struct scene *c)
 
 static void world_ends(struct scene *c);
 
-/* By whole ticks. */
-static void pass_time(struct scene *c, int64_t ms)
-{
-    int64_t tick_ms = c->reach->tick_ms > 0 ? c->reach->tick_ms : 1;
-
-    if (ms > 0)
-        c->sim->truth.now_ms += (ms + tick_ms - 1) / tick_ms * tick_ms;
-}
-
 /* As seat.c's look_around and make_plan. False: it has to wait, and has done so; it looks again. */
 static bool look(struct scene *c)
 {
@@ -400,7 +391,7 @@ static bool look(struct scene *c)
     }
     arena_end();
     if (verdict == VIGIL_WAIT) {
-        pass_time(c, v.wait_ms);
+        s->truth.now_ms += v.wait_ms;
         world_ends(c);
         return false;
     }
@@ -583,7 +574,7 @@ static void time_passes(struct scene *c)
     struct sim_seat *seat = scene_seat(c);
     int64_t next = next_ms(c);
 
-    pass_time(c, next == SIM_EVER ? 0 : next - c->sim->truth.now_ms);
+    c->sim->truth.now_ms = next > c->sim->truth.now_ms ? next : c->sim->truth.now_ms;
     world_ends(c);
     look_again(c);
     if (seat->collected_ms + run_wait_ms(scene_run(c), seat->plan) <= c->sim->truth.now_ms)

@@ -165,6 +165,9 @@ static int close_all(void **state)
     return 0;
 }
 
+/* Of the latest call: nobody need ask again. */
+static bool lasting;
+
 static enum call_failure get(struct fix *f, const char *host, struct call_profile profile)
 {
     struct call_result r;
@@ -177,6 +180,7 @@ static enum call_failure get(struct fix *f, const char *host, struct call_profil
     calls_start(f->calls, &q);
     assert_int_equal(calls_collect(f->calls, 20000, &r, 1, NULL), 1);
     call_result_free(&r);
+    lasting = r.lasting;
     return r.failure;
 }
 
@@ -185,7 +189,9 @@ static void the_certificate_must_be_of_the_urls_name_wherever_we_connect_to(void
     struct fix *f = *state;
 
     assert_int_equal(get(f, "web1", (struct call_profile){.ca_file = f->ca}), CALL_FINE);
+    assert_false(lasting);
     assert_int_equal(get(f, "web2", (struct call_profile){.ca_file = f->ca}), CALL_NOT_SENT);
+    assert_true(lasting);
     assert_int_equal(get(f, "127.0.0.1", (struct call_profile){.ca_file = f->ca}), CALL_NOT_SENT);
     assert_int_equal(f->answered, 1);
 }
@@ -195,6 +201,7 @@ static void a_certificate_of_another_ca_is_refused_before_anything_is_sent(void 
     struct fix *f = *state;
 
     assert_int_equal(get(f, "web1", (struct call_profile){.ca_file = f->foreign_ca}), CALL_NOT_SENT);
+    assert_true(lasting);
     assert_int_equal(get(f, "web1", (struct call_profile){0}), CALL_NOT_SENT);
     assert_int_equal(f->answered, 0);
 }
