@@ -202,19 +202,36 @@ static json_t *no_events(void)
     return json_pack("{s:n,s:[]}", "rollout", "events");
 }
 
+/* What stands above the lines. */
+struct heading {
+    char day[DAY];
+    uint32_t run;
+};
+
+/* Two runs at once are told as they came, each under its own name. */
+static void show_run(struct heading *h, const struct told *told)
+{
+    if (h->run != told->run && told->runs > 1)
+        (void)printf("run %u, by %s, fence %llu:\n", told->run, told->plan->holder,
+                     (unsigned long long)told->plan->fence);
+    h->run = told->run;
+}
+
 /* The lines have the time of day alone. */
 static void show_line(void *ctx, const struct told *told, const struct event *e)
 {
-    char *shown = ctx, day[DAY] = "";
+    struct heading *h = ctx;
+    char day[DAY] = "";
     time_t seconds = (time_t)(e->wall_ms / 1000);
     struct tm tm = {0};
 
     (void)localtime_r(&seconds, &tm);
     (void)strftime(day, sizeof day, "%Y-%m-%d", &tm);
-    if (strcmp(shown, day) != 0) {
-        (void)snprintf(shown, DAY, "%s", day);
+    if (strcmp(h->day, day) != 0) {
+        (void)snprintf(h->day, DAY, "%s", day);
         (void)puts(day);
     }
+    show_run(h, told);
     lines_every_event(stdout, told->view, e);
 }
 
@@ -222,6 +239,7 @@ static void show_json(void *ctx, const struct told *told, const struct event *e)
 {
     json_t *o = event_json(told->plan, e);
 
+    (void)json_object_set_new(o, "run", json_integer(told->run));
     if (e->kind == EVENT_BEGAN)
         (void)json_object_set_new(o, "plan", event_plan_json(told->plan));
     json_append(ctx, o);
@@ -230,7 +248,7 @@ static void show_json(void *ctx, const struct told *told, const struct event *e)
 int command_show(struct options *o)
 {
     struct err err = {.text = ""};
-    char day[DAY] = "";
+    struct heading heading = {0};
     json_t *events = !say_is_text() ? mem_must(json_array()) : NULL;
     struct told told = {0};
     int code;
@@ -238,7 +256,7 @@ int command_show(struct options *o)
 
     if (store != NULL) {
         if (!told_read(&told, store, o->id, events != NULL ? show_json : show_line,
-                       events != NULL ? (void *)events : day, &err))
+                       events != NULL ? (void *)events : &heading, &err))
             code = unreadable(&err);
         else if (told.runs == 0)
             code = unknown(o, o->id);

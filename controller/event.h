@@ -34,6 +34,7 @@ enum event_kind {
 
 struct event {
     uint64_t seq;        /* set by the store; rises over all rollouts */
+    uint64_t run;        /* set by the store: seq of the BEGAN of its run; 0: not kept, it is of the latest before it */
     int64_t wall_ms;     /* Unix time, for people only; set by the loop */
     const char *rollout; /* borrowed: the plan's id, or the store's during each() */
     enum event_kind kind;

@@ -120,6 +120,7 @@ static char *statuses_text(const struct status_range *range)
 }
 
 #define GIVE_TEXT(field)     return mem_text(o->field)
+#define GIVE_LABEL(field)    return mem_text(o->field)
 #define GIVE_NAME(field)     return mem_text(o->field)
 #define GIVE_NAMES(field)    return mem_text(o->field)
 #define GIVE_TEMPLATE(field) return mem_text(o->field)
@@ -165,8 +166,8 @@ char *given_options(const struct options *o, const char *cwd)
     for (int id = 0; id < OPT_COUNT; id++) {
         text = o->source[id] >= SOURCE_ENV && !is_of_one_run((enum option_id)id) ? text_of(o, (enum option_id)id, cwd)
                                                                                  : NULL;
-        if (text != NULL && json_object_set_new(object, option_rows[id].flag, json_string(text)) != 0)
-            abort(); /* out of memory, or no UTF-8: an option is checked when it is read */
+        if (text != NULL && json_object_set_new(object, option_rows[id].flag, json_text(text)) != 0)
+            abort(); /* out of memory; a path that is no UTF-8 is kept readable, but not found again */
         free(text);
     }
     text = mem_must(json_dumps(object, JSON_COMPACT));

@@ -107,6 +107,16 @@ static bool is_first(const struct members *all, size_t row)
     return true;
 }
 
+/* One of its hosts is in another group as well: only one of the two could say what service runs there. */
+static bool shares_hosts(const struct members *all, const char *upstream)
+{
+    for (size_t i = 0; i < all->n; i++)
+        for (size_t j = 0; strcmp(all->rows[i].upstream, upstream) == 0 && j < all->n; j++)
+            if (strcmp(all->rows[j].upstream, upstream) != 0 && strcmp(all->rows[j].name, all->rows[i].name) == 0)
+                return true;
+    return false;
+}
+
 static void write_group(FILE *f, const struct members *all, const char *upstream)
 {
     char group[NAME_MAX_BYTES + 1];
@@ -123,8 +133,15 @@ static void write_group(FILE *f, const struct members *all, const char *upstream
             (void)fprintf(f, "  ansible_host=%s", m->address);
         (void)fputc('\n', f);
     }
-    (void)fprintf(f, "\n[%s:vars]\n# as the agents' configuration names it: [service NAME]\nrollout_service=%s\n",
-                  group, group);
+    if (shares_hosts(all, upstream))
+        (void)fprintf(
+            f,
+            "\n# [%s:vars]  its hosts are in another group, too: say below [all:vars] what service it is, or\n"
+            "# for each rollout: --limit %s --service NAME\n# rollout_service=%s\n",
+            group, group, group);
+    else
+        (void)fprintf(f, "\n[%s:vars]\n# as the agents' configuration names it: [service NAME]\nrollout_service=%s\n",
+                      group, group);
 }
 
 static void write_file(FILE *f, const char *key, const char *path, const char *example)
@@ -148,7 +165,7 @@ unsigned inventory_write(FILE *f, const struct fleet *fleet, const struct survey
                          const struct inventory_files *files)
 {
     struct members all = gather(s);
-    unsigned nodes = 0;
+    unsigned nodes = 0, groups = 0;
 
     (void)fputs(
         "# A hosts file for rollout, made of what the load balancers list. Look through it: hosts are to be named as\n"
@@ -165,7 +182,10 @@ unsigned inventory_write(FILE *f, const struct fleet *fleet, const struct survey
         if (first)
             write_group(f, &all, all.rows[i].upstream);
         nodes += is_first(&all, i) ? 1 : 0;
+        groups += first ? 1 : 0;
     }
+    if (groups > 1)
+        (void)fputs("\n# a rollout is of one service, or of several on the same hosts: --limit names a group\n", f);
     write_files(f, files);
     free(all.rows);
     return nodes;

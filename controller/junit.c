@@ -8,6 +8,12 @@
 
 enum verdict { PASSED, FAILURE, ERROR, SKIPPED };
 
+/* U+FFFE and U+FFFF are no characters of XML. */
+static bool is_no_character(const char *text)
+{
+    return strncmp(text, "\xef\xbf\xbe", 3) == 0 || strncmp(text, "\xef\xbf\xbf", 3) == 0;
+}
+
 /* XML 1.0: the five entities, no control characters; a text that is no UTF-8 loses what is beyond ASCII. */
 static void put_text(FILE *f, const char *text)
 {
@@ -21,10 +27,14 @@ static void put_text(FILE *f, const char *text)
                              : *text == '\'' ? "&apos;"
                                              : NULL;
 
-        if (entity != NULL)
+        if (entity != NULL) {
             (void)fputs(entity, f);
-        else
+        } else if (is_no_character(text)) {
+            (void)fputc('?', f);
+            text += 2;
+        } else {
             (void)fputc((unsigned char)*text < 0x20 ? ' ' : (unsigned char)*text >= 0x80 && !utf8 ? '?' : *text, f);
+        }
     }
 }
 

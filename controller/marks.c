@@ -42,7 +42,15 @@ static void github_annotate(FILE *f, enum mark_level level, const char *title, c
     (void)fputc('\n', f);
 }
 
-const struct marks marks_github = {.open = github_open, .close = github_close, .annotate = github_annotate};
+/* The older form of a command, ##[NAME]..., counts anywhere in a line (actions/runner, ActionCommand.TryParse). */
+static void github_defuse(char *text)
+{
+    while ((text = strstr(text, "##[")) != NULL)
+        text[2] = '(';
+}
+
+const struct marks marks_github = {
+    .open = github_open, .close = github_close, .annotate = github_annotate, .defuse = github_defuse};
 
 /* ---- GitLab */
 

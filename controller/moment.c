@@ -57,16 +57,16 @@ static void tell_progress(FILE *f, const struct view *v, uint32_t node)
     }
 }
 
-static void tell_time(FILE *f, const struct view *v, uint32_t node)
+void moment_left(FILE *f, const struct view *v, uint32_t node)
 {
-    uint32_t limit = v->plan->wait_ms[WAIT_HOOK], left = v->live->left_ms[node];
+    uint32_t limit = v->plan->wait_ms[WAIT_HOOK], left = v->live != NULL ? v->live->left_ms[node] : UINT32_MAX;
     char time[32];
 
-    if (step_row((enum step)v->nodes[node].state.step)->ask == ASK_HOOK) {
+    if (v->live != NULL && step_row((enum step)v->nodes[node].state.step)->ask == ASK_HOOK) {
         (void)fprintf(f, "%s of ", moment_time(left < limit ? limit - left : 0, time, sizeof time));
-        (void)fprintf(f, "%s; ", moment_time(limit, time, sizeof time));
+        (void)fprintf(f, "%s", moment_time(limit, time, sizeof time));
     } else if (left != UINT32_MAX) {
-        (void)fprintf(f, "%s left; ", moment_time(left, time, sizeof time));
+        (void)fprintf(f, "%s left", moment_time(left, time, sizeof time));
     }
 }
 
@@ -78,7 +78,9 @@ void moment_node(FILE *f, const struct view *v, uint32_t node)
 
     if (v->live != NULL) {
         tell_progress(f, v, node);
-        tell_time(f, v, node);
+        moment_left(f, v, node);
+        if (v->live->left_ms[node] != UINT32_MAX || step_row(step)->ask == ASK_HOOK)
+            (void)fputs("; ", f);
     }
     if (n->reverse)
         (void)fputs("way back: ", f);

@@ -10,6 +10,10 @@
 /* "41s", "9.5s": whole seconds, tenths below ten of them, since what changes ten times a second cannot be read. */
 const char *moment_time(uint64_t ms, char *text, size_t size);
 
+/* "41s left", of a hook "12s of 60s": how long the node may still wait; nothing where that has no end, or nobody looks.
+ */
+void moment_left(FILE *, const struct view *, uint32_t node);
+
 /* "requests: lb1 3, lb2 0; 41s left; waits for nginx to hold no more requests to it", without an end of line: what may
  * be cut off comes last. What only the moment knows is left out where nobody looks (view->live is NULL). */
 void moment_node(FILE *, const struct view *, uint32_t node);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cells.h"
 #include "common/duration.h"
 #include "common/mem.h"
 #include "common/nearest.h"
@@ -46,7 +47,8 @@ static bool is_plain(const char *text)
     return true;
 }
 
-static bool read_text(const char *text, struct err *err)
+/* A path is bytes; all else is text. */
+static bool read_bytes(const char *text, struct err *err)
 {
     if (!*text)
         return err_set(err, "the value is empty; leave the setting out instead");
@@ -55,6 +57,22 @@ static bool read_text(const char *text, struct err *err)
     if (!is_plain(text))
         return err_set(err, "the value holds control characters");
     return true;
+}
+
+static bool read_text(const char *text, struct err *err)
+{
+    return read_bytes(text, err) && (cells_are_utf8(text) || err_set(err, "the value is no UTF-8"));
+}
+
+static bool read_label(const char *text, struct err *err)
+{
+    if (!read_bytes(text, err))
+        return false;
+    for (const char *p = text; *p; p++)
+        if ((*p & 0x80) != 0)
+            return err_set(err, "\"%.64s\" is not printable ASCII, which is all that agents take here", text);
+    return strlen(text) <= OPTION_LABEL_MAX ||
+           err_set(err, "\"%.64s...\" is longer than %d bytes", text, OPTION_LABEL_MAX);
 }
 
 static bool read_name(const char *text, struct err *err)
@@ -114,7 +132,7 @@ static bool read_path(const char *text, struct err *err)
 {
     if (*text == '~')
         return err_set(err, "\"%.64s\": a path that begins with ~ is not expanded; write it out", text);
-    return read_text(text, err);
+    return read_bytes(text, err);
 }
 
 static bool read_template(const char *text, struct err *err)
@@ -371,6 +389,8 @@ bool option_read(const struct option_row *row, const char *text, union option_va
         return read_names(text, err);
     case OPTION_PATH:
         return read_path(text, err);
+    case OPTION_LABEL:
+        return read_label(text, err);
     case OPTION_TEMPLATE:
         return read_template(text, err);
     case OPTION_URLS:

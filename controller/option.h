@@ -11,8 +11,9 @@
 #include "common/err.h"
 #include "common/status_range.h"
 
-#define OPTION_NAME_MAX 64 /* bytes of a NAME: a service, a zone, a rollout id */
-#define OPTION_TEXT_MAX 1024
+#define OPTION_NAME_MAX  64  /* bytes of a NAME: a service, a zone, a rollout id */
+#define OPTION_LABEL_MAX 128 /* bytes of a LABEL */
+#define OPTION_TEXT_MAX  1024
 
 enum command {
 #define COMMAND(id, ...) COMMAND_##id,
@@ -32,6 +33,7 @@ enum option_id {
 
 enum option_type {
     OPTION_TEXT,     /* const char *: printable UTF-8 */
+    OPTION_LABEL,    /* const char *: printable ASCII, as the agents take it */
     OPTION_NAME,     /* const char *: letters, digits, . _ - ; begins with a letter or digit */
     OPTION_NAMES,    /* const char *: NAMEs, separated by commas, none of them twice */
     OPTION_PATH,     /* const char *: of a file or folder; whether it is there is seen by whoever opens it */

@@ -35,6 +35,7 @@ static bool list_add(struct text_list *list, const char *text, const char *betwe
 
 /* Written for each row by its type; in options_store. */
 #define STORE_TEXT(field)     o->field = v.text
+#define STORE_LABEL(field)    o->field = v.text
 #define STORE_NAME(field)     o->field = v.text
 #define STORE_NAMES(field)    o->field = v.text
 #define STORE_PATH(field)     o->field = v.text

@@ -20,6 +20,7 @@ enum { OUTPUT_TEXT, OUTPUT_JSON };                                              
 enum option_source { SOURCE_DEFAULT, SOURCE_HOSTS, SOURCE_ENV, SOURCE_FLAG };
 
 #define MEMBER_TEXT(field)     const char *field;
+#define MEMBER_LABEL(field)    const char *field;
 #define MEMBER_NAME(field)     const char *field;
 #define MEMBER_NAMES(field)    const char *field;
 #define MEMBER_PATH(field)     const char *field;

@@ -33,8 +33,10 @@ static bool merge_one(struct options *o, const struct option_row *row, const str
             text = its;
         } else if (its != text && (!its || !text || strcmp(its, text) != 0)) {
             char a[256], b[256];
-            return err_set(err, "%s: %s must be the same for all: %s, %s; set it below [all:vars]", fleet->path,
-                           row->key, says(a, sizeof a, &fleet->hosts[first], text), says(b, sizeof b, host, its));
+            return err_set(err, "%s: %s must be the same for all: %s, %s; set it below [all:vars]%s%s", fleet->path,
+                           row->key, says(a, sizeof a, &fleet->hosts[first], text), says(b, sizeof b, host, its),
+                           row->scope == SCOPE_OF_NODES ? ", or take those that agree: --limit GROUP, or give --" : "",
+                           row->scope == SCOPE_OF_NODES ? row->flag : "");
         }
     }
     if (text && !options_store(o, row, text, SOURCE_HOSTS, err))
@@ -97,6 +99,7 @@ bool options_merge_common(struct options *o, const struct fleet *fleet, struct e
 }
 
 #define GET_TEXT(field)     return o->field
+#define GET_LABEL(field)    return o->field
 #define GET_NAME(field)     return o->field
 #define GET_NAMES(field)    return o->field
 #define GET_PATH(field)     return o->field

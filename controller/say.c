@@ -8,7 +8,10 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "event_json.h"
+#include "marks.h"
+#include "show.h"
 #include "status.h"
+#include "summary.h"
 #include "wall.h"
 
 enum form { TEXT, EVENTS, DOCUMENT };
@@ -19,21 +22,30 @@ static struct {
     char rollout[OPTION_NAME_MAX + 1], *last, *mend;
     json_t *reasons, *left_out, *document;
     bool reported;
+    const struct marks *marks; /* of the CI whose log it is; NULL: none */
 } told;
+
+static bool is_act(const struct options *o)
+{
+    return !o->explain && (option_rows[OPT_log_format].commands >> o->command & 1) != 0;
+}
 
 static enum form form_of(const struct options *o)
 {
-    bool acts = (option_rows[OPT_log_format].commands >> o->command & 1) != 0,
-         reports = o->explain || (option_rows[OPT_output].commands >> o->command & 1) != 0;
+    bool reports = o->explain || (option_rows[OPT_output].commands >> o->command & 1) != 0;
 
-    return reports && o->output == OUTPUT_JSON                       ? DOCUMENT
-           : acts && !o->explain && o->log_format == LOG_FORMAT_JSON ? EVENTS
-                                                                     : TEXT;
+    return reports && o->output == OUTPUT_JSON             ? DOCUMENT
+           : is_act(o) && o->log_format == LOG_FORMAT_JSON ? EVENTS
+                                                           : TEXT;
 }
 
 void say_open(const struct options *o)
 {
     told.form = form_of(o);
+    told.marks = told.form != TEXT || !is_act(o)               ? NULL
+                 : show_format(o, stdout) == LOG_FORMAT_GITHUB ? &marks_github
+                 : show_format(o, stdout) == LOG_FORMAT_GITLAB ? &marks_gitlab
+                                                               : NULL;
     told.command = o->explain ? "explain" : command_words[o->command];
     told.reasons = mem_must(json_array());
     told.left_out = mem_must(json_array());
@@ -107,6 +119,15 @@ void say_lines(const char *lines, bool aside)
         say_line(mem_format("%.*s", (int)(end - line), line), aside ? stderr : stdout);
 }
 
+/* A hosts file or a word of the line may hold what would move the cursor, or what a CI would obey. */
+static void make_plain(char *line)
+{
+    for (char *c = line; *c != '\0'; c++)
+        *c = (char)(((unsigned char)*c < ' ' && *c != '\n') || *c == 127 ? '?' : *c);
+    if (told.marks != NULL && told.marks->defuse != NULL)
+        told.marks->defuse(line);
+}
+
 void say_why(const char *format, ...)
 {
     va_list args;
@@ -115,6 +136,7 @@ void say_why(const char *format, ...)
     va_start(args, format);
     line = format_line(format, args);
     va_end(args);
+    make_plain(line);
     (void)fflush(stdout);
     (void)fprintf(stderr, "rollout: %s\n", line);
     if (told.reasons != NULL)
@@ -179,8 +201,25 @@ static void document(int code)
     put(o, JSON_INDENT(1));
 }
 
+/* A job that was refused is red, too, and who looks at it sees the annotations and the summary first. */
+static void mark_refusal(int code)
+{
+    const char *path = told.marks == &marks_github ? getenv("GITHUB_STEP_SUMMARY") : NULL;
+    FILE *f = path != NULL && path[0] != '\0' ? fopen(path, "ae") : NULL;
+    char *title = mem_format("exit code %d, %s", code, status_of_code(code));
+
+    told.marks->annotate(stdout, MARK_ERROR, title, sum());
+    free(title);
+    if (f != NULL) {
+        summary_write_refusal(f, code, told.reasons);
+        (void)fclose(f);
+    }
+}
+
 void say_close(int code)
 {
+    if (told.marks != NULL && code != 0 && !told.reported)
+        mark_refusal(code);
     if (told.form == EVENTS && !told.reported)
         report(code);
     else if (told.form == DOCUMENT)

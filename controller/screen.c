@@ -132,16 +132,25 @@ static void add_name(FILE *f, const struct pen *p, const char *name)
     cells_pad(f, name, (size_t)width, p->style.utf8);
 }
 
-static void draw_node(struct pen *p, uint32_t node)
+/* On two rows, behind a name and a step of a narrow screen stands how long it may still wait, and below them the rest.
+ */
+static void draw_node(struct pen *p, uint32_t node, unsigned rows)
 {
     const struct node *n = &p->v->nodes[node].state;
+    enum hue hue = n->failed ? HUE_BAD : HUE_NONE;
     FILE *f = pen_begin(p);
 
     add_name(f, p, p->v->plan->nodes[node].name);
     (void)fprintf(f, "  %-8s  ",
                   step_row((enum step)n->step)->ask == ASK_HOOK ? "hook" : step_row((enum step)n->step)->name);
+    if (rows > 1) {
+        moment_left(f, p->v, node);
+        pen_end(p, f, hue);
+        f = pen_begin(p);
+        (void)fputs("  ", f);
+    }
     moment_node(f, p->v, node);
-    pen_end(p, f, n->failed ? HUE_BAD : HUE_NONE);
+    pen_end(p, f, hue);
 }
 
 static bool is_shown(const struct node *n)
@@ -153,13 +162,14 @@ static void draw_nodes(struct pen *p, unsigned rows)
 {
     struct view_counts c = view_count(p->v);
     uint32_t all = c.moving + c.out, shown = 0;
+    unsigned each = p->style.columns < BAR_FROM && all * 2 <= rows ? 2 : 1;
     unsigned room = all > rows && rows > 0 ? rows - 1 : rows;
     char text[64];
 
     for (uint32_t i = 0; i < p->v->plan->n_nodes && shown < room; i++) {
         if (!is_shown(&p->v->nodes[i].state))
             continue;
-        draw_node(p, i);
+        draw_node(p, i, each);
         shown++;
     }
     if (shown < all && rows > 0) {

@@ -6,17 +6,22 @@
 #include "common/mem.h"
 #include "terminal.h"
 
-/* `auto`: a screen for who sits there, the marks of the CI whose variables are there, else lines. */
-static struct show *show_for(const struct options *o, FILE *out)
+uint32_t show_format(const struct options *o, FILE *out)
 {
     struct ci ci;
-    uint32_t format = o->log_format;
 
     ci_read(&ci, getenv);
-    if (format == LOG_FORMAT_AUTO && terminal_can_draw(out))
-        return show_screen(out);
+    if (o->log_format != LOG_FORMAT_AUTO || terminal_can_draw(out))
+        return o->log_format;
+    return ci.github ? LOG_FORMAT_GITHUB : ci.gitlab ? LOG_FORMAT_GITLAB : LOG_FORMAT_PLAIN;
+}
+
+static struct show *show_for(const struct options *o, FILE *out)
+{
+    uint32_t format = show_format(o, out);
+
     if (format == LOG_FORMAT_AUTO)
-        format = ci.github ? LOG_FORMAT_GITHUB : ci.gitlab ? LOG_FORMAT_GITLAB : LOG_FORMAT_PLAIN;
+        return show_screen(out);
     if (format == LOG_FORMAT_GITHUB)
         return show_github(out, getenv("GITHUB_STEP_SUMMARY"));
     if (format == LOG_FORMAT_GITLAB)

@@ -32,6 +32,10 @@ struct show {
     uint32_t tick_ms; /* how often tick is wanted */
 };
 
+/* What `auto` comes to: a screen (then it stays AUTO) for who sits there, the marks of the CI whose variables are
+ * there, else lines. */
+uint32_t show_format(const struct options *, FILE *out);
+
 struct show *show_lines(FILE *);
 struct show *show_screen(FILE *);
 /* summary: the file of $GITHUB_STEP_SUMMARY, or NULL. */

@@ -100,10 +100,17 @@ static void on_event(struct show *show, const struct view *v, const struct event
     annotate(s, v, e);
 }
 
-static void flush(struct show *s, const struct view *v)
+static void flush(struct show *show, const struct view *v)
 {
+    struct show_in_ci *s = (struct show_in_ci *)show;
+
     (void)v;
-    gather_flush(&((struct show_in_ci *)s)->to);
+    (void)fflush(s->to.f);
+    if (s->marks->defuse != NULL && s->to.n > 0) {
+        s->to.text[s->to.n] = '\0'; /* behind a rewind the end of a longer text of before still stands there */
+        s->marks->defuse(s->to.text);
+    }
+    gather_flush(&s->to);
 }
 
 static void heartbeat(struct show *s, const struct view *v)
@@ -132,6 +139,7 @@ static bool end(struct show *show, const struct view *v, int code, const char *m
     lines_report(s->to.f, v, mend);
     status_end(s->to.f, v, code, mend);
     write_summary(s, v, code, mend);
+    flush(show, v);
     good = gather_close(&s->to);
     free(s);
     return good;

@@ -194,6 +194,9 @@ void status_print(FILE *f, const struct told *t, bool alive)
         (void)fprintf(f, "at work; its last event came %s\n", last);
     else
         (void)fprintf(f, "broken off after %s: the journal has no end of it, and no process of it lives here\n", last);
+    if (t->beside != 0)
+        (void)fprintf(f, "beside run %u, which is told here, there was run %u %s; rollout show %s has both\n", t->run,
+                      t->beside, t->beside_text, t->plan->rollout);
     print_counts(f, t, standing);
     if (t->view->held[0] != '\0' && standing == STANDING_AT_WORK)
         (void)fprintf(f, "waits: %s\n", t->view->held);

@@ -11,17 +11,19 @@ struct store {
     const struct store_ops *ops;
 };
 
-/* One rollout of the journal, by its first and its last event. Texts are borrowed for the call. */
+/* One rollout of the journal, by its first and its last event. Texts are borrowed for the call. Where a pipeline's jobs
+ * had runs of it at once, the end is that of the run that began last. */
 struct store_row {
     const char *rollout;
     int64_t began_ms, last_ms;
     const char *plan;          /* as packed; NULL where the first event has none */
-    enum event_kind last_kind; /* EVENT_ENDED: it came to an end */
+    enum event_kind last_kind; /* of its latest run. EVENT_ENDED: it came to an end */
     int code;                  /* of that end */
 };
 
 struct store_ops {
-    /* Append all n events in one transaction; durable on return. Sets their `seq`. False: none was written. */
+    /* Append all n events in one transaction; durable on return. Sets their `seq`, and their `run`: that of the latest
+     * BEGAN that was appended here. Two processes may write down runs of one rollout. False: none was written. */
     bool (*append)(struct store *, struct event *events, size_t n, struct err *);
     /* Call fn for each event of a rollout with seq >= from, in order, until it returns false (then false comes back).
      */

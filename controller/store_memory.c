@@ -8,6 +8,7 @@ struct store_memory {
     struct store base;
     struct event *events; /* rollout and payload are ours; events[i].seq is i + 1 */
     size_t n, capacity;
+    uint64_t run; /* of what is appended */
 };
 
 static bool memory_append(struct store *base, struct event *events, size_t n, struct err *err)
@@ -26,6 +27,9 @@ static bool memory_append(struct store *base, struct event *events, size_t n, st
         *copy = events[i];
         copy->rollout = mem_text(events[i].rollout);
         copy->payload = mem_text(events[i].payload);
+        store->run = copy->kind == EVENT_BEGAN ? copy->seq : store->run;
+        if (store->run != 0 && strcmp(store->events[store->run - 1].rollout, copy->rollout) == 0)
+            copy->run = events[i].run = store->run;
     }
     return true;
 }
@@ -50,6 +54,24 @@ static bool is_last(const struct store_memory *store, size_t i)
     return true;
 }
 
+/* The latest event of the run that began last. */
+static const struct event *end_of(const struct store_memory *store, const char *rollout)
+{
+    const struct event *found = NULL;
+    uint64_t run = 0;
+
+    for (size_t i = 0; i < store->n; i++) {
+        const struct event *e = &store->events[i];
+
+        if (strcmp(e->rollout, rollout) != 0)
+            continue;
+        run = e->kind == EVENT_BEGAN ? e->seq : run;
+        if (e->run == run || e->run == 0)
+            found = e;
+    }
+    return found;
+}
+
 static bool memory_rollouts(struct store *base, bool (*fn)(void *ctx, const struct store_row *), void *ctx,
                             struct err *err)
 {
@@ -57,18 +79,19 @@ static bool memory_rollouts(struct store *base, bool (*fn)(void *ctx, const stru
 
     (void)err;
     for (size_t i = store->n; i-- > 0;) {
-        const struct event *last = &store->events[i], *first = store->events;
+        const struct event *last = &store->events[i], *first = store->events, *end;
 
         if (!is_last(store, i))
             continue;
+        end = end_of(store, last->rollout);
         while (strcmp(first->rollout, last->rollout) != 0)
             first++;
         if (!fn(ctx, &(struct store_row){.rollout = last->rollout,
                                          .began_ms = first->wall_ms,
                                          .last_ms = last->wall_ms,
                                          .plan = first->payload,
-                                         .last_kind = last->kind,
-                                         .code = last->code}))
+                                         .last_kind = end->kind,
+                                         .code = end->code}))
             return false;
     }
     return true;

@@ -36,23 +36,35 @@ static const char SETTINGS[] =
 static const char SCHEMA[] =
     "CREATE TABLE event(seq INTEGER PRIMARY KEY AUTOINCREMENT, rollout TEXT NOT NULL,"
     " wall_ms INTEGER NOT NULL, kind TEXT NOT NULL, node INTEGER, upstream INTEGER NOT NULL,"
-    " from_step TEXT, code INTEGER NOT NULL, text TEXT NOT NULL, payload TEXT, state BLOB);"
+    " from_step TEXT, code INTEGER NOT NULL, text TEXT NOT NULL, payload TEXT, state BLOB, run INTEGER);"
     "CREATE INDEX event_of_rollout ON event(rollout);"
     "PRAGMA application_id=" TEXT(APPLICATION_ID) "; PRAGMA user_version=" TEXT(SCHEMA_VERSION);
+/* A journal of the first versions has no such column. They neither read nor write it, so it needs no other version. */
+static const char ADD_RUN[] = "ALTER TABLE event ADD COLUMN run INTEGER";
 static const char INSERT[] = "INSERT INTO event(rollout, wall_ms, kind, node, upstream, from_step, code, text, payload,"
-                             " state) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-static const char SELECT[] = "SELECT rollout, wall_ms, kind, node, upstream, from_step, code, text, payload, state, seq"
-                             " FROM event WHERE rollout = ?1 AND seq >= ?2 ORDER BY seq";
-static const char SELECT_ROLLOUTS[] =
-    "SELECT r.rollout, first.wall_ms, last.wall_ms, first.payload, last.kind, last.code"
-    " FROM (SELECT rollout, min(seq) AS a, max(seq) AS z FROM event GROUP BY rollout) AS r"
-    " JOIN event AS first ON first.seq = r.a JOIN event AS last ON last.seq = r.z ORDER BY r.z DESC";
-enum column { ROLLOUT, WALL_MS, KIND, NODE, UPSTREAM, FROM_STEP, CODE, SENTENCE, PAYLOAD, STATE, SEQ };
+                             " state, run) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+/* Each without and with that column. */
+#define SELECT_WITH(run)                                                                                               \
+    "SELECT rollout, wall_ms, kind, node, upstream, from_step, code, text, payload, state, " run                       \
+    ", seq FROM event WHERE rollout = ?1 AND seq >= ?2 ORDER BY seq"
+static const char *const SELECT[] = {SELECT_WITH("NULL"), SELECT_WITH("run")};
+#define SELECT_ROLLOUTS_WITH(run)                                                                                      \
+    "SELECT r.rollout, first.wall_ms, last.wall_ms, first.payload, own.kind, own.code"                                 \
+    " FROM (SELECT rollout, min(seq) AS a, max(seq) AS z, max(CASE kind WHEN 'began' THEN seq ELSE 0 END) AS b"        \
+    " FROM event GROUP BY rollout) AS r"                                                                               \
+    " JOIN event AS first ON first.seq = r.a JOIN event AS last ON last.seq = r.z"                                     \
+    " JOIN event AS own ON own.seq ="                                                                                  \
+    " (SELECT max(seq) FROM event WHERE rollout = r.rollout AND seq >= r.b AND coalesce(" run                          \
+    ", r.b) = r.b) ORDER BY r.z DESC"
+static const char *const SELECT_ROLLOUTS[] = {SELECT_ROLLOUTS_WITH("NULL"), SELECT_ROLLOUTS_WITH("run")};
+enum column { ROLLOUT, WALL_MS, KIND, NODE, UPSTREAM, FROM_STEP, CODE, SENTENCE, PAYLOAD, STATE, RUN, SEQ };
 
 struct store_sqlite {
     struct store base;
     sqlite3 *db;
     sqlite3_stmt *insert;
+    sqlite3_int64 run; /* the latest BEGAN that was appended here, and of which rollout; 0: none */
+    char *run_of;
     char path[PATH_MAX];
 };
 
@@ -191,6 +203,14 @@ static bool schema_check(struct store_sqlite *store, int64_t *version, struct er
 }
 
 /* In a transaction: of two rollouts that start at once, one makes the schema. */
+static bool has_run(sqlite3 *db)
+{
+    int64_t n = 0;
+
+    return pragma_number(db, "SELECT count(*) FROM pragma_table_info('event') WHERE name = 'run'", &n) == SQLITE_OK &&
+           n != 0;
+}
+
 static bool schema_make(struct store_sqlite *store, struct err *err)
 {
     int64_t version = 0;
@@ -200,6 +220,8 @@ static bool schema_make(struct store_sqlite *store, struct err *err)
         return false;
     if (version == 0)
         rc = sqlite3_exec(store->db, SCHEMA, NULL, NULL, NULL);
+    else if (!has_run(store->db))
+        rc = sqlite3_exec(store->db, ADD_RUN, NULL, NULL, NULL);
     return rc == SQLITE_OK || fail(store, rc, err);
 }
 
@@ -288,6 +310,18 @@ static int bind_text(sqlite3_stmt *insert, enum column column, const char *text)
     return sqlite3_bind_text(insert, (int)column + 1, text, -1, SQLITE_STATIC);
 }
 
+static sqlite3_int64 run_of(const struct store_sqlite *store, const struct event *event)
+{
+    return store->run != 0 && strcmp(store->run_of, event->rollout) == 0 ? store->run : 0;
+}
+
+static void run_begins(struct store_sqlite *store, const struct event *event)
+{
+    free(store->run_of);
+    store->run_of = mem_text(event->rollout);
+    store->run = (sqlite3_int64)event->seq;
+}
+
 static int event_insert(struct store_sqlite *store, const struct event *event)
 {
     sqlite3_stmt *insert = store->insert;
@@ -312,6 +346,8 @@ static int event_insert(struct store_sqlite *store, const struct event *event)
         rc = bind_text(insert, PAYLOAD, event->payload);
     if (rc == SQLITE_OK && state != NULL)
         rc = sqlite3_bind_blob(insert, STATE + 1, state, (int)strlen(state), SQLITE_STATIC);
+    if (rc == SQLITE_OK && event->kind != EVENT_BEGAN && run_of(store, event) != 0) /* its own is not known yet */
+        rc = sqlite3_bind_int64(insert, RUN + 1, run_of(store, event));
     if (rc == SQLITE_OK)
         rc = sqlite3_step(insert);
     sqlite3_reset(insert);
@@ -323,6 +359,7 @@ static int event_insert(struct store_sqlite *store, const struct event *event)
 static bool sqlite_append(struct store *base, struct event *events, size_t n, struct err *err)
 {
     struct store_sqlite *store = (struct store_sqlite *)base;
+    sqlite3_int64 before = store->run;
     bool good = true;
 
     if (n == 0)
@@ -335,11 +372,15 @@ static bool sqlite_append(struct store *base, struct event *events, size_t n, st
     for (size_t i = 0; i < n && good; i++) {
         int rc = event_insert(store, &events[i]);
         events[i].seq = (uint64_t)sqlite3_last_insert_rowid(store->db);
+        if (events[i].kind == EVENT_BEGAN)
+            run_begins(store, &events[i]);
+        events[i].run = (uint64_t)run_of(store, &events[i]);
         good = rc == SQLITE_OK || fail(store, rc, err);
     }
     good = transaction_end(store, good, err);
+    store->run = good || store->run == before ? store->run : 0;
     for (size_t i = 0; i < n && !good; i++)
-        events[i].seq = 0;
+        events[i].seq = events[i].run = 0;
     return good;
 }
 
@@ -361,6 +402,7 @@ static bool event_read(sqlite3_stmt *row, struct event *event, struct err *err)
         return err_set(err, "event %llu is of the kind \"%s\"%s%s, which this version does not know",
                        (unsigned long long)event->seq, kind == NULL ? "" : kind, step < 0 ? " from step " : "",
                        step < 0 ? from : "");
+    event->run = kind_of == EVENT_BEGAN ? event->seq : (uint64_t)sqlite3_column_int64(row, RUN);
     event->wall_ms = sqlite3_column_int64(row, WALL_MS);
     event->rollout = column_text(row, ROLLOUT);
     event->kind = (enum event_kind)kind_of;
@@ -377,12 +419,17 @@ static bool event_read(sqlite3_stmt *row, struct event *event, struct err *err)
     return true;
 }
 
+static int prepare(const struct store_sqlite *store, const char *const sql[2], sqlite3_stmt **row)
+{
+    return sqlite3_prepare_v2(store->db, sql[has_run(store->db) ? 1 : 0], -1, row, NULL);
+}
+
 static bool sqlite_each(struct store *base, const char *rollout, uint64_t from,
                         bool (*fn)(void *ctx, const struct event *), void *ctx, struct err *err)
 {
     struct store_sqlite *store = (struct store_sqlite *)base;
     sqlite3_stmt *row = NULL;
-    int rc = sqlite3_prepare_v2(store->db, SELECT, -1, &row, NULL);
+    int rc = prepare(store, SELECT, &row);
     bool good = true;
 
     if (rc == SQLITE_OK)
@@ -426,7 +473,7 @@ static bool sqlite_rollouts(struct store *base, bool (*fn)(void *ctx, const stru
 {
     struct store_sqlite *store = (struct store_sqlite *)base;
     sqlite3_stmt *row = NULL;
-    int rc = sqlite3_prepare_v2(store->db, SELECT_ROLLOUTS, -1, &row, NULL);
+    int rc = prepare(store, SELECT_ROLLOUTS, &row);
     bool good = true;
 
     if (rc == SQLITE_OK)
@@ -442,6 +489,7 @@ static void sqlite_close(struct store *base)
 {
     struct store_sqlite *store = (struct store_sqlite *)base;
 
+    free(store->run_of);
     sqlite3_finalize(store->insert);
     sqlite3_close(store->db);
     free(store);

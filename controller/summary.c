@@ -71,3 +71,14 @@ void summary_write(FILE *f, const struct view *v, int code, const char *mend)
     (void)fputc('\n', f);
     free(next);
 }
+
+void summary_write_refusal(FILE *f, int code, const json_t *reasons)
+{
+    (void)fprintf(f, "### rollout: exit code %d, %s\n\n", code, status_of_code(code));
+    for (size_t i = 0; i < json_array_size(reasons); i++) {
+        (void)fputs("- ", f);
+        put_text(f, json_string_value(json_array_get(reasons, i)));
+        (void)fputc('\n', f);
+    }
+    (void)fputc('\n', f);
+}

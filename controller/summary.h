@@ -4,6 +4,7 @@
 #ifndef CONTROLLER_SUMMARY_H
 #define CONTROLLER_SUMMARY_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "view.h"
@@ -11,5 +12,8 @@
 #define SUMMARY_ROWS 500
 
 void summary_write(FILE *, const struct view *, int code, const char *mend);
+
+/* Where no rollout was begun: why not, an array of sentences. */
+void summary_write_refusal(FILE *, int code, const json_t *reasons);
 
 #endif

@@ -5,12 +5,32 @@
 #include "store.h"
 #include "view.h"
 
-struct told {
-    struct plan *plan; /* of the latest run: a rollout that was resumed began more than once */
+/* A rollout that was resumed began more than once, and two jobs of a pipeline may have runs of one at the same time. */
+struct told_run {
+    uint64_t seq;    /* of its BEGAN */
+    uint32_t number; /* from 1 */
+    struct plan *plan;
     struct view *view;
-    uint32_t runs; /* how often it began */
-    bool ended;    /* the latest run came to its end, with `code` */
+    bool ended; /* it came to its end, with `code` */
     int code;
+};
+
+#define TOLD_RUNS_MAX 8 /* at a time: of more that have no end, the oldest are over, whatever they tell */
+
+struct told {
+    /* While events are told: the run that the event is of. Then: the one that began last. Borrowed from it. */
+    uint32_t run;
+    struct plan *plan;
+    struct view *view;
+    bool ended;
+    int code;
+
+    uint32_t runs;         /* how often it began */
+    uint32_t beside;       /* the number of a run that told something after a later one had begun; 0: none did */
+    char beside_text[200]; /* then: whose it was, and how it stands, for people */
+
+    uint32_t n_kept;
+    struct told_run kept[TOLD_RUNS_MAX];
 };
 
 /* Called for each event, after `told` has been fed it. */

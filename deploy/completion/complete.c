@@ -62,9 +62,11 @@ static void words(const char *argument)
     }
 }
 
-/* The hosts file of a line, its hosts and groups: the same lines of POSIX sh for all three. */
-static const char names[] = "    rollout hosts --hosts \"$file\" 2>/dev/null\n"
-                            "    sed -n 's/^[[:space:]]*\\[\\([^]:]*\\).*/\\1/p' \"$file\" 2>/dev/null | sort -u\n";
+/* The hosts file of a line, its hosts and groups: the same lines of POSIX sh for all three. Of groups only plain names:
+ * bash expands what it completes with, and $(...) in a hosts file is not to be run. */
+static const char names[] =
+    "    rollout hosts --hosts \"$file\" 2>/dev/null\n"
+    "    sed -n 's/^[[:space:]]*\\[\\([[:alnum:]_.-]*\\)[]:].*/\\1/p' \"$file\" 2>/dev/null | sort -u\n";
 
 /* ---- bash */
 
@@ -195,7 +197,7 @@ static void fish(void)
          "    if set -l i (contains -i -- --hosts $words)\n        set file $words[(math $i + 1)]\n    end\n"
          "    test -n \"$file\"; or return\n"
          "    rollout hosts --hosts $file 2>/dev/null\n"
-         "    sed -n 's/^[[:space:]]*\\[\\([^]:]*\\).*/\\1/p' $file 2>/dev/null | sort -u\nend\n"
+         "    sed -n 's/^[[:space:]]*\\[\\([[:alnum:]_.-]*\\)[]:].*/\\1/p' $file 2>/dev/null | sort -u\nend\n"
          "complete -c rollout -f");
     for (size_t c = 0; c < N_COMMANDS; c++) {
         printf("complete -c rollout -n __fish_use_subcommand -a %s -d ", COMMANDS[c].word);

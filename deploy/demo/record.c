@@ -83,7 +83,7 @@ static bool same(const char *const a[ROWS], const char *const b[ROWS])
 }
 
 /* What stands there now is a frame, where it is another than the last one. */
-static void look(struct recording *r, uint64_t began_ms)
+static void capture(struct recording *r, uint64_t began_ms)
 {
     const char *line[ROWS];
 
@@ -257,10 +257,10 @@ static void record(struct recording *r, const char *path)
                    s->dir, s->build));
     began_ms = stage_now_ms();
     do {
-        look(r, began_ms);
+        capture(r, began_ms);
         (void)usleep(EVERY_US);
     } while (access(ended, F_OK) != 0 && stage_now_ms() < limit_ms);
-    look(r, began_ms);
+    capture(r, began_ms);
     if (atoi(stage_read(s, ended)) != 0)
         stage_fail(s, "the rollout ended with %s", stage_read(s, ended));
     stage_proc_stop(s, terminal, SIGTERM, LIMIT_MS);

@@ -50,6 +50,20 @@ static void bash_offers_the_hosts_and_groups_of_the_file(struct stage *s)
     expect(s, "rollout --hosts /nowhere --limit w", "\n");
 }
 
+/* Whoever presses the tabulator key has perhaps not read the file. */
+static void bash_runs_nothing_that_a_hosts_file_says(struct stage *s)
+{
+    const char *hosts = stage_write(s, "fleet.ini",
+                                    stage_text(s,
+                                               "[lb]\nlb1 rollout_api=http://10.0.0.1/api\n[we$(touch %s/ran)]\nw1\n"
+                                               "[we`touch %s/ran`]\nw2\n[wel-l.1:vars]\na=b\n",
+                                               s->dir, s->dir));
+
+    expect(s, stage_text(s, "rollout --hosts %s --limit we", hosts), "wel-l.1\n");
+    if (access(stage_text(s, "%s/ran", s->dir), F_OK) == 0)
+        fail_msg("a command in the name of a group was run");
+}
+
 static void expect_read(struct stage *s, const char *shell, const char *flag, const char *suffix)
 {
     struct stage_run r;
@@ -78,6 +92,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stage_test(bash_offers_commands_flags_and_words),
         stage_test(bash_offers_the_hosts_and_groups_of_the_file),
+        stage_test(bash_runs_nothing_that_a_hosts_file_says),
         stage_test(zsh_reads_its_own),
         stage_test(fish_reads_its_own),
     };

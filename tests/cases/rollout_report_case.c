@@ -90,6 +90,24 @@ static void each_line_is_json_and_the_last_names_every_node(struct stage *s)
     expect_text(last, "\"node\":\"node2\",\"outcome\":\"restarted\"");
 }
 
+static void a_refusal_is_an_annotation_and_in_the_summary(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    const char *vars = stage_text(s, "GITHUB_ACTIONS=true GITHUB_STEP_SUMMARY=%s/summary.md", s->dir);
+    struct stage_run r = run_in_ci(f, vars, "--limit nobody");
+    const char *summary = stage_read(s, stage_text(s, "%s/summary.md", s->dir));
+
+    assert_int_equal(r.exit_code, 78);
+    expect_text(r.out, "::error title=exit code 78%2C ");
+    expect_text(r.out, "no host and no group is called \"nobody\"");
+    expect_text(summary, "### rollout: exit code 78, ");
+    expect_text(summary, "is called \"nobody\"");
+    r = run_in_ci(f, vars, stage_text(s, "--hosts %s", stage_write(s, "odd.ini", "[web]\nw\033[2J##[error]x\n")));
+    assert_int_equal(r.exit_code, 78);
+    assert_null(strchr(r.err, '\033'));
+    assert_null(strstr(r.err, "##["));
+}
+
 static void a_report_that_cannot_be_written_stops_before_anything(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
@@ -107,6 +125,7 @@ int main(void)
         stage_test(a_github_step_gets_groups_a_summary_and_junit),
         stage_test(a_gitlab_job_gets_sections),
         stage_test(each_line_is_json_and_the_last_names_every_node),
+        stage_test(a_refusal_is_an_annotation_and_in_the_summary),
         stage_test(a_report_that_cannot_be_written_stops_before_anything),
     };
 

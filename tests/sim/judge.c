@@ -73,7 +73,7 @@ static void disown(struct judge *j, uint8_t peer)
     j->peers[peer].mixed = j->peers[peer].forgotten = false;
 }
 
-static void own(struct judge *j, uint8_t peer, const struct sim_who *who)
+static void belongs_to(struct judge *j, uint8_t peer, const struct sim_who *who)
 {
     j->peers[peer].owner = *who;
     j->n_owned++;
@@ -250,7 +250,7 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
     unfenced = j->unfenced_ms[t->peers[peer].upstream] >= turn_ms;
     if (!claim_names(&t->agents[node].claim, peer) && !forgotten_since(&j->nodes[node]) && !unfenced)
         judge_breach(j, "I4", "peer %u of node %u is taken out and no claim at the agent names it", peer, node);
-    own(j, peer, who);
+    belongs_to(j, peer, who);
     p->taken_ms = t->now_ms;
     p->forgotten = forgotten_since(&j->nodes[node]) || (unfenced && !claimed_by(&t->agents[node].claim, peer, who));
     if (p->had_fence != who->fence) {
@@ -405,7 +405,7 @@ static void claim_peer(struct judge *j, const struct sim_truth *t, uint8_t peer,
     bool first = p->first_fence == who->fence && t->peers[peer].gate != p->first_was;
 
     if (!owned(p) && first) {
-        own(j, peer, who);
+        belongs_to(j, peer, who);
         p->was = p->first_was;
     } else if (owned(p) && p->forgotten && !same_rollout(&p->owner, who)) {
         if (p->first_fence == 0) {

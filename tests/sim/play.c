@@ -221,7 +221,7 @@ static void signal_comes(struct sim *s, struct sim_seat *seat, uint32_t which)
     }
 }
 
-static void wish(struct sim *s, const struct sim_seat *seat)
+static void make_wish(struct sim *s, const struct sim_seat *seat)
 {
     if (seat->state != SEAT_RUNS)
         return;
@@ -277,7 +277,7 @@ static void happen(struct sim *s, const struct sim_due *due)
         signal_comes(s, &s->seats[due->a], due->b);
         break;
     case DUE_WISH:
-        wish(s, &s->seats[due->a]);
+        make_wish(s, &s->seats[due->a]);
         break;
     case DUE_STUCK:
         wire_stuck(s, due->a);

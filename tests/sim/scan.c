@@ -84,9 +84,9 @@ const char *scan_node_name(const struct story *s, uint8_t node)
     char *text = known[s->two_services][node];
 
     if (text[0] == '\0' && s->two_services)
-        (void)snprintf(text, sizeof known[0][0], "n%u/%s", story_host(s, node) + 1, services[node % 2]);
+        (void)snprintf(text, sizeof known[0][0], "n%d/%s", story_host(s, node) + 1, services[node % 2]);
     else if (text[0] == '\0')
-        (void)snprintf(text, sizeof known[0][0], "n%u", node + 1);
+        (void)snprintf(text, sizeof known[0][0], "n%d", node + 1);
     return text;
 }
 

@@ -233,8 +233,8 @@ bool shrink_run(uint64_t seed, FILE *f)
     }
     (void)snprintf(found.invariant, sizeof found.invariant, "%s", sim.judge.invariant);
     found.best.faults_until = sim.n_call_faults;
-    while (once_more())
-        continue;
+    while (once_more()) {
+    }
     (void)breaks(&found.best);
     story_print(&found.best, f);
     trace_print(&sim.trace, f, TRACE_KEPT);

@@ -118,7 +118,7 @@ void stage_schema_event(struct stage *s, const json_t *o, bool streamed)
     if (table_of(s, EVENTS, event) == NULL)
         tables[1] = "line";
     if (!streamed)
-        tables[3] = NULL;
+        tables[3] = "shown";
     stage_schema_expect(s, EVENTS, tables, o);
     if (streamed && json_integer_value(json_object_get(o, "v")) != 1)
         stage_fail(s, "the version of the events is not 1");

@@ -180,6 +180,22 @@ static void what_makes_no_sense_is_refused_with_its_name(void **state)
     options_free(&o);
 }
 
+/* A path is bytes, the journal text. */
+static void a_path_that_is_no_text_ends_nothing(void **state)
+{
+    char *argv[] = {"rollout", "--hosts", "fl\xff.ini", "--release", "app-2", "--junit", "r\xff.xml", NULL};
+    struct options o;
+    char *given;
+
+    (void)state;
+    parse(&o, argv, 7);
+    given = given_options(&o, "/srv/\xfe");
+    assert_non_null(strstr(given, "\"release\":\"/srv/?/app-2\""));
+    assert_non_null(strstr(given, "r?.xml"));
+    free(given);
+    options_free(&o);
+}
+
 /* The flag's word behind the index that a program has. */
 static void words_have_their_index(void **state)
 {
@@ -203,6 +219,7 @@ int main(void)
         cmocka_unit_test(a_hosts_file_comes_back_with_our_keys_alone),
         cmocka_unit_test(options_come_back_where_nothing_is_said_now),
         cmocka_unit_test(what_makes_no_sense_is_refused_with_its_name),
+        cmocka_unit_test(a_path_that_is_no_text_ends_nothing),
         cmocka_unit_test(words_have_their_index),
     };
 

@@ -78,6 +78,8 @@ static void each_upstream_is_a_group_and_each_address_a_host(void **state)
     assert_int_equal(w.fleet->n_lbs, 2);
     assert_int_equal(w.fleet->n_hosts, 5);
     assert_string_equal(host(&w, "10.0.1.1")->address, "10.0.1.1");
+    assert_non_null(strstr(w.text, "\n# rollout_service=web\n")); /* web2 is in both: one word would win, unseen */
+    assert_non_null(strstr(w.text, "--limit web --service NAME"));
     assert_string_equal(host(&w, "web2.example")->address, "10.0.1.2");
     assert_string_equal(host(&w, "fd00__1")->address, "fd00::1");
     assert_string_equal(host(&w, "lb2")->api_url, "https://10.0.0.2:8443/api");

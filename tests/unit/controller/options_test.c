@@ -159,6 +159,12 @@ static const struct bad {
     {"", "", "--hosts FILE is needed: the Ansible INI inventory with the nodes and load balancers"},
     {"plam --hosts h", "", "there is no command \"plam\"; did you mean plan?"},
     {"fleet.ini", "", "there is no command \"fleet.ini\"; a hosts file is given as --hosts fleet.ini"},
+    {"--hosts h --release r --version 2\xff", "",
+     "--version: \"2\xff\" is not printable ASCII, which is all that agents take here"},
+    {"--hosts h --release r --version gr\xc3\xbcn", "",
+     "--version: \"gr\xc3\xbcn\" is not printable ASCII, which is all that agents take here"},
+    {"--hosts h --health-body a\xff", "", "--health-body: the value is no UTF-8"},
+    {"--hosts h --hook at-end=a\xff", "", "--hook: the value is no UTF-8"},
     {"frobnicate", "", "there is no command \"frobnicate\"; `rollout help` names them"},
     {"help optoins", "", "help is for a command or for \"options\", not for \"optoins\"; did you mean options?"},
     {"help frobnicate", "",
@@ -297,10 +303,11 @@ static const struct {
     const char *args, *hosts, *text;
 } disagreements[] = {
     {"--hosts h --service s", "[w]\na rollout_batch=2\nb\n",
-     "h: rollout_batch must be the same for all: a (line 2) has \"2\", b (line 3) has none; set it below [all:vars]"},
+     "h: rollout_batch must be the same for all: a (line 2) has \"2\", b (line 3) has none; set it below [all:vars], "
+     "or take those that agree: --limit GROUP, or give --batch"},
     {"--hosts h", "[w]\na rollout_service=x\nb rollout_service=y\n",
      "h: rollout_service must be the same for all: a (line 2) has \"x\", b (line 3) has \"y\"; set it below "
-     "[all:vars]"},
+     "[all:vars], or take those that agree: --limit GROUP, or give --service"},
     {"--hosts h --service s", "l rollout_api=http://l/api\na\n[w]\na\n[w:vars]\nrollout_lb_poll=1s\n",
      "h: rollout_lb_poll must be the same for all: l (line 1) has none, a (line 2) has \"1s\"; set it below "
      "[all:vars]"},

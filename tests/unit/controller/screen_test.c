@@ -1,8 +1,11 @@
 /* The screen as text: a fake fleet is rolled, and drawn at moments that the fleet's clock names. */
+#include <limits.h>
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <wchar.h>
 
 #include <cmocka.h>
 
@@ -204,6 +207,33 @@ static void a_text_is_cut_at_the_column(void **state)
     }
 }
 
+static size_t utf8(char *to, wchar_t c)
+{
+    mbstate_t state = {0};
+    size_t n = wcrtomb(to, c, &state);
+
+    to[n == (size_t)-1 ? 0 : n] = '\0';
+    return n;
+}
+
+/* A character that takes more than was thought makes the line wrap, and the screen is not erased as a whole. */
+static void no_character_is_taken_for_narrower_than_it_is(void **state)
+{
+    (void)state;
+    if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
+        fail_msg("there is no locale C.UTF-8");
+    for (wchar_t c = 0xa0; c < 0x30000; c++) {
+        char text[MB_LEN_MAX + 1];
+        int width = wcwidth(c);
+
+        if (c >= 0xd800 && c < 0xe000)
+            continue;
+        if (utf8(text, c) != (size_t)-1 && width > 0 && cells_width(text) < (size_t)width)
+            fail_msg("U+%04X takes %d columns, not %zu", (unsigned)c, width, cells_width(text));
+    }
+    (void)setlocale(LC_CTYPE, "C");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +242,7 @@ int main(void)
         cmocka_unit_test(one_that_is_out),
         cmocka_unit_test(text_from_elsewhere_moves_no_cursor),
         cmocka_unit_test(a_text_is_cut_at_the_column),
+        cmocka_unit_test(no_character_is_taken_for_narrower_than_it_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

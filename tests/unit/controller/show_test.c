@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "common/json.h"
+#include "common/mem.h"
 #include "controller/audit.h"
 #include "controller/ci.h"
 #include "controller/junit.h"
@@ -232,6 +233,44 @@ static void what_comes_from_elsewhere_ends_no_mark(void **state)
     free(gitlab_text);
 }
 
+/* The runner of GitHub finds ##[COMMAND] in mid-line. */
+static void an_old_command_in_a_line_is_none(void **state)
+{
+    char lines[] = "a | ##[stop-commands]x\nb ##[[set-output name=y]\n";
+
+    (void)state;
+    marks_github.defuse(lines);
+    assert_string_equal(lines, "a | ##(stop-commands]x\nb ##([set-output name=y]\n");
+}
+
+/* It comes to all that a hook, an agent or a service says. */
+static void what_a_node_says_is_no_command(void **state)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 1, .lbs = 1});
+    struct view *v = view_new(p);
+    struct event e = {.kind = EVENT_OUTPUT};
+    FILE *f = tmpfile();
+    struct show *s = show_github(f, NULL);
+    char text[4096] = "";
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(e.text, sizeof e.text, "%s", i == 0 ? "x ##[stop-commands]t" : "y ##[error]");
+        view_feed(v, &e);
+        s->ops->event(s, v, &e);
+        s->ops->flush(s, v);
+    }
+    assert_true(s->ops->end(s, v, 0, MEND));
+    rewind(f);
+    (void)!fread(text, 1, sizeof text - 1, f);
+    assert_null(strstr(text, "##["));
+    assert_non_null(strstr(text, "x ##(stop-commands]t\n"));
+    assert_non_null(strstr(text, "y ##(error]\n"));
+    (void)fclose(f);
+    view_free(&v);
+    plan_free(&p);
+}
+
 static char *github_env(const char *name)
 {
     static const char *const env[][2] = {
@@ -273,6 +312,53 @@ static void a_report_that_cannot_be_written_is_known_before(void **state)
     assert_non_null(strstr(err.text, "/nowhere/at/all.xml"));
     assert_null(show_audit("/nowhere/at/all.log", &err));
     assert_non_null(strstr(err.text, "--audit"));
+}
+
+static void write_junit(const char *path, bool good)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 1, .lbs = 1});
+    struct view *v = view_new(p);
+    struct err err = {""};
+    struct show *s = show_junit(path, &err);
+
+    if (s == NULL)
+        fail_msg("%s", err.text);
+    v->nodes[0].text = mem_text("a\xef\xbf\xbe\xef\xbf\xbf\xc3\xa9");
+    v->nodes[0].state.step = STEP_DONE;
+    v->nodes[0].state.outcome = OUTCOME_FAILED;
+    assert_int_equal(s->ops->end(s, v, 0, MEND), good);
+    view_free(&v);
+    plan_free(&p);
+}
+
+/* A device and a link stay what they are; on a full disk nothing is left lying about; XML has no U+FFFE. */
+static void a_junit_report_stands_where_it_was_asked_for(void **state)
+{
+    char dir[] = "/tmp/junit-XXXXXX", full[64], file[64], link[64], text[2048] = "";
+    struct err err = {""};
+    struct stat there;
+    FILE *f;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(full, sizeof full, "%s/full", dir);
+    (void)snprintf(file, sizeof file, "%s/file.xml", dir);
+    (void)snprintf(link, sizeof link, "%s/link.xml", dir);
+    assert_int_equal(symlink("/dev/full", full), 0);
+    write_junit(full, false);
+    assert_true(lstat(full, &there) == 0 && S_ISLNK(there.st_mode));
+    assert_true(stat("/dev/full", &there) == 0 && S_ISCHR(there.st_mode));
+    write_junit(file, true);
+    assert_int_equal(symlink("file.xml", link), 0);
+    write_junit(link, true);
+    assert_true(lstat(link, &there) == 0 && S_ISLNK(there.st_mode));
+    f = fopen(file, "r");
+    assert_non_null(f);
+    (void)!fread(text, 1, sizeof text - 1, f);
+    (void)fclose(f);
+    assert_non_null(strstr(text, ">a??\xc3\xa9<"));
+    assert_null(show_junit(dir, &err));
+    assert_int_equal(unlink(full) + unlink(file) + unlink(link) + rmdir(dir), 0);
 }
 
 /* A named pipe in a folder of its own. */
@@ -397,6 +483,9 @@ int main(void)
         cmocka_unit_test(a_github_log),
         cmocka_unit_test(a_gitlab_log),
         cmocka_unit_test(an_audit_has_a_line_an_effect),
+        cmocka_unit_test(an_old_command_in_a_line_is_none),
+        cmocka_unit_test(what_a_node_says_is_no_command),
+        cmocka_unit_test(a_junit_report_stands_where_it_was_asked_for),
         cmocka_unit_test(a_junit_report_has_a_case_a_node),
         cmocka_unit_test(each_line_of_json_is_an_object_of_the_schema),
         cmocka_unit_test(the_docs_have_every_event),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -191,6 +192,72 @@ static void every_event_of_a_rollout_is_told_in_order(void **state)
     free(text);
 }
 
+/* ---- two runs of one rollout at once, as two jobs of a pipeline have them */
+
+struct mixing {
+    struct store *one, *two; /* of one folder: as two processes */
+    bool second_began;
+};
+
+/* All of the first; the second begins in its midst, and moves its first node a step. */
+static bool mix(void *ctx, const struct event *e)
+{
+    struct mixing *m = ctx;
+    struct event copy = *e, again = *e;
+
+    assert_true(m->one->ops->append(m->one, &copy, 1, NULL));
+    if (e->kind == EVENT_BEGAN || (!m->second_began && e->kind == EVENT_STEP)) {
+        m->second_began = e->kind == EVENT_STEP;
+        assert_true(m->two->ops->append(m->two, &again, 1, NULL));
+    }
+    return true;
+}
+
+static void runs(void *ctx, const struct told *t, const struct event *e)
+{
+    char *text = ctx;
+
+    assert_int_equal(e->run, e->kind == EVENT_BEGAN ? e->seq : t->run == 1 ? 1 : 2);
+    if (strlen(text) < 8 || e->kind == EVENT_ENDED)
+        (void)sprintf(text + strlen(text), "%s %u, ", event_name(e->kind), t->run);
+}
+
+static void of_two_runs_at_once_each_has_its_own_events(void **state)
+{
+    char folder[] = "/tmp/rollout-runs-XXXXXX", path[64], began[64] = "";
+    static const char *const files[] = {"rollouts.db", "rollouts.db-wal", "rollouts.db-shm"};
+    int code;
+    struct store *whole = written(&code);
+    struct mixing m;
+    struct told told;
+    char *text;
+    json_t *o;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    m = (struct mixing){store_sqlite_open(folder, NULL), store_sqlite_open(folder, NULL), false};
+    assert_true(whole->ops->each(whole, "r1", 0, mix, &m, NULL));
+    whole->ops->close(whole);
+    m.two->ops->close(m.two);
+    assert_true(told_read(&told, m.one, "r1", runs, began, NULL));
+    assert_string_equal(began, "began 1, ended 1, ");
+    assert_int_equal(told.runs, 2);
+    told_clear(&told);
+    text = text_of(m.one, true, &o);
+    expect(text, "at work; its last event came 2");
+    expect(text, "beside run 2, which is told here, there was run 1 by ann@ci, which ended with exit code 0; rollout "
+                 "show r1 has both\n");
+    expect(text, "2 nodes: 1 in motion, 1 not begun\n");
+    assert_string_equal(member(o, "standing"), "at_work");
+    json_decref(o);
+    free(text);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        (void)unlink(path);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
 /* ---- what is no rollout */
 
 static void refuses(struct event *events, size_t n, const char *sentence)
@@ -242,6 +309,7 @@ int main(void)
         cmocka_unit_test(one_without_an_end_was_broken_off_and_names_what_is_in_motion),
         cmocka_unit_test(one_whose_process_lives_is_at_work),
         cmocka_unit_test(every_event_of_a_rollout_is_told_in_order),
+        cmocka_unit_test(of_two_runs_at_once_each_has_its_own_events),
         cmocka_unit_test(a_journal_that_holds_no_rollout_is_an_error_and_no_guess),
         cmocka_unit_test(an_unknown_rollout_has_no_runs),
     };

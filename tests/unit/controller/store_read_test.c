@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "controller/alive.h"
 #include "controller/store.h"
@@ -91,6 +92,69 @@ static void rollouts_are_listed_by_both_stores_the_latest_first(void **state)
     lists_rollouts(journal, journal);
     memory->ops->close(memory);
     journal->ops->close(journal);
+}
+
+/* Two jobs of a pipeline, in one state folder. */
+static void of_two_runs_at_once_the_one_that_began_last_says_how_it_ended(void **state)
+{
+    struct store *one = opened(store_sqlite_open), *two = opened(store_sqlite_open);
+    char text[400] = "";
+
+    (void)state;
+    append(one, "a", EVENT_BEGAN, 0);
+    append(two, "a", EVENT_BEGAN, 0);
+    append(two, "a", EVENT_ENDED, 3);
+    append(one, "a", EVENT_RELEASED, 0);
+    append(one, "a", EVENT_ENDED, 0);
+    assert_true(one->ops->rollouts(one, take_row, text, NULL));
+    assert_string_equal(text, "a:{}:ended:3 ");
+    one->ops->close(one);
+    two->ops->close(two);
+}
+
+static bool take_run(void *ctx, const struct event *e)
+{
+    char *text = ctx;
+
+    (void)sprintf(text + strlen(text), "%llu ", (unsigned long long)e->run);
+    return true;
+}
+
+static void without_runs(void)
+{
+    char path[96];
+    sqlite3 *db;
+
+    (void)snprintf(path, sizeof path, "%s/rollouts.db", folder);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "ALTER TABLE event DROP COLUMN run", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void a_journal_from_before_the_runs_is_read_and_written(void **state)
+{
+    struct store *store = opened(store_sqlite_open);
+    char text[400] = "";
+
+    (void)state;
+    append(store, "a", EVENT_BEGAN, 0);
+    append(store, "a", EVENT_ENDED, 3);
+    store->ops->close(store);
+    without_runs();
+    store = opened(store_sqlite_read);
+    assert_true(store->ops->rollouts(store, take_row, text, NULL));
+    assert_string_equal(text, "a:{}:ended:3 ");
+    text[0] = '\0';
+    assert_true(store->ops->each(store, "a", 0, take_run, text, NULL));
+    assert_string_equal(text, "1 0 ");
+    store->ops->close(store);
+    store = opened(store_sqlite_open);
+    append(store, "a", EVENT_BEGAN, 0);
+    append(store, "a", EVENT_ENDED, 5);
+    text[0] = '\0';
+    assert_true(store->ops->each(store, "a", 0, take_run, text, NULL));
+    assert_string_equal(text, "1 0 3 3 ");
+    store->ops->close(store);
 }
 
 static void a_reader_sees_what_a_writer_has_written_so_far(void **state)
@@ -196,6 +260,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_up, folder_down)
     const struct CMUnitTest tests[] = {
         TEST(rollouts_are_listed_by_both_stores_the_latest_first),
+        TEST(of_two_runs_at_once_the_one_that_began_last_says_how_it_ended),
+        TEST(a_journal_from_before_the_runs_is_read_and_written),
         TEST(a_reader_sees_what_a_writer_has_written_so_far),
         TEST(a_reader_cannot_write),
         TEST(where_there_is_no_journal_none_is_made),

@@ -59,7 +59,6 @@ static void answer(void *ctx, const struct tiny_request *q, struct tiny_answer *
 struct seen {
     struct survey *survey;
     struct fleet *fleet;
-    struct fake *fake;
     int64_t took_ms;
 };
 
@@ -77,7 +76,7 @@ static struct seen look(struct fake *fake, uint32_t request_timeout_ms, uint32_t
     struct tiny_server *server = tiny_start(answer, fake);
     struct options o = {.service = "app", .request_timeout_ms = request_timeout_ms};
     struct calls *calls = calls_open(500, NULL);
-    struct seen seen = {.fake = fake};
+    struct seen seen = {0};
     uint32_t *nodes = calloc(n + 1, sizeof *nodes);
     char *text, own[64];
     size_t size;
@@ -123,7 +122,8 @@ static void an_answer_that_is_lost_or_503_is_asked_for_again(void **state)
             assert_true(seen.survey->lbs[0].good && seen.survey->lbs[0].call == CALL_FINE);
             assert_true(seen.survey->nodes[0].good && seen.survey->nodes[0].call == CALL_FINE);
             assert_int_equal(fake.n_bad, 0);
-            assert_true(seen.took_ms >= 200 - 1); /* of whole ms; libcurl asks a kept connection once more by itself */
+            if (status == 503) /* of a kept connection libcurl itself asks another one, at once */
+                assert_true(seen.took_ms >= 200 + 400 - 1);
             forget(&seen);
         }
 }
