@@ -80,7 +80,7 @@ struct run_extra {
     uint32_t wish_ms;      /* the run's age when its agent was asked for a wish */
     bool wishing, marking; /* its agent was asked for a wish, or told that one is taken, and has not answered */
     uint64_t hold_mask;    /* of its peers: to be taken down again once its agent confirms that the claim is ours */
-    uint64_t out_turn;     /* turn in which it was certain last that its peers were taken out */
+    uint64_t out_turn;     /* turn in which it was certain last that its peers were taken out, or were back */
     bool anew;             /* the renewal finds no claim: it was lost, and is put where nobody else has one */
     bool holding;          /* a HOLD is outstanding */
     bool unsure;           /* we stood still for so long that its claim may be another's (run_sleep.c) */
