@@ -113,7 +113,7 @@ struct run {
     uint32_t canary_end;    /* the canaries are the nodes of the plan before this one; 0 = none */
     uint32_t pause_end;     /* nodes from this one on wait for a promotion; UINT32_MAX = none do */
     uint64_t wish_id;       /* of the wish that was taken up last; 0 = none */
-    uint32_t age_ms;        /* since the run began: older wishes are not meant for it */
+    uint32_t age_ms;        /* since the command began: older wishes are not meant for it */
     uint32_t wish_due_ms;   /* until the next agent is asked for one */
     uint32_t wish_next;     /* whose turn it is */
     uint32_t n_wishing, n_marking;
@@ -141,6 +141,10 @@ struct run {
 
 struct run *run_new(const struct plan *);
 void run_free(struct run **);
+
+/* The command began so long ago (survey, a dead holder's leases): a wish of that time is meant for this run, too. To be
+ * said before the first turn. */
+void run_began_before(struct run *, uint32_t ms);
 
 /* The parts, to read. */
 #define RUN_PART(name, type, field, count)                                                                             \
