@@ -19,6 +19,7 @@
 #include "store.h"
 #include "vigil.h"
 #include "world_net.h"
+#include "world_work.h"
 
 int command_bad(int exit_code, const struct err *err)
 {
@@ -160,6 +161,7 @@ static void close_records(struct records *r)
 static int roll(struct session *s, const struct plan *p, int otherwise, struct store *store, struct telling *t)
 {
     struct loop loop = {.plan = p,
+                        .age_ms = (uint32_t)(world_now_ms() - s->began_ms),
                         .store = store,
                         .world = world_net_open(p, s->calls),
                         .view = t->view,

@@ -19,13 +19,23 @@ static char *unclaimed(const struct session *s, bool *unknown)
     return lines;
 }
 
+/* Nodes that a claim calls out. */
+static uint32_t claimed(const struct session *s)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < s->survey->n_nodes; i++)
+        n += s->survey->nodes[i].good && s->survey->nodes[i].status.claim.n_took_out > 0 ? 1 : 0;
+    return n;
+}
+
 /* What could not be asked counts as unknown: worse than a repair that was not needed. */
 static int put_back(struct session *s, const struct plan *p, bool complaints, int code)
 {
     bool unknown, people = say_is_text();
     char *lines = unclaimed(s, &unknown);
 
-    if (unknown && code == EXIT_UNREACHABLE)
+    if ((unknown && code == EXIT_UNREACHABLE) || (code == EXIT_REFUSED && claimed(s) > p->n_nodes))
         code = 3;
     if (!people) /* whose last line is the report */
         say_lines(lines, false);

@@ -38,14 +38,6 @@ static void tell_ways_back(const struct plan *p)
     }
 }
 
-int command_refused(const struct session *s, const struct complaints *c)
-{
-    int code = command_complain(c);
-
-    command_unchanged(code);
-    return left_out_tell(s, false, code == EXIT_HELD) ? 3 : code;
-}
-
 static void tell_unclaimed(const struct session *s)
 {
     char *lines;
@@ -57,6 +49,15 @@ static void tell_unclaimed(const struct session *s)
         abort(); /* out of memory */
     say_lines(lines, true);
     free(lines);
+}
+
+int command_refused(const struct session *s, const struct complaints *c)
+{
+    int code = command_complain(c);
+
+    tell_unclaimed(s);
+    command_unchanged(code);
+    return left_out_tell(s, false, code == EXIT_HELD) ? 3 : code;
 }
 
 int command_roll_on(struct session *s, struct complaints *c)

@@ -104,6 +104,13 @@ static struct verdict resume_untouched(struct node *n, const struct plan *p, con
     return bad(a->ident.pid == 0 ? WHY_GONE : WHY_CHANGED);
 }
 
+/* Whose claim took nothing out was in rotation all the time; what a handover in place brought there nobody may have
+ * seen yet. */
+static bool handed_over_unseen(const struct node *n, const struct plan *p, const struct answer *a)
+{
+    return p->nodes[n->id].in_place && !ident_same_process(&a->ident, &n->before);
+}
+
 static struct verdict repair_what_runs(struct node *n, const struct plan *p, const struct answer *a)
 {
     const struct plan_node *pn = &p->nodes[n->id];
@@ -112,7 +119,7 @@ static struct verdict repair_what_runs(struct node *n, const struct plan *p, con
     if (a->ident.pid == 0)
         return bad(WHY_GONE);
     if (n->out_mask == 0)
-        return go(STEP_UNCLAIM, WHY_NONE);
+        return go(handed_over_unseen(n, p, a) ? STEP_REHEALTH : STEP_UNCLAIM, WHY_NONE);
     if (ident_runs(&a->ident, n->before.sha256))
         return go(STEP_REHEALTH, WHY_NONE);
     if (pn->has_target && ident_runs(&a->ident, pn->target_sha256))

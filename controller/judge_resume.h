@@ -13,7 +13,9 @@
  *   neither before nor target          left out and named                      undone where the load balancers keep it
  * down nothing                            left out and named                      left out and named
  *
- * Where the load balancers show all of it back in its place already, nothing is put back: it is seen and unclaimed. */
+ * Where the load balancers show all of it back in its place already, nothing is put back: it is seen and unclaimed. But
+ * where a repair finds another process than the one that was claimed, and the claim took nothing out (a handover in
+ * place), that must be healthy first. */
 #ifndef CONTROLLER_JUDGE_RESUME_H
 #define CONTROLLER_JUDGE_RESUME_H
 

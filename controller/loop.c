@@ -197,6 +197,7 @@ int loop_run(const struct loop *l)
     int signals = 0, code;
     uint32_t wait_ms = 0, since_tick_ms = 0, tick_wait_ms;
 
+    run_began_before(r, l->age_ms);
     begin(l, r, &n);
     while (!run_over(r) && signals < 2) {
         uint32_t elapsed_ms = 0;

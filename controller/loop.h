@@ -13,6 +13,7 @@
 /* What the loop needs of its surroundings. */
 struct loop {
     const struct plan *plan;
+    uint32_t age_ms; /* since the command began, see run_began_before */
     struct world *world;
     struct store *store;
     struct view *view;

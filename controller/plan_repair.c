@@ -71,6 +71,7 @@ static void add_node(struct plan *p, const struct fleet *f, const struct options
     n->surveyed = sn->status.ident;
     n->before = claim->before;
     n->claim_fence = claim->fence;
+    n->in_place = claim->n_took_out == 0;
     n->has_target = claim->has_target;
     memcpy(n->target_sha256, claim->target, sizeof n->target_sha256);
     if (!add_peers(p, n, id, s, claim, c)) {

@@ -56,6 +56,8 @@ void state_move(struct run *r, const struct plan *p, uint16_t id, const struct m
         look_end(r, id);
     if (m->moved && m->from == STEP_DRAIN && n->step == STEP_QUIET)
         drift_taken(r, p, id, n->out_mask);
+    if (m->moved && m->from == STEP_SEEN && n->step != STEP_OUT)
+        x->out_turn = r->turn; /* who begins anew from here must not take an older list for how it was before us */
     if (m->asks) {
         struct action act = m->action;
         enum ask ask = act.ask;

@@ -80,7 +80,7 @@ struct run_extra {
     uint32_t wish_ms;      /* the run's age when its agent was asked for a wish */
     bool wishing, marking; /* its agent was asked for a wish, or told that one is taken, and has not answered */
     uint64_t hold_mask;    /* of its peers: to be taken down again once its agent confirms that the claim is ours */
-    uint64_t out_turn;     /* turn in which it was certain last that its peers were taken out */
+    uint64_t out_turn;     /* turn in which it was certain last that its peers were taken out, or were back */
     bool anew;             /* the renewal finds no claim: it was lost, and is put where nobody else has one */
     bool holding;          /* a HOLD is outstanding */
     bool unsure;           /* we stood still for so long that its claim may be another's (run_sleep.c) */
@@ -113,7 +113,7 @@ struct run {
     uint32_t canary_end;    /* the canaries are the nodes of the plan before this one; 0 = none */
     uint32_t pause_end;     /* nodes from this one on wait for a promotion; UINT32_MAX = none do */
     uint64_t wish_id;       /* of the wish that was taken up last; 0 = none */
-    uint32_t age_ms;        /* since the run began: older wishes are not meant for it */
+    uint32_t age_ms;        /* since the command began: older wishes are not meant for it */
     uint32_t wish_due_ms;   /* until the next agent is asked for one */
     uint32_t wish_next;     /* whose turn it is */
     uint32_t n_wishing, n_marking;
@@ -141,6 +141,10 @@ struct run {
 
 struct run *run_new(const struct plan *);
 void run_free(struct run **);
+
+/* The command began so long ago (survey, a dead holder's leases): a wish of that time is meant for this run, too. To be
+ * said before the first turn. */
+void run_began_before(struct run *, uint32_t ms);
 
 /* The parts, to read. */
 #define RUN_PART(name, type, field, count)                                                                             \

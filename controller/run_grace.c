@@ -27,6 +27,22 @@ static void cut_hook(struct run *r, uint16_t node, struct turn *t)
         turn_action(t, ACT_CUT)->node = node;
 }
 
+/* What this very turn would still have asked of a node that it gives up is not sent: the journal has it as out. */
+static void withdraw(struct run *r, uint16_t node, struct turn *t)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < t->n_actions; i++) {
+        const struct action *a = &t->actions[i];
+
+        if (a->kind == ACT_ASK && a->node == node)
+            state_node(r, node)->asked = false;
+        else
+            t->actions[kept++] = *a;
+    }
+    t->n_actions = kept;
+}
+
 void grace_drive(struct run *r, const struct plan *p, struct turn *t)
 {
     if (r->grace_left_ms != 0)
@@ -37,9 +53,10 @@ void grace_drive(struct run *r, const struct plan *p, struct turn *t)
 
         cut_hook(r, id, t);
         m = node_grace_over(state_node(r, id), p);
-
-        if (m.moved)
+        if (m.moved) {
             (void)snprintf(m.text, sizeof m.text, "not finished within %d s after the stop", GRACE_MS / 1000);
+            withdraw(r, id, t);
+        }
         state_move(r, p, id, &m, t); /* one that is out keeps its place among the begun */
     }
 }

@@ -318,7 +318,7 @@ void look_answer_ready(struct run *r, const struct plan *p, const struct input *
 }
 
 /* A list that was begun before its node asked says nothing newer than the look at this one server did; nor one that was
- * begun before it was certain that the node is out. */
+ * begun before it was certain that the node is out, or back. */
 static bool seen_since(const struct run *r, const struct plan *p, uint32_t peer, const struct run_lb *lb)
 {
     uint16_t node = p->peers[peer].node;

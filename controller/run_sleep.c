@@ -12,10 +12,22 @@ static bool changes_lb(const struct action *a)
            (a->kind == ACT_ASK && (a->ask == ASK_DRAIN || a->ask == ASK_DOWN || a->ask == ASK_BACK));
 }
 
+/* What passed unseen is no bake: it goes on until its health is asked for once more, by which it is told from what
+ * another may have put there. */
+static void bake_on(struct node *n, const struct plan *p)
+{
+    uint32_t look_ms = p->wait_ms[WAIT_PROBE] + 1;
+
+    if (n->step == STEP_BAKE && n->left_ms < look_ms)
+        n->left_ms = look_ms;
+}
+
 void sleep_time(struct run *r, const struct plan *p, uint32_t elapsed_ms)
 {
-    for (uint32_t i = 0; i < r->n_begun && elapsed_ms >= p->lease_ttl_ms; i++)
+    for (uint32_t i = 0; i < r->n_begun && elapsed_ms >= p->lease_ttl_ms; i++) {
         state_extra(r, state_begun(r)[i])->unsure = true;
+        bake_on(state_node(r, state_begun(r)[i]), p);
+    }
 }
 
 void sleep_claimed(struct run *r, const struct plan *p, uint16_t node)

@@ -5,6 +5,11 @@
 
 #define WISHING_MAX 4 /* agents that do not answer do not keep the others from being asked */
 
+void run_began_before(struct run *r, uint32_t ms)
+{
+    r->age_ms = ms;
+}
+
 void wish_time(struct run *r, uint32_t elapsed_ms)
 {
     r->age_ms = ms_later(r->age_ms, elapsed_ms);

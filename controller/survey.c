@@ -101,7 +101,8 @@ static struct probe *ask(struct surveying *s, enum probe_kind kind, uint32_t i, 
 {
     struct probe *probe = &s->probes[s->n_probes++];
 
-    *probe = (struct probe){.kind = kind, .i = i, .url = url, .began_ms = now_ms(), .pause_ms = AGAIN_FIRST_MS};
+    *probe = (struct probe){.kind = kind, .i = i, .began_ms = now_ms(), .pause_ms = AGAIN_FIRST_MS};
+    probe->url = url;
     call(s, probe);
     return probe;
 }

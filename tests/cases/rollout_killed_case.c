@@ -261,6 +261,42 @@ static void what_is_out_is_named_where_no_journal_can_be_written(struct stage *s
     expect_mended(f, "2");
 }
 
+/* The hosts file has lost a load balancer: nothing is put back by halves, the code is that of a node that is out. */
+static void a_node_that_cannot_be_repaired_for_want_of_a_load_balancer_is_out(struct stage *s)
+{
+    struct stage_fleet *f = killed_in(s, "health", stage_server_variant(s, "v2"), NULL);
+    const char *whole = f->hosts;
+
+    f->n_lbs = 1;
+    (void)stage_fleet_hosts(f, NULL);
+    stage_rollout_expect(s, repair(f), 3,
+                         STAGE_SAYS("node1: rollout dead-1 took", "which the hosts file does not name"));
+    f->n_lbs = 2;
+    f->hosts = whole;
+    expect_mended(f, "2");
+}
+
+/* Not even the hosts file names it any more, and no journal: what is out is said beside the refusal. */
+static void a_refusal_says_what_is_out(struct stage *s)
+{
+    struct stage_fleet *f = killed_in(s, "health", stage_server_variant(s, "v2"), NULL);
+    const struct stage_node gone = f->node[0];
+    const char *whole = f->hosts;
+
+    f->node[0] = f->node[1];
+    f->n_nodes = 1;
+    (void)stage_fleet_hosts(f, NULL);
+    stage_rollout_expect(s,
+                         stage_fleet_run(f, RUN_LIMIT_MS,
+                                         (const char *const[]){"resume", "dead-1", "--lease-ttl=2s", "--release",
+                                                               stage_server_variant(s, "v2"), NULL}),
+                         5, STAGE_SAYS(stage_text(s, "%s of upstream app at lb1 is down", gone.server->peer)));
+    f->node[0] = gone;
+    f->n_nodes = 2;
+    f->hosts = whole;
+    expect_mended(f, "2");
+}
+
 static void a_living_rollout_is_not_repaired(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
@@ -296,6 +332,8 @@ int main(void)
         stage_test(what_only_the_journal_tells_of_is_named),
         stage_test(what_a_claim_beyond_the_limit_tells_of_is_named),
         stage_test(what_is_out_is_named_where_no_journal_can_be_written),
+        stage_test(a_node_that_cannot_be_repaired_for_want_of_a_load_balancer_is_out),
+        stage_test(a_refusal_says_what_is_out),
         stage_test(a_living_rollout_is_not_repaired),
     };
 

@@ -503,6 +503,7 @@ int fake_rollout_watched(struct fake_world *w, const struct fake_watch *watch)
     struct view *view = view_new(w->plan);
     struct watching watching = {.fleet = w->fleet, .view = view_new(w->plan), .watch = watch};
     struct loop loop = {.plan = w->plan,
+                        .age_ms = w->age_ms,
                         .world = &w->base,
                         .store = &store.base,
                         .view = view,

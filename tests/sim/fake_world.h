@@ -50,6 +50,7 @@ struct fake_world {
     struct fake_fleet *fleet;
     const struct plan *plan; /* the controller's: what rollout, fence and ttl its requests carry */
     int64_t collected_ms;
+    uint32_t age_ms;          /* of the command, when the rollout begins */
     uint64_t started;         /* how many calls so far */
     uint32_t idle;            /* collects in a row that brought neither time nor input */
     uint32_t lb_ms, agent_ms; /* one way */

@@ -51,7 +51,8 @@ void judge_begin(struct judge *j, const struct sim_truth *t, const struct judge_
     for (uint8_t i = 0; i < t->n_peers; i++)
         j->peers[i].asked_ms = j->peers[i].foreign_ms = j->peers[i].foreign_open_ms = j->peers[i].lost_ms = SIM_NEVER;
     for (uint8_t i = 0; i < t->n_nodes; i++) {
-        j->nodes[i].job_ms = j->nodes[i].changed_ms = j->nodes[i].claimed_ms = j->nodes[i].forgot_ms = SIM_NEVER;
+        j->nodes[i].job_ms = j->nodes[i].changed_ms = j->nodes[i].claimed_ms = j->nodes[i].came_ms =
+            j->nodes[i].forgot_ms = SIM_NEVER;
         j->nodes[i].before = t->agents[i].now;
         j->nodes[i].origin = t->agents[i].now.exe;
         for (uint8_t u = 0; u < t->n_upstreams && rules->in_place; u++)
@@ -121,6 +122,8 @@ static void check_floor(struct judge *j, const struct sim_truth *t, const struct
 
         if (t->peers[i].upstream != upstream || t->peers[i].backup)
             continue;
+        if (p->grown && p->added_ms >= turn_ms - JUDGE_SNAPSHOT_MS && !up)
+            continue; /* nor may it know yet that there is one more */
         configured++;
         left += up && !going ? 1 : 0;
         takes = takes || (sim_peer_up(t, i) && listed(peers, n, i));
@@ -137,7 +140,7 @@ void judge_drain_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, 
         check_floor(j, t, who, u, peers, n, turn_ms);
     for (uint32_t i = 0; i < n; i++) {
         j->peers[peers[i]].draining = who->fence;
-        if (j->peers[peers[i]].asked_ms < j->nodes[node].claimed_ms)
+        if (j->peers[peers[i]].asked_ms < j->nodes[node].came_ms)
             j->peers[peers[i]].asked_ms = t->now_ms;
     }
     j->seats[seat][node].confirmed = false;
@@ -262,7 +265,7 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
     /* Changed behind our back just now; or put back while it was ours, and then nginx was started anew, or never could
      * be read; or moved after a drain that may have been it. */
     p->mixed = p->foreign_ms >= turn_ms - JUDGE_SNAPSHOT_MS || p->foreign_open_ms >= p->had_ms ||
-               (p->lost && p->lost_mixed) || (p->asked_ms >= j->nodes[node].claimed_ms && p->foreign_ms >= p->asked_ms);
+               (p->lost && p->lost_mixed) || (p->asked_ms >= j->nodes[node].came_ms && p->foreign_ms >= p->asked_ms);
 }
 
 static const char *const gates[] = {"open", "draining", "down"};
@@ -369,7 +372,8 @@ void judge_back_sent(struct judge *j, const struct sim_truth *t, uint8_t seat, u
     bool wanted = s->checked.exe == n->before.exe || s->checked.exe == n->origin ||
                   (j->rules.target != 0 && s->checked.exe == j->rules.target);
 
-    bool untouched = !n->touched || (n->job_ms >= s->told_ms && n->job_seat != seat); /* as far as it was told */
+    bool untold = n->job_seat != seat && (n->job_ms >= s->told_ms || n->job_forgotten);
+    bool untouched = !n->touched || untold;
 
     if (!node_owned(j, t, node) || (s->confirmed && untouched))
         return;
@@ -435,7 +439,12 @@ void judge_claim(struct judge *j, const struct sim_truth *t, uint8_t node, const
     if (resumed)
         j->seats[c->who.holder - 1][node].resumed = true;
     check_fence(j, &j->highest_at[node], &c->who, "a claim");
+    if (c->who.holder - 1 != j->nodes[node].job_seat)
+        j->nodes[node].heir = (uint8_t)c->who.holder;
     if (anew && (!node_held(j, t, node) || j->nodes[node].forgot_ms != SIM_NEVER)) {
+        if (j->nodes[node].forgot_ms == SIM_NEVER || !same_rollout(&j->nodes[node].claimer, &c->who))
+            j->nodes[node].came_ms = t->now_ms;
+        j->nodes[node].claimer = c->who;
         j->nodes[node].claimed_ms = t->now_ms;
         j->nodes[node].forgot_ms = SIM_NEVER;
         if (!owned_by(j, t, node, c->who.fence)) { /* nobody could know any more what was before that */
@@ -505,8 +514,10 @@ void judge_job(struct judge *j, const struct sim_truth *t, uint8_t node, const s
         judge_breach(j, "I6", "node %u gets a second job of rollout %u, and the first was done", node,
                      job->who.rollout);
     n->touched = true;
+    n->job_forgotten = false;
     n->job_ms = t->now_ms;
     n->job_seat = (uint8_t)(job->who.holder - 1);
+    n->heir = 0;
     j->seats[n->job_seat][node].good = 0;
 }
 
@@ -534,6 +545,7 @@ void judge_process_changed(struct judge *j, const struct sim_truth *t, uint8_t n
 void judge_agent_forgot(struct judge *j, const struct sim_truth *t, uint8_t node)
 {
     j->nodes[node].forgot_ms = t->now_ms;
+    j->nodes[node].job_forgotten = true;
     j->votes_lost_ms = t->now_ms;
     for (uint8_t i = 0; i < t->n_peers; i++)
         if (t->peers[i].node == node)
@@ -682,6 +694,7 @@ void judge_peer_added(struct judge *j, const struct sim_truth *t, uint8_t peer)
     j->peers[peer] = (struct judge_peer){.asked_ms = SIM_NEVER,
                                          .foreign_ms = t->now_ms,
                                          .foreign_open_ms = t->now_ms,
+                                         .added_ms = t->now_ms,
                                          .lost_ms = SIM_NEVER,
                                          .grown = true};
 }
@@ -701,13 +714,13 @@ void judge_peer_lost(struct judge *j, const struct sim_truth *t, uint8_t peer)
 /* ---- the end */
 
 /* Who is handed over in place is in rotation all the time: a process that is not well there is told of like a node that
- * is out, and none is good unseen. */
+ * is out, and none is good unseen. Who has taken the claim over answers for what it found. */
 static void check_in_place(struct judge *j, const struct sim_truth *t, const struct judge_end *e, uint8_t node)
 {
     const struct judge_node *n = &j->nodes[node];
     const struct sim_agent *a = &t->agents[node];
 
-    if (n->job_ms == SIM_NEVER || n->job_seat != e->seat || n->changed_ms >= n->job_ms)
+    if (n->job_ms == SIM_NEVER || e->seat != (n->heir != 0 ? n->heir - 1 : n->job_seat) || n->changed_ms >= n->job_ms)
         return;
     if (a->now.pid == 0 || a->ill) {
         j->facts[FACT_IN_PLACE_ILL]++;

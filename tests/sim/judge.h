@@ -45,7 +45,8 @@ struct judge_peer {
     uint64_t had_fence;      /* who took it out last under this claim, whatever has become of it since; 0 = nobody */
     int64_t had_ms;          /* since then */
     uint8_t lost_was;        /* what it was before that, where its nginx has forgotten it since */
-    bool grown;              /* a file has it since the story began */
+    bool grown;              /* a file has it since the story began: */
+    int64_t added_ms;        /* since then */
     bool lost, lost_mixed;
     uint8_t was;          /* gate before it was taken out */
     bool mixed;           /* an operator moved it while it was a rollout's: whose it is, nobody can say */
@@ -59,11 +60,15 @@ struct judge_node {
     struct sim_ident before; /* what ran when it was taken out, or last before that */
     int64_t changed_ms;      /* when its process last changed without a job */
     int64_t claimed_ms;      /* when it was last claimed anew with none of its peers out */
+    int64_t came_ms;         /* likewise, but for who only puts a claim again that its agent had lost */
+    struct sim_who claimer;  /* who did */
     int64_t job_ms;          /* when a job last began to change it, and whose (seat) */
     uint8_t job_seat;
+    uint8_t heir;                 /* seat + 1 that took its claim over since; 0 = nobody did */
     int64_t forgot_ms;            /* when its agent last lost its disk */
     uint8_t origin;               /* executable in the beginning */
     bool touched;                 /* a job did something since it was taken out */
+    bool job_forgotten;           /* ... and its agent has lost its disk since: only who sent it can know */
     uint8_t done[JUDGE_ROLLOUTS]; /* jobs of that rollout to the target that were done and stand */
     uint64_t done_fence; /* of the last of these, and whose it was: of two runs that were given one fence, since */
     uint8_t done_holder; /* all who knew of it had lost their memory, each answers for its own */

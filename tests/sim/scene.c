@@ -59,6 +59,7 @@ static void times_of_judge(struct judge *j, const struct sim_truth *t, uint8_t s
     for (uint8_t i = 0; i < t->n_nodes; i++) {
         add(out, &j->nodes[i].changed_ms);
         add(out, &j->nodes[i].claimed_ms);
+        add(out, &j->nodes[i].came_ms);
         add(out, &j->nodes[i].job_ms);
         add(out, &j->nodes[i].forgot_ms);
         add(out, &j->seats[seat][i].first_good_ms);
@@ -181,7 +182,7 @@ static void forget_past(struct scene *c)
         struct judge_seat_node *s = &j->seats[c->book.last][i];
 
         if (!others)
-            n->claimed_ms = SIM_NEVER;
+            n->claimed_ms = n->came_ms = SIM_NEVER;
         if (n->job_seat == c->book.last)
             n->job_ms = SIM_NEVER; /* it knows */
         if (s->first_good_ms < past || j->rules.min_healthy_ms == 0)

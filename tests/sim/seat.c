@@ -44,7 +44,16 @@ char *__real_plan_pack(const struct plan *p);
 char *__wrap_plan_pack(const struct plan *p);
 char *__wrap_plan_pack(const struct plan *p)
 {
-    return current == NULL || current->sim->story->seed % PACKED_IN == 0 ? __real_plan_pack(p) : strdup("{}");
+    char *packed, *text;
+
+    if (current == NULL)
+        return __real_plan_pack(p);
+    if (current->sim->story->seed % PACKED_IN != 0)
+        return strdup("{}");
+    packed = __real_plan_pack(p); /* the JSON library's memory, which a killed controller would not give back */
+    text = strdup(packed);
+    free(packed);
+    return text;
 }
 /* NOLINTEND(bugprone-reserved-identifier) */
 

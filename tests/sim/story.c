@@ -187,7 +187,7 @@ static void draw_processes(struct story *s, struct dice *d)
 }
 
 /* One controller that nobody kills, and jobs that do as they are told. */
-static void make_smooth(struct story *s)
+void story_make_smooth(struct story *s)
 {
     s->n_processes = 1;
     s->processes[0] = (struct story_process){.rollout = 1};
@@ -262,7 +262,7 @@ static void draw_pair(struct story *s, struct dice *d)
         s->events[s->n_events++].fault = pairs[i].also;
     }
     if (dice_one_in(d, 2) || pairs[i].target == 64 + ACT_HOLD) /* and nothing beside it */
-        make_smooth(s);
+        story_make_smooth(s);
 }
 
 /* An operator was there before: a peer is closed from the first. */
@@ -282,7 +282,7 @@ static void draw_before(struct story *s, struct dice *d)
 static void draw_drained_and_killed(struct story *s, struct dice *d)
 {
     draw_before(s, d);
-    make_smooth(s);
+    story_make_smooth(s);
     s->call_fault_in = 0;
     s->n_events = 1;
     s->at_target = 0;
@@ -300,7 +300,7 @@ static void draw_drained_and_killed(struct story *s, struct dice *d)
 /* One that stands still for so long that another takes over, and then wakes up. */
 void story_draw_sleeper(struct story *s, struct dice *d)
 {
-    make_smooth(s);
+    story_make_smooth(s);
     s->processes[0].start_ms = 100;
     s->processes[0].pause_at = dice_in(d, 20, 60u * s->nodes + 20);
     s->processes[0].pause_ms = s->ttl_ms + dice_in(d, 5000, 40000);
@@ -334,7 +334,7 @@ static void draw_forgotten_sleeper(struct story *s, struct dice *d)
 /* While a node waits for the floor, somebody else takes it out himself, or drains it. */
 static void draw_floor_and_operator(struct story *s, struct dice *d)
 {
-    make_smooth(s);
+    story_make_smooth(s);
     s->call_fault_in = 0;
     s->nodes = 3;
     s->lbs = s->upstreams_per_lb = s->ports = 1;
@@ -426,6 +426,7 @@ void story_draw(struct story *s, uint64_t seed)
     draw_hooks(s, seed);
     if (dice_one_in(&d, 20))
         draw_forgotten_sleeper(s, &d);
+    story_draw_aimed(s);
 }
 
 bool story_is_calm(const struct story *s)

@@ -125,6 +125,8 @@ void story_draw_calm(struct story *, struct dice *);
 void story_draw_wished(struct story *, struct dice *);
 void story_draw_sleeper(struct story *, struct dice *);
 void story_draw_kind(struct story *, struct dice *); /* of a kind of its own, where it is one (story_kinds.c) */
+void story_draw_aimed(struct story *);               /* each so many-th is one of story_aimed.c instead */
+void story_make_smooth(struct story *);
 /* Nothing in it that could keep a rollout from its goal. */
 bool story_is_calm(const struct story *);
 void story_print(const struct story *, FILE *); /* in words */

@@ -60,7 +60,7 @@ static void draw_plus(struct story *s, struct dice *d)
 {
     uint8_t all = (uint8_t)((1u << s->lbs) - 1);
 
-    s->plus = dice_one_in(d, 2) ? all : (uint8_t)(1u << dice_below(d, s->lbs));
+    s->plus = (uint8_t)(dice_one_in(d, 2) ? all : 1u << dice_below(d, s->lbs));
     s->stuck_in = (uint8_t)(dice_one_in(d, 3) ? dice_in(d, 2, 6) : 0);
     if (dice_one_in(d, 2))
         story_draw_sleeper(s, d);

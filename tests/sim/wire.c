@@ -157,8 +157,8 @@ static bool gets_stuck(struct sim *s, uint8_t index, const struct sim_part *part
     const struct sim_seat *seat = &s->seats[c->seat];
     const struct plan_node *n = &seat->plan->nodes[c->action.node];
 
-    if (s->story->stuck_in == 0 || s->calm || !patches(&c->action) || !s->truth.lbs[part->lb].plus ||
-        !dice_one_in(&s->dice, s->story->stuck_in))
+    if (s->story->stuck_in == 0 || s->calm || !patches(&c->action) || part->lb == SIM_LBS ||
+        !s->truth.lbs[part->lb].plus || !dice_one_in(&s->dice, s->story->stuck_in))
         return false;
     for (uint32_t i = 0; i < n->n_peers && s->n_stuck < SIM_STUCKS; i++) {
         uint8_t peer = seat->peer_of[n->first_peer + i];

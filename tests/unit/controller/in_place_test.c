@@ -192,6 +192,29 @@ static void one_whose_claim_a_repair_has_dropped_goes_back_with_the_others(void 
     plan_free(&p);
 }
 
+/* It was in rotation all the time; what the dead run brought may be ill, and the claim is the last that tells of it. */
+static void a_repair_says_nothing_is_well_that_nobody_saw(void **state)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 1});
+    struct node n;
+    struct answer a = {.kind = ANS_OK, .job_of = ASK_NONE};
+    struct verdict v;
+
+    (void)state;
+    p->kind = PLAN_REPAIR;
+    p->nodes[0].in_place = true;
+    node_init(&n, 0, p);
+    n.step = STEP_RESUME;
+    a.ident = n.before;
+    v = judge(&n, p, &a);
+    assert_int_equal(v.to, STEP_UNCLAIM); /* the job never was */
+    a.ident.pid += 50;
+    v = judge(&n, p, &a);
+    assert_int_equal(v.kind, VERDICT_GOTO);
+    assert_int_equal(v.to, STEP_REHEALTH);
+    plan_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +227,7 @@ int main(void)
         cmocka_unit_test(one_that_cannot_be_undone_is_named),
         cmocka_unit_test(it_goes_back_in_place_too),
         cmocka_unit_test(one_killed_behind_its_job_is_checked_before_it_is_done),
+        cmocka_unit_test(a_repair_says_nothing_is_well_that_nobody_saw),
         cmocka_unit_test(one_whose_claim_a_repair_has_dropped_goes_back_with_the_others),
     };
 

@@ -767,6 +767,22 @@ static void a_repair_is_of_what_the_claims_say(void **state)
     assert_int_equal(s.plan->nodes[0].target_sha256[0], 'B');
     assert_int_equal(s.plan->lease_wait_ms, 9000); /* the claim's rest, and a little */
     assert_false(s.plan->nodes[0].partial);
+    assert_false(s.plan->nodes[0].in_place);
+    tear_down(&s);
+}
+
+static void a_claim_that_took_nothing_out_is_of_a_handover_in_place(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    set_up(&s, NULL);
+    dead_claim(&s, 2);
+    s.nodes[2].status.claim.n_took_out = 0;
+    repair(&s);
+    assert_non_null(s.plan);
+    assert_int_equal(s.plan->n_nodes, 1);
+    assert_true(s.plan->nodes[0].in_place);
     tear_down(&s);
 }
 
@@ -861,6 +877,7 @@ int main(void)
         cmocka_unit_test(what_was_rolled_back_is_not_resumed),
         cmocka_unit_test(leases_are_in_the_order_of_the_urls),
         cmocka_unit_test(a_repair_is_of_what_the_claims_say),
+        cmocka_unit_test(a_claim_that_took_nothing_out_is_of_a_handover_in_place),
         cmocka_unit_test(a_repair_knows_where_the_claim_does_not_name_all),
         cmocka_unit_test(nothing_claimed_is_nothing_to_repair),
         cmocka_unit_test(what_a_repair_cannot_follow_it_leaves),

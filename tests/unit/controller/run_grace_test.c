@@ -111,6 +111,34 @@ static void a_bake_ends_with_the_5_s_and_the_node_is_no_failure(void **state)
     story_end(&s);
 }
 
+/* The answer that would lead on comes in the very turn in which the 5 seconds are over. */
+static void who_is_given_up_asks_nothing_any_more(void **state)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 1});
+    struct input lease = {.kind = IN_LEASE, .answer = {.kind = ANS_OK}},
+                 status = {.kind = IN_ANSWER, .answer = {.kind = ANS_OK, .claim_fence = 5}};
+    struct turn t = {0};
+    struct run *r;
+
+    (void)state;
+    p->kind = PLAN_REPAIR;
+    p->nodes[0].claim_fence = 5;
+    r = run_new(p);
+    run_turn(r, p, 0, NULL, 0, &t);
+    run_turn(r, p, 10, &lease, 1, &t);
+    assert_int_equal(run_node(r, 0)->step, STEP_MEND);
+    run_stop(r, p, RUN_STOP_PERSON, "a person's", &t);
+    turn_clear(&t);
+    run_turn(r, p, GRACE_MS, &status, 1, &t);
+    assert_int_equal(run_node(r, 0)->step, STEP_OUT);
+    assert_int_equal(t.events[0].state.step, STEP_RECLAIM);
+    for (size_t i = 0; i < t.n_actions; i++)
+        assert_int_not_equal(t.actions[i].kind, ACT_ASK);
+    turn_free(&t);
+    run_free(&r);
+    plan_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +147,7 @@ int main(void)
         cmocka_unit_test(a_job_that_is_done_within_5_s_is_finished),
         cmocka_unit_test(a_node_on_its_way_back_is_not_given_up),
         cmocka_unit_test(an_answer_that_comes_too_late_does_no_harm),
+        cmocka_unit_test(who_is_given_up_asks_nothing_any_more),
         cmocka_unit_test(a_bake_ends_with_the_5_s_and_the_node_is_no_failure),
     };
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "controller/run_state.h"
 #include "tests/sim/fake_plan.h"
 #include "tests/sim/fake_world.h"
 
@@ -163,9 +164,58 @@ static void nor_has_it_been_taken_back(void **state)
     plan_free(&plan);
 }
 
+/* A list that was begun before it went back arrives behind that, and says that it drains. Who begins anew would claim
+ * that it drained before us, and whoever ends that for us would drain it. */
+static void a_list_from_before_our_way_back_is_not_how_it_was_before_us(void **state)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 1});
+    struct seen_peer draining = {.state = PEER_DRAINING, .exact = true}, up = {.state = PEER_UP, .exact = true};
+    struct seen_upstream upstream = {.there = true, .configured = 1, .up = 1};
+    struct input list = {.kind = IN_LB,
+                         .answer = {.kind = ANS_OK},
+                         .upstreams = &upstream,
+                         .peers = &draining,
+                         .active_exact = true,
+                         .one_by_one = true},
+                 look = {.kind = IN_LOOK, .answer = {.kind = ANS_OK}, .looked = &up, .mask = 1},
+                 drop = {.kind = IN_ANSWER, .answer = {.kind = ANS_OK}},
+                 status = {.kind = IN_ANSWER, .answer = {.kind = ANS_OK, .ident = p->nodes[0].surveyed}};
+    struct turn t = {0};
+    struct run *r = run_new(p);
+    struct input lease = {.kind = IN_LEASE, .answer = {.kind = ANS_OK}};
+
+    (void)state;
+    p->nodes[0].resumed = true;
+    run_turn(r, p, 0, NULL, 0, &t);
+    run_turn(r, p, 1, &lease, 1, &t);
+    state_lb(r, 0)->reading = true; /* another node waits for it */
+    state_lb(r, 0)->began_turn = r->turn;
+    state_lb(r, 0)->began_ms = 0;
+    state_lb(r, 0)->one_by_one = state_lb(r, 0)->exact = true;
+    state_node(r, 0)->step = STEP_SEEN;
+    state_node(r, 0)->anew = true;
+    state_node(r, 0)->peers_mask = 1;
+    state_node(r, 0)->asked = true;
+    look_begin(r, 0);
+    state_extra(r, 0)->look_asked = 1;
+    look.look = run_extra(r, 0)->look_turn;
+    run_turn(r, p, 1, &look, 1, &t);
+    assert_int_equal(run_node(r, 0)->step, STEP_UNCLAIM);
+    run_turn(r, p, 1, &drop, 1, &t);
+    assert_int_equal(run_node(r, 0)->step, STEP_CHECK);
+    run_turn(r, p, 1, &list, 1, &t);
+    run_turn(r, p, 1, &status, 1, &t);
+    assert_int_equal(run_node(r, 0)->step, STEP_CLAIM);
+    assert_int_equal(run_node(r, 0)->prior_drain_mask, 0);
+    turn_free(&t);
+    run_free(&r);
+    plan_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_list_from_before_our_way_back_is_not_how_it_was_before_us),
         cmocka_unit_test(a_drain_is_not_tried_again_below_the_floor),
         cmocka_unit_test(a_drain_is_tried_again_where_the_floor_allows_it),
         cmocka_unit_test(what_somebody_else_took_down_meanwhile_is_not_put_back),

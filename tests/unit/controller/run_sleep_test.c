@@ -143,6 +143,21 @@ static void who_wakes_up_to_take_it_down_and_back_does_not_wait_for_ever(void **
     story_end(&s);
 }
 
+/* It sleeps through the rest of a bake, and another puts something else there meanwhile. */
+static void a_bake_does_not_pass_asleep(void **state)
+{
+    struct story s = asleep(ACT_RENEW, "a job ends", 1);
+
+    (void)state;
+    s.plan->wait_ms[WAIT_BAKE] = 30000;
+    fake_when(s.fleet, "a job ends", 40000, fake_process_restarts, 0);
+    story_roll(&s);
+    assert_int_equal(s.code, 1);
+    story_says(&s, "a: failed its bake, in rotation as it is; in step bake: it fell ill after it was back");
+    assert_int_equal(story_logged(&s, "b claim"), 0);
+    story_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +165,7 @@ int main(void)
         cmocka_unit_test(what_is_anothers_by_now_is_not_taken_down),
         cmocka_unit_test(nor_is_it_claimed_where_its_agent_has_lost_all),
         cmocka_unit_test(who_wakes_up_to_take_it_down_and_back_does_not_wait_for_ever),
+        cmocka_unit_test(a_bake_does_not_pass_asleep),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

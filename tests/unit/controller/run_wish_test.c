@@ -141,6 +141,19 @@ static void a_wish_from_before_it_began_is_not_meant_for_it(void **state)
     story_end(&s);
 }
 
+static void one_that_came_while_the_command_looked_round_is(void **state)
+{
+    struct story s = asking(2);
+
+    (void)state;
+    fake_abort_wished(s.fleet, FAKE_EVERYBODY);
+    s.fleet->agents[0].wish.put_ms = s.fleet->agents[1].wish.put_ms = -900;
+    s.world->age_ms = 1000;
+    story_roll(&s);
+    assert_int_equal(s.code, 130);
+    story_end(&s);
+}
+
 /* Nobody is asked, but the claim of the one node is renewed: that is answered with it. */
 static void a_renewed_claim_brings_the_wish_too(void **state)
 {
@@ -167,6 +180,7 @@ int main(void)
         cmocka_unit_test(a_mark_that_cannot_be_set_is_given_up),
         cmocka_unit_test(dead_agents_do_not_keep_a_wish_from_being_heard),
         cmocka_unit_test(a_wish_from_before_it_began_is_not_meant_for_it),
+        cmocka_unit_test(one_that_came_while_the_command_looked_round_is),
         cmocka_unit_test(a_renewed_claim_brings_the_wish_too),
     };
 
