@@ -110,7 +110,8 @@ bool file_write_json(const char *path, const json_t *json, struct err *err)
     }
     fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
-        err_set(err, "cannot make %s: %s", aside, strerror(errno));
+        err_set(err, "cannot make %s: %s%s", aside, strerror(errno),
+                errno == ENOENT ? "; somebody has taken its folder away: restart the agent, which makes it anew" : "");
         goto out;
     }
     if (!file_write_all(fd, text, strlen(text), err) || fsync(fd) != 0 || rename(aside, path) != 0) {

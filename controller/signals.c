@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t last, seen;
 static struct calls *volatile woken;
@@ -25,10 +26,23 @@ static void on_signal(int number)
         calls_wake(calls);
 }
 
+/* SQLite maps the journal's -shm file. Nothing can be gone on with behind this; only words that are ready are left. */
+static void on_bus(int number)
+{
+    static const char said[] =
+        "\nrollout: somebody has made the journal's files shorter while they were in use, and this is the end of it. A "
+        "node may be out of rotation. Act now: rollout repair --hosts FILE\n";
+    ssize_t n = write(STDERR_FILENO, said, sizeof said - 1);
+
+    (void)n;
+    (void)number;
+    _exit(3);
+}
+
 void signals_attach(struct calls *calls)
 {
     struct sigaction act = {.sa_handler = on_signal}, wish = {.sa_handler = on_wish}, ignore = {.sa_handler = SIG_IGN},
-                     before;
+                     bus = {.sa_handler = on_bus, .sa_flags = (int)SA_RESETHAND}, before;
 
     woken = calls;
     (void)sigemptyset(&act.sa_mask);
@@ -38,6 +52,7 @@ void signals_attach(struct calls *calls)
         (void)sigaction(SIGHUP, &act, NULL);
     (void)sigaction(SIGUSR1, &wish, NULL);
     (void)sigaction(SIGUSR2, &wish, NULL);
+    (void)sigaction(SIGBUS, &bus, NULL);
     (void)sigaction(SIGPIPE, &ignore, NULL);
     (void)sigaction(SIGXFSZ, &ignore, NULL);
 }

@@ -1,5 +1,6 @@
 /* signals.h - SIGINT, SIGTERM and SIGHUP as a count that the loop reads; SIGUSR1 and SIGUSR2 as wishes; SIGPIPE and
- * SIGXFSZ ignored: what cannot be written is seen at the write. */
+ * SIGXFSZ ignored: what cannot be written is seen at the write; SIGBUS, where somebody cuts the journal short below us,
+ * is a sentence and exit code 3. */
 #ifndef CONTROLLER_SIGNALS_H
 #define CONTROLLER_SIGNALS_H
 

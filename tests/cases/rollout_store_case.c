@@ -220,6 +220,27 @@ static void a_journal_that_gets_locked_puts_the_node_back_and_is_whole_in_the_en
                          0, STAGE_SAYS("with exit code 1", "2 not begun", "stopped: the journal cannot be written"));
 }
 
+/* Whoever does so to files in use ends it at once; a node is out, and that is said. */
+static void a_journal_that_somebody_cuts_short_ends_with_3_and_a_repair_mends_it(struct stage *s)
+{
+    const char *state = stage_mkdir(s, "state");
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
+    struct stage_rollout *r = stage_fleet_start(
+        f, (const char *const[]){stage_text(s, "--state=%s", state), "--lease-ttl=1s", "--drain-timeout=30s", NULL});
+
+    stage_rollout_until(s, r, "node1     quiet", RUN_LIMIT_MS);
+    assert_int_equal(truncate(stage_text(s, "%s/rollouts.db-shm", state), 0), 0);
+    stage_hold_release(hold);
+    stage_rollout_end(s, r, RUN_LIMIT_MS);
+    assert_int_equal(r->exit_code, 3);
+    assert_non_null(strstr(r->err, "A node may be out of rotation. Act now: rollout repair"));
+    assert_false(stage_fleet_all_up(f));
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"repair", "--lease-ttl=1s", NULL}),
+                         0, NULL);
+    assert_true(stage_fleet_all_up(f));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +253,7 @@ int main(void)
         stage_test(a_disk_that_fills_up_behind_the_job_lets_the_node_be_finished),
         stage_test(a_limit_on_the_size_of_files_puts_the_node_back),
         stage_test(a_journal_that_gets_locked_puts_the_node_back_and_is_whole_in_the_end),
+        stage_test(a_journal_that_somebody_cuts_short_ends_with_3_and_a_repair_mends_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
