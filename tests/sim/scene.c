@@ -203,9 +203,19 @@ static bool sees(const struct run *r, const struct plan *p, uint32_t node, uint3
                         run_lb(r, plan_peer_lb(p, p->nodes[node].first_peer + i))->read_turn >= x->look_turn);
 }
 
-/* Of a node that is done (and is not taken back: nobody asks for that here) nothing is read. LOOK, the first, takes
- * what is known; every later step asks anew, and then of what was known only that it was up is of interest (the sum of
- * those that are is kept right by that). */
+/* A list is on its way that was begun before that turn; who reads from now on reads what is newer. */
+static bool old_list(const struct run *r, uint64_t turn)
+{
+    for (uint32_t i = 0; i < r->n_lbs; i++)
+        if (run_lb(r, i)->reading && run_lb(r, i)->began_turn < turn)
+            return true;
+    return false;
+}
+
+/* Of a node that is done (and is not taken back: nobody asks for that here) nothing is read, but where a list from
+ * before its way back is still to come: that one must not count it as down. LOOK, the first, takes what is known; every
+ * later step asks anew, and then of what was known only that it was up is of interest (the sum of those that are is
+ * kept right by that). */
 static void forget_peers(struct run *r, const struct plan *p, uint32_t node)
 {
     const struct plan_node *pn = &p->nodes[node];
@@ -214,7 +224,7 @@ static void forget_peers(struct run *r, const struct plan *p, uint32_t node)
     for (uint32_t i = 0; i < pn->n_peers; i++) {
         struct seen_peer *seen = state_peer(r, pn->first_peer + i);
 
-        if (step == STEP_DONE)
+        if (step == STEP_DONE && run_extra(r, node)->out_turn == 0)
             memset(seen, 0, sizeof *seen);
         else if (step != STEP_WAIT && step != STEP_CHECK && step != STEP_LOOK && !sees(r, p, node, i))
             *seen = (struct seen_peer){.state = seen->state == PEER_UP ? PEER_UP : PEER_DOWN, .backup = seen->backup};
@@ -254,12 +264,13 @@ static void forget_steps(struct run *r, const struct plan *p)
     for (uint32_t i = 0; i < r->n_nodes; i++) {
         struct run_extra *x = state_extra(r, i);
 
+        if (!old_list(r, x->out_turn))
+            x->out_turn = 0;
         forget_peers(r, p, i);
         if (node_in_motion(run_node(r, i)) || x->renewing || x->holding)
             continue;
         x->claim_ms = 0;
-        x->look_turn = x->out_turn = 0;
-        x->look_asked = x->look_seen = 0;
+        x->look_turn = x->look_asked = x->look_seen = 0;
     }
     forget_lbs(r);
     for (uint32_t i = 0; i < r->n_upstreams; i++)
@@ -284,15 +295,6 @@ static uint64_t last_mark(const struct run *r, uint64_t turn, bool outs)
             mark = x->out_turn;
     }
     return mark;
-}
-
-/* A list is on its way that was begun before that turn; who reads from now on reads what is newer. */
-static bool old_list(const struct run *r, uint64_t turn)
-{
-    for (uint32_t i = 0; i < r->n_lbs; i++)
-        if (run_lb(r, i)->reading && run_lb(r, i)->began_turn < turn)
-            return true;
-    return false;
 }
 
 static void forget_turns(struct scene *c)
