@@ -27,8 +27,10 @@ static const struct hook all_hooks[] = {
 
 static bool parse(struct options *o, struct err *err, const char *hook, const char *env)
 {
-    char *argv[] = {(char[]){"rollout"}, (char[]){"--hosts=h"}, (char[]){"--hook"}, (char *)(uintptr_t)hook, NULL};
-    char *environment[] = {(char[]){"HOME=/h"}, (char *)(uintptr_t)env, NULL};
+    static char program[] = "rollout", hosts[] = "--hosts=h", flag[] = "--hook",
+                home[] = "HOME=/h"; /* options borrow */
+    char *argv[] = {program, hosts, flag, (char *)(uintptr_t)hook, NULL};
+    char *environment[] = {home, (char *)(uintptr_t)env, NULL};
 
     *err = (struct err){0};
     argv[2] = hook != NULL ? argv[2] : NULL;
