@@ -37,6 +37,8 @@ static void take_up(struct scene *c, const char *kept)
 {
     memset(c->sim->judge.seats, 0x5a, sizeof c->sim->judge.seats);
     memset(c->sim->calls, 0x5a, sizeof c->sim->calls);
+    for (uint32_t i = 0; i < SIM_CALLS; i++)
+        c->sim->calls[i].used = c->sim->calls[i].ready = true; /* a bool is one or the other */
     scene_take_up(c, kept);
 }
 
