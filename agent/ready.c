@@ -1,39 +1,11 @@
 #include "ready.h"
 
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-/* A path, or with @ a name in the kernel's own space; 0: neither. */
-static socklen_t address(const char *name, struct sockaddr_un *to)
-{
-    size_t n = name != NULL ? strlen(name) : 0;
-
-    *to = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (n < 2 || n >= sizeof to->sun_path || (name[0] != '/' && name[0] != '@'))
-        return 0;
-    memcpy(to->sun_path, name, n);
-    if (name[0] == '@')
-        to->sun_path[0] = '\0';
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
-}
+#include "common/notify.h"
 
 void ready_tell(void)
 {
-    static const char text[] = "READY=1";
-    const struct timeval limit = {.tv_sec = 1};
-    struct sockaddr_un to;
-    socklen_t size = address(getenv("NOTIFY_SOCKET"), &to);
-    int fd = size > 0 ? socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
-
-    if (fd >= 0) {
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-        (void)sendto(fd, text, sizeof text - 1, MSG_NOSIGNAL, (const struct sockaddr *)&to, size);
-        (void)close(fd);
-    }
+    notify_send("READY=1", true);
     (void)unsetenv("NOTIFY_SOCKET");
 }

@@ -44,4 +44,11 @@ __attribute__((format(printf, 1, 2))) static inline char *mem_format(const char 
     return text;
 }
 
+/* The end of a stream of open_memstream: its text is whole and the caller's. */
+static inline void mem_close(FILE *f)
+{
+    if (fclose(f) != 0)
+        abort();
+}
+
 #endif

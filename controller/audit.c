@@ -60,8 +60,7 @@ static void put_peers(FILE *f, const struct plan *p, const struct node *n)
                       p->upstreams[p->peers[peer].upstream].name, p->lbs[plan_peer_lb(p, peer)].name);
         before = ", ";
     }
-    if (fclose(peers) != 0)
-        abort(); /* out of memory */
+    mem_close(peers);
     put(f, "peers", text);
     free(text);
 }

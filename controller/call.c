@@ -13,6 +13,7 @@
 
 #include "call_profile.h"
 #include "call_setup.h"
+#include "clock.h"
 #include "common/mem.h"
 
 #define EVENTS_AT_ONCE 128
@@ -32,13 +33,6 @@ struct calls {
     struct profiles profiles;
     struct handles handles;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- lists: `end` NULL puts it in front */
 static void put(struct call *c, struct call **head, struct call ***end)
@@ -69,7 +63,7 @@ static void end(struct calls *calls, struct call *c, enum call_failure failure, 
     struct call_result *r = &c->result;
 
     r->failure = failure;
-    r->took_ms = c->left_at_ms != 0 ? (uint32_t)(now_ms() - c->left_at_ms) : 0;
+    r->took_ms = c->left_at_ms != 0 ? (uint32_t)(clock_ms() - c->left_at_ms) : 0;
     if (failure != CALL_FINE)
         (void)snprintf(r->text, sizeof r->text, "%s: %.150s", c->who, why);
     if (r->body == NULL)
@@ -172,7 +166,7 @@ static void let_out(struct calls *calls)
     while (calls->waiting != NULL && calls->n_active < CALLS_ACTIVE_MAX) {
         struct call *c = calls->waiting;
         take(c, &calls->waiting_end);
-        c->left_at_ms = now_ms();
+        c->left_at_ms = clock_ms();
         put(c, &calls->active, NULL);
         calls->n_active++;
         CURLMcode rc = curl_multi_add_handle(calls->multi, c->easy);
@@ -203,7 +197,7 @@ static int on_timer(CURLM *multi, long wait_ms, void *ctx)
     struct calls *calls = ctx;
 
     (void)multi;
-    calls->timer_ms = wait_ms < 0 ? INT64_MAX : now_ms() + wait_ms;
+    calls->timer_ms = wait_ms < 0 ? INT64_MAX : clock_ms() + wait_ms;
     return 0;
 }
 
@@ -226,7 +220,7 @@ static void move_on(struct calls *calls, curl_socket_t fd, int bits)
 static void wait_for(struct calls *calls, int64_t wait_ms)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
-    int64_t timer_ms = calls->timer_ms == INT64_MAX ? wait_ms : calls->timer_ms - now_ms();
+    int64_t timer_ms = calls->timer_ms == INT64_MAX ? wait_ms : calls->timer_ms - clock_ms();
     int n;
 
     wait_ms = timer_ms < wait_ms ? timer_ms : wait_ms;
@@ -253,7 +247,7 @@ static void work(struct calls *calls)
     CURLMsg *m;
 
     let_out(calls);
-    if (calls->timer_ms <= now_ms()) {
+    if (calls->timer_ms <= clock_ms()) {
         calls->timer_ms = INT64_MAX;
         move_on(calls, CURL_SOCKET_TIMEOUT, 0);
     }
@@ -328,13 +322,13 @@ void calls_start(struct calls *calls, const struct call_request *q)
 
 size_t calls_collect(struct calls *calls, uint32_t wait_ms, struct call_result *results, size_t capacity, bool *woken)
 {
-    int64_t until_ms = now_ms() + wait_ms;
+    int64_t until_ms = clock_ms() + wait_ms;
     bool looked = false; /* at the sockets */
     size_t n = 0;
 
     for (;;) {
         work(calls);
-        int64_t left_ms = until_ms - now_ms();
+        int64_t left_ms = until_ms - clock_ms();
         bool over = calls->ended != NULL || calls->woken || calls->stirred || left_ms <= 0;
         if (over && looked)
             break;
@@ -348,7 +342,7 @@ size_t calls_collect(struct calls *calls, uint32_t wait_ms, struct call_result *
         struct call *c = calls->ended;
         take(c, &calls->ended_end);
         calls->n_all--;
-        c->result.age_ms = c->left_at_ms != 0 ? (uint32_t)(now_ms() - c->left_at_ms) : 0;
+        c->result.age_ms = c->left_at_ms != 0 ? (uint32_t)(clock_ms() - c->left_at_ms) : 0;
         results[n++] = c->result;
         c->result.body = NULL;
         call_free(&calls->handles, c);

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "alive.h"
+#include "clock.h"
 #include "common/duration.h"
 #include "left_out.h"
 #include "lines.h"
@@ -19,7 +19,6 @@
 #include "store.h"
 #include "vigil.h"
 #include "world_net.h"
-#include "world_work.h"
 
 int command_bad(int exit_code, const struct err *err)
 {
@@ -76,14 +75,6 @@ int command_on_journal(struct options *o, const struct plan *journal, const stru
     return code;
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 int command_await_dead(struct session *s, bool repair, struct complaints *c)
 {
     struct vigil v = {0};
@@ -91,7 +82,7 @@ int command_await_dead(struct session *s, bool repair, struct complaints *c)
     enum vigil_verdict verdict;
     char limit[32];
 
-    while ((verdict = vigil_look(&v, s->fleet, s->survey, &s->request, repair, now_ms())) == VIGIL_WAIT) {
+    while ((verdict = vigil_look(&v, s->fleet, s->survey, &s->request, repair, (uint64_t)clock_ms())) == VIGIL_WAIT) {
         if (v.began_ms == v.looked_ms)
             say("waiting, at most %s, for what a dead rollout holds to run out: %s",
                 duration_format_ms(v.until_ms - v.began_ms, limit, sizeof limit), v.text);
@@ -161,7 +152,7 @@ static void close_records(struct records *r)
 static int roll(struct session *s, const struct plan *p, int otherwise, struct store *store, struct telling *t)
 {
     struct loop loop = {.plan = p,
-                        .age_ms = (uint32_t)(world_now_ms() - s->began_ms),
+                        .age_ms = (uint32_t)(clock_ms() - s->began_ms),
                         .store = store,
                         .world = world_net_open(p, s->calls),
                         .view = t->view,

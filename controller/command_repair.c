@@ -1,23 +1,8 @@
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "command.h"
-#include "common/mem.h"
 #include "say.h"
 #include "unclaimed.h"
-
-/* What no claim explains, a line each; `unknown`: some of it may be the node of an agent that did not answer. */
-static char *unclaimed(const struct session *s, bool *unknown)
-{
-    char *lines;
-    size_t n;
-    FILE *f = mem_must(open_memstream(&lines, &n));
-
-    *unknown = unclaimed_tell(f, s, true) > 0;
-    if (fclose(f) != 0)
-        abort(); /* out of memory */
-    return lines;
-}
 
 /* Nodes that a claim calls out. */
 static uint32_t claimed(const struct session *s)
@@ -32,10 +17,11 @@ static uint32_t claimed(const struct session *s)
 /* What could not be asked counts as unknown: worse than a repair that was not needed. */
 static int put_back(struct session *s, const struct plan *p, bool complaints, int code)
 {
-    bool unknown, people = say_is_text();
-    char *lines = unclaimed(s, &unknown);
+    bool people = say_is_text();
+    unsigned unknown; /* some of it may be the node of an agent that did not answer */
+    char *lines = unclaimed_text(s, true, &unknown);
 
-    if ((unknown && code == EXIT_UNREACHABLE) || (code == EXIT_REFUSED && claimed(s) > p->n_nodes))
+    if ((unknown > 0 && code == EXIT_UNREACHABLE) || (code == EXIT_REFUSED && claimed(s) > p->n_nodes))
         code = 3;
     if (!people) /* whose last line is the report */
         say_lines(lines, false);

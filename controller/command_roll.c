@@ -40,13 +40,8 @@ static void tell_ways_back(const struct plan *p)
 
 static void tell_unclaimed(const struct session *s)
 {
-    char *lines;
-    size_t n;
-    FILE *f = mem_must(open_memstream(&lines, &n));
+    char *lines = unclaimed_text(s, false, NULL);
 
-    (void)unclaimed_tell(f, s, false);
-    if (fclose(f) != 0)
-        abort(); /* out of memory */
     say_lines(lines, true);
     free(lines);
 }

@@ -2,9 +2,9 @@
  * waits until the rollout's controller, wherever it runs, has heard it. */
 #include <stdlib.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "agent_api.h"
+#include "clock.h"
 #include "command.h"
 #include "common/json.h"
 #include "common/mem.h"
@@ -37,14 +37,6 @@ struct wishing {
     char by[WIRE_HOLDER_MAX + 1];
 };
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static enum wish wish_of(enum command command)
 {
     return command == COMMAND_PAUSE ? WISH_PAUSE : command == COMMAND_ABORT ? WISH_ABORT : WISH_PROMOTE;
@@ -56,7 +48,7 @@ static uint64_t make_id(void)
     uint64_t id = 0;
 
     if (getrandom(&id, sizeof id, 0) != sizeof id)
-        id = (uint64_t)now_ms();
+        id = (uint64_t)clock_ms();
     return (id & INT64_MAX) | 1;
 }
 
@@ -141,7 +133,7 @@ static void came(struct wishing *w, const struct call_result *r)
 
 static void wait_until_heard(struct wishing *w)
 {
-    int64_t until_ms = now_ms() + HEARD_LIMIT_MS, look_ms = 0, now = now_ms();
+    int64_t until_ms = clock_ms() + HEARD_LIMIT_MS, look_ms = 0, now = clock_ms();
 
     while (!w->heard && !w->interrupted && now < until_ms && w->n_failed < w->n_seats) {
         struct call_result results[RESULTS_AT_ONCE];
@@ -156,7 +148,7 @@ static void wait_until_heard(struct wishing *w)
             came(w, &results[i]);
             call_result_free(&results[i]);
         }
-        now = now_ms();
+        now = clock_ms();
     }
 }
 

@@ -167,8 +167,7 @@ static char *variable_of(const char *variable, const json_t *value)
 
     (void)fprintf(f, "%s=", variable);
     good = json_is_array(value) ? put_list(f, value) : put_value(f, value);
-    if (fclose(f) != 0)
-        abort(); /* out of memory */
+    mem_close(f);
     if (size > VALUE_MAX)
         text[VALUE_MAX] = '\0';
     if (good)

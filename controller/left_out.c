@@ -100,39 +100,50 @@ static const struct survey_node *asked(const struct session *s, const char *name
     return NULL;
 }
 
+static void tell_peer_out(const struct session *s, const struct plan *p, const struct plan_node *pn, uint32_t peer,
+                          const struct survey_node *now)
+{
+    const struct plan_upstream *upstream = &p->upstreams[p->peers[peer].upstream];
+    const char *server = p->peers[peer].server, *lb = p->lbs[upstream->lb].name;
+    char *mend = mend_command(s->options, s->options->service);
+    char *why =
+        mem_format("out of rotation or its state unknown, as an earlier run of rollout %s left it: "
+                   "%s of upstream %s at %s; %s. Act now: %s",
+                   s->rollout, server, upstream->name, lb,
+                   now != NULL ? now->text : "neither the hosts file nor --limit names it now, so name it again", mend);
+    json_t *out = mem_must(json_array());
+
+    json_append(out, peer_out(server, upstream->name, lb));
+    say_left_out(pn->name, out, mend, why);
+    free(why);
+    free(mend);
+}
+
+static bool tell_node_out(const struct session *s, const struct plan *p, uint32_t id)
+{
+    const struct plan_node *pn = &p->nodes[id];
+    const struct node *n = &s->was->nodes[id].state;
+    const struct survey_node *now = asked(s, pn->name);
+    uint64_t mask = (n->peers_mask | n->out_mask) & ~n->prior_drain_mask;
+    bool any = false;
+
+    if (n->step == STEP_DONE || (n->step == STEP_WAIT && n->out_mask == 0) || (now != NULL && now->good))
+        return false;
+    for (uint32_t i = 0; i < pn->n_peers; i++) {
+        if ((mask >> i & 1) == 0 || !is_out_now(s, p, pn->first_peer + i))
+            continue;
+        tell_peer_out(s, p, pn, pn->first_peer + i, now);
+        any = true;
+    }
+    return any;
+}
+
 bool left_out_by_journal(const struct session *s)
 {
     const struct plan *p = s->was != NULL ? s->was->plan : NULL;
     bool any = false;
 
-    for (uint32_t id = 0; p != NULL && id < p->n_nodes; id++) {
-        const struct plan_node *pn = &p->nodes[id];
-        const struct node *n = &s->was->nodes[id].state;
-        const struct survey_node *now = asked(s, pn->name);
-        uint64_t mask = (n->peers_mask | n->out_mask) & ~n->prior_drain_mask;
-
-        if (n->step == STEP_DONE || (n->step == STEP_WAIT && n->out_mask == 0) || (now != NULL && now->good))
-            continue;
-        for (uint32_t i = 0; i < pn->n_peers; i++) {
-            const struct plan_upstream *upstream = &p->upstreams[p->peers[pn->first_peer + i].upstream];
-            char *mend, *why;
-            json_t *out;
-
-            if ((mask >> i & 1) == 0 || !is_out_now(s, p, pn->first_peer + i))
-                continue;
-            mend = mend_command(s->options, s->options->service);
-            why = mem_format(
-                "out of rotation or its state unknown, as an earlier run of rollout %s left it: "
-                "%s of upstream %s at %s; %s. Act now: %s",
-                s->rollout, p->peers[pn->first_peer + i].server, upstream->name, p->lbs[upstream->lb].name,
-                now != NULL ? now->text : "neither the hosts file nor --limit names it now, so name it again", mend);
-            out = mem_must(json_array());
-            json_append(out, peer_out(p->peers[pn->first_peer + i].server, upstream->name, p->lbs[upstream->lb].name));
-            say_left_out(pn->name, out, mend, why);
-            free(why);
-            free(mend);
-            any = true;
-        }
-    }
+    for (uint32_t id = 0; p != NULL && id < p->n_nodes; id++)
+        any = tell_node_out(s, p, id) || any;
     return any;
 }

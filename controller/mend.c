@@ -29,7 +29,6 @@ char *mend_command(const struct options *o, const char *service)
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
         if (given[i].text != NULL && o->source[given[i].id] >= SOURCE_ENV)
             flag(f, given[i].id, given[i].text);
-    if (fclose(f) != 0)
-        abort(); /* out of memory */
+    mem_close(f);
     return text;
 }

@@ -9,13 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "common/sha256.h"
 #include "given.h"
 #include "hook.h"
 #include "pattern.h"
 #include "plan_order.h"
 #include "signals.h"
-#include "world_work.h"
 
 /* 20261122-170000-1a2b: sorts by time, and two at once differ. */
 static void make_rollout_id(struct session *s)
@@ -159,7 +159,7 @@ static bool keep_given(struct session *s, struct err *err)
 bool session_open(struct session *s, struct options *o, const struct plan *journal, struct err *err)
 {
     memset(s, 0, sizeof *s);
-    s->began_ms = world_now_ms();
+    s->began_ms = clock_ms();
     s->options = o;
     s->journal = journal;
     if (!read_fleet(s, journal, err) || !check_hooks(o, err) || !keep_given(s, err) || !read_release(s, err))

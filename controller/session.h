@@ -16,7 +16,7 @@ enum {
 };
 
 struct session {
-    int64_t began_ms;           /* world_now_ms() then */
+    int64_t began_ms;           /* clock_ms() then */
     struct options *options;    /* borrowed */
     const struct plan *journal; /* borrowed: of an earlier run; NULL = none */
     const struct view *was;     /* borrowed: where the journal saw that run last; NULL = it tells of none */

@@ -20,8 +20,8 @@
 #define APPLICATION_ID 0x726f6c6c /* "roll" in the file's header, so that nobody else's database is written to */
 #define BUSY_LIMIT_MS  5000       /* for another rollout's transaction, which takes milliseconds */
 /* So many pages of 4 kB may stand in the WAL before they are brought into the database, which stops us for as long as
- * the disk takes; so much of the WAL is made ready beforehand: a commit that need not make its file longer is one write
- * to the disk, not two or three. */
+ * the disk takes; so much of the WAL is made ready beforehand: a commit that need not make its file longer is done
+ * sooner (measured: tests/bench/README.md). */
 #define WAL_PAGES  4000
 #define WAL_READY  (4 * 1024 * 1024)
 #define WAL_PIECE  (64 * 1024)          /* SQLite's files take less than 128 kB at once */

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent_api.h"
+#include "clock.h"
 #include "common/mem.h"
 #include "lb_api.h"
 
@@ -62,14 +62,6 @@ bool survey_set_profiles(struct calls *calls, const struct fleet *fleet, const s
 }
 
 /* ---- calls */
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static bool is_of_node(const struct probe *probe)
 {
     return probe->kind == PROBE_ROOT || probe->kind == PROBE_STATUS;
@@ -101,7 +93,7 @@ static struct probe *ask(struct surveying *s, enum probe_kind kind, uint32_t i, 
 {
     struct probe *probe = &s->probes[s->n_probes++];
 
-    *probe = (struct probe){.kind = kind, .i = i, .began_ms = now_ms(), .pause_ms = AGAIN_FIRST_MS};
+    *probe = (struct probe){.kind = kind, .i = i, .began_ms = clock_ms(), .pause_ms = AGAIN_FIRST_MS};
     probe->url = url;
     call(s, probe);
     return probe;
@@ -117,7 +109,7 @@ static bool may_pass(const struct call_result *r)
 /* False: it has had its time. */
 static bool ask_again_later(struct surveying *s, struct probe *probe)
 {
-    int64_t now = now_ms(), left = survey_patience_ms(s->options) - (now - probe->began_ms);
+    int64_t now = clock_ms(), left = survey_patience_ms(s->options) - (now - probe->began_ms);
 
     if (left < AGAIN_LEAST_MS)
         return false;
@@ -134,7 +126,7 @@ static bool ask_again_later(struct surveying *s, struct probe *probe)
 static void ask_due(struct surveying *s)
 {
     struct probe *waiting = s->waiting;
-    int64_t now = now_ms();
+    int64_t now = clock_ms();
 
     if (waiting == NULL || now < s->due_ms)
         return;
@@ -154,7 +146,7 @@ static void ask_due(struct surveying *s)
 
 static uint32_t wait_ms(const struct surveying *s)
 {
-    int64_t left = s->waiting == NULL || s->n_open >= CALLS_ACTIVE_MAX ? WAIT_MS : s->due_ms - now_ms();
+    int64_t left = s->waiting == NULL || s->n_open >= CALLS_ACTIVE_MAX ? WAIT_MS : s->due_ms - clock_ms();
 
     return left < 0 ? 0 : left > WAIT_MS ? WAIT_MS : (uint32_t)left;
 }

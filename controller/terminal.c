@@ -131,8 +131,7 @@ void terminal_put(struct terminal *t, const char *above, const char *frame)
     f = mem_must(open_memstream(&text, &n));
     add_erase(f, rows_there(t));
     (void)fprintf(f, "%s%s", above, frame);
-    if (fclose(f) != 0)
-        abort(); /* out of memory */
+    mem_close(f);
     measure(t, frame);
     free(t->frame);
     t->frame = mem_text(frame);

@@ -1,8 +1,10 @@
 #include "unclaimed.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/addr.h"
+#include "common/mem.h"
 #include "peer_book.h"
 
 static bool is_claimed(const struct agent_claim *claim, const char *lb, const char *upstream, const char *server)
@@ -52,7 +54,7 @@ static bool has_ours(struct peer_book *book, uint32_t lb, const struct survey_up
     return false;
 }
 
-unsigned unclaimed_tell(FILE *f, const struct session *s, bool all)
+static unsigned tell(FILE *f, const struct session *s, bool all)
 {
     struct peer_book *book = peer_book_new(s->fleet, s->survey);
     unsigned unknown = 0;
@@ -74,4 +76,17 @@ unsigned unclaimed_tell(FILE *f, const struct session *s, bool all)
         }
     peer_book_free(&book);
     return unknown;
+}
+
+char *unclaimed_text(const struct session *s, bool all, unsigned *unknown)
+{
+    char *text;
+    size_t size;
+    FILE *f = mem_must(open_memstream(&text, &size));
+    unsigned n = tell(f, s, all);
+
+    mem_close(f);
+    if (unknown != NULL)
+        *unknown = n;
+    return text;
 }

@@ -4,12 +4,12 @@
 #define CONTROLLER_UNCLAIMED_H
 
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "session.h"
 
-/* A line for each, by the survey. Returns how many belong to no node that was asked, in upstreams that have some of
- * ours; all: those of nodes that were asked are named, too. */
-unsigned unclaimed_tell(FILE *, const struct session *, bool all);
+/* A line for each, by the survey: a text to be freed, "" where there are none. *unknown (may be NULL): how many belong
+ * to no node that was asked, in upstreams that have some of ours; all: those of nodes that were asked are named, too.
+ */
+char *unclaimed_text(const struct session *, bool all, unsigned *unknown);
 
 #endif

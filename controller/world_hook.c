@@ -59,9 +59,7 @@ static bool is_open(struct world_net *w, struct err *err)
 
     if (w->runner == NULL)
         w->runner = runner_open(&news, err);
-    if (w->runner != NULL && calls_watch(w->calls, runner_fd(w->runner)))
-        return true;
-    return false;
+    return w->runner != NULL && calls_watch(w->calls, runner_fd(w->runner));
 }
 
 void world_hook_start(struct world_net *w, const struct action *a)

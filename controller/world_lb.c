@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "answer.h"
+#include "clock.h"
 #include "common/mem.h"
 #include "lb_api.h"
 #include "world_net.h"
@@ -78,7 +79,7 @@ static void list_came(struct world_net *w, struct part *part, const struct call_
     uint16_t lb = in->lb;
     struct lb_state *s = &w->lbs[lb];
     const char *name = w->plan->lbs[lb].name;
-    int64_t left_ms = world_now_ms() - r->age_ms;
+    int64_t left_ms = clock_ms() - r->age_ms;
     bool newest = !s->good || left_ms >= s->read_ms;
     enum answer_kind kind;
     struct err err = {""};
@@ -179,7 +180,7 @@ static void patch(struct world_net *w, struct part *part, uint64_t id)
                              .cap_bytes = LB_BODY_MAX_BYTES};
     char *url;
 
-    if (world_now_ms() > part->work->until_ms) { /* it waited for a list, or we were stopped in our tracks meanwhile */
+    if (clock_ms() > part->work->until_ms) { /* it waited for a list, or we were stopped in our tracks meanwhile */
         part_end(w, part, ANS_TIMEOUT, "not sent: our lock was not confirmed any more by then");
         return;
     }
@@ -219,7 +220,7 @@ static void id_search(struct world_net *w, struct part *part, bool searched, enu
 {
     uint16_t lb = upstream_of(w, part)->lb;
     struct lb_state *s = &w->lbs[lb];
-    bool young = s->good && world_now_ms() - s->read_ms <= WORLD_LIST_AGE_MS;
+    bool young = s->good && clock_ms() - s->read_ms <= WORLD_LIST_AGE_MS;
     uint64_t id = part->kind == PART_LEASE ? w->view->first_ids[part->work->action.upstream] : w->view->ids[part->peer];
 
     /* A look may go by an older list: the answer names the server, and nothing is changed. */
@@ -248,7 +249,7 @@ static void say(char text[ANSWER_TEXT_MAX], const char *lb, const char *upstream
 static bool amend(struct world_net *w, struct part *part, const struct call_result *r)
 {
     if (!lb_api_patched_server(r->body, r->body_bytes, part->hit, sizeof part->hit) ||
-        world_now_ms() > part->work->until_ms)
+        clock_ms() > part->work->until_ms)
         return false; /* not ours to change any more: it is told what was hit */
     part->kind = PART_AMEND;
     patch(w, part, part->id);

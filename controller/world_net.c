@@ -2,21 +2,14 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "answer.h"
+#include "clock.h"
 #include "common/mem.h"
 #include "runner.h"
 #include "world_work.h"
 
 #define RESULTS_AT_ONCE 64
-
-int64_t world_now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static enum input_kind input_of(enum action_kind kind)
 {
@@ -177,12 +170,12 @@ static size_t net_collect(struct world *world, uint32_t wait_ms, struct input *i
 {
     struct world_net *w = (struct world_net *)world;
     struct call_result results[RESULTS_AT_ONCE];
-    int64_t until_ms = world_now_ms() + wait_ms, now_ms;
+    int64_t until_ms = clock_ms() + wait_ms, now_ms;
     bool woken = false, more = true;
 
     free_handed(w);
     while (more) {
-        int64_t left_ms = until_ms - world_now_ms();
+        int64_t left_ms = until_ms - clock_ms();
         bool wait = w->ready == NULL && !woken && left_ms > 0, this_time;
         size_t n = calls_collect(w->calls, wait ? (uint32_t)left_ms : 0, results, RESULTS_AT_ONCE, &this_time);
         for (size_t i = 0; i < n; i++)
@@ -190,9 +183,9 @@ static size_t net_collect(struct world *world, uint32_t wait_ms, struct input *i
         if (w->runner != NULL)
             runner_move(w->runner);
         woken = woken || this_time;
-        more = n == RESULTS_AT_ONCE || (w->ready == NULL && !woken && world_now_ms() < until_ms);
+        more = n == RESULTS_AT_ONCE || (w->ready == NULL && !woken && clock_ms() < until_ms);
     }
-    now_ms = world_now_ms();
+    now_ms = clock_ms();
     *elapsed_ms = (uint32_t)(now_ms - w->collected_ms);
     w->collected_ms = now_ms;
     return hand_out(w, inputs, capacity);
@@ -227,7 +220,7 @@ struct world *world_net_open(const struct plan *plan, struct calls *calls)
     w->lbs = mem_zero(plan->n_lbs, sizeof *w->lbs);
     w->ready_end = &w->ready;
     w->request_ms = plan->wait_ms[WAIT_CHANGE] / 3 > 0 ? plan->wait_ms[WAIT_CHANGE] / 3 : 1;
-    w->collected_ms = world_now_ms();
+    w->collected_ms = clock_ms();
     return &w->base;
 }
 

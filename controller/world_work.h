@@ -72,8 +72,6 @@ struct world_net {
     struct runner *runner;   /* NULL: no hook was run so far */
 };
 
-int64_t world_now_ms(void);
-
 struct work *work_new(struct world_net *, const struct action *, uint32_t max_parts);
 struct part *work_part(struct work *, enum part_kind, uint32_t peer); /* counts as open */
 

@@ -5,7 +5,6 @@
  * A line of the screen is one element for as long as it stays the same, so a recording of half a minute is some 50 kB.
  * Who draws no animation (a printer) sees the end. */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "tests/stage/fleet.h"
 #include "tests/stage/load.h"
+#include "tests/stage/tmux.h"
 
 #define COLUMNS    "96"
 #define ROWS       14
@@ -29,40 +29,13 @@
 
 struct recording {
     struct stage *stage;
-    const char *socket;
+    struct stage_tmux *terminal;
     unsigned n;
     uint64_t at_ms[FRAMES_MAX], end_ms; /* of each frame, from the first one on */
     const char *line[FRAMES_MAX][ROWS]; /* with its SGR sequences */
 };
 
 /* ---- the terminal */
-
-#define TMUX(r, ...)                                                                                                   \
-    stage_run((r)->stage, LIMIT_MS,                                                                                    \
-              (const char *const[]){"/usr/bin/tmux", "-S", (r)->socket, "-f", "/dev/null", __VA_ARGS__, NULL})
-
-static bool answers(void *ctx)
-{
-    return TMUX((struct recording *)ctx, "start-server", ";", "show-options", "-g").exit_code == 0;
-}
-
-static struct stage_proc *open_terminal(struct recording *r, const char *command)
-{
-    struct stage *s = r->stage;
-    struct stage_proc *server = stage_start(
-        s, &(struct stage_spawn){
-               .name = "tmux",
-               .argv = (const char *const[]){"/usr/bin/tmux", "-S", r->socket, "-f", "/dev/null", "-D", NULL},
-               .env = (const char *const[]){"LC_ALL=C.UTF-8", NULL},
-               .may_end = true,
-               .no_leak_check = true,
-           });
-
-    stage_wait_until(s, answers, r, LIMIT_MS, "tmux to answer");
-    if (TMUX(r, "new-session", "-d", "-x", COLUMNS, "-y", ROWS_TEXT, command).exit_code != 0)
-        stage_fail(s, "tmux opens no window");
-    return server;
-}
 
 static void split(struct recording *r, const char *text, const char *line[ROWS])
 {
@@ -89,7 +62,7 @@ static void capture(struct recording *r, uint64_t began_ms)
 
     if (r->n == FRAMES_MAX)
         stage_fail(r->stage, "more than %d frames", FRAMES_MAX);
-    split(r, TMUX(r, "capture-pane", "-e", "-p").out, line);
+    split(r, STAGE_TMUX(r->terminal, "capture-pane", "-e", "-p").out, line);
     r->end_ms = stage_now_ms() - began_ms;
     if (r->n > 0 && same(r->line[r->n - 1], line))
         return;
@@ -239,7 +212,6 @@ static void record(struct recording *r, const char *path)
     struct stage *s = r->stage;
     struct stage_fleet *f = stage_fleet(s, 4, 2);
     struct stage_load *load;
-    struct stage_proc *terminal;
     uint64_t began_ms, limit_ms = stage_now_ms() + LIMIT_MS;
     const char *ended = stage_text(s, "%s/ended", s->dir);
     FILE *out;
@@ -247,9 +219,8 @@ static void record(struct recording *r, const char *path)
     (void)write_hosts(f);
     (void)stage_copy(s, stage_server_variant(s, "v2"), "app-2");
     load = stage_load_start_fleet(f);
-    r->socket = stage_text(s, "%s/tmux", s->dir);
-    terminal = open_terminal(
-        r,
+    r->terminal = stage_tmux(
+        s, COLUMNS, ROWS_TEXT,
         stage_text(s,
                    "cd %s; echo '$ rollout --hosts fleet.ini --release app-2 --version 2'; LC_ALL=C.UTF-8 "
                    "ROLLOUT_STATE=state %s/rollout --hosts fleet.ini --release app-2 --version 2; echo $? >ended.new; "
@@ -263,7 +234,7 @@ static void record(struct recording *r, const char *path)
     capture(r, began_ms);
     if (atoi(stage_read(s, ended)) != 0)
         stage_fail(s, "the rollout ended with %s", stage_read(s, ended));
-    stage_proc_stop(s, terminal, SIGTERM, LIMIT_MS);
+    stage_tmux_end(r->terminal);
     stage_load_end_whole(s, load);
     out = fopen(path, "w");
     if (out == NULL)

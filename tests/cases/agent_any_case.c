@@ -31,7 +31,7 @@ static struct stage_answer *run_job(struct stage_agent *a, const char *id, const
 
 static struct stage_answer *upgrade(struct stage_agent *a, const char *id, const char *file)
 {
-    const char *hex = file_hex(a->stage, file);
+    const char *hex = stage_sha256(a->stage, file);
     struct stage_answer *r = put_release(a, hex, file);
 
     assert_true(r->status == 200 || r->status == 201);
@@ -87,11 +87,11 @@ static void the_seeds_program_is_found_by_its_socket_and_hands_over(struct stage
     assert_int_equal(json_array_size(stage_json(s, get_status(a)->json, "listening")), 3);
     assert_end(run_job(a, "r/1", "restart", NULL), s, "ok", "took over");
     assert_int_not_equal(runs(a), before);
-    assert_string_equal(runs_hex(a), file_hex(s, grace_release(s, 1)));
+    assert_string_equal(runs_hex(a), stage_sha256(s, grace_release(s, 1)));
     before = runs(a);
     assert_end(upgrade(a, "r/2", grace_release(s, 2)), s, "ok", "took over");
     assert_int_not_equal(runs(a), before);
-    assert_string_equal(runs_hex(a), file_hex(s, grace_release(s, 2)));
+    assert_string_equal(runs_hex(a), stage_sha256(s, grace_release(s, 2)));
     wait_gone(s, before);
     assert_true(any_answers(v));
 }
@@ -105,7 +105,7 @@ static void the_seeds_program_goes_on_where_a_release_exits_at_once(struct stage
     assert_end(upgrade(a, "r/1", "/bin/false"), s, "no_successor",
                stage_text(s, "no new process came within 3000 ms; %d goes on", before));
     assert_int_equal(runs(a), before);
-    assert_string_equal(file_hex(s, v->exe), file_hex(s, grace_release(s, 1)));
+    assert_string_equal(stage_sha256(s, v->exe), stage_sha256(s, grace_release(s, 1)));
     assert_true(any_answers(v));
     assert_end(run_job(a, "r/2", "restart", NULL), s, "ok", "took over");
 }
@@ -321,7 +321,7 @@ static void assert_brought_back(struct stage *s, const char *release, const char
 {
     struct stage_server *v = plain_start(s, "n1");
     struct stage_agent *a = claimed(s, stage_text(s, "%s" QUICK, plain_config(v)));
-    const char *old = file_hex(s, v->exe);
+    const char *old = stage_sha256(s, v->exe);
     pid_t before = runs(a);
     struct stage_answer *r = upgrade(a, "r/1", release);
 
@@ -330,7 +330,7 @@ static void assert_brought_back(struct stage *s, const char *release, const char
     assert_true(stage_json_bool(s, r->json, "restored"));
     assert_int_not_equal(runs(a), before);
     assert_string_equal(runs_hex(a), old);
-    assert_string_equal(file_hex(s, v->exe), old);
+    assert_string_equal(stage_sha256(s, v->exe), old);
     assert_string_equal(stage_server_version(v), "1");
     assert_int_equal(stage_server_count(v), 1);
 }
@@ -365,7 +365,7 @@ static void an_agent_killed_while_it_ends_a_process_starts_the_release_before(st
 {
     struct stage_server *v = plain_start(s, "n1");
     struct stage_agent *a = claimed(s, stage_text(s, "%sdrain-timeout = 5s\n", plain_config(v)));
-    const char *old = file_hex(s, v->exe), *file = stage_server_variant(s, "v2"), *hex = file_hex(s, file);
+    const char *old = stage_sha256(s, v->exe), *file = stage_server_variant(s, "v2"), *hex = stage_sha256(s, file);
     pid_t before = runs(a);
 
     assert_int_equal(kill(before, SIGSTOP), 0);
@@ -400,7 +400,7 @@ static void one_that_ignores_its_signal_is_ended_and_the_release_before_started(
 {
     struct stage_server *v = plain_start(s, "n1");
     struct stage_agent *a = claimed(s, deaf_config(v, true));
-    const char *old = file_hex(s, v->exe);
+    const char *old = stage_sha256(s, v->exe);
     pid_t before = runs(a);
     struct stage_answer *r;
 
@@ -504,7 +504,7 @@ static void a_unit_whose_new_release_fails_gets_the_one_before(struct stage *s)
 {
     struct stage_server *v = plain_start(s, "n1");
     struct stage_agent *a = claimed_with_systemctl(v, restart_script(v));
-    const char *old = file_hex(s, v->exe);
+    const char *old = stage_sha256(s, v->exe);
 
     assert_end(upgrade(a, "r/1", stage_server_variant(s, "exit")), s, "died", "; the release before was started");
     assert_string_equal(runs_hex(a), old);
@@ -515,13 +515,13 @@ static void a_systemctl_that_fails_leaves_the_old_one_and_its_file(struct stage 
 {
     struct stage_server *v = plain_start(s, "n1");
     struct stage_agent *a = claimed_with_systemctl(v, "#!/bin/sh\nexit 4\n");
-    const char *old = file_hex(s, v->exe);
+    const char *old = stage_sha256(s, v->exe);
     pid_t before = runs(a);
 
     assert_end(upgrade(a, "r/1", stage_server_variant(s, "v2")), s, "not_started",
                "systemctl restart app.service ended with exit code 4");
     assert_int_equal(runs(a), before);
-    assert_string_equal(file_hex(s, v->exe), old);
+    assert_string_equal(stage_sha256(s, v->exe), old);
 }
 
 /* Where we may make a control group: any hierarchy will do. */

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "common/sha256.h"
 #include "tests/stage/agent.h"
+#include "tests/stage/sign.h"
 #include "tests/stage/test.h"
 
 #define APP "/v1/services/app"
@@ -67,18 +67,6 @@ static inline struct stage_answer *post_job(struct stage_agent *a, const char *i
 static inline struct stage_answer *wait_job(struct stage_agent *a, const char *id)
 {
     return stage_agent_http(a, "GET", stage_text(a->stage, APP "/jobs/%s?wait=25s", id), NULL);
-}
-
-static inline const char *file_hex(struct stage *s, const char *path)
-{
-    uint8_t digest[SHA256_BYTES];
-    char hex[SHA256_DIGITS + 1];
-    struct err err = {""};
-
-    if (!sha256_file(path, digest, NULL, &err))
-        stage_fail(s, "%s", err.text);
-    sha256_hex(digest, hex);
-    return stage_text(s, "%s", hex);
 }
 
 /* The first `limit` bytes of a file as the release `hex`, with headers. */

@@ -202,7 +202,7 @@ static void the_helper_half_checks_everything_itself(struct stage *s)
 static void a_job_outlives_the_network_half(struct stage *s)
 {
     struct stage_agent *a = halves(s, "", "ready-timeout = 2s\n");
-    const char *file = stage_server_variant(s, "hang"), *hex = file_hex(s, file);
+    const char *file = stage_server_variant(s, "hang"), *hex = stage_sha256(s, file);
     struct stage_answer *r;
 
     assert_status(put_claim(a, "r", 1, 0, 600), 200);
@@ -231,7 +231,7 @@ static bool is_away(void *ctx)
 static void requests_are_refused_while_the_helper_half_is_away(struct stage *s)
 {
     struct stage_agent *a = halves(s, "", "ready-timeout = 15s\n");
-    const char *file = stage_server_variant(s, "hang"), *hex = file_hex(s, file);
+    const char *file = stage_server_variant(s, "hang"), *hex = stage_sha256(s, file);
     int waits = stage_raw_open(s, a->port), sends = stage_raw_open(s, a->port);
 
     assert_status(put_claim(a, "r", 1, 0, 600), 200);

@@ -44,7 +44,7 @@ static void a_restart_ends_with_another_process_of_the_same_executable(struct st
     assert_int_equal(stage_json_int(s, r->json, "before.pid"), before);
     assert_int_equal(stage_json_int(s, r->json, "after.pid"), stage_server_pid(v));
     assert_int_not_equal(stage_server_pid(v), before);
-    assert_string_equal(stage_json_string(s, r->json, "after.sha256"), file_hex(s, v->exe));
+    assert_string_equal(stage_json_string(s, r->json, "after.sha256"), stage_sha256(s, v->exe));
 }
 
 static void the_same_id_has_one_effect_also_after_the_agent_was_killed(struct stage *s)
@@ -57,7 +57,7 @@ static void the_same_id_has_one_effect_also_after_the_agent_was_killed(struct st
     again = post_job(a, "r/n1/restart/1", "r", 1, "restart", NULL);
     assert_status(again, 200);
     assert_true(json_equal(first->json, again->json));
-    assert_refused(post_job(a, "r/n1/restart/1", "r", 1, "upgrade", file_hex(s, v->exe)), 400, "bad_request");
+    assert_refused(post_job(a, "r/n1/restart/1", "r", 1, "upgrade", stage_sha256(s, v->exe)), 400, "bad_request");
     stage_agent_stop(a, SIGKILL);
     stage_agent_again(a);
     assert_status(post_job(a, "r/n1/restart/1", "r", 1, "restart", NULL), 200);
@@ -68,7 +68,7 @@ static void an_upgrade_installs_runs_and_keeps_the_way_back(struct stage *s)
 {
     struct stage_server *v;
     struct stage_agent *a = claimed_agent(s, &v, NULL);
-    const char *old = file_hex(s, v->exe), *file = stage_server_variant(s, "v2"), *new = file_hex(s, file);
+    const char *old = stage_sha256(s, v->exe), *file = stage_server_variant(s, "v2"), *new = stage_sha256(s, file);
     struct stage_answer *r;
 
     assert_status(put_release(a, new, file), 201);
@@ -76,12 +76,12 @@ static void an_upgrade_installs_runs_and_keeps_the_way_back(struct stage *s)
     r = run_job(a, "r/n1/upgrade/1", "upgrade", new);
     assert_end(s, r, "done", "ok", true, false);
     assert_string_equal(stage_json_string(s, r->json, "after.sha256"), new);
-    assert_string_equal(file_hex(s, v->exe), new);
+    assert_string_equal(stage_sha256(s, v->exe), new);
     assert_string_equal(stage_server_version(v), "2");
     wait_version(a, "2");
     r = run_job(a, "r/n1/rollback/1", "rollback", old);
     assert_end(s, r, "done", "ok", true, false);
-    assert_string_equal(file_hex(s, v->exe), old);
+    assert_string_equal(stage_sha256(s, v->exe), old);
     assert_string_equal(stage_server_version(v), "1");
 }
 
@@ -90,7 +90,7 @@ static void assert_old_one_goes_on(struct stage *s, const char *variant, const c
 {
     struct stage_server *v;
     struct stage_agent *a = claimed_agent(s, &v, extra);
-    const char *old = file_hex(s, v->exe), *file = stage_server_variant(s, variant), *new = file_hex(s, file);
+    const char *old = stage_sha256(s, v->exe), *file = stage_server_variant(s, variant), *new = stage_sha256(s, file);
     pid_t pid = stage_server_pid(v);
     struct stage_answer *r;
 
@@ -99,7 +99,7 @@ static void assert_old_one_goes_on(struct stage *s, const char *variant, const c
     assert_end(s, r, "failed", "no_successor", true, true);
     assert_non_null(strstr(stage_json_string(s, r->json, "text"), why));
     assert_int_equal(stage_json_int(s, r->json, "after.pid"), pid);
-    assert_string_equal(file_hex(s, v->exe), old);
+    assert_string_equal(stage_sha256(s, v->exe), old);
     assert_string_equal(stage_server_version(v), "1");
     r = run_job(a, "r/n1/restart/1", "restart", NULL); /* and it can be restarted at once: nothing hangs about */
     assert_end(s, r, "done", "ok", true, false);
@@ -138,7 +138,7 @@ static void a_restart_behind_a_hung_one_is_not_taken_for_that(struct stage *s)
 {
     struct stage_server *v;
     struct stage_agent *a = claimed_agent(s, &v, "ready-timeout = 1s\n");
-    const char *file = stage_server_variant(s, "hang"), *hex = file_hex(s, file);
+    const char *file = stage_server_variant(s, "hang"), *hex = stage_sha256(s, file);
     pid_t pid = stage_server_pid(v);
 
     assert_status(put_release(a, hex, file), 201);
@@ -257,7 +257,7 @@ static void a_job_without_the_claim_its_fence_or_its_release_is_refused(struct s
 {
     struct stage_server *v = stage_server_start(s, "n1", "v1");
     struct stage_agent *a = stage_agent_start(s, "n1", v, true, NULL);
-    const char *hex = file_hex(s, stage_server_variant(s, "v2"));
+    const char *hex = stage_sha256(s, stage_server_variant(s, "v2"));
     pid_t pid = stage_server_pid(v);
 
     assert_refused(post_job(a, "r/1", "r", 1, "restart", NULL), 409, "no_claim");
@@ -275,12 +275,12 @@ static void a_release_of_another_hash_is_not_kept(struct stage *s)
 {
     struct stage_server *v = stage_server_start(s, "n1", "v1");
     struct stage_agent *a = stage_agent_start(s, "n1", v, true, NULL);
-    const char *wrong = file_hex(s, v->exe), *file = stage_server_variant(s, "v2");
+    const char *wrong = stage_sha256(s, v->exe), *file = stage_server_variant(s, "v2");
 
     assert_refused(put_release(a, wrong, file), 422, "hash_mismatch");
     assert_int_equal(json_array_size(stage_json(s, get_status(a)->json, "releases")), 0);
     assert_refused(stage_agent_http(a, "PUT", APP "/releases/../../etc/passwd", "x"), 404, "not_found");
-    assert_status(put_release(a, file_hex(s, file), file), 201);
+    assert_status(put_release(a, stage_sha256(s, file), file), 201);
 }
 
 /* Neither is taken on its name: what was uploaded, and what an upgrade must be able to go back to. */
@@ -288,7 +288,7 @@ static void a_release_that_rotted_in_the_store_is_taken_anew(struct stage *s)
 {
     struct stage_server *v;
     struct stage_agent *a = claimed_agent(s, &v, QUICK);
-    const char *old = file_hex(s, v->exe), *file = stage_server_variant(s, "exit"), *new = file_hex(s, file);
+    const char *old = stage_sha256(s, v->exe), *file = stage_server_variant(s, "exit"), *new = stage_sha256(s, file);
 
     assert_status(put_release(a, new, file), 201);
     (void)stage_write(s, stage_text(s, "%s/app/releases/%s", a->state_dir, new), "rotten");
@@ -296,7 +296,7 @@ static void a_release_that_rotted_in_the_store_is_taken_anew(struct stage *s)
     assert_refused(post_job(a, "r/1", "r", 1, "upgrade", new), 409, "no_release");
     assert_status(put_release(a, new, file), 201);
     assert_end(s, run_job(a, "r/1", "upgrade", new), "failed", "no_successor", true, true);
-    assert_string_equal(file_hex(s, v->exe), old);
+    assert_string_equal(stage_sha256(s, v->exe), old);
 }
 
 #define MANY 64 /* as many jobs as the agent remembers */
@@ -319,7 +319,7 @@ static void a_second_job_waits_for_the_first_one(struct stage *s)
 {
     struct stage_server *v;
     struct stage_agent *a = claimed_agent(s, &v, QUICK);
-    const char *file = stage_server_variant(s, "hang"), *hex = file_hex(s, file);
+    const char *file = stage_server_variant(s, "hang"), *hex = stage_sha256(s, file);
 
     assert_status(put_release(a, hex, file), 201);
     assert_status(post_job(a, "r/1", "r", 1, "upgrade", hex), 202);
@@ -339,7 +339,7 @@ static void a_restart_brings_no_other_executable_than_the_one_that_runs(struct s
     stage_server_install(v, "v2");
     assert_end(s, run_job(a, "r/1", "restart", NULL), "failed", "wrong_executable", false, false);
     assert_int_equal(stage_server_pid(v), before);
-    assert_string_equal(file_hex(s, v->exe), file_hex(s, stage_server_variant(s, "v2")));
+    assert_string_equal(stage_sha256(s, v->exe), stage_sha256(s, stage_server_variant(s, "v2")));
 }
 
 /* It is in no file any more, only running: yet there is a way back to it. */
@@ -347,21 +347,21 @@ static void what_runs_is_kept_before_an_upgrade(struct stage *s)
 {
     struct stage_server *v;
     struct stage_agent *a = claimed_agent(s, &v, NULL);
-    const char *old = file_hex(s, v->exe), *file = stage_server_variant(s, "sick"), *hex = file_hex(s, file);
+    const char *old = stage_sha256(s, v->exe), *file = stage_server_variant(s, "sick"), *hex = stage_sha256(s, file);
 
     stage_server_install(v, "v2");
     assert_status(put_release(a, hex, file), 201);
     assert_end(s, run_job(a, "r/1", "upgrade", hex), "done", "ok", true, false);
     assert_end(s, run_job(a, "r/2", "rollback", old), "done", "ok", true, false);
     assert_string_equal(stage_server_version(v), "1");
-    assert_string_equal(file_hex(s, v->exe), old);
+    assert_string_equal(stage_sha256(s, v->exe), old);
 }
 
 static void an_agent_killed_in_mid_job_puts_the_old_file_back_and_says_interrupted(struct stage *s)
 {
     struct stage_server *v;
     struct stage_agent *a = claimed_agent(s, &v, NULL);
-    const char *old = file_hex(s, v->exe), *file = stage_server_variant(s, "hang"), *hex = file_hex(s, file);
+    const char *old = stage_sha256(s, v->exe), *file = stage_server_variant(s, "hang"), *hex = stage_sha256(s, file);
     struct stage_answer *r;
 
     assert_status(put_release(a, hex, file), 201);
@@ -372,7 +372,7 @@ static void an_agent_killed_in_mid_job_puts_the_old_file_back_and_says_interrupt
     stage_agent_again(a);
     r = wait_job(a, "r/1");
     assert_end(s, r, "failed", "interrupted", true, true);
-    assert_string_equal(file_hex(s, v->exe), old);
+    assert_string_equal(stage_sha256(s, v->exe), old);
     assert_end(s, run_job(a, "r/2", "restart", NULL), "done", "ok", true, false);
     assert_string_equal(stage_server_version(v), "1");
 }

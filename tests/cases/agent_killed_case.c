@@ -50,8 +50,8 @@ static struct scene *begin(struct stage *s)
     c->key = stage_signer(s, "key");
     c->server = stage_server_start(s, "n1", "v1");
     c->file = stage_server_variant(s, "v2");
-    c->old = file_hex(s, c->server->exe);
-    c->new = file_hex(s, c->file);
+    c->old = stage_sha256(s, c->server->exe);
+    c->new = stage_sha256(s, c->file);
     return c;
 }
 
@@ -62,7 +62,7 @@ static struct stage_agent *start(struct scene *c)
 
 static void put_signed(struct scene *c, const char *variant, unsigned sequence)
 {
-    const char *file = stage_server_variant(c->s, variant), *hex = file_hex(c->s, file);
+    const char *file = stage_server_variant(c->s, variant), *hex = stage_sha256(c->s, file);
     const char *label = stage_sign_label(c->s, "app", sequence, file);
     struct stage_answer *r = put_part(c->agent, hex, file, SIZE_MAX,
                                       stage_sign_header(c->s, stage_sign(c->s, c->key, file, label, STAGE_PREHASHED)));
@@ -102,9 +102,9 @@ static void assert_tidy(struct scene *c, const char *folder, const char *state)
 /* False: it was not killed any more, so there are fewer changes. */
 static bool killed_before(struct scene *c, unsigned n)
 {
-    const char *there = file_hex(c->s, c->server->exe), *variant = strcmp(there, c->old) == 0 ? "v2" : "v1";
+    const char *there = stage_sha256(c->s, c->server->exe), *variant = strcmp(there, c->old) == 0 ? "v2" : "v1";
     const char *arm = stage_text(c->s, "%s/armed", c->s->dir), *state, *id;
-    const char *new = file_hex(c->s, stage_server_variant(c->s, variant)), *installed;
+    const char *new = stage_sha256(c->s, stage_server_variant(c->s, variant)), *installed;
     struct stage_answer *r;
 
     /* What is installed is put into the store, too. */
@@ -126,7 +126,7 @@ static bool killed_before(struct scene *c, unsigned n)
     stage_wait_until(c->s, has_settled, c, 20000, stage_text(c->s, "what is installed to run, killed before %u", n));
     installed = stage_json_string(c->s, get_status(c->agent)->json, "installed");
     assert_true(strcmp(installed, c->old) == 0 || strcmp(installed, c->new) == 0);
-    assert_string_equal(installed, file_hex(c->s, c->server->exe));
+    assert_string_equal(installed, stage_sha256(c->s, c->server->exe));
     assert_int_equal(stage_server_count(c->server), 1);
     assert_tidy(c, c->server->dir, c->agent->state_dir);
     if (r->status == 200)
@@ -187,7 +187,7 @@ static bool has_hit(struct stage *s)
 /* An upgrade to a release that fails in any case. False: it had all its writes. */
 static bool full_from(struct scene *c, unsigned n)
 {
-    const char *hex = file_hex(c->s, c->file), *id = stage_text(c->s, "r/%u", n);
+    const char *hex = stage_sha256(c->s, c->file), *id = stage_text(c->s, "r/%u", n);
     struct stage_answer *r;
 
     (void)setenv("FAULT_FILE", fault_file(c->s), 1);
@@ -208,7 +208,7 @@ static bool full_from(struct scene *c, unsigned n)
     } else {
         assert_true(r->status == 409 || r->status == 500); /* not here, or not to be put on record */
     }
-    assert_string_equal(file_hex(c->s, c->server->exe), c->old);
+    assert_string_equal(stage_sha256(c->s, c->server->exe), c->old);
     assert_string_equal(stage_server_version(c->server), "1");
     stage_agent_stop(c->agent, SIGTERM);
     stage_agent_again(c->agent);
@@ -293,7 +293,7 @@ static struct stage_agent *agent_of(struct story *t, const char *to)
 static void assert_after(struct story *t, struct stage_agent *a, unsigned n, const char *to)
 {
     struct stage *s = t->c->s;
-    const char *exe = stage_text(s, "%s%s", to, t->c->server->exe + strlen(s->dir)), *installed = file_hex(s, exe);
+    const char *exe = stage_text(s, "%s%s", to, t->c->server->exe + strlen(s->dir)), *installed = stage_sha256(s, exe);
     const json_t *status = get_status(a)->json, *job = stage_json(s, status, "job");
 
     assert_string_equal(stage_json_string(s, status, "installed"), installed);

@@ -68,7 +68,7 @@ static void jobs_are_counted_by_their_outcome(struct stage *s)
 {
     struct stage_server *v = stage_server_start(s, "n1", "v1");
     struct stage_agent *a = stage_agent_start(s, "n1", v, false, "ready-timeout = 3s\n");
-    const char *bad = stage_server_variant(s, "exit"), *hex = file_hex(s, bad);
+    const char *bad = stage_server_variant(s, "exit"), *hex = stage_sha256(s, bad);
 
     assert_status(put_claim(a, "r", 1, 0, 60), 200);
     assert_status(post_job(a, "r/1", "r", 1, "restart", NULL), 202);

@@ -28,7 +28,7 @@ static struct scene *begin(struct stage *s, const char *extra)
     c->agent = stage_agent_start(s, "n1", c->server, true, stage_text(s, "sign-key = %s\n%s", c->key->public, extra));
     assert_status(put_claim(c->agent, "r", 1, 0, 600), 200);
     c->file = stage_server_variant(s, "v2");
-    c->hex = file_hex(s, c->file);
+    c->hex = stage_sha256(s, c->file);
     c->good =
         stage_sign_header(s, stage_sign(s, c->key, c->file, stage_sign_label(s, "app", 7, c->file), STAGE_PREHASHED));
     return c;
@@ -74,7 +74,7 @@ struct ask {
 
 static struct ask of_file(struct scene *c, const char *file, const char *header)
 {
-    return (struct ask){file, file_hex(c->s, file), header, SIZE_MAX};
+    return (struct ask){file, stage_sha256(c->s, file), header, SIZE_MAX};
 }
 
 static struct ask with_label(struct scene *c, const char *label)
@@ -293,7 +293,7 @@ static void without_room_nothing_is_begun(struct stage *s)
 
 static const char *put_signed(struct scene *c, const char *variant, unsigned sequence)
 {
-    const char *file = stage_server_variant(c->s, variant), *hex = file_hex(c->s, file);
+    const char *file = stage_server_variant(c->s, variant), *hex = stage_sha256(c->s, file);
     struct stage_answer *r = put_part(c->agent, hex, file, SIZE_MAX, header_for(c, file, sequence));
 
     if (r->status != 201 && r->status != 200)
@@ -304,7 +304,7 @@ static const char *put_signed(struct scene *c, const char *variant, unsigned seq
 static void there_is_no_way_back_to_an_old_release_but_rollback(struct stage *s)
 {
     struct scene *c = begin(s, "");
-    const char *first = file_hex(s, c->server->exe), *early = put_signed(c, "errs", 6), *v2, *before;
+    const char *first = stage_sha256(s, c->server->exe), *early = put_signed(c, "errs", 6), *v2, *before;
     const char *file = stage_server_variant(s, "slow");
 
     v2 = put_signed(c, "v2", 7);
@@ -315,9 +315,9 @@ static void there_is_no_way_back_to_an_old_release_but_rollback(struct stage *s)
         before = all_there_is(c);
         assert_refused(post_job(c->agent, "r/2", "r", 1, "upgrade", early), 422, "old_sequence");
         assert_refused(post_job(c->agent, "r/2", "r", 1, "rollback", early), 422, "old_sequence"); /* never ran here */
-        assert_refused(put_part(c->agent, file_hex(s, file), file, SIZE_MAX, header_for(c, file, 6)), 422,
+        assert_refused(put_part(c->agent, stage_sha256(s, file), file, SIZE_MAX, header_for(c, file, 6)), 422,
                        "old_sequence");
-        assert_refused(put_part(c->agent, file_hex(s, file), file, SIZE_MAX, header_for(c, file, 7)), 422,
+        assert_refused(put_part(c->agent, stage_sha256(s, file), file, SIZE_MAX, header_for(c, file, 7)), 422,
                        "old_sequence");
         assert_string_equal(before, all_there_is(c));
         stage_agent_stop(c->agent, SIGKILL);
@@ -401,7 +401,7 @@ static void a_link_in_the_place_of_a_folder_is_not_followed(struct stage *s)
 static void only_so_many_releases_are_kept_and_those_that_are_needed(struct stage *s)
 {
     struct scene *c = begin(s, "keep = 2\n");
-    const char *first = file_hex(s, c->server->exe), *v2 = put_signed(c, "v2", 2), *errs;
+    const char *first = stage_sha256(s, c->server->exe), *v2 = put_signed(c, "v2", 2), *errs;
 
     assert_code(c, upgrade(c, "r/1", v2), "ok");
     errs = put_signed(c, "errs", 3);

@@ -140,7 +140,7 @@ static void no_job_and_no_connection_ends(struct stage *s)
     const char *hang = stage_server_variant(s, "hang"), *hex, *answer;
     int waits, idle;
 
-    hex = file_hex(s, hang); /* a job that takes all of its ready-timeout */
+    hex = stage_sha256(s, hang); /* a job that takes all of its ready-timeout */
     assert_status(put_release(a, hex, hang), 201);
     assert_status(put_claim(a, "r", 1, 0, 60), 200);
     assert_status(post_job(a, "r/n1/job/1", "r", 1, "upgrade", hex), 202);

@@ -12,7 +12,7 @@ static void the_status_names_process_executable_version_and_addresses(struct sta
 {
     struct stage_server *v = stage_server_start(s, "n1", "v1");
     struct stage_agent *a = stage_agent_start(s, "n1", v, true, NULL);
-    const char *hex = file_hex(s, v->exe);
+    const char *hex = stage_sha256(s, v->exe);
     struct stage_answer *r;
 
     wait_version(a, "1");

@@ -61,7 +61,7 @@ static void what_is_done_is_logged_with_the_name_of_the_certificate(struct stage
                *lock = "{\"rollout\":\"r\",\"fence\":1,\"ttl\":9,\"holder\":\"bob\"}",
                *wish = "{\"rollout\":\"r\",\"id\":1,\"wish\":\"pause\",\"effect\":true,\"holder\":\"bob\"}", *log;
 
-    assert_status(put_release(a, file_hex(s, file), file), 201);
+    assert_status(put_release(a, stage_sha256(s, file), file), 201);
     assert_status(stage_agent_http_as(a, ann, "PUT", APP "/claim", NULL, CLAIM_OF_BOB, strlen(CLAIM_OF_BOB)), 200);
     assert_status(stage_agent_http_as(a, ann, "POST", APP "/jobs", NULL, JOB_OF_BOB, strlen(JOB_OF_BOB)), 202);
     assert_string_equal(stage_json_string(s, wait_job(a, "r/n1/restart/1")->json, "state"), "done");

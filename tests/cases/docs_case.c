@@ -11,7 +11,6 @@
  *     {"json":1,...}             "...": there is more that is not shown. Else no member is missing, on either side
  *
  * What cannot be the same twice (VARIES) is compared by its type alone. A body that is no JSON: lines of it. */
-#include "common/sha256.h"
 #include "tests/stage/agent.h"
 #include "tests/stage/fleet.h"
 #include "tests/stage/nginx.h"
@@ -256,18 +255,6 @@ static void all_examples_are_true(struct told *t, unsigned at_least)
 
 /* ---- the pages */
 
-static const char *hex_of(struct stage *s, const char *file)
-{
-    uint8_t digest[SHA256_BYTES];
-    char hex[SHA256_DIGITS + 1];
-    struct err err = {""};
-
-    if (!sha256_file(file, digest, NULL, &err))
-        stage_fail(s, "%s", err.text);
-    sha256_hex(digest, hex);
-    return stage_text(s, "%s", hex);
-}
-
 static const char *bytes_of(struct stage *s, const char *path, size_t *size)
 {
     FILE *f = fopen(path, "re");
@@ -293,8 +280,8 @@ static void the_agent_answers_as_its_page_says(struct stage *s)
     struct told t = {.stage = s, .page = "api-agent.md"};
 
     t.agent = stage_agent_start(s, "web01", server, false, stage_text(s, "sign-key = %s\n", signer->line));
-    t.swaps[0] = (struct swap){"NEW", hex_of(s, file)};
-    t.swaps[1] = (struct swap){"OLD", hex_of(s, server->exe)};
+    t.swaps[0] = (struct swap){"NEW", stage_sha256(s, file)};
+    t.swaps[1] = (struct swap){"OLD", stage_sha256(s, server->exe)};
     t.swaps[3] = (struct swap){"10.0.0.11:8080", server->peer};
     t.swaps[2] = (struct swap){"SIGNATURE", strchr(header, ' ') + 1};
     t.file = bytes_of(s, file, &t.file_size);

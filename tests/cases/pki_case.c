@@ -99,14 +99,14 @@ static void keys_are_private_and_never_written_over(struct stage *s)
     assert_int_equal(mode_of(s, "n1.key"), 0600);
     assert_int_equal(mode_of(s, "n1.pem"), 0644);
     assert_int_equal(mode_of(s, ""), 0700);
-    key = file_hex(s, path_of(s, "n1.key"));
-    ca = file_hex(s, path_of(s, "ca.key"));
+    key = stage_sha256(s, path_of(s, "n1.key"));
+    ca = stage_sha256(s, path_of(s, "ca.key"));
     r = PKI("node", "n1");
     assert_int_equal(r.exit_code, 1);
     assert_non_null(strstr(r.err, "not written over"));
     assert_int_equal(PKI("ca").exit_code, 1);
-    assert_string_equal(file_hex(s, path_of(s, "n1.key")), key);
-    assert_string_equal(file_hex(s, path_of(s, "ca.key")), ca);
+    assert_string_equal(stage_sha256(s, path_of(s, "n1.key")), key);
+    assert_string_equal(stage_sha256(s, path_of(s, "ca.key")), ca);
 }
 
 static void a_renewed_certificate_keeps_its_key_and_its_names(struct stage *s)
@@ -117,8 +117,8 @@ static void a_renewed_certificate_keeps_its_key_and_its_names(struct stage *s)
     good(PKI("ca"));
     good(PKI("--days", "10", "node", "n1", "n1.example"));
     good(PKI("node", "n2"));
-    key = file_hex(s, path_of(s, "n1.key"));
-    old = file_hex(s, path_of(s, "n1.pem"));
+    key = stage_sha256(s, path_of(s, "n1.key"));
+    old = stage_sha256(s, path_of(s, "n1.pem"));
     r = PKI("check");
     assert_int_equal(r.exit_code, 1);
     assert_non_null(strstr(r.out, "n1.pem"));
@@ -128,8 +128,8 @@ static void a_renewed_certificate_keeps_its_key_and_its_names(struct stage *s)
     assert_non_null(strstr(r.out, "n1: renewed"));
     assert_null(strstr(r.out, "n2: renewed"));
     good(PKI("check"));
-    assert_string_equal(file_hex(s, path_of(s, "n1.key")), key);
-    assert_string_not_equal(file_hex(s, path_of(s, "n1.pem")), old);
+    assert_string_equal(stage_sha256(s, path_of(s, "n1.key")), key);
+    assert_string_not_equal(stage_sha256(s, path_of(s, "n1.pem")), old);
     r = stage_run(s, PKI_MS,
                   (const char *const[]){"/usr/bin/openssl", "x509", "-in", path_of(s, "n1.pem"), "-noout", "-ext",
                                         "subjectAltName", NULL});

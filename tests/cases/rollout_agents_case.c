@@ -45,7 +45,7 @@ static const char *line_of(struct stage *s, const struct stage_rollout *r, const
 static void every_agent_has_a_line_and_all_is_well(struct stage *s)
 {
     struct stage_fleet *f = nodes(s, 2);
-    const char *hash = file_hex(s, f->node[0].server->exe), *line;
+    const char *hash = stage_sha256(s, f->node[0].server->exe), *line;
     struct stage_rollout *r;
 
     wait_version(f->node[0].agent, "1");
@@ -115,7 +115,7 @@ static void programs_get_json(struct stage *s)
     ends = stage_json_string(s, row, "certificate_ends");
     assert_true(strlen(ends) == strlen("2026-11-25T18:40:02.123Z") && strncmp(ends, "20", 2) == 0);
     row = json_array_get(stage_json(s, row, "services"), 0);
-    assert_string_equal(stage_json_string(s, row, "running_sha256"), file_hex(s, f->node[0].server->exe));
+    assert_string_equal(stage_json_string(s, row, "running_sha256"), stage_sha256(s, f->node[0].server->exe));
     row = json_array_get(stage_json(s, all, "agents"), 1);
     assert_true(json_is_false(stage_json(s, row, "reachable")));
     assert_true(json_is_string(stage_json(s, row, "why")));

@@ -1,69 +1,34 @@
 /* rollout_screen_case.c - what a person sees in a real terminal: tmux, in which the released program runs. */
-#include <signal.h>
 #include <string.h>
 
 #include "tests/stage/test.h"
+#include "tests/stage/tmux.h"
 #include "tests/stage/witness.h"
 
-#define RUN_LIMIT_MS 60000
 #define SEE_LIMIT_MS 20000
 #define HOLD_MS      100
 
-/* A tmux server of this test alone, with one window. */
-struct terminal {
-    struct stage_fleet *fleet;
-    struct stage_proc *server;
-    const char *socket;
-};
-
-#define TMUX(t, ...)                                                                                                   \
-    stage_run((t)->fleet->stage, SEE_LIMIT_MS,                                                                         \
-              (const char *const[]){"/usr/bin/tmux", "-S", (t)->socket, __VA_ARGS__, NULL})
-
-static bool answers(void *ctx)
-{
-    return TMUX((struct terminal *)ctx, "start-server", ";", "show-options", "-g").exit_code == 0;
-}
-
 /* `vars`: NAME=VALUE words for the shell in front of the command. */
-static struct terminal *open_terminal(struct stage_fleet *f, const char *columns, const char *vars)
+static struct stage_tmux *open_terminal(struct stage_fleet *f, const char *columns, const char *vars)
 {
     struct stage *s = f->stage;
-    struct terminal *t = stage_alloc(s, sizeof *t);
-    const char *command;
 
-    *t = (struct terminal){.fleet = f, .socket = stage_text(s, "%s/tmux", s->dir)};
-    t->server = stage_start(
-        s, &(struct stage_spawn){
-               .name = "tmux",
-               .argv = (const char *const[]){"/usr/bin/tmux", "-S", t->socket, "-f", "/dev/null", "-D", NULL},
-               .env = (const char *const[]){"LC_ALL=C.UTF-8", NULL},
-               .may_end = true,
-               .no_leak_check = true,
-           });
-    stage_wait_until(s, answers, t, SEE_LIMIT_MS, "tmux to answer");
-    command =
+    return stage_tmux(
+        s, columns, "20",
         stage_text(s,
                    "LC_ALL=C.UTF-8 ROLLOUT_STATE=%s/state %s %s/rollout --hosts %s --cert %s --key %s --cacert %s "
                    "--min-healthy-time=100ms --health-interval=50ms --drain-timeout=50s; echo ended with $?; read x",
-                   s->dir, vars, s->build, f->hosts, f->controller->cert, f->controller->key, f->controller->ca);
-    assert_int_equal(TMUX(t, "new-session", "-d", "-x", columns, "-y", "20", command).exit_code, 0);
-    return t;
-}
-
-static void close_terminal(struct terminal *t)
-{
-    stage_proc_stop(t->fleet->stage, t->server, SIGTERM, SEE_LIMIT_MS);
+                   s->dir, vars, s->build, f->hosts, f->controller->cert, f->controller->key, f->controller->ca));
 }
 
 /* The screen and what has scrolled out of it. */
-static const char *seen(struct terminal *t)
+static const char *seen(struct stage_tmux *t)
 {
-    return TMUX(t, "capture-pane", "-p", "-S", "-").out;
+    return STAGE_TMUX(t, "capture-pane", "-p", "-S", "-").out;
 }
 
 struct sight {
-    struct terminal *terminal;
+    struct stage_tmux *terminal;
     const char *text;
 };
 
@@ -74,11 +39,11 @@ static bool is_seen(void *ctx)
     return strstr(seen(sight->terminal), sight->text) != NULL;
 }
 
-static void see(struct terminal *t, const char *text)
+static void see(struct stage_tmux *t, const char *text)
 {
     struct sight sight = {t, text};
 
-    if (!stage_comes_true(t->fleet->stage, is_seen, &sight, SEE_LIMIT_MS))
+    if (!stage_comes_true(t->stage, is_seen, &sight, SEE_LIMIT_MS))
         fail_msg("\"%s\" did not come; there is\n%s", text, seen(t));
 }
 
@@ -93,7 +58,7 @@ static unsigned count(const char *text, const char *part)
 
 /* tmux wraps what is there before it tells the new size: a frame that was drawn in between leaves its first lines. They
  * do not pile up. */
-static void expect_one_frame(struct terminal *t, unsigned resized)
+static void expect_one_frame(struct stage_tmux *t, unsigned resized)
 {
     const char *text = seen(t), *last = text;
 
@@ -104,7 +69,7 @@ static void expect_one_frame(struct terminal *t, unsigned resized)
         fail_msg("the frame is not whole:\n%s", text);
 }
 
-static void expect_once(struct terminal *t, const char *part)
+static void expect_once(struct stage_tmux *t, const char *part)
 {
     const char *text = seen(t);
 
@@ -116,14 +81,14 @@ static void a_rollout_is_drawn_in_place_also_after_a_resize(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 3, 2);
     struct stage_hold *hold = stage_hold_start(f, 1, 0, HOLD_MS);
-    struct terminal *t = open_terminal(f, "80", "");
+    struct stage_tmux *t = open_terminal(f, "80", "");
 
     see(t, "requests: lb1 0, lb2 1");
     expect_one_frame(t, 0);
-    assert_int_equal(TMUX(t, "resize-window", "-x", "40").exit_code, 0);
+    assert_int_equal(STAGE_TMUX(t, "resize-window", "-x", "40").exit_code, 0);
     see(t, "\n  requests: lb1 0, lb2 1"); /* on a row of its own, since the new width has no room for it */
     expect_one_frame(t, 1);
-    assert_int_equal(TMUX(t, "resize-window", "-x", "120").exit_code, 0);
+    assert_int_equal(STAGE_TMUX(t, "resize-window", "-x", "120").exit_code, 0);
     see(t, "nginx to hold no more requests to it");
     expect_one_frame(t, 2);
     stage_hold_release(hold);
@@ -133,36 +98,36 @@ static void a_rollout_is_drawn_in_place_also_after_a_resize(struct stage *s)
     assert_null(strstr(seen(t), "quiet")); /* the screen is gone, what counts has stayed */
     assert_non_null(strstr(seen(t), "node1     done"));
     assert_non_null(strstr(stage_hold_end(hold), " slept for "));
-    close_terminal(t);
+    stage_tmux_end(t);
     assert_true(stage_fleet_all_up(f));
 }
 
 static void a_dumb_terminal_gets_lines(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
-    struct terminal *t = open_terminal(f, "200", "TERM=dumb");
+    struct stage_tmux *t = open_terminal(f, "200", "TERM=dumb");
 
     see(t, "ended with 0");
     assert_non_null(strstr(seen(t), "node1     drain     waits for"));
     assert_null(strstr(seen(t), "NODE "));
-    close_terminal(t);
+    stage_tmux_end(t);
 }
 
 static void no_color_and_no_utf8_are_honoured(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
     struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
-    struct terminal *t = open_terminal(f, "80", "NO_COLOR=1 LC_ALL=C");
+    struct stage_tmux *t = open_terminal(f, "80", "NO_COLOR=1 LC_ALL=C");
     const char *colored;
 
     see(t, "requests: lb1 1");
-    colored = TMUX(t, "capture-pane", "-p", "-e").out;
+    colored = STAGE_TMUX(t, "capture-pane", "-p", "-e").out;
     assert_null(strchr(colored, '\033'));
     assert_non_null(strstr(colored, "[......"));
     stage_hold_release(hold);
     see(t, "ended with 0");
     (void)stage_hold_end(hold);
-    close_terminal(t);
+    stage_tmux_end(t);
 }
 
 int main(void)

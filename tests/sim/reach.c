@@ -233,6 +233,7 @@ bool reach_run(struct reach *r, FILE *f)
     if (!good)
         tell(r, f);
     free(known.slots);
+    turn_free(&scene.turn);
     return good;
 }
 

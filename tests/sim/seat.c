@@ -46,11 +46,9 @@ char *__wrap_plan_pack(const struct plan *p)
 {
     char *packed, *text;
 
-    if (current == NULL)
-        return __real_plan_pack(p);
-    if (current->sim->story->seed % PACKED_IN != 0)
+    if (current != NULL && current->sim->story->seed % PACKED_IN != 0)
         return strdup("{}");
-    packed = __real_plan_pack(p); /* the JSON library's memory, which a killed controller would not give back */
+    packed = __real_plan_pack(p); /* the JSON library's memory, which the end of an arena would not give back */
     text = strdup(packed);
     free(packed);
     return text;

@@ -50,7 +50,7 @@ const char *stage_sign(struct stage *s, const struct stage_signer *signer, const
     return to;
 }
 
-const char *stage_sign_label(struct stage *s, const char *app, unsigned sequence, const char *file)
+const char *stage_sha256(struct stage *s, const char *file)
 {
     uint8_t digest[SHA256_BYTES];
     char hex[SHA256_DIGITS + 1];
@@ -59,8 +59,13 @@ const char *stage_sign_label(struct stage *s, const char *app, unsigned sequence
     if (!sha256_file(file, digest, NULL, &err))
         stage_fail(s, "%s", err.text);
     sha256_hex(digest, hex);
+    return stage_text(s, "%s", hex);
+}
+
+const char *stage_sign_label(struct stage *s, const char *app, unsigned sequence, const char *file)
+{
     return stage_text(s, "app:%s version:%u sequence:%u arch:%s sha256:%s", app, sequence, sequence, exe_host_arch(),
-                      hex);
+                      stage_sha256(s, file));
 }
 
 const char *stage_sign_header(struct stage *s, const char *signature)

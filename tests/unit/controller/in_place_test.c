@@ -144,24 +144,31 @@ static void it_goes_back_in_place_too(void **state)
     story_end(&s);
 }
 
+/* Node 0, which a run of before has handed over in place, is in `step` now; `before`: what ran until then. Its agent's
+ * answer. */
+static struct answer brought_by_a_killed_run(struct plan *p, struct node *n, enum step step, const struct ident *before)
+{
+    struct answer a = {.kind = ANS_OK, .job_of = ASK_JOB, .job = JOB_DONE, .attempt = 1};
+
+    p->nodes[0].in_place = p->nodes[0].resumed = true;
+    node_init(n, 0, p);
+    n->step = (uint8_t)step;
+    a.job_before = a.ident = *before;
+    a.ident.pid += 50;
+    a.ident.sha256[0] = FAKE_NEW;
+    a.job_after = a.ident;
+    return a;
+}
+
 /* Nothing of it is out, as with one that is back already; but its health was never seen. */
 static void one_killed_behind_its_job_is_checked_before_it_is_done(void **state)
 {
     struct plan *p = fake_plan((struct fake_shape){.nodes = 1});
     struct node n;
-    struct answer a = {.kind = ANS_OK, .job_of = ASK_JOB, .job = JOB_DONE, .attempt = 1};
-    struct verdict v;
+    struct answer a = brought_by_a_killed_run(p, &n, STEP_RESUME, &p->nodes[0].before);
+    struct verdict v = judge(&n, p, &a);
 
     (void)state;
-    p->nodes[0].in_place = p->nodes[0].resumed = true;
-    node_init(&n, 0, p);
-    n.step = STEP_RESUME;
-    a.job_before = n.before;
-    a.ident = n.before;
-    a.ident.pid += 50;
-    a.ident.sha256[0] = FAKE_NEW;
-    a.job_after = a.ident;
-    v = judge(&n, p, &a);
     assert_int_equal(v.kind, VERDICT_GOTO);
     assert_int_equal(v.to, STEP_HEALTH);
     plan_free(&p);
@@ -172,19 +179,10 @@ static void one_whose_claim_a_repair_has_dropped_goes_back_with_the_others(void 
 {
     struct plan *p = fake_plan((struct fake_shape){.nodes = 1});
     struct node n;
-    struct answer a = {.kind = ANS_OK, .job_of = ASK_JOB, .job = JOB_DONE, .attempt = 1};
-    struct verdict v;
+    struct answer a = brought_by_a_killed_run(p, &n, STEP_CHECK, &p->nodes[0].surveyed);
+    struct verdict v = judge(&n, p, &a);
 
     (void)state;
-    p->nodes[0].in_place = p->nodes[0].resumed = true;
-    node_init(&n, 0, p);
-    n.step = STEP_CHECK;
-    a.job_before = p->nodes[0].surveyed;
-    a.ident = a.job_before;
-    a.ident.pid += 50;
-    a.ident.sha256[0] = FAKE_NEW;
-    a.job_after = a.ident;
-    v = judge(&n, p, &a);
     assert_int_equal(v.kind, VERDICT_GOTO);
     assert_int_equal(v.to, STEP_DONE);
     n.step = STEP_DONE;
