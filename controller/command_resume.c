@@ -42,7 +42,7 @@ static uint32_t pause_left(const struct plan *journal, const struct view *was)
 static int resume(struct session *s, struct complaints *c)
 {
     if (left_out_by_journal(s)) {
-        command_unchanged(3);
+        command_unchanged(3, NULL);
         return 3;
     }
     plan_resume_rolled_back(s->fleet, s->survey, &s->request, c);
