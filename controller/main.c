@@ -10,6 +10,7 @@
 #include "command.h"
 #include "explain.h"
 #include "say.h"
+#include "wall.h"
 
 #define LARGE_BYTES (128 * 1024)
 
@@ -138,6 +139,7 @@ int main(int argc, char **argv)
     bool good;
     int code;
 
+    wall_begin();
     keep_standard_descriptors();
     raise_descriptors();
     give_memory_back();
