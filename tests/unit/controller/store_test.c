@@ -550,6 +550,45 @@ static void when_the_disk_takes_no_more_none_of_the_events_is_there(void **state
     store->ops->close(store);
 }
 
+static void refuses_to_append(struct store *store, const char *path)
+{
+    struct event event = event_of("r", EVENT_NOTE, "b");
+    struct err err = {""};
+
+    assert_false(store->ops->append(store, &event, 1, &err));
+    if (strstr(err.text, path) == NULL || strstr(err.text, "--rollout-id r") == NULL)
+        fail_msg("\"%s\" names not both %s and r", err.text, path);
+    assert_int_equal(event.seq, 0);
+}
+
+/* What is written to a file that no name leads to is found by nobody. */
+static void a_journal_whose_files_are_taken_away_takes_no_more_until_they_are_back(void **state)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    struct store *store = open_journal();
+    struct event event = event_of("r", EVENT_NOTE, "a");
+
+    (void)state;
+    append(store, &event, 1);
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        char path[96], aside[104];
+        FILE *other;
+
+        snprintf(path, sizeof path, "%s%s", journal_file, ends[i]);
+        snprintf(aside, sizeof aside, "%s.aside", path);
+        assert_int_equal(rename(path, aside), 0);
+        refuses_to_append(store, path);
+        other = fopen(path, "w");
+        assert_non_null(other);
+        assert_int_equal(fclose(other), 0);
+        refuses_to_append(store, path);
+        assert_int_equal(rename(aside, path), 0);
+        append(store, &event, 1);
+    }
+    assert_string_equal(read_back(store, "r", 0).texts, "a a a a ");
+    store->ops->close(store);
+}
+
 #define ON_DISK(test) cmocka_unit_test_setup_teardown(test, folder_up, folder_down)
 
 int main(void)
@@ -563,6 +602,7 @@ int main(void)
         ON_DISK(two_rollouts_write_to_one_journal),
         ON_DISK(a_commit_makes_no_file_longer_at_first),
         ON_DISK(a_journal_that_was_never_closed_is_whole),
+        ON_DISK(a_journal_whose_files_are_taken_away_takes_no_more_until_they_are_back),
         ON_DISK(a_newer_schema_is_refused),
         ON_DISK(another_programs_database_is_left_alone),
         ON_DISK(a_file_that_is_no_database_is_refused),
