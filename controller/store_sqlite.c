@@ -14,6 +14,7 @@
 
 #include "common/mem.h"
 #include "node_pack.h"
+#include "plan.h"
 #include "url.h"
 
 #define SCHEMA_VERSION 1
@@ -31,8 +32,9 @@
 
 /* FULL: in WAL mode only that makes a commit outlive a power cut. AUTOINCREMENT: a seq is never used twice, also when
  * old rollouts are deleted some day. */
-static const char SETTINGS[] =
-    "PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=" TEXT(WAL_PAGES) ";";
+static const char SETTINGS[] = "PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=" TEXT(
+    WAL_PAGES) ";"
+               "PRAGMA cache_size=-512;";
 static const char SCHEMA[] =
     "CREATE TABLE event(seq INTEGER PRIMARY KEY AUTOINCREMENT, rollout TEXT NOT NULL,"
     " wall_ms INTEGER NOT NULL, kind TEXT NOT NULL, node INTEGER, upstream INTEGER NOT NULL,"
@@ -362,6 +364,48 @@ static int bind_text(sqlite3_stmt *insert, enum column column, const char *text)
     return sqlite3_bind_text(insert, (int)column + 1, text, -1, SQLITE_STATIC);
 }
 
+/* ---- a plan is written piece by piece: bound as one text, SQLite would copy it once more */
+
+struct plan_piece {
+    sqlite3_blob *blob;
+    int at, rc;
+};
+
+static bool count_piece(void *ctx, const char *piece, size_t n)
+{
+    (void)ctx, (void)piece, (void)n;
+    return true;
+}
+
+static bool write_piece(void *ctx, const char *piece, size_t n)
+{
+    struct plan_piece *w = ctx;
+
+    w->rc = sqlite3_blob_write(w->blob, piece, (int)n, w->at);
+    w->at += (int)n;
+    return w->rc == SQLITE_OK;
+}
+
+static int bind_room(sqlite3_stmt *insert, const struct plan *plan)
+{
+    size_t n = plan_pack_to(plan, count_piece, NULL);
+
+    return n <= INT_MAX ? sqlite3_bind_zeroblob(insert, PAYLOAD + 1, (int)n) : SQLITE_TOOBIG;
+}
+
+/* Into the room of the row that was just written. */
+static int plan_write(sqlite3 *db, const struct plan *plan)
+{
+    struct plan_piece w = {0};
+    int rc = sqlite3_blob_open(db, "main", "event", "payload", sqlite3_last_insert_rowid(db), 1, &w.blob);
+
+    if (rc == SQLITE_OK) {
+        (void)plan_pack_to(plan, write_piece, &w);
+        rc = sqlite3_blob_close(w.blob);
+    }
+    return w.rc != SQLITE_OK ? w.rc : rc;
+}
+
 static sqlite3_int64 run_of(const struct store_sqlite *store, const struct event *event)
 {
     return store->run != 0 && strcmp(store->run_of, event->rollout) == 0 ? store->run : 0;
@@ -395,7 +439,7 @@ static int event_insert(struct store_sqlite *store, const struct event *event)
     if (rc == SQLITE_OK)
         rc = bind_text(insert, SENTENCE, event->text);
     if (rc == SQLITE_OK)
-        rc = bind_text(insert, PAYLOAD, event->payload);
+        rc = event->plan != NULL ? bind_room(insert, event->plan) : bind_text(insert, PAYLOAD, event->payload);
     if (rc == SQLITE_OK && state != NULL)
         rc = sqlite3_bind_blob(insert, STATE + 1, state, (int)strlen(state), SQLITE_STATIC);
     if (rc == SQLITE_OK && event->kind != EVENT_BEGAN && run_of(store, event) != 0) /* its own is not known yet */
@@ -405,6 +449,8 @@ static int event_insert(struct store_sqlite *store, const struct event *event)
     sqlite3_reset(insert);
     sqlite3_clear_bindings(insert);
     free(state);
+    if (rc == SQLITE_DONE && event->plan != NULL)
+        rc = plan_write(store->db, event->plan);
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 

@@ -35,10 +35,27 @@ static void every_invariant_holds_whatever_befalls_a_rollout(void **state)
     assert_true(all);
 }
 
+/* Far from the first: what they once broke, no seed before them does. */
+static void what_a_seed_has_broken_once_it_breaks_no_more(void **state)
+{
+    static const uint64_t seeds[] = {
+        300188282, /* the judge held against a sleeper what another had taken out, once that was put back */
+    };
+    static struct campaign c;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
+        c = (struct campaign){.first = seeds[i], .seeds = 1, .most = 1};
+        campaign_run(&c, stdout);
+        assert_true(c.breaches == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_seed_plays_the_same_way_twice),
+        cmocka_unit_test(what_a_seed_has_broken_once_it_breaks_no_more),
         cmocka_unit_test(every_invariant_holds_whatever_befalls_a_rollout),
     };
 

@@ -107,7 +107,16 @@ static bool listed(const uint8_t *peers, uint32_t n, uint8_t peer)
     return false;
 }
 
-/* What the best snapshot of the last second may have shown, less our own drains since. */
+static void lose(struct judge *j, const struct sim_truth *t, uint8_t peer, uint64_t by)
+{
+    if (!sim_peer_up(t, peer))
+        return;
+    j->peers[peer].lost_ms = t->now_ms;
+    j->peers[peer].lost_by = by;
+}
+
+/* What the best snapshot of the last second may have shown, less our own drains since. What another rollout took out
+ * since then was up in it, whatever has become of it: put back, and found unavailable meanwhile. */
 static void check_floor(struct judge *j, const struct sim_truth *t, const struct sim_who *who, uint8_t upstream,
                         const uint8_t *peers, uint32_t n, int64_t turn_ms)
 {
@@ -116,8 +125,8 @@ static void check_floor(struct judge *j, const struct sim_truth *t, const struct
 
     for (uint8_t i = 0; i < t->n_peers; i++) {
         const struct judge_peer *p = &j->peers[i];
-        bool others = owned(p) && p->owner.fence != who->fence && p->taken_ms >= turn_ms - JUDGE_SNAPSHOT_MS;
-        bool up = sim_peer_up(t, i) || p->lost_ms >= turn_ms - JUDGE_SNAPSHOT_MS || others;
+        bool lost = p->lost_by != who->fence && p->lost_ms >= turn_ms - JUDGE_SNAPSHOT_MS;
+        bool up = sim_peer_up(t, i) || lost;
         bool going = p->draining == who->fence || listed(peers, n, i);
 
         if (t->peers[i].upstream != upstream || t->peers[i].backup)
@@ -254,7 +263,7 @@ static void close_gate(struct judge *j, const struct sim_truth *t, const struct 
     if (!claim_names(&t->agents[node].claim, peer) && !forgotten_since(&j->nodes[node]) && !unfenced)
         judge_breach(j, "I4", "peer %u of node %u is taken out and no claim at the agent names it", peer, node);
     belongs_to(j, peer, who);
-    p->taken_ms = t->now_ms;
+    lose(j, t, peer, who->fence);
     p->forgotten = forgotten_since(&j->nodes[node]) || (unfenced && !claimed_by(&t->agents[node].claim, peer, who));
     if (p->had_fence != who->fence) {
         p->had_fence = who->fence;
@@ -279,8 +288,7 @@ static void open_gate(struct judge *j, const struct sim_truth *t, uint8_t peer, 
         disown(j, peer);
         return;
     }
-    if (sim_peer_up(t, peer)) /* put back to the drain that it had; its operator has ended that meanwhile */
-        p->lost_ms = t->now_ms;
+    lose(j, t, peer, 0); /* put back to the drain that it had; its operator has ended that meanwhile */
     if (!owned(p) && p->foreign_ms == SIM_NEVER)
         judge_breach(j, "I4", "peer %u is put back and no rollout took it out", peer);
     if (owned(p) && !p->mixed && p->was != (uint8_t)to && !first)
@@ -660,8 +668,8 @@ void judge_foreign_gate(struct judge *j, const struct sim_truth *t, uint8_t peer
 
     if (t->peers[peer].gate == (uint8_t)to && !owned(p))
         return;
-    if (sim_peer_up(t, peer) && to != SIM_OPEN)
-        p->lost_ms = t->now_ms;
+    if (to != SIM_OPEN)
+        lose(j, t, peer, 0);
     p->foreign_ms = t->now_ms;
     p->first_fence = 0;
     p->lost = false;
@@ -707,8 +715,7 @@ void judge_fences_lost(struct judge *j, const struct sim_truth *t, uint8_t upstr
 
 void judge_peer_lost(struct judge *j, const struct sim_truth *t, uint8_t peer)
 {
-    if (sim_peer_up(t, peer))
-        j->peers[peer].lost_ms = t->now_ms;
+    lose(j, t, peer, 0);
 }
 
 /* ---- the end */

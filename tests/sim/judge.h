@@ -38,9 +38,9 @@ struct judge_peer {
     struct sim_who owner;    /* the last rollout that answers for its being closed; fence 0 = none does */
     int64_t foreign_ms;      /* when somebody else last moved its gate */
     int64_t foreign_open_ms; /* ... opened it */
-    int64_t lost_ms;         /* when it last stopped being up, but not by the rollout's own hand */
+    int64_t lost_ms;         /* when it last stopped being up ... */
+    uint64_t lost_by;        /* ... and the fence by whose hand; 0 = by no rollout's */
     int64_t asked_ms;        /* when a rollout that had claimed its node first sent a drain of it */
-    int64_t taken_ms;        /* when its owner took it out */
     uint64_t draining;       /* fence whose drain is on its way; 0 = none */
     uint64_t had_fence;      /* who took it out last under this claim, whatever has become of it since; 0 = nobody */
     int64_t had_ms;          /* since then */

@@ -51,7 +51,6 @@ static void times_of_judge(struct judge *j, const struct sim_truth *t, uint8_t s
         add(out, &j->peers[i].foreign_open_ms);
         add(out, &j->peers[i].lost_ms);
         add(out, &j->peers[i].asked_ms);
-        add(out, &j->peers[i].taken_ms);
         add(out, &j->peers[i].had_ms);
     }
     for (uint8_t i = 0; i < t->n_upstreams; i++)
@@ -141,15 +140,15 @@ static void forget_over(struct sim_truth *t)
     }
 }
 
-/* Its owner is at work and has the lease for longer than anybody asks when a peer was taken: a successor waits that
- * long, and the owner itself is not asked about its own. */
+/* Who took it out is at work and has the lease for longer than anybody asks when a peer was taken: a successor waits
+ * that long, and he himself is not asked about his own. */
 static bool taken_by_holder(const struct scene *c, uint8_t peer)
 {
     const struct sim_lease *l = &c->sim->truth.upstreams[c->sim->truth.peers[peer].upstream].lease;
-    const struct sim_who *owner = &c->sim->judge.peers[peer].owner;
+    uint64_t by = c->sim->judge.peers[peer].lost_by;
 
-    return c->book.phase == SCENE_RUNS && owner->fence == c->sim->seats[c->book.last].who.fence &&
-           l->who.fence == owner->fence && l->until_ms > SCENE_NOW_MS + SCENE_PAST_MS && c->reach->reloads == 0;
+    return c->book.phase == SCENE_RUNS && by == c->sim->seats[c->book.last].who.fence && l->who.fence == by &&
+           l->until_ms > SCENE_NOW_MS + SCENE_PAST_MS && c->reach->reloads == 0;
 }
 
 /* What of its past nobody asks about any more. */
@@ -168,10 +167,10 @@ static void forget_past(struct scene *c)
 
         if (t->lbs[t->upstreams[t->peers[i].upstream].lb].exact || t->peers[i].gate == SIM_OPEN)
             t->peers[i].closed_ms = SIM_NEVER;
-        if (p->owner.fence == 0 || p->taken_ms < past || taken_by_holder(c, i))
-            p->taken_ms = 0;
-        if (p->lost_ms < past)
+        if (p->lost_ms < past || taken_by_holder(c, i)) {
             p->lost_ms = SIM_NEVER;
+            p->lost_by = 0;
+        }
         if (!others) {
             p->asked_ms = SIM_NEVER;
             p->had_ms = 0;
@@ -476,7 +475,7 @@ static void mix_judge(uint64_t *h, const struct judge *j, const struct sim_truth
         mix(h, (uint64_t)p->foreign_open_ms);
         mix(h, (uint64_t)p->lost_ms);
         mix(h, (uint64_t)p->asked_ms);
-        mix(h, (uint64_t)p->taken_ms);
+        mix(h, p->lost_by);
         mix(h, (uint64_t)p->had_ms);
         mix(h, p->had_fence << 16 | (uint64_t)p->lost_was << 8 | (uint64_t)p->lost << 1 | p->lost_mixed);
         mix(h, p->draining << 24 | (uint64_t)p->was << 16 | (uint64_t)p->mixed << 8 | p->forgotten);

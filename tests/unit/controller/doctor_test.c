@@ -130,19 +130,19 @@ static void agent_silent(struct scene *s)
 {
     s->nodes[2].good = false;
     s->nodes[2].call = CALL_TIMEOUT;
-    (void)snprintf(s->nodes[2].text, sizeof s->nodes[2].text, "no answer within 3s");
+    s->nodes[2].text = "no answer within 3s";
 }
 
 static void agent_refuses(struct scene *s)
 {
     s->nodes[2].good = false;
-    (void)snprintf(s->nodes[2].text, sizeof s->nodes[2].text, "forbidden: not in allow");
+    s->nodes[2].text = "forbidden: not in allow";
 }
 
 static void agent_without_its_helper(struct scene *s)
 {
     agent_refuses(s);
-    (void)snprintf(s->nodes[2].text, sizeof s->nodes[2].text, "unavailable: the helper half is not there");
+    s->nodes[2].text = "unavailable: the helper half is not there";
 }
 
 static void agent_of_another_name(struct scene *s)

@@ -170,7 +170,7 @@ static void agent_unreachable(struct scene *s)
 {
     s->nodes[1].good = false;
     s->nodes[1].call = CALL_TIMEOUT;
-    (void)snprintf(s->nodes[1].text, sizeof s->nodes[1].text, "no answer within 3s");
+    s->nodes[1].text = "no answer within 3s";
 }
 static void agent_of_another_name(struct scene *s)
 {

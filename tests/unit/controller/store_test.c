@@ -19,7 +19,9 @@
 
 #include <cmocka.h>
 
+#include "controller/plan.h"
 #include "controller/store.h"
+#include "tests/sim/fake_plan.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -210,6 +212,25 @@ static void a_payload_comes_back_however_long_it_is(struct store *store)
     }
 }
 
+/* It is written piece by piece. */
+static void a_plan_comes_back_as_it_is_packed(struct store *store)
+{
+    for (uint32_t nodes = 1; nodes <= 26; nodes += 25) {
+        struct plan *plan = fake_plan((struct fake_shape){.nodes = nodes, .lbs = 2});
+        char rollout[16], *packed = plan_pack(plan);
+        struct event event;
+        struct err err;
+
+        snprintf(rollout, sizeof rollout, "plan%u", nodes);
+        event = event_of(rollout, EVENT_BEGAN, "");
+        event.plan = plan;
+        append(store, &event, 1);
+        assert_true(store->ops->each(store, rollout, 0, same_payload, packed, &err));
+        free(packed);
+        plan_free(&plan);
+    }
+}
+
 static void the_first_event_keeps_its_payload_and_names_no_node(struct store *store)
 {
     struct event event = event_of("r", EVENT_BEGAN, "");
@@ -269,6 +290,7 @@ static void a_thousand_events_go_in_at_once(struct store *store)
 static void (*const PROMISES[])(struct store *) = {
     each_member_comes_back,
     a_payload_comes_back_however_long_it_is,
+    a_plan_comes_back_as_it_is_packed,
     the_first_event_keeps_its_payload_and_names_no_node,
     rollouts_are_kept_apart_and_seq_rises_over_all,
     reading_stops_when_the_reader_says_so,
