@@ -6,7 +6,7 @@
 
 #include "common/mem.h"
 #include "node_pack.h"
-#include "plan.h"
+#include "plan_pack.h"
 #include "store_sqlite.h"
 
 static const char INSERT[] = "INSERT INTO event(rollout, wall_ms, kind, node, upstream, from_step, code, text, payload,"
