@@ -273,7 +273,7 @@ static bool grow(void *ctx, const char *piece, size_t n)
 {
     struct text *t = ctx;
 
-    if (t->n + n + 1 > t->room) {
+    if (t->text == NULL || t->n + n + 1 > t->room) {
         t->room = (t->n + n + 1) / 4 * 5 + 1024;
         t->text = mem_grow(t->text, t->room, 1);
     }
