@@ -84,7 +84,7 @@ int command_roll_on(struct session *s, struct complaints *c)
     return code;
 }
 
-static int roll_again(struct session *s, struct complaints *c)
+int command_roll_again(struct session *s, struct complaints *c)
 {
     if (!left_out_by_journal(s))
         return command_roll_on(s, c);
@@ -105,7 +105,7 @@ static int roll(struct options *o)
             told_clear(&told);
         store->ops->close(store);
     }
-    code = command_on_journal(o, NULL, told.view, roll_again);
+    code = command_on_journal(o, NULL, told.view, command_roll_again);
     told_clear(&told);
     return code;
 }
