@@ -100,11 +100,21 @@ static const struct survey_node *asked(const struct session *s, const char *name
     return NULL;
 }
 
+/* By its claim, whosever it is. One that had to forget (an older disk, a new one) says nothing of what is out. */
+static bool speaks(const struct survey_node *now)
+{
+    return now != NULL && now->good && now->status.claim.there;
+}
+
 /* Why its agent does not answer for it. */
 static const char *unasked(const struct session *s, const struct survey_node *now)
 {
     if (s->survey == NULL)
         return "the fleet was not read now";
+    if (now != NULL && now->good)
+        return "its agent knows of no claim any more, so no repair puts it back: look whether it is well, do it by "
+               "hand "
+               "at that load balancer, and run this again";
     return now != NULL ? now->text : "neither the hosts file nor --limit names it now, so name it again";
 }
 
@@ -113,10 +123,12 @@ static void tell_peer_out(const struct session *s, const struct plan *p, const s
 {
     const struct plan_upstream *upstream = &p->upstreams[p->peers[peer].upstream];
     const char *server = p->peers[peer].server, *lb = p->lbs[upstream->lb].name;
+    bool forgotten = now != NULL && now->good;
     char *mend = mend_command(s->options, s->options->service);
     char *why = mem_format("out of rotation or its state unknown, as an earlier run of rollout %s left it: "
-                           "%s of upstream %s at %s; %s. Act now: %s",
-                           s->rollout, server, upstream->name, lb, unasked(s, now), mend);
+                           "%s of upstream %s at %s; %s%s%s",
+                           s->rollout, server, upstream->name, lb, unasked(s, now),
+                           forgotten ? "" : ". Act now: ", forgotten ? "" : mend);
     json_t *out = mem_must(json_array());
 
     json_append(out, peer_out(server, upstream->name, lb));
@@ -130,10 +142,10 @@ static bool tell_node_out(const struct session *s, const struct plan *p, uint32_
     const struct plan_node *pn = &p->nodes[id];
     const struct node *n = &s->was->nodes[id].state;
     const struct survey_node *now = asked(s, pn->name);
-    uint64_t mask = (n->peers_mask | n->out_mask) & ~n->prior_drain_mask;
+    uint64_t mask = ((now != NULL && now->good ? 0 : n->peers_mask) | n->out_mask) & ~n->prior_drain_mask;
     bool any = false;
 
-    if (n->step == STEP_DONE || (n->step == STEP_WAIT && n->out_mask == 0) || (now != NULL && now->good))
+    if (n->step == STEP_DONE || (n->step == STEP_WAIT && n->out_mask == 0) || speaks(now))
         return false;
     for (uint32_t i = 0; i < pn->n_peers; i++) {
         if ((mask >> i & 1) == 0 || !is_out_now(s, p, pn->first_peer + i))
