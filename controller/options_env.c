@@ -72,7 +72,7 @@ char *options_env_unknown(char **env)
     }
     if (n > TOLD_MAX)
         (void)fprintf(out, " and %zu more", n - TOLD_MAX);
-    mem_close(out);
+    mem_close(out, &text);
     if (n > 0)
         return text;
     free(text);

@@ -337,7 +337,8 @@ static void a_living_rollout_is_not_repaired(struct stage *s)
         f, (const char *const[]){"--rollout-id=living-1", "--lease-ttl=2s", "--drain-timeout=30s", NULL});
 
     stage_rollout_until(s, living, "node1     quiet", RUN_LIMIT_MS);
-    stage_rollout_expect(s, repair(f), 6, STAGE_SAYS("living-1"));
+    stage_rollout_expect(s, repair(f), 6,
+                         STAGE_SAYS("held by rollout living-1", "end it: rollout abort living-1 --hosts"));
     assert_false(stage_hold_answered(hold));
     assert_string_equal(stage_fleet_peer_state(f, 0, 0), "draining");
     assert_string_equal(stage_json_string(s, stage_fleet_claim(f, 0), "rollout"), "living-1");
