@@ -87,8 +87,8 @@ $(B)/tests/bench/fleet: $(O)/tests/bench/fake/main.o $(O)/tests/bench/fake.a $(O
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,gnutls)
 
-# LD_PRELOAD for the programs as they are released: the n-th call of a kind kills or fails (fault.h), or each change of
-# the disk is written down (disk.h).
+# LD_PRELOAD for the programs as they are released: the n-th call of a kind kills or fails (fault.h), each change of
+# the disk is written down (disk.h), or the wall clock is set (clock.h).
 $(B)/tests/sweep/%.so: tests/sweep/%.c tests/sweep/%.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -fPIC -shared $(WARN) -D_GNU_SOURCE -I. -o $@ $<
@@ -178,7 +178,7 @@ $(B)/tests/cases/%_case: $(O)/tests/cases/%_case.o $(O)/tests/stage.a $(O)/commo
 JOBS      ?= $(shell nproc)
 # A make of its own, so that what make deps has just installed is seen by pkg-config.
 SUBMAKE    = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
-TEST_PARTS := $(VARIANTS) $(B)/tests/load/load $(B)/tests/sweep/fault.so $(B)/tests/sweep/disk.so $(PLUS_CLIENT) $(GRACE)
+TEST_PARTS := $(VARIANTS) $(B)/tests/load/load $(B)/tests/sweep/fault.so $(B)/tests/sweep/disk.so $(B)/tests/sweep/clock.so $(PLUS_CLIENT) $(GRACE)
 
 .PHONY: deps deps-lint test-parts test-build test check-asan check-valgrind prove-tests
 deps:

@@ -29,7 +29,7 @@ struct claim {
     json_t *took_out;                           /* an array, owned; never NULL while held */
     json_t *before;                             /* an IDENT, owned; NULL = null */
     uint64_t due_ms;                            /* runs out then, by CLOCK_BOOTTIME */
-    uint64_t out_since_ms;                      /* UNIX: took_out has not been empty since then; 0: it is. out.h */
+    int64_t out_since_ms;                       /* took_out has not been empty since then; 0: it is. out.h */
 };
 
 struct claim_state {

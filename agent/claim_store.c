@@ -33,14 +33,37 @@ static json_t *lock_json(const struct lock *lock, uint64_t now_ms)
     return o;
 }
 
+/* 0 where nothing is out. */
+static json_int_t out_since_unix_ms(const struct claim *claim, uint64_t now_ms)
+{
+    return claim->out_since_ms == 0
+               ? 0
+               : (json_int_t)clock_ms(CLOCK_REALTIME) - ((json_int_t)now_ms - (json_int_t)claim->out_since_ms);
+}
+
+/* What an agent of before wrote has the wall clock's alone. */
+static int64_t out_since_ms_of(const json_t *root, bool same_boot)
+{
+    const json_t *since = json_object_get(root, "out_since_boottime_ms");
+    int64_t unix_ms = (int64_t)clock_ms(CLOCK_REALTIME), now_ms = (int64_t)claim_store_now_ms();
+    int64_t since_unix_ms = (int64_t)json_opt_uint(root, "out_since_unix_ms", 0);
+
+    if (same_boot && json_is_integer(since))
+        return json_integer_value(since);
+    if (since_unix_ms == 0)
+        return 0;
+    return since_unix_ms < unix_ms ? now_ms - (unix_ms - since_unix_ms) : now_ms;
+}
+
 bool claim_store_save(const char *path, const char *boot_id, const struct claim_state *state, struct err *err)
 {
     uint64_t now_ms = claim_store_now_ms(), left_ms = claim_left_ms(&state->claim, now_ms);
-    json_t *root = json_pack(
-        "{s:I, s:s, s:s, s:I, s:I, s:I, s:o, s:o}", "fence", (json_int_t)state->fence, "fence_rollout",
-        state->fence_rollout, "boot_id", boot_id, "due_boottime_ms", (json_int_t)state->claim.due_ms, "due_unix_ms",
-        (json_int_t)(clock_ms(CLOCK_REALTIME) + left_ms), "out_since_unix_ms", (json_int_t)state->claim.out_since_ms,
-        "claim", claim_to_json(&state->claim, now_ms), "lock", lock_json(&state->lock, now_ms));
+    json_t *root =
+        json_pack("{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "fence", (json_int_t)state->fence, "fence_rollout",
+                  state->fence_rollout, "boot_id", boot_id, "due_boottime_ms", (json_int_t)state->claim.due_ms,
+                  "due_unix_ms", (json_int_t)(clock_ms(CLOCK_REALTIME) + left_ms), "out_since_boottime_ms",
+                  (json_int_t)state->claim.out_since_ms, "out_since_unix_ms", out_since_unix_ms(&state->claim, now_ms),
+                  "claim", claim_to_json(&state->claim, now_ms), "lock", lock_json(&state->lock, now_ms));
     bool ok = root != NULL ? file_write_json(path, root, err) : err_set(err, "cannot write %s: out of memory", path);
 
     json_decref(root);
@@ -90,7 +113,7 @@ static bool take_state(json_t *root, const char *boot_id, struct claim_state *st
     (void)json_object_set_new(claim, "expect", json_integer(0)); /* the form of a body of PUT */
     if (!claim_from_json(claim, &state->claim, &expect, err))
         return err_context(err, "\"claim\"");
-    state->claim.out_since_ms = json_opt_uint(root, "out_since_unix_ms", 0);
+    state->claim.out_since_ms = out_since_ms_of(root, same_boot);
     state->claim.due_ms = due_ms_of(root, same_boot, state->claim.ttl_s);
     return true;
 }

@@ -1,7 +1,8 @@
 /* claim_store.h - the claim, the lock and the highest fence of a service, durable in STATE/APP/claim.json.
  *
  * A file that cannot be read back is an error, never "no claim": a fence that falls is worse than an agent that does
- * not start. Over a reboot the time to live goes on by the wall clock, kept within 0 and ttl. */
+ * not start. Over a restart time goes by CLOCK_BOOTTIME; over a reboot the time to live goes on by the wall clock, kept
+ * within 0 and ttl. */
 #ifndef AGENT_CLAIM_STORE_H
 #define AGENT_CLAIM_STORE_H
 

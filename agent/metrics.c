@@ -44,7 +44,6 @@ char *metrics_text(const struct metrics_service *services, size_t count, const c
                               code_text((enum code)code), (unsigned long long)services[i].ends[code]);
         }
     }
-    if (fclose(to) != 0)
-        abort();
+    mem_close(to, &text);
     return text;
 }

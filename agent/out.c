@@ -1,38 +1,27 @@
 #include "out.h"
 
-#include <time.h>
-
 #include "agent.h"
 #include "claim_store.h"
 #include "log.h"
 #include "service.h"
-
-/* Over a reboot there is no other clock. */
-static uint64_t unix_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static bool is_out(const struct claim *claim)
 {
     return claim->held && json_array_size(claim->took_out) > 0;
 }
 
-void out_since(struct claim *claim, uint64_t before_ms)
+void out_since(struct claim *claim, int64_t before_ms)
 {
-    claim->out_since_ms = !is_out(claim) ? 0 : before_ms != 0 ? before_ms : unix_ms();
+    claim->out_since_ms = !is_out(claim) ? 0 : before_ms != 0 ? before_ms : (int64_t)claim_store_now_ms();
 }
 
 uint64_t out_seconds(const struct claim *claim)
 {
-    uint64_t now_ms = unix_ms();
+    int64_t past_ms = (int64_t)claim_store_now_ms() - claim->out_since_ms;
 
     if (!is_out(claim))
         return 0;
-    return claim->out_since_ms < now_ms ? (now_ms - claim->out_since_ms) / 1000 + 1 : 1; /* never 0 while it is out */
+    return past_ms > 0 ? (uint64_t)past_ms / 1000 + 1 : 1; /* never 0 while it is out */
 }
 
 static void tell(void *ctx)

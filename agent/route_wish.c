@@ -40,17 +40,24 @@ static bool read_wish(struct request *rq, bool (*from_json)(const json_t *, stru
 
 void route_wish_put(struct request *rq)
 {
+    uint64_t now_ms = claim_store_now_ms();
     struct wish wish;
+    const struct wish *there;
+    enum code code;
 
     if (!read_wish(rq, wish_from_json, &wish))
         return;
-    if (wishes_put(&rq->service->wishes, &wish, claim_store_now_ms()) != CODE_JOB_OK) {
+    code = wishes_put(&rq->service->wishes, &wish, now_ms);
+    there = wishes_find(&rq->service->wishes, wish.rollout, now_ms);
+    if (code == CODE_WISH_STANDS && there != NULL) {
+        request_refuse(rq, code, "the %s by %s goes first", wish_word(there->kind), there->holder);
+    } else if (code != CODE_JOB_OK) {
         request_refuse(rq, CODE_BAD_REQUEST, "the id %llu has come with another wish before",
                        (unsigned long long)wish.id);
-        return;
+    } else {
+        log_wish(rq, "wish_put", &wish, wish.holder);
+        answer_wish(rq, wish.rollout);
     }
-    log_wish(rq, "wish_put", &wish, wish.holder);
-    answer_wish(rq, wish.rollout);
 }
 
 void route_wish_taken(struct request *rq)

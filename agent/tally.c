@@ -47,7 +47,6 @@ char *tally_metrics(const struct tally *tally)
                       "# TYPE rollout_agent_certificate_expiry_timestamp_seconds gauge\n"
                       "rollout_agent_certificate_expiry_timestamp_seconds %lld\n",
                       (long long)tally->cert_ends_s);
-    if (fclose(to) != 0)
-        abort();
+    mem_close(to, &text);
     return text;
 }

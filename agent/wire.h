@@ -81,7 +81,10 @@
  *                                       knows neither status nor body.
  *   PUT    /v1/services/APP/wish        {"rollout","id","wish","holder"} -> 200 {"wish":WISH}. Needs no claim. The same
  *                                       id again changes nothing; another wish with it: 400. A newer wish of a rollout
- *                                       takes the place of the one before. Kept in memory alone, for WIRE_WISH_KEPT
+ *                                       takes the place of the one before; but who wants less to happen goes first:
+ *                                       abort, pause, promote. While the controller may still have to hear of that one
+ *                                       (WIRE_WISH_FIRST_S), or its author that it has (WIRE_WISH_HEARD_S), one that
+ *                                       comes behind it is 409 wish_stands. Kept in memory alone, for WIRE_WISH_KEPT
  *                                       rollouts and WIRE_WISH_MAX_S each.
  *   GET    /v1/services/APP/wish?rollout=ID   {"wish":WISH|null}: the one of that rollout
  *   POST   /v1/services/APP/wish/taken  {"rollout","id","holder","effect"} -> 200 {"wish":WISH}; not there: 404
@@ -107,8 +110,10 @@
 /* Of PUT releases/HEX: the base64 of FILE.minisig as it is, at most 2048 bytes before that (common/minisign.h). */
 #define WIRE_SIGNATURE_HEADER "Rollout-Signature"
 
-#define WIRE_WISH_KEPT  8
-#define WIRE_WISH_MAX_S 3600
+#define WIRE_WISH_KEPT    8
+#define WIRE_WISH_MAX_S   3600
+#define WIRE_WISH_FIRST_S 10 /* so long who utters a wish waits for it to be heard */
+#define WIRE_WISH_HEARD_S 1  /* and so soon sees it */
 
 /* WIRE_WISH(NAME, "word on wire") */
 #define WIRE_WISHES(X)                                                                                                 \
@@ -127,6 +132,7 @@
     X(NO_CLAIM, 409, "no_claim")                                                                                       \
     X(BUSY, 409, "busy")                                                                                               \
     X(NO_RELEASE, 409, "no_release")                                                                                   \
+    X(WISH_STANDS, 409, "wish_stands") /* another wish goes first */                                                   \
     X(FENCE_STALE, 412, "fence_stale")                                                                                 \
     X(TIMEOUT, 408, "timeout")                                                                                         \
     X(HEAD_TOO_LARGE, 431, "head_too_large")                                                                           \

@@ -60,12 +60,30 @@ static struct wish *place(struct wishes *wishes, const char *rollout, uint64_t n
     return best;
 }
 
+/* Of two people who wish at the same moment, who wants less to happen. */
+static int caution(enum wish_kind kind)
+{
+    return kind == WISH_ABORT ? 2 : kind == WISH_PAUSE ? 1 : 0;
+}
+
+static bool goes_first(const struct wish *w, const struct wish *wanted, uint64_t now_ms)
+{
+    bool heard_of = w->taken ? now_ms - w->taken_ms >= (uint64_t)WIRE_WISH_HEARD_S * 1000
+                             : now_ms - w->put_ms >= (uint64_t)WIRE_WISH_FIRST_S * 1000;
+
+    return caution(w->kind) > caution(wanted->kind) && !heard_of;
+}
+
 enum code wishes_put(struct wishes *wishes, const struct wish *wanted, uint64_t now_ms)
 {
     struct wish *w = place(wishes, wanted->rollout, now_ms);
 
-    if (is_there(w, now_ms) && strcmp(w->rollout, wanted->rollout) == 0 && w->id == wanted->id)
-        return w->kind == wanted->kind ? CODE_JOB_OK : CODE_BAD_REQUEST;
+    if (is_there(w, now_ms) && strcmp(w->rollout, wanted->rollout) == 0) {
+        if (w->id == wanted->id)
+            return w->kind == wanted->kind ? CODE_JOB_OK : CODE_BAD_REQUEST;
+        if (goes_first(w, wanted, now_ms))
+            return CODE_WISH_STANDS;
+    }
     *w = *wanted;
     w->put_ms = now_ms;
     w->taken = w->effect = false;
@@ -81,6 +99,7 @@ enum code wishes_take(struct wishes *wishes, const struct wish *taken, uint64_t 
         return CODE_NOT_FOUND;
     if (!w->taken) {
         w->taken = true;
+        w->taken_ms = now_ms;
         w->effect = taken->effect;
         memcpy(w->taker, taken->taker, sizeof w->taker);
     }

@@ -22,7 +22,7 @@ struct wish {
     uint64_t id; /* 0: there is none here */
     enum wish_kind kind;
     char rollout[WIRE_ID_MAX + 1], holder[WIRE_HOLDER_MAX + 1];
-    uint64_t put_ms;
+    uint64_t put_ms, taken_ms;
     bool taken, effect;
     char taker[WIRE_HOLDER_MAX + 1];
 };
@@ -35,7 +35,8 @@ struct wishes { /* all zero: none */
 const struct wish *wishes_find(const struct wishes *, const char *rollout, uint64_t now_ms);
 const struct wish *wishes_latest(const struct wishes *, uint64_t now_ms);
 
-/* JOB_OK, or BAD_REQUEST: the id came with another wish before. Where there is no room the oldest goes. */
+/* JOB_OK; BAD_REQUEST: the id came with another wish before; WISH_STANDS: the one that wishes_find finds goes first,
+ * and stays. Where there is no room the oldest goes. */
 enum code wishes_put(struct wishes *, const struct wish *wanted, uint64_t now_ms);
 /* JOB_OK (also a second time: the first counts) or NOT_FOUND. */
 enum code wishes_take(struct wishes *, const struct wish *taken, uint64_t now_ms);

@@ -44,10 +44,11 @@ __attribute__((format(printf, 1, 2))) static inline char *mem_format(const char 
     return text;
 }
 
-/* The end of a stream of open_memstream: its text is whole and the caller's. */
-static inline void mem_close(FILE *f)
+/* The end of a stream of open_memstream: its text is whole and the caller's. glibc's fclose cuts the text to its length
+ * and says 0 also where there is no memory for that, and then no text. */
+static inline void mem_close(FILE *f, char *const *text)
 {
-    if (fclose(f) != 0)
+    if (fclose(f) != 0 || *text == NULL)
         abort();
 }
 

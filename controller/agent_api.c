@@ -430,17 +430,30 @@ void agent_api_wish(const struct plan *plan, const struct call_result *r, struct
         take_wish(plan, r, a);
 }
 
-bool agent_api_wish_is_taken(const struct call_result *r, uint64_t id, char holder[WIRE_HOLDER_MAX + 1], bool *effect)
+static void copy_holder(const json_t *from, char holder[WIRE_HOLDER_MAX + 1])
+{
+    const char *who = json_opt_string(from, "holder");
+
+    (void)snprintf(holder, WIRE_HOLDER_MAX + 1, "%s", who != NULL ? who : "");
+}
+
+bool agent_api_read_wish(const struct call_result *r, struct agent_wish *wish)
 {
     json_t *o = r->failure == CALL_FINE ? json_read(r->body, r->body_bytes, NULL) : NULL;
     const json_t *w = json_is_object(o) ? json_opt_object(o, "wish") : NULL, *taken;
-    const char *who = NULL;
-    bool is = false;
+    const char *word = w != NULL ? json_opt_string(w, "wish") : NULL;
+    bool is = word != NULL;
 
-    taken = w != NULL && json_opt_uint(w, "id", 0) == id ? json_opt_object(w, "taken") : NULL;
-    if (taken != NULL && json_get_string(taken, "holder", &who, NULL) && json_get_bool(taken, "effect", effect, NULL)) {
-        (void)snprintf(holder, WIRE_HOLDER_MAX + 1, "%s", who);
-        is = true;
+    *wish = (struct agent_wish){.wish = WISH_NONE};
+    if (is) {
+        wish->id = json_opt_uint(w, "id", 0);
+        wish->wish = wish_of(word);
+        copy_holder(w, wish->holder);
+        taken = json_opt_object(w, "taken");
+        wish->taken = taken != NULL;
+        wish->effect = taken != NULL && json_opt_bool(taken, "effect", false);
+        if (taken != NULL)
+            copy_holder(taken, wish->taker);
     }
     json_decref(o);
     return is;

@@ -56,9 +56,15 @@ void agent_api_lock(const struct call_result *, struct answer *);
  * STATUS that answers a claim has it as well. */
 void agent_api_wish(const struct plan *, const struct call_result *, struct answer *);
 
-/* Whether the answer's wish is the one of this id and taken; by whom goes to `holder`, whether it is acted on to
- * *effect. */
-bool agent_api_wish_is_taken(const struct call_result *, uint64_t id, char holder[WIRE_HOLDER_MAX + 1], bool *effect);
+/* The wish that an answer shows, for who has put one. */
+struct agent_wish {
+    uint64_t id;
+    enum wish wish; /* WISH_NONE: none that this version knows */
+    char holder[WIRE_HOLDER_MAX + 1], taker[WIRE_HOLDER_MAX + 1];
+    bool taken, effect; /* heard by taker, who acts on it */
+};
+/* False: it shows none. */
+bool agent_api_read_wish(const struct call_result *, struct agent_wish *);
 
 /* ASK_JOB or ASK_UNDO where the job is one of this rollout's, by its id; else ASK_NONE. */
 enum ask agent_api_job_of(const struct agent_job *, const char *rollout);

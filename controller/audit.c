@@ -60,7 +60,7 @@ static void put_peers(FILE *f, const struct plan *p, const struct node *n)
                       p->upstreams[p->peers[peer].upstream].name, p->lbs[plan_peer_lb(p, peer)].name);
         before = ", ";
     }
-    mem_close(peers);
+    mem_close(peers, &text);
     put(f, "peers", text);
     free(text);
 }

@@ -33,12 +33,22 @@ int command_complain(const struct complaints *c)
     return c->exit_code;
 }
 
-void command_unchanged(int exit_code)
+/* Where they name several, one is enough to begin with: the others may have ended until then. */
+static const char *other_of(const struct complaints *c)
 {
-    say_why("nothing was changed%s",
-            exit_code == EXIT_UNREACHABLE ? "; once that is mended run this again"
-            : exit_code == EXIT_HELD ? "; wait until that rollout has ended, or end it: rollout abort ID --hosts FILE"
-                                     : "");
+    for (size_t i = 0; c != NULL && i < c->n; i++)
+        if (c->others[i] != NULL)
+            return c->others[i];
+    return "ID";
+}
+
+void command_unchanged(int exit_code, const struct complaints *c)
+{
+    if (exit_code == EXIT_HELD)
+        say_why("nothing was changed; wait until rollout %s has ended, or end it: rollout abort %s --hosts FILE",
+                other_of(c), other_of(c));
+    else
+        say_why("nothing was changed%s", exit_code == EXIT_UNREACHABLE ? "; once that is mended run this again" : "");
 }
 
 int command_interrupted(void)
@@ -75,6 +85,12 @@ int command_on_journal(struct options *o, const struct plan *journal, const stru
     return code;
 }
 
+static void complain_held(struct complaints *c, const struct vigil *v)
+{
+    complain(c, EXIT_HELD, "%s; it is alive: it was renewed meanwhile", v->text);
+    complain_of(c, v->rollout);
+}
+
 int command_await_dead(struct session *s, bool repair, struct complaints *c)
 {
     struct vigil v = {0};
@@ -91,7 +107,7 @@ int command_await_dead(struct session *s, bool repair, struct complaints *c)
             return left_out_tell(s, repair, false) ? 3 : command_interrupted();
     }
     if (verdict == VIGIL_ALIVE)
-        complain(c, EXIT_HELD, "%s; it is alive: it was renewed meanwhile", v.text);
+        complain_held(c, &v);
     return verdict == VIGIL_ALIVE ? command_complain(c) : 0;
 }
 

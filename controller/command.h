@@ -33,8 +33,8 @@ int command_roll_on(struct session *, struct complaints *);
 int command_bad(int exit_code, const struct err *);
 /* All complaints, then the exit code of the worst. */
 int command_complain(const struct complaints *);
-/* Behind the reasons: nothing was changed, and what to do before it is run again. */
-void command_unchanged(int exit_code);
+/* Behind the reasons (NULL: none of a plan): nothing was changed, and what to do before it is run again. */
+void command_unchanged(int exit_code, const struct complaints *);
 /* The complaints of a rollout that does not begin; 3 where an earlier run of it left a node out, which is named. */
 int command_refused(const struct session *, const struct complaints *);
 /* A signal came before anything was changed: that is said. The exit code. */

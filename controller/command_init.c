@@ -19,7 +19,7 @@ static bool make_fleet(struct session *s, const struct options *o, struct err *e
 
     for (uint32_t i = 0; i < o->lb.count; i++)
         (void)fprintf(f, "lb%u rollout_api=%s\n", i + 1, o->lb.items[i]);
-    mem_close(f);
+    mem_close(f, &text);
     good = fleet_parse("--lb", text, n, &s->fleet, err);
     free(text);
     return good;

@@ -14,6 +14,7 @@
 #include "say.h"
 #include "status.h"
 #include "told.h"
+#include "wall.h"
 
 /* The journal, opened; NULL with the exit code: EXIT_CONFIG and a sentence where it cannot be read, or 0 where there is
  * none yet, which is said. */
@@ -141,7 +142,10 @@ static void list_line(const struct store_row *row, const struct plan *p, enum st
     else
         (void)snprintf(end, sizeof end, "%s", standing == STANDING_AT_WORK ? "at work" : "BROKEN OFF");
     (void)printf("%s  %-24s  %8s  %s; %s\n", status_time(row->began_ms, began), row->rollout,
-                 duration_format_ms((uint64_t)(row->last_ms - row->began_ms), took, sizeof took), what, end);
+                 row->last_ms < row->began_ms /* the clock was set between two runs */
+                     ? "-"
+                     : duration_format_ms(wall_passed_ms(row->began_ms, row->last_ms), took, sizeof took),
+                 what, end);
     free(what);
 }
 

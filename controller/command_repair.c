@@ -47,7 +47,7 @@ static int repair(struct session *s, struct complaints *c)
     p = plan_make_repair(s->fleet, s->options, s->survey, &s->request, c);
     code = command_complain(c);
     if (p == NULL)
-        command_unchanged(code);
+        command_unchanged(code, c);
     else
         code = put_back(s, p, c->n > 0, code);
     plan_free(&p);

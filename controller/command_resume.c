@@ -25,6 +25,8 @@ static void check_release(const struct plan *journal, const struct plan_request 
     else if (memcmp(journal->release_sha256, q->release_sha256, sizeof q->release_sha256) != 0)
         complain(c, EXIT_REFUSED, "rollout %s is to release %.12s, and %s is %.12s by now; give the same file",
                  q->rollout, was, journal->release_file, is);
+    else if (q->rolls_back && !q->has_release)
+        plan_resume_takes_nothing_back(q, c);
 }
 
 /* Nobody has let it go on beyond a pause that it died before. */
@@ -40,7 +42,7 @@ static uint32_t pause_left(const struct plan *journal, const struct view *was)
 static int resume(struct session *s, struct complaints *c)
 {
     if (left_out_by_journal(s)) {
-        command_unchanged(3);
+        command_unchanged(3, NULL);
         return 3;
     }
     plan_resume_rolled_back(s->fleet, s->survey, &s->request, c);

@@ -51,7 +51,7 @@ int command_refused(const struct session *s, const struct complaints *c)
     int code = command_complain(c);
 
     tell_unclaimed(s);
-    command_unchanged(code);
+    command_unchanged(code, c);
     return left_out_tell(s, false, code == EXIT_HELD) ? 3 : code;
 }
 
@@ -61,11 +61,11 @@ int command_roll_on(struct session *s, struct complaints *c)
     int code = command_await_dead(s, false, c);
 
     if (code != 0) {
-        command_unchanged(code);
+        command_unchanged(code, c);
         return code;
     }
     if (left_out_by_limit(s)) {
-        command_unchanged(3);
+        command_unchanged(3, NULL);
         return 3;
     }
     p = plan_make(s->fleet, s->options, s->survey, &s->request, c);
@@ -88,7 +88,7 @@ static int roll_again(struct session *s, struct complaints *c)
 {
     if (!left_out_by_journal(s))
         return command_roll_on(s, c);
-    command_unchanged(3);
+    command_unchanged(3, NULL);
     return 3;
 }
 

@@ -1,6 +1,7 @@
 /* command_wish.c - pause, abort, promote: puts a wish to every agent of the hosts file, says how many took it, and
  * waits until the rollout's controller, wherever it runs, has heard it. */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "agent_api.h"
@@ -35,6 +36,8 @@ struct wishing {
     enum call_failure failure; /* of one that failed */
     bool heard, effect, interrupted;
     char by[WIRE_HOLDER_MAX + 1];
+    enum wish first; /* another's, that goes first; WISH_NONE: there is none */
+    char whose[WIRE_HOLDER_MAX + 1];
 };
 
 static enum wish wish_of(enum command command)
@@ -115,10 +118,30 @@ static void failed(struct wishing *w, struct seat *seat, const struct call_resul
     w->failure = r->failure;
 }
 
+/* Who wants less to happen goes first (agent/wire.h). */
+static int caution(enum wish wish)
+{
+    return wish == WISH_ABORT ? 3 : wish == WISH_PAUSE ? 2 : wish == WISH_PROMOTE ? 1 : 0;
+}
+
+/* In the place of ours there may be another's by now. One that wants the same does as well. */
+static void look_at(struct wishing *w, const struct agent_wish *there)
+{
+    if ((there->id == w->id || there->wish == w->wish) && there->taken) {
+        w->heard = true;
+        w->effect = there->effect;
+        memcpy(w->by, there->taker, sizeof w->by);
+    } else if (caution(there->wish) > caution(w->wish)) {
+        w->first = there->wish;
+        memcpy(w->whose, there->holder, sizeof w->whose);
+    }
+}
+
 static void came(struct wishing *w, const struct call_result *r)
 {
     struct seat *seat = r->tag;
     bool good = r->failure == CALL_FINE && r->status >= 200 && r->status <= 299;
+    struct agent_wish there;
 
     seat->calling = false;
     if (seat->state == SEAT_ASKED && good) {
@@ -126,8 +149,8 @@ static void came(struct wishing *w, const struct call_result *r)
         w->n_took++;
     } else if (seat->state == SEAT_ASKED) {
         failed(w, seat, r);
-    } else if (good && !w->heard) {
-        w->heard = agent_api_wish_is_taken(r, w->id, w->by, &w->effect);
+    } else if (good && !w->heard && agent_api_read_wish(r, &there)) {
+        look_at(w, &there);
     }
 }
 
@@ -135,7 +158,7 @@ static void wait_until_heard(struct wishing *w)
 {
     int64_t until_ms = clock_ms() + HEARD_LIMIT_MS, look_ms = 0, now = clock_ms();
 
-    while (!w->heard && !w->interrupted && now < until_ms && w->n_failed < w->n_seats) {
+    while (!w->heard && w->first == WISH_NONE && !w->interrupted && now < until_ms && w->n_failed < w->n_seats) {
         struct call_result results[RESULTS_AT_ONCE];
         size_t n;
 
@@ -184,6 +207,10 @@ static int end(const struct wishing *w)
     if (w->heard) {
         say_why("heard by %s: there is nothing to %s%s", w->by, word,
                 w->wish == WISH_PROMOTE ? "; it does not wait for a promotion" : ", it ends already");
+        return EXIT_REFUSED;
+    }
+    if (w->first != WISH_NONE) {
+        say_why("the %s by %s goes first", agent_api_wish_word(w->first), w->whose);
         return EXIT_REFUSED;
     }
     if (w->n_took == 0)

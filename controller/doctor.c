@@ -474,19 +474,22 @@ static bool is_told(const struct doctor *d, const char *line)
 }
 
 /* A complaint is "what is wrong; what mends it", or the former alone. */
-static void take_complaint(struct look *l, const char *line, int code)
+static void take_complaint(struct look *l, const char *line, int code, const char *other)
 {
+    char *end_it =
+        mem_format("wait for its end, or end it: rollout abort %s --hosts FILE", other != NULL ? other : "ID");
     const char *semicolon = strstr(line, "; ");
     int length = semicolon != NULL ? (int)(semicolon - line) : (int)strlen(line);
     const char *mend = semicolon != NULL          ? semicolon + 2
                        : code == EXIT_UNREACHABLE ? "see that it runs there, and is reached from here"
-                       : code == EXIT_HELD        ? "wait for its end, or end it: rollout abort ID"
+                       : code == EXIT_HELD        ? end_it
                                                   : "rollout plan tells all that it refuses";
 
     if (code == EXIT_HELD)
         warn(l, mend, "%.*s", length, line);
     else
         fail(l, code, mend, "%.*s", length, line);
+    free(end_it);
 }
 
 static void check_plan(struct look *l)
@@ -504,7 +507,7 @@ static void check_plan(struct look *l)
     }
     for (size_t i = 0; i < c->n; i++)
         if (!is_told(l->d, c->lines[i]))
-            take_complaint(l, c->lines[i], c->codes[i]);
+            take_complaint(l, c->lines[i], c->codes[i], c->others[i]);
     if (l->d->n == before)
         warn(l, "mend what is above", "whether capacity is enough is not known yet");
 }

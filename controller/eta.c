@@ -1,5 +1,7 @@
 #include "eta.h"
 
+#include "wall.h"
+
 /* What is left of the good path from `step` on, by the mean of those that have left each step. False: a step on it was
  * not seen yet; one that is passed over by this rollout (a step in place) takes no time. */
 static bool rest_of_path(const struct view *v, enum step step, uint64_t *ms)
@@ -18,7 +20,7 @@ static uint64_t rest_of_node(const struct view *v, uint32_t i, int64_t now_ms)
     const struct view_node *n = &v->nodes[i];
     enum step step = (enum step)n->state.step;
     uint64_t mean = v->step_n[step] > 0 ? v->step_ms[step] / v->step_n[step] : 0, rest;
-    uint64_t spent = now_ms > n->step_ms ? (uint64_t)(now_ms - n->step_ms) : 0;
+    uint64_t spent = wall_passed_ms(n->step_ms, now_ms);
 
     (void)rest_of_path(v, step, &rest);
     return rest - (spent < mean ? spent : mean);

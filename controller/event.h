@@ -44,7 +44,8 @@ struct event {
     int code;          /* ENDED, HOOKED */
     struct node state; /* STEP, NOTE: after it */
     char text[ANSWER_TEXT_MAX];
-    const char *payload; /* BEGAN: JSON text, borrowed; else NULL */
+    const char *payload;     /* BEGAN, as read: JSON text, borrowed; else NULL */
+    const struct plan *plan; /* BEGAN, to be written: what the journal packs into its payload, borrowed; else NULL */
 };
 
 const char *event_name(enum event_kind);

@@ -79,7 +79,7 @@ char *given_hosts(const struct fleet *fleet, const uint32_t *nodes, size_t n_nod
     for (size_t i = 0; i < n_nodes; i++)
         put_host(f, fleet, nodes[i], cwd);
     put_aside(f, fleet, nodes, n_nodes, cwd);
-    mem_close(f);
+    mem_close(f, &text);
     return text;
 }
 

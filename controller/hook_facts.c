@@ -167,7 +167,7 @@ static char *variable_of(const char *variable, const json_t *value)
 
     (void)fprintf(f, "%s=", variable);
     good = json_is_array(value) ? put_list(f, value) : put_value(f, value);
-    mem_close(f);
+    mem_close(f, &text);
     if (size > VALUE_MAX)
         text[VALUE_MAX] = '\0';
     if (good)

@@ -66,7 +66,7 @@ static void about_step(FILE *f, const struct view *v, const struct event *e)
 
     if (e->state.step == STEP_DONE)
         (void)fprintf(f, "%s after %s", view_outcome(v, e->node),
-                      duration_format_ms((uint64_t)(n->ended_ms - n->begun_ms), took, sizeof took));
+                      duration_format_ms(wall_passed_ms(n->begun_ms, n->ended_ms), took, sizeof took));
     else if (e->state.step == STEP_OUT)
         (void)fprintf(f, "%s: %s", view_outcome(v, e->node), why_phrase((enum why)e->state.why));
     else
@@ -172,7 +172,7 @@ static void count_outcomes(FILE *f, const struct view *v)
     (void)fprintf(f, "%u node%s", v->plan->n_nodes, plural(v->plan->n_nodes));
     for (uint32_t k = 0; k < n; k++)
         (void)fprintf(f, "%s %u %s", k == 0 ? ":" : ",", counts[k], names[k]);
-    (void)fprintf(f, "; took %s\n", duration_format_ms((uint64_t)(v->now_ms - v->began_ms), took, sizeof took));
+    (void)fprintf(f, "; took %s\n", duration_format_ms(wall_passed_ms(v->began_ms, v->now_ms), took, sizeof took));
 }
 
 static void name_reason(FILE *f, const struct view *v, uint16_t id)

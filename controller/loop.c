@@ -139,11 +139,8 @@ static void turn_around(const struct loop *l, struct run *r, struct pending *n, 
 
 static void begin(const struct loop *l, struct run *r, struct pending *n)
 {
-    char *packed = plan_pack(l->plan);
-
-    turn_event(&n->t, l->plan, EVENT_BEGAN, NULL)->payload = packed;
+    turn_event(&n->t, l->plan, EVENT_BEGAN, NULL)->plan = l->plan;
     turn_around(l, r, n, true);
-    free(packed);
 }
 
 static int end(const struct loop *l, struct run *r, struct pending *n)

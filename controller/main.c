@@ -10,6 +10,7 @@
 #include "command.h"
 #include "explain.h"
 #include "say.h"
+#include "wall.h"
 
 #define LARGE_BYTES (128 * 1024)
 
@@ -121,6 +122,16 @@ static int dispatch(struct options *o)
     return help(o);
 }
 
+static void warn_of_environment(const struct options *o)
+{
+    bool sets = o->command != COMMAND_HELP && o->command != COMMAND_VERSION && !o->explain;
+    char *unknown = sets ? options_env_unknown(environ) : NULL;
+
+    if (unknown != NULL)
+        say_warning("the environment has unknown settings, passed over: %s", unknown);
+    free(unknown);
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -128,11 +139,13 @@ int main(int argc, char **argv)
     bool good;
     int code;
 
+    wall_begin();
     keep_standard_descriptors();
     raise_descriptors();
     give_memory_back();
     good = options_parse(argc, argv, environ, &options, &err);
     say_open(&options);
+    warn_of_environment(&options);
     code = good ? dispatch(&options) : command_bad(EXIT_USAGE, &err);
     say_close(code);
     code = close_output(&options, code);

@@ -29,6 +29,6 @@ char *mend_command(const struct options *o, const char *service)
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
         if (given[i].text != NULL && o->source[given[i].id] >= SOURCE_ENV)
             flag(f, given[i].id, given[i].text);
-    mem_close(f);
+    mem_close(f, &text);
     return text;
 }

@@ -2,6 +2,7 @@
 
 #include "common/duration.h"
 #include "live.h"
+#include "wall.h"
 
 const char *moment_time(uint64_t ms, char *text, size_t size)
 {
@@ -114,7 +115,7 @@ void moment_all(FILE *f, const struct view *v, int64_t now_ms)
         if (!node_in_motion(&n->state))
             continue;
         (void)fprintf(f, "; %s %s for %s: ", v->plan->nodes[i].name, step_row((enum step)n->state.step)->name,
-                      moment_time((uint64_t)(now_ms > n->step_ms ? now_ms - n->step_ms : 0), since, sizeof since));
+                      moment_time(wall_passed_ms(n->step_ms, now_ms), since, sizeof since));
         moment_node(f, v, i);
         named++;
     }

@@ -62,6 +62,10 @@ bool options_store(struct options *o, const struct option_row *row, const char *
  * options_free in either case. argv may be put in another order. */
 bool options_parse(int argc, char **argv, char **env, struct options *o, struct err *err);
 
+/* In options_env.c. The variables that begin with ROLLOUT_ and are neither a setting nor, within a hook, a fact that it
+ * is told: "ROLLOUT_BACTH (did you mean ROLLOUT_BATCH?), ROLLOUT_COLOUR". To be freed; NULL: there are none. */
+char *options_env_unknown(char **env);
+
 /* In options_merge.c. Fill in what the hosts file says where neither flag nor environment spoke. nodes: the n_nodes
  * indexes into fleet->hosts that the rollout is about. False (exit 78) with both hosts named where they do not agree on
  * what must be one for all; also when what is needed at all (--service) is nowhere. Texts are borrowed from the fleet.

@@ -48,13 +48,14 @@ static bool merge_one(struct options *o, const struct option_row *row, const str
 static bool options_fit(const struct options *o, struct err *err)
 {
     bool upgrades = (IN_UPGRADES >> o->command & 1) != 0;
+    bool told = o->command == COMMAND_RESUME; /* what it does is told by the journal or the fleet */
     bool back = o->failure_action == FAILURE_ACTION_ROLLBACK;
 
     if (o->version && !o->release && upgrades)
         return err_set(err, "--version labels a release, and there is no --release FILE");
     if (o->pause_after == MARK_WORD && o->canary == 0)
         return err_set(err, "--pause-after canary, and --canary 0 says that there is none");
-    if (back && !o->release && upgrades)
+    if (back && !o->release && upgrades && !told)
         return err_set(err, "--failure-action rollback: a restart without --release FILE changes no release, so there "
                             "is nothing to roll back; leave it out, or say stop or continue");
     if (back && o->command == COMMAND_ROLLBACK && o->source[OPT_failure_action] == SOURCE_FLAG)

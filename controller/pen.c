@@ -40,8 +40,7 @@ FILE *pen_begin(struct pen *p)
 
 void pen_end(struct pen *p, FILE *line, enum hue hue)
 {
-    if (fclose(line) != 0)
-        abort(); /* out of memory */
+    mem_close(line, &p->text);
     pen_line(p, hue, p->text);
     free(p->text);
     p->text = NULL;

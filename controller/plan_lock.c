@@ -74,22 +74,32 @@ static void complain_too_few(const struct plan *p, const struct fleet *f, const 
              plus_name(p), b->free, b->all, why);
 }
 
-/* A repair waits for a dead rollout's votes to run out; a living one's will end it with 6 as well. */
-static bool check(const struct plan *p, const struct fleet *f, const struct ballot *b, struct complaints *c)
+static void complain_held(const struct fleet *f, const struct ballot *b, struct complaints *c)
 {
-    uint32_t need = b->all / 2 + 1, possible = b->free + (p->kind == PLAN_REPAIR ? b->held : 0);
-    const struct agent_lock *lock = b->holder != NULL ? &b->holder->status.lock : NULL;
+    const struct agent_lock *lock = &b->holder->status.lock;
+    const struct agent_claim *claim = &b->holder->status.claim;
+    bool voted = lock->there && lock->left_s > 0;
 
-    if (possible >= need)
-        return true;
-    if (lock == NULL)
-        complain_too_few(p, f, b, c);
-    else if (lock->there && lock->left_s > 0)
+    if (voted)
         complain(c, EXIT_HELD, "%u of %u agents have given their votes to rollout %s (%s), %u s left", b->held, b->all,
                  lock->rollout, lock->holder, lock->left_s);
     else
         complain(c, EXIT_HELD, "%s: claimed by rollout %s (%s), %u s left", survey_node_name(f, b->holder),
-                 b->holder->status.claim.rollout, b->holder->status.claim.holder, b->holder->status.claim.left_s);
+                 claim->rollout, claim->holder, claim->left_s);
+    complain_of(c, voted ? lock->rollout : claim->rollout);
+}
+
+/* A repair waits for a dead rollout's votes to run out; a living one's will end it with 6 as well. */
+static bool check(const struct plan *p, const struct fleet *f, const struct ballot *b, struct complaints *c)
+{
+    uint32_t need = b->all / 2 + 1, possible = b->free + (p->kind == PLAN_REPAIR ? b->held : 0);
+
+    if (possible >= need)
+        return true;
+    if (b->holder == NULL)
+        complain_too_few(p, f, b, c);
+    else
+        complain_held(f, b, c);
     return false;
 }
 

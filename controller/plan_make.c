@@ -52,15 +52,18 @@ static void check_claim(const char *name, const struct survey_node *n, const str
     const struct agent_claim *claim = &n->status.claim;
     const struct agent_lock *lock = &n->status.lock;
 
-    if (lock->there && lock->left_s > 0 && !plan_is_ours(q, lock->rollout, lock->holder))
+    if (lock->there && lock->left_s > 0 && !plan_is_ours(q, lock->rollout, lock->holder)) {
         complain(c, EXIT_HELD, "%s: its vote is rollout %s's (%s), %u s left", name, lock->rollout, lock->holder,
                  lock->left_s);
+        complain_of(c, lock->rollout);
+    }
     if (!claim->there)
         return;
-    if (claim->left_s > 0 && !plan_is_ours(q, claim->rollout, claim->holder))
+    if (claim->left_s > 0 && !plan_is_ours(q, claim->rollout, claim->holder)) {
         complain(c, EXIT_HELD, "%s: claimed by rollout %s (%s), %u s left", name, claim->rollout, claim->holder,
                  claim->left_s);
-    else if (plan_resume_holds(n, q) && q->rollback)
+        complain_of(c, claim->rollout);
+    } else if (plan_resume_holds(n, q) && q->rollback)
         plan_check_back(name, n, q, c);
     else if (plan_resume_holds(n, q))
         plan_resume_check(name, n, q, c);
@@ -284,9 +287,11 @@ static void check_lease(const struct making *m, const struct plan_request *q, st
     const char *lb = m->p->lbs[pu->lb].name;
 
     pu->plus = !u->lease.known;
-    if (u->lease.ttl_s > 0 && !plan_is_ours(q, u->lease.id, u->lease.holder))
-        complain(m->c, EXIT_HELD, "upstream %s at %s: held by rollout %s (%s), %u s left", u->name, lb, u->lease.id,
-                 u->lease.holder, u->lease.ttl_s);
+    if (u->lease.ttl_s == 0 || plan_is_ours(q, u->lease.id, u->lease.holder))
+        return;
+    complain(m->c, EXIT_HELD, "upstream %s at %s: held by rollout %s (%s), %u s left", u->name, lb, u->lease.id,
+             u->lease.holder, u->lease.ttl_s);
+    complain_of(m->c, u->lease.id);
 }
 
 static bool shown_up(const struct survey_upstream *u, const char *server)

@@ -13,7 +13,7 @@
 struct plan_request {
     const char *rollout; /* id */
     const char *holder;
-    bool rolls_back;     /* --failure-action rollback, of a release */
+    bool rolls_back;     /* --failure-action rollback */
     bool rollback;       /* each node to the release before the one that runs; without a release */
     uint32_t pause_left; /* of a resume: nodes to the --pause-after that the run before did not come to; 0 = none */
     const char *hosts, *given; /* given.h; NULL = not to be kept. They outlive the plan, which borrows them */

@@ -245,36 +245,34 @@ static json_t *pack_head(const struct plan *p)
 }
 
 /* Node after node: a tree of ten thousand of them would be most of the program's memory. */
-struct text {
-    char *text;
-    size_t n, room;
+struct pieces {
+    plan_sink *sink;
+    void *ctx;
+    size_t n;
+    bool over;
 };
 
-static void add(struct text *t, const char *more)
+static void add(struct pieces *t, const char *piece, size_t n)
 {
-    size_t n = strlen(more);
-
-    if (t->n + n + 1 > t->room) {
-        t->room = (t->n + n + 1) / 4 * 5 + 1024;
-        t->text = mem_grow(t->text, t->room, 1);
-    }
-    memcpy(t->text + t->n, more, n + 1);
+    if (t->over)
+        return;
     t->n += n;
+    t->over = !t->sink(t->ctx, piece, n);
 }
 
-static void add_json(struct text *t, json_t *o)
+/* Without its last `open` bytes: what is to follow within. */
+static void add_json(struct pieces *t, json_t *o, size_t open)
 {
     char *text = mem_must(json_dumps(o, JSON_COMPACT));
 
-    add(t, text);
+    add(t, text, strlen(text) - open);
     free(text);
     json_decref(o);
 }
 
-char *plan_pack(const struct plan *p)
+static json_t *pack_all_but_nodes(const struct plan *p)
 {
     json_t *o = pack_head(p), *lbs = json_array(), *upstreams = json_array();
-    struct text text;
 
     for (uint32_t i = 0; i < p->n_lbs; i++)
         json_append(lbs, pack_lb(&p->lbs[i]));
@@ -291,16 +289,48 @@ char *plan_pack(const struct plan *p)
         put(o, "voters", pack_voters(p));
     put(o, "lbs", lbs);
     put(o, "upstreams", upstreams);
-    text.text = mem_must(json_dumps(o, JSON_COMPACT));
-    text.n = text.room = strlen(text.text);
-    json_decref(o);
-    text.n--; /* its closing brace */
-    add(&text, ",\"nodes\":[");
-    for (uint32_t i = 0; i < p->n_nodes; i++) {
-        add(&text, i == 0 ? "" : ",");
-        add_json(&text, pack_node(p, &p->nodes[i]));
+    return o;
+}
+
+size_t plan_pack_to(const struct plan *p, plan_sink *sink, void *ctx)
+{
+    static const char begin[] = ",\"nodes\":[", end[] = "]}";
+    struct pieces pieces = {.sink = sink, .ctx = ctx};
+
+    add_json(&pieces, pack_all_but_nodes(p), 1); /* its closing brace */
+    add(&pieces, begin, strlen(begin));
+    for (uint32_t i = 0; i < p->n_nodes && !pieces.over; i++) {
+        add(&pieces, ",", i == 0 ? 0 : 1);
+        add_json(&pieces, pack_node(p, &p->nodes[i]), 0);
     }
-    add(&text, "]}");
+    add(&pieces, end, strlen(end));
+    return pieces.n;
+}
+
+struct text {
+    char *text;
+    size_t n, room;
+};
+
+static bool grow(void *ctx, const char *piece, size_t n)
+{
+    struct text *t = ctx;
+
+    if (t->n + n + 1 > t->room) {
+        t->room = (t->n + n + 1) / 4 * 5 + 1024;
+        t->text = mem_grow(t->text, t->room, 1);
+    }
+    memcpy(t->text + t->n, piece, n);
+    t->n += n;
+    t->text[t->n] = '\0';
+    return true;
+}
+
+char *plan_pack(const struct plan *p)
+{
+    struct text text = {0};
+
+    (void)plan_pack_to(p, grow, &text);
     return text.text;
 }
 

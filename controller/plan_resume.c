@@ -25,7 +25,9 @@ void plan_resume_check(const char *name, const struct survey_node *n, const stru
                      "%s: rollout %s was taking it back to %.12s when it was broken off; go on with --failure-action "
                      "rollback, or put it back first: rollout repair",
                      name, q->rollout, was);
-    } else if (claim->has_target && !q->has_release)
+    } else if (claim->has_target && !q->has_release && plan_resume_from(n, q) != NULL)
+        plan_resume_back_lacks(name, n, q, c);
+    else if (claim->has_target && !q->has_release)
         complain(c, EXIT_REFUSED, "%s: rollout %s is to release %.12s; name its file by --release, or take another id",
                  name, q->rollout, was);
     else if (!claim->has_target && q->has_release)
@@ -114,33 +116,55 @@ static bool leased(const struct survey *s, const char *rollout)
     return false;
 }
 
+struct traces {
+    bool any, enough; /* of the rollout at all; to tell an upgrade from a restart */
+    bool upgrades;
+};
+
 /* What one node's latest job tells: that of an undo only that there was something. */
-static void look_at_job(const char *name, const struct survey_node *n, const struct plan_request *q, bool *any,
-                        bool *enough, struct complaints *c)
+static void look_at_job(const char *name, const struct survey_node *n, const struct plan_request *q, struct traces *t,
+                        struct complaints *c)
 {
     enum ask of = n->good ? agent_api_job_of(&n->status.job, q->rollout) : ASK_NONE;
     char hex[SHA256_DIGITS + 1];
 
-    *any = *any || of != ASK_NONE;
-    *enough = *enough || of == ASK_JOB;
+    t->any = t->any || of != ASK_NONE;
+    t->enough = t->enough || of == ASK_JOB;
     if (of != ASK_JOB || !n->status.job.has_release || q->has_release)
         return;
+    t->upgrades = true;
+    if (plan_resume_from(n, q) != NULL) {
+        if (q->rolls_back || !agent_api_took_back(&n->status.job, q->rollout)) /* else plan_resume_rolled_back's */
+            plan_resume_back_lacks(name, n, q, c);
+        return;
+    }
     sha256_hex(n->status.job.release, hex);
     complain(c, EXIT_REFUSED, "%s: rollout %s is to release %.12s; name its file by --release", name, q->rollout, hex);
+}
+
+void plan_resume_takes_nothing_back(const struct plan_request *q, struct complaints *c)
+{
+    complain(c, EXIT_REFUSED,
+             "rollout %s only restarts, so --failure-action rollback has nothing to take back; say stop or continue",
+             q->rollout);
 }
 
 void plan_resume_traces(const struct fleet *f, const struct survey *s, const struct plan_request *q,
                         struct complaints *c)
 {
-    bool any = leased(s, q->rollout), enough = false;
+    struct traces t = {.any = leased(s, q->rollout)};
 
     for (uint32_t i = 0; i < s->n_nodes; i++) {
-        look_at_job(f->hosts[s->nodes[i].host].name, &s->nodes[i], q, &any, &enough, c);
-        enough = enough || plan_resume_holds(&s->nodes[i], q);
+        bool holds = plan_resume_holds(&s->nodes[i], q);
+
+        look_at_job(f->hosts[s->nodes[i].host].name, &s->nodes[i], q, &t, c);
+        t.enough = t.enough || holds;
+        t.upgrades = t.upgrades || (holds && s->nodes[i].status.claim.has_target);
     }
-    if (enough || (any && q->has_release))
-        return;
-    if (any)
+    if (t.enough || (t.any && q->has_release)) {
+        if (q->rolls_back && !q->has_release && !t.upgrades)
+            plan_resume_takes_nothing_back(q, c);
+    } else if (t.any)
         complain(c, EXIT_REFUSED,
                  "nothing in the fleet tells whether rollout %s upgrades or restarts; run it again with its options: "
                  "rollout --rollout-id %s",

@@ -27,12 +27,21 @@ bool plan_resume_goes_back(const struct survey_node *, const struct plan_request
 /* Where an earlier run was on its way back, and this one is to roll back as well, so is the plan: it goes on there. */
 void plan_resume_back(struct plan *, const struct survey *, const struct plan_request *);
 
+/* The release (a SHA-256) that an earlier run was taking the node back from, or has; NULL: it tells of none. */
+const uint8_t *plan_resume_from(const struct survey_node *, const struct plan_request *);
+/* Nobody has named that release now: complains. */
+void plan_resume_back_lacks(const char *name, const struct survey_node *, const struct plan_request *,
+                            struct complaints *);
+
 /* What runs came by a job of this rollout, which is done there; for a restart that is all that tells. */
 bool plan_resume_brought(const struct agent_status *, const struct plan_request *);
 
 /* An earlier run took nodes back again: to go on would bring to them what it took away. Complains. */
 void plan_resume_rolled_back(const struct fleet *, const struct survey *, const struct plan_request *,
                              struct complaints *);
+
+/* It is told to take back what a restart has changed: complains. */
+void plan_resume_takes_nothing_back(const struct plan_request *, struct complaints *);
 
 /* A resume without a journal: complains where the fleet does not tell enough to go on from. */
 void plan_resume_traces(const struct fleet *, const struct survey *, const struct plan_request *, struct complaints *);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent_api.h"
+#include "common/sha256.h"
 #include "plan_resume.h"
 
 static bool runs_the_release(const struct ident *i, const struct plan_request *q)
@@ -24,6 +25,34 @@ static bool has_gone_back(const struct survey_node *n, const struct plan_request
     const struct agent_job *job = &n->status.job;
 
     return n->good && agent_api_took_back(job, q->rollout) && runs_the_release(&job->before, q);
+}
+
+const uint8_t *plan_resume_from(const struct survey_node *n, const struct plan_request *q)
+{
+    const struct agent_job *job = &n->status.job;
+    const struct agent_claim *claim = &n->status.claim;
+
+    if (!n->good || agent_api_job_of(job, q->rollout) != ASK_JOB)
+        return NULL;
+    if (agent_api_took_back(job, q->rollout))
+        return job->before.sha256;
+    /* Claimed once more behind the job that brought it: where it is to go, no job has told yet. */
+    return plan_resume_holds(n, q) && claim->has_target && job->state == JOB_DONE && job->has_release &&
+                   ident_runs(&claim->before, job->release)
+               ? job->release
+               : NULL;
+}
+
+void plan_resume_back_lacks(const char *name, const struct survey_node *n, const struct plan_request *q,
+                            struct complaints *c)
+{
+    char hex[SHA256_DIGITS + 1];
+
+    sha256_hex(plan_resume_from(n, q), hex);
+    complain(c, EXIT_REFUSED,
+             "%s: rollout %s was taking it back from %.12s; to go on with that, name the file of %.12s by --release, "
+             "and say --failure-action rollback",
+             name, q->rollout, hex, hex);
 }
 
 void plan_resume_back(struct plan *p, const struct survey *s, const struct plan_request *q)

@@ -50,8 +50,8 @@ static void wait_for_promotion(struct run *r, const struct plan *p, struct turn 
         (void)snprintf(after, sizeof after, "%u node%s", p->pause_after, p->pause_after == 1 ? "" : "s");
     (void)snprintf(
         text, sizeof text,
-        "after %s, the leases held: `rollout promote %s` goes on, `rollout pause` or `rollout abort` ends it", after,
-        p->rollout);
+        "after %s, the leases held: `rollout promote %s` goes on, `rollout pause %s` or `rollout abort %s` ends it",
+        after, p->rollout, p->rollout, p->rollout);
     (void)turn_event(t, p, EVENT_HELD, text);
 }
 

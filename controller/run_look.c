@@ -278,6 +278,8 @@ static bool look_ready(struct run *r, const struct plan *p, uint16_t id, const s
     if (look_first(run_node(r, id), false))
         return true;
     look_answer(r, p, id, a);
+    if (x->look_asked != 0 && a->active > 0 && single_holds(r, id))
+        return false; /* a list says so, and the load balancer tells when that changes: no pause behind the list */
     if (a->kind == ANS_REFUSED && !node_sees_lists(r, p, id)) {
         x->needs_list = true;
         return false;

@@ -25,6 +25,11 @@ static bool holds(const struct node *n)
     return n->step == STEP_QUIET && n->streak == 0;
 }
 
+bool single_holds(const struct run *r, uint32_t node)
+{
+    return holds(run_node(r, node));
+}
+
 /* How many more. */
 static uint32_t may_hold(const struct run *r, const struct plan *p, uint32_t peer)
 {

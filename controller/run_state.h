@@ -182,6 +182,7 @@ void look_tell_last(const struct run *, const struct plan *, uint16_t node, enum
 
 /* run_single.c: servers looked at one by one, where the load balancer shows them so */
 bool single_may(const struct run *, const struct plan *, uint32_t peer);
+bool single_holds(const struct run *, uint32_t node); /* a look of now would be answered when it is quiet */
 void single_drive(struct run *, const struct plan *, struct turn *);
 uint32_t single_wait_ms(const struct run *, const struct plan *);
 void look_single_input(struct run *, const struct plan *, const struct input *, struct turn *);

@@ -145,6 +145,20 @@ void say_why(const char *format, ...)
     free(line);
 }
 
+void say_warning(const char *format, ...)
+{
+    va_list args;
+    char *line;
+
+    va_start(args, format);
+    line = format_line(format, args);
+    va_end(args);
+    make_plain(line);
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "rollout: warning: %s\n", line);
+    free(line);
+}
+
 void say_left_out(const char *node, json_t *out, const char *mend, const char *why)
 {
     say_why("%s: %s", node, why);

@@ -31,6 +31,9 @@ void say_lines(const char *lines, bool aside);
 /* Why it is not done, or not whole: a sentence without newline. */
 void say_why(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* What somebody should know who expects otherwise; nothing is done less for it. On stderr alone. */
+void say_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* A node that is out, or may be, by the hand of an earlier run: people read `why`, a say_why. Takes `out`, an array as
  * of event_out_json. mend: the command that is to be run now. */
 void say_left_out(const char *node, json_t *out, const char *mend, const char *why);

@@ -8,6 +8,7 @@
 #include "live.h"
 #include "moment.h"
 #include "pen.h"
+#include "wall.h"
 
 /* ---- the head */
 
@@ -92,7 +93,7 @@ static void draw_progress(struct pen *p)
     (void)fprintf(f, "%s%u of %u", p->style.columns >= BAR_FROM ? " " : "", c.done, plan->n_nodes);
     if (c.out > 0)
         (void)fprintf(f, ", %u OUT", c.out);
-    (void)fprintf(f, " in %s", moment_time((uint64_t)(p->now_ms - p->v->began_ms), took, sizeof took));
+    (void)fprintf(f, " in %s", moment_time(wall_passed_ms(p->v->began_ms, p->now_ms), took, sizeof took));
     if (eta_ms(p->v, p->now_ms, &eta))
         (void)fprintf(f, ", about %s left", moment_time(eta, left, sizeof left));
     (void)fprintf(f, "; %u failed", c.failed + c.out);

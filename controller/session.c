@@ -54,7 +54,7 @@ static bool read_release(struct session *s, struct err *err)
     q->rollback = s->options->command == COMMAND_ROLLBACK;
     /* The hosts file may name one, also on a machine that does not have it. */
     q->has_release = file != NULL && (option_rows[OPT_release].commands >> s->options->command & 1) != 0;
-    q->rolls_back = q->has_release && s->options->failure_action == FAILURE_ACTION_ROLLBACK;
+    q->rolls_back = s->options->failure_action == FAILURE_ACTION_ROLLBACK;
     if (!q->has_release)
         return true;
     if (!sha256_file(file, q->release_sha256, &q->release_size, err))

@@ -54,7 +54,7 @@ static void heartbeat(struct show *s, const struct view *v)
     FILE *f = mem_must(open_memstream(&text, &n));
 
     moment_all(f, v, now_ms);
-    mem_close(f);
+    mem_close(f, &text);
     put(s, v->plan,
         mem_must(json_pack("{s:s,s:i,s:s,s:o}", "event", "heartbeat", "seq", 0, "at", status_time(now_ms, at), "text",
                            json_text(text))));

@@ -56,7 +56,8 @@ static void draw(struct show *show, const struct view *v)
 
     style.rows = style.rows > 1 ? style.rows - 1 : 1; /* the cursor's own */
     screen_draw(f, v, wall_now_ms(), &style);
-    if (fclose(f) != 0 || fflush(s->above) != 0)
+    mem_close(f, &frame);
+    if (fflush(s->above) != 0)
         abort();          /* out of memory */
     s->text[s->n] = '\0'; /* behind a rewind the end of a longer text of before still stands there */
     terminal_put(&s->terminal, s->text, frame);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "plan.h"
 
 struct store_memory {
     struct store base;
@@ -26,7 +27,8 @@ static bool memory_append(struct store *base, struct event *events, size_t n, st
         events[i].seq = store->n;
         *copy = events[i];
         copy->rollout = mem_text(events[i].rollout);
-        copy->payload = mem_text(events[i].payload);
+        copy->payload = events[i].plan != NULL ? plan_pack(events[i].plan) : mem_text(events[i].payload);
+        copy->plan = NULL;
         store->run = copy->kind == EVENT_BEGAN ? copy->seq : store->run;
         if (store->run != 0 && strcmp(store->events[store->run - 1].rollout, copy->rollout) == 0)
             copy->run = events[i].run = store->run;

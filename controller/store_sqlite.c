@@ -14,6 +14,7 @@
 
 #include "common/mem.h"
 #include "node_pack.h"
+#include "plan.h"
 #include "url.h"
 
 #define SCHEMA_VERSION 1
@@ -31,8 +32,9 @@
 
 /* FULL: in WAL mode only that makes a commit outlive a power cut. AUTOINCREMENT: a seq is never used twice, also when
  * old rollouts are deleted some day. */
-static const char SETTINGS[] =
-    "PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=" TEXT(WAL_PAGES) ";";
+static const char SETTINGS[] = "PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=" TEXT(
+    WAL_PAGES) ";"
+               "PRAGMA cache_size=-512;";
 static const char SCHEMA[] =
     "CREATE TABLE event(seq INTEGER PRIMARY KEY AUTOINCREMENT, rollout TEXT NOT NULL,"
     " wall_ms INTEGER NOT NULL, kind TEXT NOT NULL, node INTEGER, upstream INTEGER NOT NULL,"
@@ -59,9 +61,21 @@ static const char *const SELECT[] = {SELECT_WITH("NULL"), SELECT_WITH("run")};
 static const char *const SELECT_ROLLOUTS[] = {SELECT_ROLLOUTS_WITH("NULL"), SELECT_ROLLOUTS_WITH("run")};
 enum column { ROLLOUT, WALL_MS, KIND, NODE, UPSTREAM, FROM_STEP, CODE, SENTENCE, PAYLOAD, STATE, RUN, SEQ };
 
+/* A journal is the database and what SQLite keeps beside it: without its WAL it lacks what was committed last, and of
+ * two -shm files each has locks of its own. */
+static const char *const PART_ENDS[] = {"", "-wal", "-shm"};
+#define PARTS (sizeof PART_ENDS / sizeof *PART_ENDS)
+
+struct part {
+    char *path; /* NULL: there is none; not every file system can do WAL */
+    dev_t disk;
+    ino_t number;
+};
+
 struct store_sqlite {
     struct store base;
     sqlite3 *db;
+    struct part parts[PARTS]; /* as they were when they were opened to write */
     sqlite3_stmt *insert;
     sqlite3_int64 run; /* the latest BEGAN that was appended here, and of which rollout; 0: none */
     char *run_of;
@@ -110,6 +124,45 @@ static bool fail(const struct store_sqlite *store, int rc, struct err *err)
     default:
         return err_set(err, "the journal %s: %s", path, store->db == NULL ? "no database" : sqlite3_errmsg(store->db));
     }
+}
+
+/* ---- whether it is still there */
+
+static void parts_note(struct store_sqlite *store)
+{
+    struct stat there;
+
+    for (size_t i = 0; i < PARTS; i++) {
+        char *path = mem_format("%s%s", store->path, PART_ENDS[i]);
+
+        if (stat(path, &there) == 0) {
+            store->parts[i] = (struct part){.path = path, .disk = there.st_dev, .number = there.st_ino};
+            path = NULL;
+        }
+        free(path);
+    }
+}
+
+/* By their names: what is written to files that no name leads to is found by nobody. Some 4 us for all three. */
+static bool parts_are_there(const struct store_sqlite *store, const char *rollout, struct err *err)
+{
+    for (size_t i = 0; i < PARTS; i++) {
+        const struct part *part = &store->parts[i];
+        struct stat there;
+        int number;
+
+        if (part->path == NULL)
+            continue;
+        number = stat(part->path, &there) == 0 ? 0 : errno;
+        if (number != 0 && number != ENOENT)
+            return err_set(err, "%s is out of reach: %s", part->path, strerror(number));
+        if (number != 0 || there.st_dev != part->disk || there.st_ino != part->number)
+            return err_set(err,
+                           "%s was removed or replaced while it was in use; put it back, or run this again with "
+                           "--rollout-id %s",
+                           part->path, rollout);
+    }
+    return true;
 }
 
 /* ---- opening */
@@ -293,6 +346,7 @@ static bool database_open(struct store_sqlite *store, struct err *err)
     wal_make_ready(store);
     if (!transaction_end(store, schema_make(store, err), err))
         return false;
+    parts_note(store);
     rc = sqlite3_prepare_v3(store->db, INSERT, -1, SQLITE_PREPARE_PERSISTENT, &store->insert, NULL);
     return rc == SQLITE_OK || fail(store, rc, err);
 }
@@ -308,6 +362,48 @@ static bool has_state(enum event_kind kind)
 static int bind_text(sqlite3_stmt *insert, enum column column, const char *text)
 {
     return sqlite3_bind_text(insert, (int)column + 1, text, -1, SQLITE_STATIC);
+}
+
+/* ---- a plan is written piece by piece: bound as one text, SQLite would copy it once more */
+
+struct plan_piece {
+    sqlite3_blob *blob;
+    int at, rc;
+};
+
+static bool count_piece(void *ctx, const char *piece, size_t n)
+{
+    (void)ctx, (void)piece, (void)n;
+    return true;
+}
+
+static bool write_piece(void *ctx, const char *piece, size_t n)
+{
+    struct plan_piece *w = ctx;
+
+    w->rc = sqlite3_blob_write(w->blob, piece, (int)n, w->at);
+    w->at += (int)n;
+    return w->rc == SQLITE_OK;
+}
+
+static int bind_room(sqlite3_stmt *insert, const struct plan *plan)
+{
+    size_t n = plan_pack_to(plan, count_piece, NULL);
+
+    return n <= INT_MAX ? sqlite3_bind_zeroblob(insert, PAYLOAD + 1, (int)n) : SQLITE_TOOBIG;
+}
+
+/* Into the room of the row that was just written. */
+static int plan_write(sqlite3 *db, const struct plan *plan)
+{
+    struct plan_piece w = {0};
+    int rc = sqlite3_blob_open(db, "main", "event", "payload", sqlite3_last_insert_rowid(db), 1, &w.blob);
+
+    if (rc == SQLITE_OK) {
+        (void)plan_pack_to(plan, write_piece, &w);
+        rc = sqlite3_blob_close(w.blob);
+    }
+    return w.rc != SQLITE_OK ? w.rc : rc;
 }
 
 static sqlite3_int64 run_of(const struct store_sqlite *store, const struct event *event)
@@ -343,7 +439,7 @@ static int event_insert(struct store_sqlite *store, const struct event *event)
     if (rc == SQLITE_OK)
         rc = bind_text(insert, SENTENCE, event->text);
     if (rc == SQLITE_OK)
-        rc = bind_text(insert, PAYLOAD, event->payload);
+        rc = event->plan != NULL ? bind_room(insert, event->plan) : bind_text(insert, PAYLOAD, event->payload);
     if (rc == SQLITE_OK && state != NULL)
         rc = sqlite3_bind_blob(insert, STATE + 1, state, (int)strlen(state), SQLITE_STATIC);
     if (rc == SQLITE_OK && event->kind != EVENT_BEGAN && run_of(store, event) != 0) /* its own is not known yet */
@@ -353,6 +449,8 @@ static int event_insert(struct store_sqlite *store, const struct event *event)
     sqlite3_reset(insert);
     sqlite3_clear_bindings(insert);
     free(state);
+    if (rc == SQLITE_DONE && event->plan != NULL)
+        rc = plan_write(store->db, event->plan);
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
@@ -377,7 +475,7 @@ static bool sqlite_append(struct store *base, struct event *events, size_t n, st
         events[i].run = (uint64_t)run_of(store, &events[i]);
         good = rc == SQLITE_OK || fail(store, rc, err);
     }
-    good = transaction_end(store, good, err);
+    good = transaction_end(store, good && parts_are_there(store, events[0].rollout, err), err);
     store->run = good || store->run == before ? store->run : 0;
     for (size_t i = 0; i < n && !good; i++)
         events[i].seq = events[i].run = 0;
@@ -489,6 +587,8 @@ static void sqlite_close(struct store *base)
 {
     struct store_sqlite *store = (struct store_sqlite *)base;
 
+    for (size_t i = 0; i < PARTS; i++)
+        free(store->parts[i].path);
     free(store->run_of);
     sqlite3_finalize(store->insert);
     sqlite3_close(store->db);

@@ -256,11 +256,18 @@ static enum call_failure worse(enum call_failure a, enum call_failure b)
 }
 
 /* The first thing that is wrong stays. */
-static void note(bool *good, char text[ANSWER_TEXT_MAX], bool went_well, const struct err *err)
+static void note_lb(struct survey_lb *lb, bool went_well, const struct err *err)
 {
-    if (*good && !went_well)
-        (void)snprintf(text, ANSWER_TEXT_MAX, "%.*s", ANSWER_TEXT_MAX - 1, err->text);
-    *good = *good && went_well;
+    if (lb->good && !went_well)
+        (void)snprintf(lb->text, sizeof lb->text, "%.*s", ANSWER_TEXT_MAX - 1, err->text);
+    lb->good = lb->good && went_well;
+}
+
+static void note_node(struct survey *s, struct survey_node *n, bool went_well, const struct err *err)
+{
+    if (n->good && !went_well)
+        n->text = kept(&s->owned, err->text);
+    n->good = n->good && went_well;
 }
 
 /* What nginx says when it refuses is worth more than its status; whose address it was is in the hosts file. */
@@ -314,7 +321,7 @@ static void lb_came(struct surveying *s, const struct probe *probe, const struct
 
     lb->call = worse(lb->call, r->failure);
     if (probe->kind == PROBE_WRITE) {
-        note(&lb->good, lb->text, went_well, &err);
+        note_lb(lb, went_well, &err);
         return;
     }
     if (probe->kind == PROBE_VERSIONS)
@@ -335,7 +342,7 @@ static void lb_came(struct surveying *s, const struct probe *probe, const struct
     } else {
         lb_refusal_text(r, api, &err);
     }
-    note(&lb->good, lb->text, went_well, &err);
+    note_lb(lb, went_well, &err);
 }
 
 /* What an agent says when it refuses is worth more than its status. */
@@ -398,7 +405,7 @@ static void node_came(struct surveying *s, struct probe *probe, const struct cal
         went_well = root_came(s, probe, r, &err);
     else
         went_well = status_came(s, n, r, &err);
-    note(&n->good, n->text, went_well, &err);
+    note_node(s->survey, n, went_well, &err);
     if (probe->kind == PROBE_STATUS || !went_well)
         give_way(s, probe);
 }
@@ -454,7 +461,7 @@ static void add_service(struct survey *s, struct survey_node *n, const struct fl
 {
     char name[OPTION_NAME_MAX + 260];
 
-    *n = (struct survey_node){.host = host, .good = true};
+    *n = (struct survey_node){.host = host, .good = true, .text = ""};
     if (option_names_count(services) == 1)
         return;
     (void)snprintf(name, sizeof name, "%.256s/%s", fleet->hosts[host].name, service);

@@ -131,7 +131,7 @@ void terminal_put(struct terminal *t, const char *above, const char *frame)
     f = mem_must(open_memstream(&text, &n));
     add_erase(f, rows_there(t));
     (void)fprintf(f, "%s%s", above, frame);
-    mem_close(f);
+    mem_close(f, &text);
     measure(t, frame);
     free(t->frame);
     t->frame = mem_text(frame);

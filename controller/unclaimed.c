@@ -85,7 +85,7 @@ char *unclaimed_text(const struct session *s, bool all, unsigned *unknown)
     FILE *f = mem_must(open_memstream(&text, &size));
     unsigned n = tell(f, s, all);
 
-    mem_close(f);
+    mem_close(f, &text);
     if (unknown != NULL)
         *unknown = n;
     return text;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "wall.h"
 
 #define NAME_WIDTH_MIN 8
 #define NAME_WIDTH_MAX 40
@@ -59,7 +60,7 @@ static void feed_step(struct view *v, struct view_node *n, const struct event *e
     enum step from = (enum step)e->from;
 
     if (n->step_ms != 0 && from < STEP_COUNT && node_went_well(from, (enum step)e->state.step)) {
-        v->step_ms[from] += (uint64_t)(e->wall_ms > n->step_ms ? e->wall_ms - n->step_ms : 0);
+        v->step_ms[from] += wall_passed_ms(n->step_ms, e->wall_ms);
         v->step_n[from]++;
     }
     v->n_moving -= node_in_motion(&n->state) ? 1 : 0;

@@ -112,6 +112,7 @@ enum vigil_verdict vigil_look(struct vigil *v, const struct fleet *f, const stru
         look_at_lb(&l, &s->lbs[i]);
     if (l.left_s == 0)
         return VIGIL_FREE;
+    (void)snprintf(v->rollout, sizeof v->rollout, "%s", l.rollout);
     tell(&l, v->text);
     ends_ms = now_ms + (uint64_t)l.left_s * 1000;
     v->looked_ms = now_ms;

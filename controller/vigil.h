@@ -20,7 +20,8 @@ struct vigil { /* all zero before the first look */
     uint64_t began_ms, looked_ms; /* the first look and the latest */
     uint64_t until_ms;            /* when all that the first one saw has run out */
     uint32_t wait_ms;             /* until the next look */
-    char text[ANSWER_TEXT_MAX];   /* for people: what is waited for, or was renewed */
+    char rollout[WIRE_ID_MAX + 1];
+    char text[ANSWER_TEXT_MAX]; /* for people: what is waited for, or was renewed */
 };
 
 /* For a repair: claims of any other rollout, and the leases of what they took out. Else: what an earlier run of the

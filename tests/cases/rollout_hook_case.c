@@ -285,6 +285,30 @@ static void a_second_signal_ends_the_hook_too(struct stage *s)
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"repair", NULL}), 0, NULL);
 }
 
+/* A typing error in the environment is said; what a hook is told is none, also where a hook runs this program. */
+static void a_variable_that_sets_nothing_is_warned_of_but_no_fact_within_a_hook(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    const char *hosts = stage_text(s, "%s/rollout hosts --hosts %s", s->build, f->hosts);
+    static const char warning[] = "rollout: warning: the environment has unknown settings, passed over: ROLLOUT_BACTH "
+                                  "(did you mean ROLLOUT_BATCH?)\n";
+    struct stage_run r = stage_run(
+        s, RUN_LIMIT_MS, (const char *const[]){"/bin/sh", "-c", stage_text(s, "ROLLOUT_BACTH=3 %s", hosts), NULL});
+
+    assert_int_equal(r.exit_code, 0);
+    assert_string_equal(r.out, "node1\nnode2\n");
+    assert_string_equal(r.err, warning);
+    stage_rollout_expect(
+        s,
+        stage_fleet_run(
+            f, RUN_LIMIT_MS,
+            (const char *const[]){stage_text(s, "--hook=at-end=%s 2>%s/facts", hosts, s->dir),
+                                  stage_text(s, "--hook=at-end=ROLLOUT_BACTH=3 %s 2>%s/typed", hosts, s->dir), NULL}),
+        0, STAGE_SAYS("node2"));
+    assert_string_equal(stage_read(s, stage_text(s, "%s/facts", s->dir)), "");
+    assert_string_equal(stage_read(s, stage_text(s, "%s/typed", s->dir)), warning);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +320,7 @@ int main(void)
         stage_test(what_a_killed_rollout_left_in_a_hook_goes_on_with_it_again),
         stage_test(an_at_end_that_fails_makes_a_success_exit_with_1),
         stage_test(a_second_signal_ends_the_hook_too),
+        stage_test(a_variable_that_sets_nothing_is_warned_of_but_no_fact_within_a_hook),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,7 +76,7 @@ static void every_ending_before_a_rollout_is_a_report(struct stage *s)
         200);
     report = ends(f, 6, ARGS("--rollout-id=mine"));
     expect_sum(s, report, "other");
-    expect_next(s, report, "rollout abort ID");
+    expect_next(s, report, "wait until rollout other has ended, or end it: rollout abort other --hosts");
     stage_agent_stop(f->node[1].agent, SIGTERM);
     report = ends(f, 4, ARGS("--limit=node2"));
     expect_sum(s, report, "node2");

@@ -220,6 +220,24 @@ static void a_journal_that_gets_locked_puts_the_node_back_and_is_whole_in_the_en
                          0, STAGE_SAYS("with exit code 1", "2 not begun", "stopped: the journal cannot be written"));
 }
 
+static void a_journal_that_is_taken_away_puts_the_node_back(struct stage *s)
+{
+    const char *state = stage_mkdir(s, "state"), *aside = stage_text(s, "%s.aside", state);
+    struct midway m = draining(s, state);
+
+    assert_int_equal(rename(state, aside), 0);
+    stage_hold_release(m.hold);
+    expect_back(&m, "was removed or replaced while it was in use");
+    assert_non_null(strstr(m.rollout->out, "with --rollout-id one"));
+    stage_rollout_expect(
+        s,
+        stage_fleet_run(m.fleet, RUN_LIMIT_MS,
+                        (const char *const[]){stage_text(s, "--state=%s", state), "--rollout-id=one", NULL}),
+        0, STAGE_SAYS("3 restarted"));
+    stage_rollout_expect(s, stage_rollout(s, RUN_LIMIT_MS, (const char *const[]){"status", "--state", aside, NULL}), 0,
+                         STAGE_SAYS("rollout one", "broken off after")); /* as far as it was told */
+}
+
 /* Whoever does so to files in use ends it at once; a node is out, and that is said. */
 static void a_journal_that_somebody_cuts_short_ends_with_3_and_a_repair_mends_it(struct stage *s)
 {
@@ -253,6 +271,7 @@ int main(void)
         stage_test(a_disk_that_fills_up_behind_the_job_lets_the_node_be_finished),
         stage_test(a_limit_on_the_size_of_files_puts_the_node_back),
         stage_test(a_journal_that_gets_locked_puts_the_node_back_and_is_whole_in_the_end),
+        stage_test(a_journal_that_is_taken_away_puts_the_node_back),
         stage_test(a_journal_that_somebody_cuts_short_ends_with_3_and_a_repair_mends_it),
     };
 

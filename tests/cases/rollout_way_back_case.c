@@ -112,6 +112,39 @@ static void a_way_back_that_was_killed_behind_a_job_goes_on(struct stage *s)
     kill_at(s, "node2     health    way back");
 }
 
+static struct stage_rollout *resume(struct stage_fleet *f, const char *release)
+{
+    return stage_fleet_run(
+        f, RUN_LIMIT_MS,
+        (const char *const[]){"resume", "r-1", "--lease-ttl=1s", "--failure-action=rollback", release, NULL});
+}
+
+/* From an empty disk: what goes back is the release, so it must be known. */
+static void a_way_back_that_was_killed_says_which_release_its_resume_needs(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 4, 1);
+    const char *release = stage_text(s, "--release=%s", ill_on(f, 3));
+    struct stage_rollout *r =
+        stage_fleet_start(f, (const char *const[]){release, "--failure-action=rollback", "--healthy-deadline=2s",
+                                                   "--rollout-id=r-1", "--lease-ttl=1s", NULL});
+    struct stage_run hex =
+        stage_run(s, 5000, (const char *const[]){"/usr/bin/sha256sum", release + strlen("--release="), NULL});
+    const char *says = stage_text(s,
+                                  "node2: rollout r-1 was taking it back from %.12s; to go on with that, name the file "
+                                  "of %.12s by --release, and say --failure-action rollback",
+                                  hex.out, hex.out);
+
+    stage_rollout_until(s, r, "node2     quiet     way back", RUN_LIMIT_MS);
+    stage_proc_stop(s, r->proc, SIGKILL, 5000);
+    stage_rollout_expect(s, resume(f, NULL), 3,
+                         STAGE_SAYS(says, "node2: out of rotation or its state unknown", "rollout repair --hosts"));
+    stage_rollout_expect(s, resume(f, release), 8, NULL);
+    stage_fleet_expect_versions(f, "1111");
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
+    stage_rollout_expect(s, resume(f, NULL), 5, STAGE_SAYS(says));
+}
+
 static void a_restart_has_nothing_to_roll_back(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 1, 1);
@@ -129,6 +162,7 @@ int main(void)
         stage_test(one_whose_agent_has_lost_the_release_before_stays_in),
         stage_test(a_way_back_that_was_killed_before_a_job_goes_on),
         stage_test(a_way_back_that_was_killed_behind_a_job_goes_on),
+        stage_test(a_way_back_that_was_killed_says_which_release_its_resume_needs),
         stage_test(a_restart_has_nothing_to_roll_back),
     };
 

@@ -364,7 +364,7 @@ static void scan_node(const struct sim *s, uint8_t node, struct survey_node *out
     out->good = !sim_agent_dead(&s->truth, node);
     if (!out->good) {
         out->call = CALL_NOT_SENT;
-        (void)snprintf(out->text, sizeof out->text, "connection refused");
+        out->text = "connection refused";
         return;
     }
     out->root =

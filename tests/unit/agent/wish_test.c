@@ -51,6 +51,30 @@ static void the_newer_wish_of_a_rollout_holds(void **state)
     assert_int_equal(id_of(wishes_latest(&w, 40)), 3);
 }
 
+/* Of two who wish at the same moment, who wants less to happen is not lost. */
+static void who_wants_less_goes_first_until_it_is_heard(void **state)
+{
+    struct wishes w = {0};
+
+    (void)state;
+    assert_int_equal(put(&w, "one", 7, WISH_ABORT, 10), CODE_JOB_OK);
+    assert_int_equal(put(&w, "one", 8, WISH_PROMOTE, 20), CODE_WISH_STANDS);
+    assert_int_equal(put(&w, "one", 8, WISH_PAUSE, 20), CODE_WISH_STANDS);
+    assert_int_equal(put(&w, "one", 9, WISH_ABORT, 30), CODE_JOB_OK);
+    assert_int_equal(put(&w, "two", 8, WISH_PAUSE, 30), CODE_JOB_OK);
+    assert_int_equal(put(&w, "two", 9, WISH_PROMOTE, 40), CODE_WISH_STANDS);
+    assert_int_equal(put(&w, "two", 9, WISH_ABORT, 40), CODE_JOB_OK);
+    assert_int_equal(id_of(wishes_find(&w, "one", 50)), 9);
+    /* Nobody is at work, and its author has given up. */
+    assert_int_equal(put(&w, "one", 10, WISH_PROMOTE, 30 + 9999), CODE_WISH_STANDS);
+    assert_int_equal(put(&w, "one", 10, WISH_PROMOTE, 30 + 10000), CODE_JOB_OK);
+    /* It was heard, and its author has seen that. */
+    assert_int_equal(put(&w, "three", 7, WISH_PAUSE, 0), CODE_JOB_OK);
+    assert_int_equal(take(&w, "three", 7, true, "bob"), CODE_JOB_OK); /* at 10 */
+    assert_int_equal(put(&w, "three", 8, WISH_PROMOTE, 1009), CODE_WISH_STANDS);
+    assert_int_equal(put(&w, "three", 8, WISH_PROMOTE, 1010), CODE_JOB_OK);
+}
+
 static void the_same_id_again_changes_nothing(void **state)
 {
     struct wishes w = {0};
@@ -165,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_newer_wish_of_a_rollout_holds),
+        cmocka_unit_test(who_wants_less_goes_first_until_it_is_heard),
         cmocka_unit_test(the_same_id_again_changes_nothing),
         cmocka_unit_test(the_first_who_takes_it_counts),
         cmocka_unit_test(a_wish_is_forgotten_after_an_hour),

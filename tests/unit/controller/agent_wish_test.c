@@ -89,21 +89,27 @@ static void what_counts_of_an_answer(void **state)
     plan_free(&p);
 }
 
-static void taken_is_the_wish_of_this_id_alone(void **state)
+static void who_has_put_a_wish_reads_whose_is_there_and_who_has_heard_it(void **state)
 {
     struct call_result r =
         whole(200, "{\"wish\":{\"rollout\":\"r1\",\"id\":7,\"wish\":\"pause\",\"holder\":\"bob\",\"age_ms\":12,"
-                   "\"taken\":{\"holder\":\"ann@ci\",\"effect\":false}}}");
-    struct call_result open = whole(200, "{\"wish\":{\"rollout\":\"r1\",\"id\":7,\"wish\":\"pause\",\"taken\":null}}");
-    char holder[WIRE_HOLDER_MAX + 1] = "";
-    bool effect = true;
+                   "\"taken\":{\"holder\":\"ann@ci\",\"effect\":true}}}");
+    struct call_result open = whole(200, "{\"wish\":{\"rollout\":\"r1\",\"id\":8,\"wish\":\"abort\",\"taken\":null}}");
+    struct call_result none = whole(200, "{\"wish\":null}"), odd = whole(200, "{\"wish\":{\"id\":\"x\"}}");
+    struct call_result later = whole(200, "{\"wish\":{\"id\":9,\"wish\":\"explode\",\"holder\":\"bob\"}}");
+    struct agent_wish w;
 
     (void)state;
-    assert_false(agent_api_wish_is_taken(&r, 8, holder, &effect));
-    assert_false(agent_api_wish_is_taken(&open, 7, holder, &effect));
-    assert_true(agent_api_wish_is_taken(&r, 7, holder, &effect));
-    assert_string_equal(holder, "ann@ci");
-    assert_false(effect);
+    assert_true(agent_api_read_wish(&r, &w));
+    assert_true(w.id == 7 && w.wish == WISH_PAUSE && w.taken && w.effect);
+    assert_string_equal(w.holder, "bob");
+    assert_string_equal(w.taker, "ann@ci");
+    assert_true(agent_api_read_wish(&open, &w));
+    assert_true(w.id == 8 && w.wish == WISH_ABORT && !w.taken && !w.effect);
+    assert_false(agent_api_read_wish(&none, &w));
+    assert_false(agent_api_read_wish(&odd, &w));
+    assert_true(agent_api_read_wish(&later, &w));
+    assert_int_equal(w.wish, WISH_NONE);
 }
 
 int main(void)
@@ -111,7 +117,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_and_what_is_asked),
         cmocka_unit_test(what_counts_of_an_answer),
-        cmocka_unit_test(taken_is_the_wish_of_this_id_alone),
+        cmocka_unit_test(who_has_put_a_wish_reads_whose_is_there_and_who_has_heard_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

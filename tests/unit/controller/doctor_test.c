@@ -130,19 +130,19 @@ static void agent_silent(struct scene *s)
 {
     s->nodes[2].good = false;
     s->nodes[2].call = CALL_TIMEOUT;
-    (void)snprintf(s->nodes[2].text, sizeof s->nodes[2].text, "no answer within 3s");
+    s->nodes[2].text = "no answer within 3s";
 }
 
 static void agent_refuses(struct scene *s)
 {
     s->nodes[2].good = false;
-    (void)snprintf(s->nodes[2].text, sizeof s->nodes[2].text, "forbidden: not in allow");
+    s->nodes[2].text = "forbidden: not in allow";
 }
 
 static void agent_without_its_helper(struct scene *s)
 {
     agent_refuses(s);
-    (void)snprintf(s->nodes[2].text, sizeof s->nodes[2].text, "unavailable: the helper half is not there");
+    s->nodes[2].text = "unavailable: the helper half is not there";
 }
 
 static void agent_of_another_name(struct scene *s)
@@ -257,7 +257,7 @@ static void each_thing_that_is_wrong_is_told_under_its_name_with_what_mends_it(v
         {unsigned_release, DOCTOR_FAIL, 5, "plan", "a takes signed releases only", "minisign -Sm app-2"},
         {too_few_up, DOCTOR_FAIL, 5, "plan", "none may be taken out", "raise --max-unavailable"},
         {no_process, DOCTOR_FAIL, 5, "plan", "c: no process of service app runs there", "start it first"},
-        {held, DOCTOR_WARN, 0, "plan", "held by rollout r9", "wait for its end"},
+        {held, DOCTOR_WARN, 0, "plan", "held by rollout r9", "end it: rollout abort r9 --hosts"},
     };
 
     (void)state;

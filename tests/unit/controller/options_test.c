@@ -453,6 +453,35 @@ static void names_of_one_option_are_spelled_alike(void **state)
     }
 }
 
+static void a_variable_that_sets_nothing_is_named_with_the_one_that_was_meant(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *env, *says; /* NULL: nothing */
+    } rows[] = {
+        {"", NULL},
+        {"ROLLOUT_BATCH=3 ROLLOUT_ID=r XROLLOUT_BACTH=3 ROLLOUTS=3", NULL},
+        {"ROLLOUT_BACTH=3", "ROLLOUT_BACTH (did you mean ROLLOUT_BATCH?)"},
+        {"ROLLOUT_COLOUR=red ROLLOUT_DRAIN_TIMOUT=", "ROLLOUT_COLOUR, ROLLOUT_DRAIN_TIMOUT (did you mean "
+                                                     "ROLLOUT_DRAIN_TIMEOUT?)"},
+        {"ROLLOUT_ZONE=a", "ROLLOUT_ZONE (only in the hosts file, as rollout_zone)"},
+        {"ROLLOUT_POINT=at-end ROLLOUT_ZONE=a ROLLOUT_PEERS=a,b ROLLOUT_EXIT_CODE=0", NULL}, /* a hook's facts */
+        {"ROLLOUT_POINT=at-end ROLLOUT_NODES=a", NULL},
+        {"ROLLOUT_POINT=at-end ROLLOUT_BACTH=3", "ROLLOUT_BACTH (did you mean ROLLOUT_BATCH?)"},
+        {"ROLLOUT_1=1 ROLLOUT_2=1 ROLLOUT_3=1 ROLLOUT_4=1 ROLLOUT_5=1 ROLLOUT_6=1 ROLLOUT_7=1 ROLLOUT_8=1 ROLLOUT_9=1",
+         "ROLLOUT_1, ROLLOUT_2, ROLLOUT_3, ROLLOUT_4, ROLLOUT_5, ROLLOUT_6, ROLLOUT_7, ROLLOUT_8 and 1 more"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct words env;
+        words_split(&env, "HOME=/h", rows[i].env);
+        char *said = options_env_unknown(env.list);
+        if ((said == NULL) != (rows[i].says == NULL) || (said != NULL && strcmp(said, rows[i].says) != 0))
+            fail_msg("%s: \"%s\"", rows[i].env, said != NULL ? said : "");
+        free(said);
+    }
+    assert_null(options_env_unknown(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +498,7 @@ int main(void)
         cmocka_unit_test(the_first_page_of_the_help_is_a_screen_with_every_command),
         cmocka_unit_test(a_line_not_understood_still_tells_in_which_form_to_answer),
         cmocka_unit_test(names_of_one_option_are_spelled_alike),
+        cmocka_unit_test(a_variable_that_sets_nothing_is_named_with_the_one_that_was_meant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

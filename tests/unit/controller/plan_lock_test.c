@@ -33,7 +33,7 @@ static void silent(struct survey_node *n)
 {
     n->good = false;
     n->call = CALL_TIMEOUT;
-    (void)snprintf(n->text, sizeof n->text, "no answer within 3s");
+    n->text = "no answer within 3s";
 }
 
 static void given_to_another(struct survey_node *n)

@@ -170,7 +170,7 @@ static void agent_unreachable(struct scene *s)
 {
     s->nodes[1].good = false;
     s->nodes[1].call = CALL_TIMEOUT;
-    (void)snprintf(s->nodes[1].text, sizeof s->nodes[1].text, "no answer within 3s");
+    s->nodes[1].text = "no answer within 3s";
 }
 static void agent_of_another_name(struct scene *s)
 {
@@ -656,6 +656,27 @@ static void an_undo_alone_and_no_release(struct scene *s)
     an_upgrade_alone_and_no_release(s);
     s->nodes[2].status.job.id = "r1/c/undo/2";
 }
+static void a_restart_to_take_back(struct scene *s)
+{
+    s->nodes[2].status.job = (struct agent_job){.id = "r1/c/job/1", .rollout = "r1"};
+    s->request.has_release = false;
+    s->request.rolls_back = true;
+}
+static void a_way_back_and_no_release(struct scene *s)
+{
+    an_upgrade_alone_and_no_release(s);
+    s->request.rolls_back = true;
+    s->nodes[2].status.job.action = "rollback"; /* to 'B', from 'C' */
+    s->nodes[2].status.job.before.sha256[0] = 'C';
+}
+static void a_claim_to_go_back_and_no_release(struct scene *s)
+{
+    an_upgrade_alone_and_no_release(s);
+    s->nodes[2].status.job.state = JOB_DONE;
+    s->nodes[2].status.claim =
+        (struct agent_claim){.there = true, .rollout = "r1", .holder = "ann", .has_target = true, .target = {'A'}};
+    s->nodes[2].status.claim.before = (struct ident){.pid = 1, .sha256 = {'B'}};
+}
 static void a_claim_alone(struct scene *s)
 {
     left_by_an_earlier_run(s);
@@ -675,6 +696,10 @@ static void a_resume_without_a_journal_needs_traces(void **state)
         {an_upgrade_alone, NULL},
         {an_upgrade_alone_and_no_release, "c: rollout r1 is to release 420000000000; name its file by --release"},
         {an_undo_alone_and_no_release, "nothing in the fleet tells whether rollout r1 upgrades or restarts"},
+        {a_restart_to_take_back, "rollout r1 only restarts, so --failure-action rollback has nothing to take back"},
+        {a_way_back_and_no_release,
+         "c: rollout r1 was taking it back from 430000000000; to go on with that, name the file of 430000000000 by"},
+        {a_claim_to_go_back_and_no_release, "c: rollout r1 was taking it back from 420000000000; to go on with that"},
         {a_claim_alone, NULL},
     };
 

@@ -131,7 +131,8 @@ static void after_the_canary_it_waits_with_its_leases_until_it_is_promoted(void 
     assert_true(story_when(&s, "b claim") - story_when(&s, "a unclaimed") >= 60000);
     assert_true(story_logged(&s, "lb1/app lease r1 fence 7, renewed") >= 5);
     story_before(&s, "b claim", "lease free");
-    story_says(&s, "held      after the canary, the leases held: `rollout promote r1` goes on");
+    story_says(&s, "held      after the canary, the leases held: `rollout promote r1` goes on, "
+                   "`rollout pause r1` or `rollout abort r1` ends it");
     story_says(&s, "promoted  by SIGUSR2");
     story_end(&s);
 }

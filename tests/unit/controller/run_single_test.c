@@ -187,6 +187,44 @@ static void both_load_balancers_must_be_quiet(void **state)
     end(&t);
 }
 
+/* A list that another node needed says "busy" meanwhile: a pause behind it would outlast the request that is awaited. */
+static void a_list_read_meanwhile_ends_no_look_that_is_held(void **state)
+{
+    struct test t = begin(1, 1);
+    struct action looks[4];
+    struct input in;
+
+    (void)state;
+    (void)drain_all(&t, looks, 4);
+    state_lb(t.r, 0)->began_turn = t.r->turn;
+    t.peers[0].state = PEER_DRAINING;
+    in = answer_to(&t, &(struct action){.kind = ACT_READ_LB});
+    turn(&t, 1, &in, 1);
+    shows(&t, PEER_DRAINING, 0);
+    in = answer_to(&t, &looks[0]);
+    turn(&t, 1, &in, 1);
+    assert_int_equal(run_node(t.r, 0)->streak, 1);
+    assert_int_equal(asked(&t, ACT_LOOK, ASK_NONE), 1); /* to confirm it */
+    end(&t);
+}
+
+/* But where it says "quiet", that is that. */
+static void a_list_that_shows_it_quiet_is_enough(void **state)
+{
+    struct test t = begin(1, 1);
+    struct action looks[4];
+    struct input in;
+
+    (void)state;
+    (void)drain_all(&t, looks, 4);
+    state_lb(t.r, 0)->began_turn = t.r->turn;
+    t.peers[0] = (struct seen_peer){.state = PEER_DRAINING};
+    in = answer_to(&t, &(struct action){.kind = ACT_READ_LB});
+    turn(&t, 1, &in, 1);
+    assert_int_equal(run_node(t.r, 0)->streak, 1);
+    end(&t);
+}
+
 static bool gives_job(const struct test *t)
 {
     for (size_t i = 0; i < t->t.n_actions; i++)
@@ -376,6 +414,8 @@ int main(void)
         cmocka_unit_test(quiet_is_confirmed_at_once_and_leads_on),
         cmocka_unit_test(one_that_is_busy_again_begins_anew),
         cmocka_unit_test(both_load_balancers_must_be_quiet),
+        cmocka_unit_test(a_list_read_meanwhile_ends_no_look_that_is_held),
+        cmocka_unit_test(a_list_that_shows_it_quiet_is_enough),
         cmocka_unit_test(a_list_that_was_begun_before_undoes_no_look),
         cmocka_unit_test(nor_does_it_raise_what_counts_for_the_floor),
         cmocka_unit_test(before_a_job_no_list_is_old),

@@ -19,7 +19,9 @@
 
 #include <cmocka.h>
 
+#include "controller/plan.h"
 #include "controller/store.h"
+#include "tests/sim/fake_plan.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -210,6 +212,25 @@ static void a_payload_comes_back_however_long_it_is(struct store *store)
     }
 }
 
+/* It is written piece by piece. */
+static void a_plan_comes_back_as_it_is_packed(struct store *store)
+{
+    for (uint32_t nodes = 1; nodes <= 26; nodes += 25) {
+        struct plan *plan = fake_plan((struct fake_shape){.nodes = nodes, .lbs = 2});
+        char rollout[16], *packed = plan_pack(plan);
+        struct event event;
+        struct err err;
+
+        snprintf(rollout, sizeof rollout, "plan%u", nodes);
+        event = event_of(rollout, EVENT_BEGAN, "");
+        event.plan = plan;
+        append(store, &event, 1);
+        assert_true(store->ops->each(store, rollout, 0, same_payload, packed, &err));
+        free(packed);
+        plan_free(&plan);
+    }
+}
+
 static void the_first_event_keeps_its_payload_and_names_no_node(struct store *store)
 {
     struct event event = event_of("r", EVENT_BEGAN, "");
@@ -269,6 +290,7 @@ static void a_thousand_events_go_in_at_once(struct store *store)
 static void (*const PROMISES[])(struct store *) = {
     each_member_comes_back,
     a_payload_comes_back_however_long_it_is,
+    a_plan_comes_back_as_it_is_packed,
     the_first_event_keeps_its_payload_and_names_no_node,
     rollouts_are_kept_apart_and_seq_rises_over_all,
     reading_stops_when_the_reader_says_so,
@@ -528,6 +550,45 @@ static void when_the_disk_takes_no_more_none_of_the_events_is_there(void **state
     store->ops->close(store);
 }
 
+static void refuses_to_append(struct store *store, const char *path)
+{
+    struct event event = event_of("r", EVENT_NOTE, "b");
+    struct err err = {""};
+
+    assert_false(store->ops->append(store, &event, 1, &err));
+    if (strstr(err.text, path) == NULL || strstr(err.text, "--rollout-id r") == NULL)
+        fail_msg("\"%s\" names not both %s and r", err.text, path);
+    assert_int_equal(event.seq, 0);
+}
+
+/* What is written to a file that no name leads to is found by nobody. */
+static void a_journal_whose_files_are_taken_away_takes_no_more_until_they_are_back(void **state)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    struct store *store = open_journal();
+    struct event event = event_of("r", EVENT_NOTE, "a");
+
+    (void)state;
+    append(store, &event, 1);
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        char path[96], aside[104];
+        FILE *other;
+
+        snprintf(path, sizeof path, "%s%s", journal_file, ends[i]);
+        snprintf(aside, sizeof aside, "%s.aside", path);
+        assert_int_equal(rename(path, aside), 0);
+        refuses_to_append(store, path);
+        other = fopen(path, "w");
+        assert_non_null(other);
+        assert_int_equal(fclose(other), 0);
+        refuses_to_append(store, path);
+        assert_int_equal(rename(aside, path), 0);
+        append(store, &event, 1);
+    }
+    assert_string_equal(read_back(store, "r", 0).texts, "a a a a ");
+    store->ops->close(store);
+}
+
 #define ON_DISK(test) cmocka_unit_test_setup_teardown(test, folder_up, folder_down)
 
 int main(void)
@@ -541,6 +602,7 @@ int main(void)
         ON_DISK(two_rollouts_write_to_one_journal),
         ON_DISK(a_commit_makes_no_file_longer_at_first),
         ON_DISK(a_journal_that_was_never_closed_is_whole),
+        ON_DISK(a_journal_whose_files_are_taken_away_takes_no_more_until_they_are_back),
         ON_DISK(a_newer_schema_is_refused),
         ON_DISK(another_programs_database_is_left_alone),
         ON_DISK(a_file_that_is_no_database_is_refused),

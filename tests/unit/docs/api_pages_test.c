@@ -158,11 +158,12 @@ static void the_agents_limits_are_those_of_its_headers(void **state)
         unsigned long long value;
     } limits[] = {
 #define LIMIT(name) {#name, (unsigned long long)(name)}
-        LIMIT(WIRE_BODY_MAX),   LIMIT(WIRE_WAIT_MAX_MS), LIMIT(WIRE_ID_MAX),     LIMIT(WIRE_NODE_MAX),
-        LIMIT(WIRE_JOB_MAX),    LIMIT(WIRE_HOLDER_MAX),  LIMIT(WIRE_WISH_KEPT),  LIMIT(WIRE_WISH_MAX_S),
-        LIMIT(HTTP_HEAD_MAX),   LIMIT(CONN_SHAKE_MS),    LIMIT(CONN_HEAD_MS),    LIMIT(CONN_BODY_MS),
-        LIMIT(CONN_UPLOAD_MS),  LIMIT(CONN_IDLE_MS),     LIMIT(CONN_AGE_MS),     LIMIT(CONN_UNKNOWN_MAX),
-        LIMIT(CLAIM_TTL_MAX_S), LIMIT(JOBS_KEPT),        LIMIT(HEALTH_BODY_MAX), LIMIT(CLAIM_TOOK_OUT_MAX),
+        LIMIT(WIRE_BODY_MAX),     LIMIT(WIRE_WAIT_MAX_MS),   LIMIT(WIRE_ID_MAX),     LIMIT(WIRE_NODE_MAX),
+        LIMIT(WIRE_JOB_MAX),      LIMIT(WIRE_HOLDER_MAX),    LIMIT(WIRE_WISH_KEPT),  LIMIT(WIRE_WISH_MAX_S),
+        LIMIT(WIRE_WISH_FIRST_S), LIMIT(WIRE_WISH_HEARD_S),  LIMIT(HTTP_HEAD_MAX),   LIMIT(CONN_SHAKE_MS),
+        LIMIT(CONN_HEAD_MS),      LIMIT(CONN_BODY_MS),       LIMIT(CONN_UPLOAD_MS),  LIMIT(CONN_IDLE_MS),
+        LIMIT(CONN_AGE_MS),       LIMIT(CONN_UNKNOWN_MAX),   LIMIT(CLAIM_TTL_MAX_S), LIMIT(JOBS_KEPT),
+        LIMIT(HEALTH_BODY_MAX),   LIMIT(CLAIM_TOOK_OUT_MAX),
 #undef LIMIT
     };
     struct page_rows rows = {.at = page_of(AGENT_PAGE), .head = "| what | limit | in the code |"};
