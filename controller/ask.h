@@ -52,6 +52,7 @@ enum action_kind {
     ACT_WISH,    /* ask the agent of `node` for a wish, or (expect) mark it taken; answered by one IN_WISH */
     ACT_HOLD,    /* PATCH down:true once more, of what an nginx has forgotten (`mask` of `node`); by one IN_HOLD */
     ACT_LOCK,    /* take or renew (ttl_ms > 0) or give back (0) the vote of `voter`; answered by one IN_LOCK */
+    ACT_STANDS,  /* ask the agent of `node`, which is done, what runs there; answered by one IN_STANDS */
     ACT_END,     /* run the hook `hook` of the rollout's end, which comes to `code`; answered by one IN_END */
     ACT_CUT      /* the hook of `node` (NODE_NONE: of the end) is to end now; has no answer of its own. Where the hook
                        has not ended well by then, its answer is ANS_BAD */
@@ -173,6 +174,7 @@ enum input_kind {
     IN_HOLD,   /* to ACT_HOLD: node, answer.kind, ok_mask and text */
     IN_STOP,   /* a person or the system wants us to stop: nothing new starts, nodes go back */
     IN_LOCK,   /* to ACT_LOCK: voter, answer.kind and text */
+    IN_STANDS, /* to ACT_STANDS: node, answer as of STATUS */
     IN_END,    /* to ACT_END: answer.kind and text, as of a HOOK */
     IN_SAID /* before the answer to a HOOK or ACT_END: node (NODE_NONE: of the end); answer.text is a line that it said
              */

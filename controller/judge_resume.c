@@ -69,6 +69,13 @@ static enum step on_with_target(const struct node *n, const struct plan *p)
     return n->loose ? STEP_REHEALTH : STEP_HEALTH;
 }
 
+/* Whose claim took nothing out was in rotation all the time; what a handover in place brought there nobody may have
+ * seen yet. */
+static bool handed_over_unseen(const struct node *n, const struct plan *p, const struct answer *a)
+{
+    return p->nodes[n->id].in_place && !ident_same_process(&a->ident, &n->before);
+}
+
 static struct verdict resume_job(struct node *n, const struct plan *p, const struct answer *a)
 {
     n->job = (uint8_t)a->job_of;
@@ -82,7 +89,7 @@ static struct verdict resume_job(struct node *n, const struct plan *p, const str
     }
     n->now = a->ident;
     if (n->out_mask == 0 && ident_runs(&a->ident, n->before.sha256))
-        return go(STEP_SEEN, WHY_LEFT);
+        return go(handed_over_unseen(n, p, a) ? STEP_REHEALTH : STEP_SEEN, WHY_LEFT);
     return go(STEP_SETTLE, WHY_LEFT);
 }
 
@@ -102,13 +109,6 @@ static struct verdict resume_untouched(struct node *n, const struct plan *p, con
     if (known)
         return go(STEP_REHEALTH, WHY_NONE); /* it was restarted by somebody else, or with its machine */
     return bad(a->ident.pid == 0 ? WHY_GONE : WHY_CHANGED);
-}
-
-/* Whose claim took nothing out was in rotation all the time; what a handover in place brought there nobody may have
- * seen yet. */
-static bool handed_over_unseen(const struct node *n, const struct plan *p, const struct answer *a)
-{
-    return p->nodes[n->id].in_place && !ident_same_process(&a->ident, &n->before);
 }
 
 static struct verdict repair_what_runs(struct node *n, const struct plan *p, const struct answer *a)

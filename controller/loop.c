@@ -17,6 +17,7 @@ static bool changes(const struct plan *p, const struct action *a)
     switch (a->kind) {
     case ACT_READ_LB:
     case ACT_LOOK:
+    case ACT_STANDS:
         return false;
     case ACT_ASK:
         return a->ask == ASK_STAGE ? p->has_release

@@ -43,8 +43,9 @@ bool plan_is_ours(const struct plan_request *q, const char *rollout, const char 
     return strcmp(rollout, q->rollout) == 0 && strcmp(holder, q->holder) == 0;
 }
 
-/* What a dead rollout took out would be taken for somebody else's, and stay out; what an earlier run of this one did
- * is resumed. */
+/* What a dead rollout took out would be taken for somebody else's, and stay out; what it brought would not be looked at,
+ * and it may wake up and undo that, since nobody claims what is at the target. What an earlier run of this one did is
+ * resumed. */
 static void check_claim(const char *name, const struct survey_node *n, const struct plan_request *q,
                         struct complaints *c)
 {
@@ -66,9 +67,9 @@ static void check_claim(const char *name, const struct survey_node *n, const str
         plan_check_back(name, n, q, c);
     else if (plan_resume_holds(n, q))
         plan_resume_check(name, n, q, c);
-    else if (claim->n_took_out > 0)
-        complain(c, EXIT_REFUSED, "%s: left out by rollout %s (%s), which is dead; put it back first: rollout repair",
-                 name, claim->rollout, claim->holder);
+    else if (claim->n_took_out > 0 || (q->has_release && ident_runs(&n->status.ident, q->release_sha256)))
+        complain(c, EXIT_REFUSED, "%s: left %s by rollout %s (%s), which is dead; put it back first: rollout repair",
+                 name, claim->n_took_out > 0 ? "out" : "in mid-handover", claim->rollout, claim->holder);
 }
 
 /* What runs there must be a fit thing to begin with. */

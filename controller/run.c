@@ -231,7 +231,7 @@ static void begin_nodes(struct run *r, const struct plan *p, struct turn *t)
     }
     in_motion = reverse_drive(r, p, in_motion, t);
     if (r->phase == RUN_ROLLING && in_motion == 0 && (r->stop != RUN_GOES || r->next == r->n_nodes) &&
-        reverse_is_through(r))
+        reverse_is_through(r) && !stands_hold_up(r, p, t))
         lease_give_back(r, p);
 }
 
@@ -242,6 +242,7 @@ static void pass_time(struct run *r, const struct plan *p, uint32_t elapsed_ms)
     end_time(r, elapsed_ms);
     wish_time(r, elapsed_ms);
     look_time(r, elapsed_ms);
+    stands_time(r, elapsed_ms);
     for (uint32_t i = 0; i < r->n_begun; i++) {
         uint16_t id = state_begun(r)[i];
 
@@ -311,6 +312,9 @@ static void take_input(struct run *r, const struct plan *p, const struct input *
     case IN_LOCK:
         lock_answer(r, p, in, t);
         break;
+    case IN_STANDS:
+        stands_answer(r, p, in, t);
+        break;
     case IN_END:
         end_answer(r, p, in, t);
         break;
@@ -366,6 +370,7 @@ void run_turn(struct run *r, const struct plan *p, uint32_t elapsed_ms, const st
     end_drive(r, p, t);
     renew_claims(r, p, t);
     wish_drive(r, p, t);
+    stands_drive(r, p, t);
     look_drive(r, p, t);
     sleep_hold_back(r, p, t);
 }
@@ -443,6 +448,8 @@ uint32_t run_wait_ms(const struct run *r, const struct plan *p)
     wait = w < wait ? w : wait;
     w = lease_wait_ms(r, p);
     wait = w < wait ? w : wait;
+    w = stands_wait_ms(r, p);
+    wait = w < wait ? w : wait;
     w = end_wait_ms(r);
     wait = w < wait ? w : wait;
     w = look_wait_ms(r, p);
@@ -462,7 +469,8 @@ int run_exit_code(const struct run *r, int signal)
             return 3; /* a repair that never came to it; what another rollout holds is that one's to answer for */
         failed = failed || n->outcome == OUTCOME_FAILED;
         left = left || n->outcome == OUTCOME_LEFT;
-        done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED && n->outcome != OUTCOME_LEFT;
+        done = done && n->step == STEP_DONE && n->outcome != OUTCOME_STOPPED && n->outcome != OUTCOME_LEFT &&
+               !stands_in_doubt(r, i);
     }
     if (reverse_is_complete(r))
         return 8;

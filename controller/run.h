@@ -79,11 +79,14 @@ struct run_extra {
     bool counted;          /* as one that failed */
     uint32_t wish_ms;      /* the run's age when its agent was asked for a wish */
     bool wishing, marking; /* its agent was asked for a wish, or told that one is taken, and has not answered */
+    uint32_t stands_ms;    /* the run's age from which on its agent is asked whether it still stands (run_stands.c) */
+    bool standing;         /* that has not answered, */
+    bool stands_late;      /* and we stood still once more since: that answer tells nothing */
     uint64_t hold_mask;    /* of its peers: to be taken down again once its agent confirms that the claim is ours */
     uint64_t out_turn;     /* turn in which it was certain last that its peers were taken out, or were back */
     bool anew;             /* the renewal finds no claim: it was lost, and is put where nobody else has one */
     bool holding;          /* a HOLD is outstanding */
-    bool unsure;           /* we stood still for so long that its claim may be another's (run_sleep.c) */
+    bool unsure;           /* we stood still for so long that it may have been another's since (run_sleep.c) */
     bool back_waits;       /* its BACK waits for that HOLD to end, which would take it down again */
     bool brought;          /* runs what an earlier run of this rollout brought, as planned */
 };
@@ -120,6 +123,9 @@ struct run {
     uint32_t lock_age_ms; /* since the oldest of the requests that last took or renewed a majority; UINT32_MAX = none */
     uint32_t end_ms;      /* ENDING: since the hook at hand was begun */
     uint32_t lock_first;  /* the voter that is asked alone, until one gives us its vote */
+    uint32_t n_standing;  /* agents that are asked whether what was done still stands */
+    uint32_t stands_next; /* whose turn it is */
+    uint32_t doubt_ms;    /* how long doubt about that may still hold up the end, without any answer */
     uint8_t phase, stop;  /* enum run_phase, enum run_stop */
     uint8_t signal;       /* of a person's stop; 0 = none came */
     uint8_t end_hook;     /* ENDING: how many hooks are over */
@@ -135,6 +141,8 @@ struct run {
     bool lock_opened;     /* a first voter is ours: all are asked */
     bool lock_told;       /* the majority was told of */
     bool lock_changed;    /* votes were given since lock_age_ms was counted */
+    bool slept;           /* we stood still for so long that another may have taken us for dead */
+    bool doubt_last;      /* nothing but doubt holds up the end */
     bool lock_lost;       /* another has so many votes that we cannot have a majority any more */
     /* then, in the same block, the arrays that the functions below find */
 };

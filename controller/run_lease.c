@@ -51,6 +51,16 @@ bool lease_is_ours(const struct run *r, const struct plan *p)
     return ours && (p->n_voters == 0 || r->lock_age_ms < p->lease_ttl_ms);
 }
 
+bool lease_ran_out(const struct run *r, const struct plan *p, uint32_t elapsed_ms)
+{
+    uint32_t least_ms = p->n_voters > 0 ? r->lock_age_ms : UINT32_MAX; /* of all */
+
+    for (uint32_t i = 0; i < r->n_upstreams; i++)
+        if (!p->upstreams[i].plus && run_lease(r, i)->age_ms < least_ms)
+            least_ms = run_lease(r, i)->age_ms;
+    return least_ms >= p->lease_ttl_ms && least_ms - p->lease_ttl_ms < elapsed_ms;
+}
+
 static void ask_lease(struct run *r, uint16_t upstream, uint32_t ttl_ms, struct turn *t)
 {
     struct action *a = turn_action(t, ACT_LEASE);

@@ -77,7 +77,8 @@ bool reverse_is_complete(const struct run *r)
     for (uint32_t i = 0; i < r->n_nodes; i++) {
         const struct node *n = run_node(r, i);
 
-        if (node_was_changed(n) || n->outcome == OUTCOME_LEFT || (n->reverse && n->outcome != OUTCOME_BACK))
+        if (node_was_changed(n) || n->outcome == OUTCOME_LEFT || stands_in_doubt(r, i) ||
+            (n->reverse && n->outcome != OUTCOME_BACK))
             return false;
         if (n->step == STEP_WAIT && run_extra(r, i)->brought)
             return false; /* it was stopped before it came to that one */

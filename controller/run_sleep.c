@@ -1,7 +1,8 @@
-/* run_sleep.c - a controller that stood still for longer than its leases last: somebody may have taken it for dead, and
- * ended what it began. So it changes nothing about a node at a load balancer before the node's agent has taken its
- * claim once more: one that has lost its fences would take a change from anybody. What a turn yields meanwhile is asked
- * for again a moment later; where the claim is another's by now, it is answered as that one's load balancers would. */
+/* run_sleep.c - a controller that stood still until its claims or leases had run out: somebody may have taken it for
+ * dead, and ended what it began. So it changes nothing about a node at a load balancer before the node's agent has
+ * taken its claim once more: one that has lost its fences would take a change from anybody. What a turn yields
+ * meanwhile is asked for again a moment later; where the claim is another's by now, it is answered as that one's load
+ * balancers would. Of what was done by then: run_stands.c. */
 #include <string.h>
 
 #include "run_state.h"
@@ -24,8 +25,18 @@ static void bake_on(struct node *n, const struct plan *p)
 
 void sleep_time(struct run *r, const struct plan *p, uint32_t elapsed_ms)
 {
-    for (uint32_t i = 0; i < r->n_begun && elapsed_ms >= p->lease_ttl_ms; i++) {
-        state_extra(r, state_begun(r)[i])->unsure = true;
+    bool slept = elapsed_ms >= p->lease_ttl_ms;
+
+    if (r->phase > RUN_ROLLING || elapsed_ms == 0)
+        return; /* what there is to wait for has no such limit, and all that was done has been told */
+    if (slept || (r->phase == RUN_ROLLING && lease_ran_out(r, p, elapsed_ms)))
+        stands_slept(r, p);
+    for (uint32_t i = 0; i < r->n_begun; i++) {
+        struct run_extra *x = state_extra(r, state_begun(r)[i]);
+
+        if (!slept && (x->claim_ms < p->lease_ttl_ms || x->claim_ms - p->lease_ttl_ms >= elapsed_ms))
+            continue; /* it has not run out, or had before */
+        x->unsure = r->slept = true;
         bake_on(state_node(r, state_begun(r)[i]), p);
     }
 }

@@ -61,6 +61,8 @@ void lease_answer(struct run *, const struct plan *, const struct input *, struc
 void lease_lost(struct run *, const struct plan *, const struct input *, struct turn *);
 /* As far as we know nobody else can have one, or the lock. */
 bool lease_is_ours(const struct run *, const struct plan *);
+/* While this time passed, the last of them ran out: another may have had them all since. */
+bool lease_ran_out(const struct run *, const struct plan *, uint32_t elapsed_ms);
 void lease_give_back(struct run *, const struct plan *); /* enter RUN_RELEASING */
 void lease_drive(struct run *, const struct plan *, struct turn *);
 /* The nginx of `lb` is another one since: leases there are put again at once. */
@@ -137,6 +139,17 @@ bool drift_watches(const struct run *, const struct plan *, uint32_t lb);
 void sleep_time(struct run *, const struct plan *, uint32_t elapsed_ms);
 void sleep_claimed(struct run *, const struct plan *, uint16_t node);   /* its agent has taken our claim */
 void sleep_hold_back(struct run *, const struct plan *, struct turn *); /* behind all that the turn yields */
+
+/* run_stands.c: what was done before we stood still */
+void stands_slept(struct run *, const struct plan *);
+void stands_time(struct run *, uint32_t elapsed_ms);
+void stands_answer(struct run *, const struct plan *, const struct input *, struct turn *); /* IN_STANDS */
+/* Another may have taken it over, and has not been asked about yet. */
+bool stands_in_doubt(const struct run *, uint32_t node);
+/* All else is over, and the end waits for that; in the end it is given up, which stops the rollout. */
+bool stands_hold_up(struct run *, const struct plan *, struct turn *);
+void stands_drive(struct run *, const struct plan *, struct turn *);
+uint32_t stands_wait_ms(const struct run *, const struct plan *);
 
 /* run_look.c */
 void look_begin(struct run *, uint16_t node); /* it asks to see its peers */

@@ -80,7 +80,7 @@ static uint32_t poll_ms(const struct plan *p)
 
 static enum ask ask_of(const struct action *a)
 {
-    return a->kind == ACT_RENEW ? ASK_CLAIM : a->ask;
+    return a->kind == ACT_RENEW ? ASK_CLAIM : a->kind == ACT_STANDS ? ASK_STATUS : a->ask;
 }
 
 static void stage_start(struct world_net *w, struct work *work)

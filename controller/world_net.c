@@ -28,6 +28,8 @@ static enum input_kind input_of(enum action_kind kind)
         return IN_HOLD;
     case ACT_LOCK:
         return IN_LOCK;
+    case ACT_STANDS:
+        return IN_STANDS;
     case ACT_END:
         return IN_END;
     case ACT_RENEW:

@@ -18,7 +18,8 @@ static bool rule_is_about(const struct fake_rule *r, const struct action *a)
 {
     if (r->kind != a->kind || (a->kind == ACT_ASK && r->ask != a->ask))
         return false;
-    if (a->kind == ACT_ASK || a->kind == ACT_RENEW || a->kind == ACT_WISH || a->kind == ACT_HOLD)
+    if (a->kind == ACT_ASK || a->kind == ACT_RENEW || a->kind == ACT_WISH || a->kind == ACT_HOLD ||
+        a->kind == ACT_STANDS)
         return r->node < 0 || r->node == a->node;
     return r->place < 0 || r->place == (a->kind == ACT_LEASE ? a->upstream : a->lb);
 }
@@ -27,7 +28,7 @@ static bool is_effect(const struct action *a)
 {
     switch (a->ask) {
     case ASK_NONE:
-        return a->kind != ACT_READ_LB;
+        return a->kind != ACT_READ_LB && a->kind != ACT_STANDS;
     case ASK_STATUS:
     case ASK_PEERS:
     case ASK_FLOOR:
@@ -62,7 +63,7 @@ static void meet(struct fake_call *c, const struct fake_rule *r)
 static void world_start(struct world *base, const struct action *a)
 {
     struct fake_world *w = (struct fake_world *)base;
-    bool to_agent = a->kind == ACT_RENEW || a->kind == ACT_WISH ||
+    bool to_agent = a->kind == ACT_RENEW || a->kind == ACT_WISH || a->kind == ACT_STANDS ||
                     (a->kind == ACT_ASK && a->ask != ASK_DRAIN && a->ask != ASK_DOWN && a->ask != ASK_BACK);
     uint32_t way_ms = to_agent ? w->agent_ms : w->lb_ms;
     struct fake_call *c = &w->calls[w->n_calls++];
@@ -270,6 +271,8 @@ static bool ask_agent(struct fake_world *w, struct fake_call *c)
         tell_wish(w, c);
     } else if (a->kind == ACT_WISH) {
         ask_wish(w, c);
+    } else if (a->kind == ACT_STANDS) {
+        read_status(w, c);
     } else if (a->ask == ASK_JOB_END) {
         return read_job(w, c);
     } else if (a->ask == ASK_STATUS) {
@@ -306,12 +309,13 @@ static void arrive(struct fake_world *w, struct fake_call *c)
 {
     bool answered = true;
 
-    c->input.kind = c->action.kind == ACT_READ_LB ? IN_LB
-                    : c->action.kind == ACT_LEASE ? IN_LEASE
-                    : c->action.kind == ACT_RENEW ? IN_RENEW
-                    : c->action.kind == ACT_WISH  ? IN_WISH
-                    : c->action.kind == ACT_HOLD  ? IN_HOLD
-                                                  : IN_ANSWER;
+    c->input.kind = c->action.kind == ACT_READ_LB  ? IN_LB
+                    : c->action.kind == ACT_LEASE  ? IN_LEASE
+                    : c->action.kind == ACT_RENEW  ? IN_RENEW
+                    : c->action.kind == ACT_WISH   ? IN_WISH
+                    : c->action.kind == ACT_HOLD   ? IN_HOLD
+                    : c->action.kind == ACT_STANDS ? IN_STANDS
+                                                   : IN_ANSWER;
     if (c->fails != ANS_OK)
         say(c, c->fails, "the network", "no answer");
     else if (c->action.kind == ACT_READ_LB)

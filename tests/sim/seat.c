@@ -132,6 +132,8 @@ static void count_way(struct sim_seat *seat, const struct event *e)
         sim_fired(s, SIM_SERVES_BADLY);
     else if (e->from == STEP_BAKE && e->state.gate == GATE_THIN)
         sim_fired(s, SIM_NO_TRAFFIC);
+    if (e->from == STEP_DONE && to == STEP_DONE)
+        s->judge.facts[FACT_FALLEN]++;
     if (to == STEP_OUT)
         judge_left_told(&s->judge, seat->index, seat->node_of[e->node]);
     seat->entered_ms[e->node] = s->truth.now_ms;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "controller/ask.h"
+#include "controller/options.h"
 #include "story.h"
 
 #define AIMED_IN 5
@@ -266,6 +267,27 @@ static void draw_sleeps_on_a_change(struct story *s, struct dice *d)
     s->processes[0].pause_ms = s->ttl_ms + dice_below(d, 3000);
 }
 
+/* It stands still between two nodes. Its id comes again, cannot claim the next one, and takes the first one back; then
+ * nginx forgets both of them, and the first wakes up. */
+static void draw_done_and_taken_back(struct story *s, struct dice *d)
+{
+    s->nodes = 2;
+    s->threshold = 1;
+    s->min_healthy_ms = s->bake_ms = 0;
+    s->hold_ms = 0;
+    s->way_ms = 1;
+    s->failure_action = FAILURE_ACTION_ROLLBACK;
+    s->max_failures = 0;
+    s->restart = false;
+    s->processes[0].pause_at = dice_in(d, 64, 76);
+    s->processes[0].pause_ms = s->ttl_ms + 15000;
+    s->n_processes = 2;
+    s->processes[1] = (struct story_process){.rollout = 1, .overlaps = true, .start_ms = dice_in(d, 200, 2000)};
+    fail_calls(s, ASK_CLAIM, SIM_REFUSED, 1);
+    s->call_after = ASK_UNCLAIM;
+    befalls(s, 0, s->processes[0].pause_ms, SIM_LB_FORGETS);
+}
+
 void story_draw_aimed(struct story *s)
 {
     static void (*const kinds[])(struct story *, struct dice *) = {draw_one_unheard,
@@ -289,7 +311,8 @@ void story_draw_aimed(struct story *s)
                                                                    draw_claim_refused,
                                                                    draw_ill_in_place,
                                                                    draw_long_hook,
-                                                                   draw_sleeps_on_a_change};
+                                                                   draw_sleeps_on_a_change,
+                                                                   draw_done_and_taken_back};
     struct dice d = {s->seed * UINT64_C(0xd1342543de82ef95) + 1};
 
     if (s->seed % AIMED_IN != 0)

@@ -28,8 +28,8 @@ static const char *const asks[] = {
 static const char *action(int64_t kind)
 {
     static const char *const kinds[] = {
-        "",     "read of a load balancer", "lease", "renewal of a claim", "look at its servers",
-        "wish", "down once more",          "vote"};
+        "",     "read of a load balancer", "lease", "renewal of a claim",  "look at its servers",
+        "wish", "down once more",          "vote",  "what runs, once more"};
 
     size_t i = (size_t)kind >> 8;
 

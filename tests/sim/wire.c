@@ -86,7 +86,8 @@ static bool at_lbs(const struct action *a)
 static bool is_effect(const struct action *a)
 {
     if (a->kind != ACT_ASK)
-        return a->kind != ACT_READ_LB && a->kind != ACT_LOOK && !(a->kind == ACT_WISH && a->expect == 0);
+        return a->kind != ACT_READ_LB && a->kind != ACT_LOOK && a->kind != ACT_STANDS &&
+               !(a->kind == ACT_WISH && a->expect == 0);
     return a->ask != ASK_STATUS && a->ask != ASK_JOB_END && a->ask != ASK_HEALTH;
 }
 
@@ -643,6 +644,11 @@ static void hear_wish(struct sim *s, struct sim_call *c, uint8_t node)
     c->told.wish = *w;
 }
 
+static enum ask ask_of(const struct action *a)
+{
+    return a->kind == ACT_RENEW ? ASK_CLAIM : a->kind == ACT_STANDS ? ASK_STATUS : a->ask;
+}
+
 /* False: it goes on there. */
 static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
 {
@@ -657,7 +663,7 @@ static bool at_agent(struct sim *s, uint8_t index, struct sim_part *part)
     }
     if (c->action.kind == ACT_WISH || c->action.kind == ACT_RENEW)
         hear_wish(s, c, node);
-    switch (c->action.kind == ACT_RENEW ? ASK_CLAIM : c->action.ask) {
+    switch (ask_of(&c->action)) {
     case ASK_NONE: /* a wish, or a vote */
         if (c->action.kind == ACT_LOCK)
             reply = sim_vote(&s->truth, node, &c->who, c->action.ttl_ms);
@@ -809,8 +815,8 @@ static const char *text_of(const struct sim_call *c)
 
 static void hand_out(struct sim_seat *seat, struct sim_call *c, struct input *in)
 {
-    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB,   IN_LEASE, IN_RENEW, IN_LOOK,
-                                            IN_WISH,   IN_HOLD, IN_LOCK,  IN_END};
+    static const enum input_kind kinds[] = {IN_ANSWER, IN_LB,   IN_LEASE, IN_RENEW,  IN_LOOK,
+                                            IN_WISH,   IN_HOLD, IN_LOCK,  IN_STANDS, IN_END};
     const struct sim_told *told = &c->told;
     struct answer *a = &in->answer;
     const char *text = text_of(c);

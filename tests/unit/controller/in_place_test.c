@@ -174,6 +174,24 @@ static void one_killed_behind_its_job_is_checked_before_it_is_done(void **state)
     plan_free(&p);
 }
 
+/* What was there before runs again, but as a process that its undo has brought. */
+static void one_killed_behind_its_undo_is_checked_before_it_is_done(void **state)
+{
+    struct plan *p = fake_plan((struct fake_shape){.nodes = 1});
+    struct node n;
+    struct answer a = brought_by_a_killed_run(p, &n, STEP_RESUME, &p->nodes[0].before);
+    struct verdict v;
+
+    (void)state;
+    a.job_of = ASK_UNDO;
+    a.ident.sha256[0] = n.before.sha256[0];
+    a.job_after = a.ident;
+    v = judge(&n, p, &a);
+    assert_int_equal(v.kind, VERDICT_GOTO);
+    assert_int_equal(v.to, STEP_REHEALTH);
+    plan_free(&p);
+}
+
 /* A repair has ended what a killed run left, behind our plan: what that run brought is still ours to take back. */
 static void one_whose_claim_a_repair_has_dropped_goes_back_with_the_others(void **state)
 {
@@ -225,6 +243,7 @@ int main(void)
         cmocka_unit_test(one_that_cannot_be_undone_is_named),
         cmocka_unit_test(it_goes_back_in_place_too),
         cmocka_unit_test(one_killed_behind_its_job_is_checked_before_it_is_done),
+        cmocka_unit_test(one_killed_behind_its_undo_is_checked_before_it_is_done),
         cmocka_unit_test(a_repair_says_nothing_is_well_that_nobody_saw),
         cmocka_unit_test(one_whose_claim_a_repair_has_dropped_goes_back_with_the_others),
     };

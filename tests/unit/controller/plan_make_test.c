@@ -259,6 +259,12 @@ static void left_out(struct scene *s)
     s->nodes[1].status.claim.left_s = 0;
     s->nodes[1].status.claim.n_took_out = 1;
 }
+static void left_in_mid_handover(struct scene *s)
+{
+    claimed(s);
+    s->nodes[1].status.claim.left_s = 0;
+    s->nodes[1].status.ident.sha256[0] = 'B';
+}
 /* What an earlier run of this very rollout left of node b: out of both load balancers, draining at lb2 before. */
 static void left_by_an_earlier_run(struct scene *s)
 {
@@ -444,6 +450,7 @@ static const struct {
     {a_job_runs, NULL, 5, "b: its agent is at work on job r0/b/job/1; wait for its end"},
     {claimed, NULL, 6, "b: claimed by rollout r0 (bob@ci), 20 s left"},
     {left_out, NULL, 5, "b: left out by rollout r0 (bob@ci), which is dead; put it back first: rollout repair"},
+    {left_in_mid_handover, NULL, 5, "b: left in mid-handover by rollout r0 (bob@ci), which is dead; put it back first:"},
     {another_target_before, NULL, 5, "b: rollout r1 is to release 430000000000, and --release is 420000000000; give"},
     {rolled_back_before, NULL, 5,
      "b: rollout r1 was taking it back to 430000000000 when it was broken off; go on with --failure-action rollback, "

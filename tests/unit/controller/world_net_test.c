@@ -347,6 +347,10 @@ static void the_agents_asks_go_where_they_belong(void **state)
     f->agents[0].agent_says = STATUS("");
     struct input in = do_it(f, ask(ASK_STATUS, 0));
     assert_int_equal(in.answer.kind, ANS_OK);
+    in = do_it(f, (struct action){.kind = ACT_STANDS, .node = 0});
+    assert_int_equal(in.kind, IN_STANDS);
+    assert_int_equal(in.answer.kind, ANS_OK);
+    assert_non_null(strstr(f->agents[0].log, "GET /v1/services/app ;GET /v1/services/app ;"));
     f->agents[0].agent_says =
         "{\"id\":\"x\",\"state\":\"running\",\"before\":null,\"after\":null,\"healthy\":true,\"ident\":null}";
     a.job = ASK_JOB;
