@@ -14,8 +14,8 @@ bool left_out_tell(const struct session *, bool repair, bool lapsed);
 bool left_out_by_limit(const struct session *);
 
 /* The same by the journal: nodes that an earlier run of this rollout had in its hands, whose agent is not asked any
- * more, does not answer or has lost its claim, and which the load balancers still show out, or cannot be asked about; without a survey, all
- * of them. */
+ * more, does not answer or has lost its claim, and which the load balancers still show out, or cannot be asked about;
+ * without a survey, all of them. */
 bool left_out_by_journal(const struct session *);
 
 /* A signal came before the first survey, so what the fleet holds of an earlier run is not known. Names what the journal

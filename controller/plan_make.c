@@ -43,9 +43,9 @@ bool plan_is_ours(const struct plan_request *q, const char *rollout, const char 
     return strcmp(rollout, q->rollout) == 0 && strcmp(holder, q->holder) == 0;
 }
 
-/* What a dead rollout took out would be taken for somebody else's, and stay out; what it brought would not be looked at,
- * and it may wake up and undo that, since nobody claims what is at the target. What an earlier run of this one did is
- * resumed. */
+/* What a dead rollout took out would be taken for somebody else's, and stay out; what it brought would not be looked
+ * at, and it may wake up and undo that, since nobody claims what is at the target. What an earlier run of this one did
+ * is resumed. */
 static void check_claim(const char *name, const struct survey_node *n, const struct plan_request *q,
                         struct complaints *c)
 {

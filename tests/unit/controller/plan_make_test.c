@@ -450,7 +450,8 @@ static const struct {
     {a_job_runs, NULL, 5, "b: its agent is at work on job r0/b/job/1; wait for its end"},
     {claimed, NULL, 6, "b: claimed by rollout r0 (bob@ci), 20 s left"},
     {left_out, NULL, 5, "b: left out by rollout r0 (bob@ci), which is dead; put it back first: rollout repair"},
-    {left_in_mid_handover, NULL, 5, "b: left in mid-handover by rollout r0 (bob@ci), which is dead; put it back first:"},
+    {left_in_mid_handover, NULL, 5,
+     "b: left in mid-handover by rollout r0 (bob@ci), which is dead; put it back first:"},
     {another_target_before, NULL, 5, "b: rollout r1 is to release 430000000000, and --release is 420000000000; give"},
     {rolled_back_before, NULL, 5,
      "b: rollout r1 was taking it back to 430000000000 when it was broken off; go on with --failure-action rollback, "
