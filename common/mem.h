@@ -32,15 +32,23 @@ static inline char *mem_text(const char *text)
     return text == NULL ? NULL : mem_must(strdup(text));
 }
 
+__attribute__((format(printf, 1, 0))) static inline char *mem_vformat(const char *format, va_list args)
+{
+    char *text = NULL;
+
+    if (vasprintf(&text, format, args) < 0)
+        abort();
+    return text;
+}
+
 __attribute__((format(printf, 1, 2))) static inline char *mem_format(const char *format, ...)
 {
-    char *text;
     va_list args;
+    char *text;
+
     va_start(args, format);
-    int n = vasprintf(&text, format, args);
+    text = mem_vformat(format, args);
     va_end(args);
-    if (n < 0)
-        abort();
     return text;
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/hex.h"
+
 struct sha256 {
     gnutls_hash_hd_t handle;
 };
@@ -74,34 +76,10 @@ bool sha256_file(const char *path, uint8_t digest[SHA256_BYTES], uint64_t *size_
 
 void sha256_hex(const uint8_t digest[SHA256_BYTES], char hex[SHA256_DIGITS + 1])
 {
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < SHA256_BYTES; i++) {
-        hex[2 * i] = digits[digest[i] >> 4];
-        hex[2 * i + 1] = digits[digest[i] & 15];
-    }
-    hex[SHA256_DIGITS] = '\0';
-}
-
-static int digit_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    hex_write(hex, digest, SHA256_BYTES);
 }
 
 bool sha256_parse(const char *hex, uint8_t digest[SHA256_BYTES])
 {
-    uint8_t parsed[SHA256_BYTES];
-
-    if (strlen(hex) != SHA256_DIGITS)
-        return false;
-    for (size_t i = 0; i < SHA256_BYTES; i++) {
-        int high = digit_value(hex[2 * i]), low = digit_value(hex[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        parsed[i] = (uint8_t)(high << 4 | low);
-    }
-    memcpy(digest, parsed, sizeof parsed);
-    return true;
+    return hex_read(hex, digest, SHA256_BYTES);
 }

@@ -241,7 +241,7 @@ bool agent_read_services(const char *body, size_t size, struct agent_status **se
 static void move(const char **text, struct pool *pool)
 {
     if (*text != NULL)
-        *text = pool_text(pool, *text, strlen(*text));
+        *text = pool_keep(pool, *text);
 }
 
 static void *moved(void *items, size_t bytes, struct pool *pool)

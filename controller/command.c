@@ -59,6 +59,13 @@ int command_interrupted(void)
     return 128 + number;
 }
 
+static int interrupted_unread(const struct session *s)
+{
+    int code = command_interrupted();
+
+    return left_out_unread(s) ? 3 : code;
+}
+
 int command_on_fleet(struct options *o, int (*act)(struct session *, struct complaints *))
 {
     return command_on_journal(o, NULL, NULL, act);
@@ -77,7 +84,7 @@ int command_on_journal(struct options *o, const struct plan *journal, const stru
     if (!open)
         code = command_bad(EXIT_CONFIG, &err);
     else if (say_rollout(s.rollout), !session_survey(&s))
-        code = command_interrupted();
+        code = interrupted_unread(&s);
     else
         code = act(&s, &c);
     complaints_free(&c);

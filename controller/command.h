@@ -28,6 +28,8 @@ int command_on_journal(struct options *, const struct plan *journal, const struc
 
 /* Upgrade or restart, from the beginning or from where an earlier run of the same id left it. */
 int command_roll_on(struct session *, struct complaints *);
+/* The same, unless what an earlier run of the id had in its hands is out, and not asked about now. */
+int command_roll_again(struct session *, struct complaints *);
 
 /* For these: print the reason and return the code. */
 int command_bad(int exit_code, const struct err *);

@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "event_json.h"
 #include "lines.h"
+#include "plan_pack.h"
 #include "say.h"
 #include "status.h"
 #include "told.h"

@@ -42,6 +42,8 @@ static int repair(struct session *s, struct complaints *c)
     struct plan *p;
     int code = command_await_dead(s, true, c);
 
+    if (code == EXIT_HELD)
+        command_unchanged(code, c);
     if (code != 0)
         return code;
     p = plan_make_repair(s->fleet, s->options, s->survey, &s->request, c);

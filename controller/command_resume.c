@@ -86,13 +86,15 @@ static int by_journal(struct options *o, const struct told *t)
             o->state, o->id);
         return command_bad(EXIT_CONFIG, &err);
     }
-    if (t->plan->kind != PLAN_ROLL) {
-        (void)err_set(&err, "%s is a %s: `rollout %s --rollout-id %s --hosts FILE` goes on with it", o->id,
-                      plan_kind_word(t->plan->kind), plan_kind_word(t->plan->kind), o->id);
+    if (t->plan->kind == PLAN_REPAIR) {
+        (void)err_set(&err, "%s is a repair: `rollout repair --hosts FILE` goes on with it", o->id);
         return command_bad(EXIT_USAGE, &err);
     }
     tell_failed(t);
-    return command_on_journal(o, t->plan, t->view, resume);
+    if (t->plan->kind == PLAN_ROLL)
+        return command_on_journal(o, t->plan, t->view, resume);
+    o->command = COMMAND_ROLLBACK;
+    return command_on_journal(o, t->plan, t->view, command_roll_again);
 }
 
 int command_resume(struct options *o)

@@ -38,9 +38,10 @@ static void tell_ways_back(const struct plan *p)
     }
 }
 
-static void tell_unclaimed(const struct session *s)
+/* all: also where no rollout begins that would tell of them. */
+static void tell_unclaimed(const struct session *s, bool all)
 {
-    char *lines = unclaimed_text(s, false, NULL);
+    char *lines = unclaimed_text(s, all, NULL);
 
     say_lines(lines, true);
     free(lines);
@@ -50,7 +51,7 @@ int command_refused(const struct session *s, const struct complaints *c)
 {
     int code = command_complain(c);
 
-    tell_unclaimed(s);
+    tell_unclaimed(s, true);
     command_unchanged(code, c);
     return left_out_tell(s, false, code == EXIT_HELD) ? 3 : code;
 }
@@ -73,18 +74,18 @@ int command_roll_on(struct session *s, struct complaints *c)
         code = command_refused(s, c);
     } else if (plan_to_do(p) == 0) {
         tell_done(p);
-        tell_unclaimed(s);
+        tell_unclaimed(s, true);
     } else {
         if (p->kind == PLAN_ROLLBACK)
             tell_ways_back(p);
-        tell_unclaimed(s);
+        tell_unclaimed(s, false);
         code = command_run(s, p, 0);
     }
     plan_free(&p);
     return code;
 }
 
-static int roll_again(struct session *s, struct complaints *c)
+int command_roll_again(struct session *s, struct complaints *c)
 {
     if (!left_out_by_journal(s))
         return command_roll_on(s, c);
@@ -105,7 +106,7 @@ static int roll(struct options *o)
             told_clear(&told);
         store->ops->close(store);
     }
-    code = command_on_journal(o, NULL, told.view, roll_again);
+    code = command_on_journal(o, NULL, told.view, command_roll_again);
     told_clear(&told);
     return code;
 }

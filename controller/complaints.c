@@ -12,11 +12,10 @@ static int badness(int exit_code)
 void complain(struct complaints *c, int exit_code, const char *format, ...)
 {
     va_list args;
-    char *line = NULL;
+    char *line;
 
     va_start(args, format);
-    if (vasprintf(&line, format, args) < 0)
-        abort();
+    line = mem_vformat(format, args);
     va_end(args);
     c->lines = mem_grow(c->lines, c->n + 1, sizeof *c->lines);
     c->codes = mem_grow(c->codes, c->n + 1, sizeof *c->codes);

@@ -38,7 +38,7 @@ uint32_t fleet_host_new(struct fleet *fleet, const char *name, unsigned line)
         s->hosts_room = s->hosts_room ? s->hosts_room * 2 : 64;
         fleet->hosts = s->hosts;
     }
-    const char *kept = pool_text(&s->pool, name, strlen(name));
+    const char *kept = pool_keep(&s->pool, name);
     uint32_t host = fleet->n_hosts++;
     s->hosts[host] = (struct fleet_host){.name = kept, .address = kept, .zone = "", .line = line};
     return names_add(&s->host_names, kept, host);
@@ -57,7 +57,7 @@ uint32_t fleet_group_new(struct fleet *fleet, const char *name, unsigned line)
         fleet->groups = s->groups;
     }
     uint32_t group = fleet->n_groups++;
-    s->groups[group].name = pool_text(&s->pool, name, strlen(name));
+    s->groups[group].name = pool_keep(&s->pool, name);
     s->group_parts[group].line = line;
     return names_add(&s->group_names, s->groups[group].name, group);
 }
@@ -70,7 +70,7 @@ static bool fleet_make(const char *path, const char *bytes, size_t size_bytes, s
         abort(); /* as pool.h */
     *out = fleet;
     fleet->store = store;
-    fleet->path = pool_text(&store->pool, path, strlen(path));
+    fleet->path = pool_keep(&store->pool, path);
     fleet_group_new(fleet, "all", 0);
     fleet_group_new(fleet, "ungrouped", 0);
     store->group_parts[GROUP_ALL].declared = store->group_parts[GROUP_UNGROUPED].declared = true;
@@ -125,7 +125,7 @@ bool fleet_add_lb(struct fleet *fleet, const char *url, struct err *err)
     uint32_t lb = fleet_host_new(fleet, names_find(&s->host_names, name) < 0 ? name : kept, 0);
     names_add(&s->api_urls, kept, lb);
     s->hosts[lb].api_url = kept;
-    s->hosts[lb].address = s->hosts[lb].api_address = pool_text(&s->pool, host, strlen(host));
+    s->hosts[lb].address = s->hosts[lb].api_address = pool_keep(&s->pool, host);
     fleet->n_lbs++;
     return true;
 }

@@ -46,7 +46,7 @@ static bool list_set(struct reader *r, struct fleet_value **list, const struct f
 static const char *path_keep(struct reader *r, const char *text)
 {
     if (*text == '/' || !r->folder_size)
-        return pool_text(&r->store->pool, text, strlen(text));
+        return pool_keep(&r->store->pool, text);
     size_t room = (size_t)r->folder_size + strlen(text) + 1;
     char *kept = pool_take(&r->store->pool, room);
     snprintf(kept, room, "%.*s%s", r->folder_size, r->fleet->path, text);
@@ -68,7 +68,7 @@ static bool ours_read(struct reader *r, const char *key, const char *text, struc
     if (!option_read(row, text, &unused, err))
         return err_context(err, "%s", key);
     value->id = row->id;
-    value->text = row->type == OPTION_PATH ? path_keep(r, text) : pool_text(&r->store->pool, text, strlen(text));
+    value->text = row->type == OPTION_PATH ? path_keep(r, text) : pool_keep(&r->store->pool, text);
     return true;
 }
 
@@ -106,7 +106,7 @@ static bool value_read(struct reader *r, const char *key, const char *text, stru
         *wanted = false;
         return true;
     }
-    value->text = pool_text(&r->store->pool, text, strlen(text));
+    value->text = pool_keep(&r->store->pool, text);
     return true;
 }
 

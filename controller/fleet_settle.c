@@ -215,7 +215,7 @@ static bool endpoint_set(struct fleet *fleet, uint32_t i, enum option_id id, str
                 fleet->hosts[owner].name, host->name, option_rows[id].key, *url);
         return err_context(err, "%s:%u", fleet->path, line);
     }
-    *address = !strcmp(name, host->name) ? host->address : pool_text(&s->pool, name, strlen(name));
+    *address = !strcmp(name, host->name) ? host->address : pool_keep(&s->pool, name);
     return true;
 }
 

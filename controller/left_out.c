@@ -72,7 +72,7 @@ bool left_out_by_limit(const struct session *s)
 /* Of the last survey; NULL: its load balancer is not read, or not named any more. */
 static const struct survey_lb *lb_now(const struct session *s, const char *name)
 {
-    for (uint32_t i = 0; i < s->survey->n_lbs; i++)
+    for (uint32_t i = 0; s->survey != NULL && i < s->survey->n_lbs; i++)
         if (strcmp(s->fleet->hosts[s->survey->lbs[i].host].name, name) == 0)
             return s->survey->lbs[i].good ? &s->survey->lbs[i] : NULL;
     return NULL;
@@ -94,10 +94,28 @@ static bool is_out_now(const struct session *s, const struct plan *p, uint32_t p
 /* Its agent answers for itself, by its claim. */
 static const struct survey_node *asked(const struct session *s, const char *name)
 {
-    for (uint32_t i = 0; i < s->survey->n_nodes; i++)
+    for (uint32_t i = 0; s->survey != NULL && i < s->survey->n_nodes; i++)
         if (strcmp(survey_node_name(s->fleet, &s->survey->nodes[i]), name) == 0)
             return &s->survey->nodes[i];
     return NULL;
+}
+
+/* By its claim, whosever it is. One that had to forget (an older disk, a new one) says nothing of what is out. */
+static bool speaks(const struct survey_node *now)
+{
+    return now != NULL && now->good && now->status.claim.there;
+}
+
+/* Why its agent does not answer for it. */
+static const char *unasked(const struct session *s, const struct survey_node *now)
+{
+    if (s->survey == NULL)
+        return "the fleet was not read now";
+    if (now != NULL && now->good)
+        return "its agent knows of no claim any more, so no repair puts it back: look whether it is well, do it by "
+               "hand "
+               "at that load balancer, and run this again";
+    return now != NULL ? now->text : "neither the hosts file nor --limit names it now, so name it again";
 }
 
 static void tell_peer_out(const struct session *s, const struct plan *p, const struct plan_node *pn, uint32_t peer,
@@ -105,12 +123,12 @@ static void tell_peer_out(const struct session *s, const struct plan *p, const s
 {
     const struct plan_upstream *upstream = &p->upstreams[p->peers[peer].upstream];
     const char *server = p->peers[peer].server, *lb = p->lbs[upstream->lb].name;
+    bool forgotten = now != NULL && now->good;
     char *mend = mend_command(s->options, s->options->service);
-    char *why =
-        mem_format("out of rotation or its state unknown, as an earlier run of rollout %s left it: "
-                   "%s of upstream %s at %s; %s. Act now: %s",
-                   s->rollout, server, upstream->name, lb,
-                   now != NULL ? now->text : "neither the hosts file nor --limit names it now, so name it again", mend);
+    char *why = mem_format("out of rotation or its state unknown, as an earlier run of rollout %s left it: "
+                           "%s of upstream %s at %s; %s%s%s",
+                           s->rollout, server, upstream->name, lb, unasked(s, now),
+                           forgotten ? "" : ". Act now: ", forgotten ? "" : mend);
     json_t *out = mem_must(json_array());
 
     json_append(out, peer_out(server, upstream->name, lb));
@@ -124,10 +142,10 @@ static bool tell_node_out(const struct session *s, const struct plan *p, uint32_
     const struct plan_node *pn = &p->nodes[id];
     const struct node *n = &s->was->nodes[id].state;
     const struct survey_node *now = asked(s, pn->name);
-    uint64_t mask = (n->peers_mask | n->out_mask) & ~n->prior_drain_mask;
+    uint64_t mask = ((now != NULL && now->good ? 0 : n->peers_mask) | n->out_mask) & ~n->prior_drain_mask;
     bool any = false;
 
-    if (n->step == STEP_DONE || (n->step == STEP_WAIT && n->out_mask == 0) || (now != NULL && now->good))
+    if (n->step == STEP_DONE || (n->step == STEP_WAIT && n->out_mask == 0) || speaks(now))
         return false;
     for (uint32_t i = 0; i < pn->n_peers; i++) {
         if ((mask >> i & 1) == 0 || !is_out_now(s, p, pn->first_peer + i))
@@ -146,4 +164,19 @@ bool left_out_by_journal(const struct session *s)
     for (uint32_t id = 0; p != NULL && id < p->n_nodes; id++)
         any = tell_node_out(s, p, id) || any;
     return any;
+}
+
+bool left_out_unread(const struct session *s)
+{
+    enum command command = s->options->command;
+    char *mend;
+
+    if (left_out_by_journal(s))
+        return true;
+    if (command != COMMAND_REPAIR && (command != COMMAND_RESUME || s->was != NULL))
+        return false;
+    mend = mend_command(s->options, s->options->service);
+    say_why("the fleet was not read, so whether a node is out of rotation is unknown. Act now: %s", mend);
+    free(mend);
+    return true;
 }

@@ -14,7 +14,12 @@ bool left_out_tell(const struct session *, bool repair, bool lapsed);
 bool left_out_by_limit(const struct session *);
 
 /* The same by the journal: nodes that an earlier run of this rollout had in its hands, whose agent is not asked any
- * more or does not answer, and which the load balancers still show out, or cannot be asked about. */
+ * more, does not answer or has lost its claim, and which the load balancers still show out, or cannot be asked about; without a survey, all
+ * of them. */
 bool left_out_by_journal(const struct session *);
+
+/* A signal came before the first survey, so what the fleet holds of an earlier run is not known. Names what the journal
+ * knows; where there is none, says that it is unknown. False: neither, since none is gone on with. */
+bool left_out_unread(const struct session *);
 
 #endif

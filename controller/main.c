@@ -10,6 +10,7 @@
 #include "command.h"
 #include "explain.h"
 #include "say.h"
+#include "signals.h"
 #include "wall.h"
 
 #define LARGE_BYTES (128 * 1024)
@@ -50,16 +51,20 @@ static void keep_standard_descriptors(void)
             abort();
 }
 
+/* Others read and change nothing: a signal may just end them. */
+static bool acts(const struct options *o)
+{
+    return o->command == COMMAND_ROLL || o->command == COMMAND_RESUME || o->command == COMMAND_REPAIR ||
+           o->command == COMMAND_ROLLBACK;
+}
+
 /* What was done is done, whether or not it could be told; a plan that nobody can read is none. */
 static int close_output(const struct options *o, int code)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
     (void)fputs("rollout: the standard output took not all of what there was to say\n", stderr);
-    return code == 0 && o->command != COMMAND_ROLL && o->command != COMMAND_RESUME && o->command != COMMAND_REPAIR &&
-                   o->command != COMMAND_ROLLBACK
-               ? 1
-               : code;
+    return code == 0 && !acts(o) ? 1 : code;
 }
 
 static int explain(void)
@@ -146,6 +151,8 @@ int main(int argc, char **argv)
     good = options_parse(argc, argv, environ, &options, &err);
     say_open(&options);
     warn_of_environment(&options);
+    if (good && acts(&options))
+        signals_attach(NULL);
     code = good ? dispatch(&options) : command_bad(EXIT_USAGE, &err);
     say_close(code);
     code = close_output(&options, code);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hex.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "gate.h"
@@ -198,14 +199,10 @@ static void put_number(struct out *o, uint64_t value)
 
 static void put_hex(struct out *o, const uint8_t *bytes, size_t size_bytes)
 {
-    static const char digits[] = "0123456789abcdef";
-    char text[2 * 64];
+    char text[2 * 64 + 1];
 
-    assert(2 * size_bytes <= sizeof text);
-    for (size_t i = 0; i < size_bytes; i++) {
-        text[2 * i] = digits[bytes[i] >> 4];
-        text[2 * i + 1] = digits[bytes[i] & 15];
-    }
+    assert(2 * size_bytes < sizeof text);
+    hex_write(text, bytes, size_bytes);
     put_text(o, "\"");
     put(o, text, 2 * size_bytes);
     put_text(o, "\"");
@@ -291,26 +288,6 @@ static int key_find(const char *const *keys, size_t n, const char *key)
     return -1;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool hex_unpack(const char *text, uint8_t *bytes, size_t size_bytes)
-{
-    if (strlen(text) != 2 * size_bytes)
-        return false;
-    for (size_t i = 0; i < size_bytes; i++) {
-        int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        bytes[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
-}
-
 static bool field_unpack(const struct field *field, const json_t *value, uint8_t *p)
 {
     int key;
@@ -326,7 +303,7 @@ static bool field_unpack(const struct field *field, const json_t *value, uint8_t
         *p = key < 0 ? 0 : (uint8_t)key;
         return key >= 0;
     default:
-        return json_is_string(value) && hex_unpack(json_string_value(value), p, field->size_bytes);
+        return json_is_string(value) && hex_read(json_string_value(value), p, field->size_bytes);
     }
 }
 

@@ -30,7 +30,7 @@ void plan_free(struct plan **p)
 
 const char *plan_keep(struct plan *p, const char *text)
 {
-    return text == NULL ? "" : pool_text(&p->owned, text, strlen(text));
+    return text == NULL ? "" : pool_keep(&p->owned, text);
 }
 
 void plan_set_hooks(struct plan *p, const struct hook *hooks, uint32_t n)

@@ -176,7 +176,7 @@ struct plan {
 
 const char *plan_kind_word(enum plan_kind); /* roll, repair, rollback */
 
-struct plan *plan_new(void); /* empty; filled in by plan_make.c or plan_unpack */
+struct plan *plan_new(void); /* empty; filled in by plan_make.c or plan_unpack.c */
 void plan_free(struct plan **);
 
 /* A copy of `text` (NULL = "") that lives as long as the plan. */
@@ -194,15 +194,6 @@ static inline const struct hook *plan_hook(const struct plan *p, enum hook_point
 {
     return &p->hooks[p->hook_from[point] + i];
 }
-
-/* The whole plan as JSON text (the caller frees it) and back; in plan_pack.c. NULL with the reason where it is not a
- * plan of this version. */
-char *plan_pack(const struct plan *);
-/* The same text in pieces, so that nobody holds it whole (10,000 nodes: 6 MB). Returns its bytes; a sink that returns
- * false ends it early. */
-typedef bool plan_sink(void *ctx, const char *piece, size_t n);
-size_t plan_pack_to(const struct plan *, plan_sink *, void *ctx);
-struct plan *plan_unpack(const char *text, struct err *);
 
 /* A node that is back is watched by what nginx counts. */
 static inline bool plan_gates(const struct plan *p)

@@ -42,6 +42,11 @@ char *pool_text(struct pool *pool, const char *text, size_t length)
     return copy;
 }
 
+char *pool_keep(struct pool *pool, const char *text)
+{
+    return pool_text(pool, text, strlen(text));
+}
+
 void pool_free(struct pool *pool)
 {
     while (pool->chunks) {

@@ -14,6 +14,7 @@ struct pool { /* all zero = empty */
 
 void *pool_take(struct pool *, size_t size_bytes); /* zeroed, aligned for pointers */
 char *pool_text(struct pool *, const char *text, size_t length);
+char *pool_keep(struct pool *, const char *text); /* the whole of it */
 void pool_free(struct pool *);
 
 #endif

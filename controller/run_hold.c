@@ -80,15 +80,14 @@ static bool promote(struct run *r, const struct plan *p, const char *who, struct
 
 bool run_wish(struct run *r, const struct plan *p, enum wish wish, const char *who, struct turn *t)
 {
-    char text[ANSWER_TEXT_MAX];
+    char text[ANSWER_TEXT_MAX], again[ANSWER_TEXT_MAX / 2];
     uint8_t stop = r->stop;
 
     if (wish == WISH_PROMOTE)
         return promote(r, p, who, t);
-    if (wish == WISH_PAUSE)
-        (void)snprintf(text, sizeof text, "paused by %s; `rollout resume %s` goes on", who, p->rollout);
-    else
-        (void)snprintf(text, sizeof text, "aborted by %s; `rollout resume %s` goes on", who, p->rollout);
+    (void)snprintf(again, sizeof again, "resume %s", p->rollout);
+    (void)snprintf(text, sizeof text, "%s by %s; `rollout %s` goes on", wish == WISH_PAUSE ? "paused" : "aborted", who,
+                   p->kind == PLAN_REPAIR ? "repair" : again);
     run_stop(r, p, wish == WISH_PAUSE ? RUN_STOP_PAUSE : RUN_STOP_PERSON, text, t);
     if (wish == WISH_PAUSE && r->stop != stop)
         r->pause_wished = true;

@@ -96,21 +96,12 @@ static void say_line(char *line, FILE *people)
     told.last = line;
 }
 
-static char *format_line(const char *format, va_list args)
-{
-    char *line = NULL;
-
-    if (vasprintf(&line, format, args) < 0)
-        abort();
-    return line;
-}
-
 void say(const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    say_line(format_line(format, args), stdout);
+    say_line(mem_vformat(format, args), stdout);
     va_end(args);
 }
 
@@ -135,7 +126,7 @@ void say_why(const char *format, ...)
     char *line;
 
     va_start(args, format);
-    line = format_line(format, args);
+    line = mem_vformat(format, args);
     va_end(args);
     make_plain(line);
     (void)fflush(stdout);
@@ -151,7 +142,7 @@ void say_warning(const char *format, ...)
     char *line;
 
     va_start(args, format);
-    line = format_line(format, args);
+    line = mem_vformat(format, args);
     va_end(args);
     make_plain(line);
     (void)fflush(stdout);

@@ -196,6 +196,8 @@ bool session_survey(struct session *s)
     struct survey *now;
 
     signals_attach(s->calls);
+    if (signals_seen(NULL) != 0)
+        return false;
     now = survey_make(s->calls, s->fleet, s->options, s->nodes, s->n_nodes);
     if (now == NULL)
         return false;

@@ -9,7 +9,8 @@
 #include "ask.h"
 #include "call.h"
 
-/* From now on a signal ends every wait of `calls` (borrowed until signals_detach). */
+/* From now on a signal is counted, and ends every wait of `calls` (borrowed until signals_detach; NULL: there are none
+ * yet). */
 void signals_attach(struct calls *);
 void signals_detach(void);
 

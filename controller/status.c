@@ -127,7 +127,7 @@ char *status_next(const struct view *v, int code, const char *mend)
 {
     if (code == 0 || code == 8 || only_its_end_failed(v, code))
         return NULL;
-    if (code == 3)
+    if (code == 3 || v->plan->kind == PLAN_REPAIR)
         return mem_text(mend);
     return mem_format("rollout resume %s", v->plan->rollout);
 }
@@ -153,6 +153,8 @@ static char *to_do(const struct told *t, enum standing standing)
 {
     if (standing == STANDING_AT_WORK || all_done(t))
         return NULL;
+    if (t->plan->kind == PLAN_REPAIR)
+        return mem_text("rollout repair --hosts FILE");
     return mem_format("rollout resume %s", t->plan->rollout);
 }
 

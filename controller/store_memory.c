@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "plan.h"
+#include "plan_pack.h"
 
 struct store_memory {
     struct store base;

@@ -48,7 +48,7 @@ struct survey_node {
     const char *name;    /* for people, where it is one of several: "web1/app"; else NULL, see survey_node_name */
     enum call_failure call;
     bool good;
-    const char *text; /* what is wrong; "" = nothing */
+    const char *text;             /* what is wrong; "" = nothing */
     int64_t cert_ends_s, ahead_s; /* doctor: of its certificate and clock, see struct call_result */
     bool has_clock;
     struct agent_root root;     /* contract version, agent's version, features, node as the agent calls itself */

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "plan_pack.h"
+
 struct telling {
     struct told *told;
     told_event *each;

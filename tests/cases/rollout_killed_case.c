@@ -145,17 +145,23 @@ static void a_fleet_with_nothing_to_repair_is_left_alone(struct stage *s)
     assert_string_equal(stage_fleet_picture(f), before);
 }
 
+static void lose_disk(struct stage_agent *a)
+{
+    stage_agent_stop(a, SIGKILL);
+    assert_int_equal(stage_run(a->stage, 5000, (const char *const[]){"/bin/rm", "-r", a->state_dir, NULL}).exit_code,
+                     0);
+    assert_int_equal(mkdir(a->state_dir, 0755), 0);
+    stage_agent_again(a);
+}
+
 /* The claim went with the agent's disk: nobody may say whose it is, but it is not passed over in silence. */
 static void what_no_claim_tells_of_is_named(struct stage *s)
 {
     struct stage_fleet *f = killed_in(s, "health", NULL, 0);
-    const char *state = f->node[0].agent->state_dir, *peer = f->node[0].server->peer;
+    const char *peer = f->node[0].server->peer;
     struct stage_rollout *r;
 
-    stage_agent_stop(f->node[0].agent, SIGKILL);
-    assert_int_equal(stage_run(s, 5000, (const char *const[]){"/bin/rm", "-r", state, NULL}).exit_code, 0);
-    assert_int_equal(mkdir(state, 0755), 0);
-    stage_agent_again(f->node[0].agent);
+    lose_disk(f->node[0].agent);
     stage_rollout_expect(s, repair(f), 0,
                          STAGE_SAYS("nothing to repair",
                                     stage_text(s, "node1: %s of upstream app at lb1 is down", peer),
@@ -215,6 +221,32 @@ static void what_only_the_journal_tells_of_is_named(struct stage *s)
     assert_int_equal(stage_fleet_at_version(f, "2"), 1);
     stage_rollout_expect(s, repair(f), 0, STAGE_SAYS("1 put back"));
     resume[5] = "--limit=all:!node1"; /* it is back, by whomever */
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, resume), 0, STAGE_SAYS("2 upgraded"));
+    assert_true(stage_fleet_all_up(f));
+}
+
+/* Its agent has a new disk: what the agent cannot tell the journal does; and who
+ * has no journal hears at least what is out, also where there is nothing to do. */
+static void a_claim_that_went_with_the_agents_disk_is_told_by_the_journal(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 3, 1);
+    const char *release = stage_server_variant(s, "v2"), *peer = f->node[0].server->peer;
+    const char *url = stage_text(s, "%s/9/http/upstreams/app/servers/0", f->lb[0]->api);
+    const char *unclaimed = stage_text(s, "node1: %s of upstream app at lb1 is down, and no claim says", peer);
+    struct stage_rollout *killed = stage_fleet_start(f, DEAD_ARGS(release));
+    const char *const resume[] = {"resume", "dead-1", "--max-unavailable=2", "--state", killed->state_dir, NULL};
+    const char *const anew[] = {"--release", release, "--limit=node1", NULL};
+
+    stage_rollout_until(s, killed, "node1     health", RUN_LIMIT_MS);
+    stage_proc_stop(s, killed->proc, SIGKILL, 5000);
+    lose_disk(f->node[0].agent);
+    stage_fleet_wait_lapse(f, 10000);
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, resume), 3,
+                         STAGE_SAYS("node1: out of rotation", peer, "at lb1", "its agent knows of no claim any more"));
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, anew), 0, STAGE_SAYS("nothing to do", unclaimed));
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"--max-unavailable=1", NULL}), 5,
+                         STAGE_SAYS("2 of 3 peers are up", unclaimed));
+    assert_int_equal(stage_http(s, "PATCH", url, NULL, "{\"down\":false}")->status, 200);
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, resume), 0, STAGE_SAYS("2 upgraded"));
     assert_true(stage_fleet_all_up(f));
 }
@@ -305,7 +337,8 @@ static void a_living_rollout_is_not_repaired(struct stage *s)
         f, (const char *const[]){"--rollout-id=living-1", "--lease-ttl=2s", "--drain-timeout=30s", NULL});
 
     stage_rollout_until(s, living, "node1     quiet", RUN_LIMIT_MS);
-    stage_rollout_expect(s, repair(f), 6, STAGE_SAYS("living-1"));
+    stage_rollout_expect(s, repair(f), 6,
+                         STAGE_SAYS("held by rollout living-1", "end it: rollout abort living-1 --hosts"));
     assert_false(stage_hold_answered(hold));
     assert_string_equal(stage_fleet_peer_state(f, 0, 0), "draining");
     assert_string_equal(stage_json_string(s, stage_fleet_claim(f, 0), "rollout"), "living-1");
@@ -329,6 +362,7 @@ int main(void)
         stage_test(a_fleet_with_nothing_to_repair_is_left_alone),
         stage_test(what_no_claim_tells_of_is_named),
         stage_test(what_somebody_else_took_out_is_named_by_the_repair),
+        stage_test(a_claim_that_went_with_the_agents_disk_is_told_by_the_journal),
         stage_test(what_only_the_journal_tells_of_is_named),
         stage_test(what_a_claim_beyond_the_limit_tells_of_is_named),
         stage_test(what_is_out_is_named_where_no_journal_can_be_written),

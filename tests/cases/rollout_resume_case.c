@@ -73,7 +73,7 @@ static void a_living_rollout_is_not_resumed(struct stage *s)
     stage_rollout_until(s, living, "node1     quiet", RUN_LIMIT_MS);
     stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"resume", ID, NULL}), 6,
                          STAGE_SAYS("held by rollout", ID, "it is alive", "nothing was changed",
-                                    "end it: rollout abort " ID " --hosts"));
+                                    stage_text(s, "end it: rollout abort %s --hosts", ID)));
     assert_string_equal(stage_fleet_peer_state(f, 0, 0), "draining");
     stage_hold_release(hold);
     stage_rollout_end(s, living, RUN_LIMIT_MS);

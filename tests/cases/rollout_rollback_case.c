@@ -120,6 +120,31 @@ static void one_killed_behind_its_job_goes_on_when_it_is_run_again(struct stage 
     kill_at(s, "health");
 }
 
+/* As the last lines say, and without a hosts file: the journal knows that it was a rollback. */
+static void one_stopped_or_killed_goes_on_by_resume(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    const char *const args[] = {"rollback", "--rollout-id=back-1", "--lease-ttl=1s", NULL};
+    const char *const again[] = {"resume", "back-1", NULL};
+    struct stage_rollout *r;
+
+    upgrade(f, "v2");
+    r = stage_fleet_start(f, args);
+    stage_rollout_until(s, r, "node1     quiet ", RUN_LIMIT_MS);
+    stage_proc_signal(s, r->proc, SIGTERM);
+    stage_rollout_end(s, r, RUN_LIMIT_MS);
+    stage_rollout_expect(s, r, 143, STAGE_SAYS("next: rollout resume back-1"));
+    r = stage_rollout_start(s, r->state_dir, again);
+    stage_rollout_until(s, r, "node1     health ", RUN_LIMIT_MS);
+    stage_proc_stop(s, r->proc, SIGKILL, 5000);
+    r = stage_rollout_start(s, r->state_dir, again);
+    stage_rollout_end(s, r, RUN_LIMIT_MS);
+    stage_rollout_expect(s, r, 0, STAGE_SAYS("2 taken back"));
+    assert_int_equal(stage_fleet_at_version(f, "1"), 2);
+    assert_true(stage_fleet_all_up(f));
+    assert_true(stage_fleet_is_free(f));
+}
+
 static void it_takes_no_release(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 1, 1);
@@ -139,6 +164,7 @@ int main(void)
         stage_test(a_node_that_knows_no_release_before_is_refused_and_named),
         stage_test(one_killed_before_its_job_goes_on_when_it_is_run_again),
         stage_test(one_killed_behind_its_job_goes_on_when_it_is_run_again),
+        stage_test(one_stopped_or_killed_goes_on_by_resume),
         stage_test(it_takes_no_release),
     };
 

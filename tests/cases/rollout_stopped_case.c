@@ -139,6 +139,45 @@ static void a_signal_before_anything_was_changed_changes_nothing(struct stage *s
     assert_string_equal(stage_fleet_picture(f), before);
 }
 
+/* A rollout that was killed while node1 was out, and whoever goes on, stopped before an agent that hangs has answered.
+ */
+static struct stage_rollout *stopped_unread(struct stage_fleet *f, const char *state, const char *const *args)
+{
+    struct stage *s = f->stage;
+    struct stage_rollout *r;
+
+    pause_agent(f->node[1].agent, SIGSTOP);
+    r = state != NULL ? stage_rollout_start(s, state, args) : stage_fleet_start(f, args);
+    stage_wait_until(s, catches_sigterm, r, RUN_LIMIT_MS, "the command to catch SIGTERM");
+    stage_proc_signal(s, r->proc, SIGTERM);
+    stage_rollout_end(s, r, RUN_LIMIT_MS);
+    pause_agent(f->node[1].agent, SIGCONT);
+    return r;
+}
+
+static void a_signal_before_the_fleet_was_read_hides_no_node_that_is_out(struct stage *s)
+{
+    struct stage_fleet *f = stage_fleet(s, 2, 1);
+    struct stage_rollout *r = stage_fleet_start(f, (const char *const[]){"--rollout-id=r1", "--lease-ttl=1s", NULL});
+    const char *state = r->state_dir, *peer = f->node[0].server->peer;
+
+    stage_rollout_until(s, r, "node1     silent", RUN_LIMIT_MS);
+    stage_proc_stop(s, r->proc, SIGKILL, 5000);
+
+    r = stopped_unread(f, state, (const char *const[]){"resume", "r1", NULL});
+    stage_rollout_expect(s, r, 3,
+                         STAGE_SAYS("stopped by SIGTERM", "node1: out of rotation or its state unknown", peer,
+                                    "Act now: rollout repair"));
+    r = stopped_unread(f, NULL, (const char *const[]){"resume", "r1", NULL});
+    stage_rollout_expect(s, r, 3,
+                         STAGE_SAYS("whether a node is out of rotation is unknown", "Act now: rollout repair"));
+    r = stopped_unread(f, NULL, (const char *const[]){"repair", NULL});
+    stage_rollout_expect(s, r, 3,
+                         STAGE_SAYS("whether a node is out of rotation is unknown", "Act now: rollout repair"));
+    stage_rollout_expect(s, stage_fleet_run(f, RUN_LIMIT_MS, (const char *const[]){"repair", NULL}), 0, NULL);
+    assert_true(stage_fleet_all_up(f));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +186,7 @@ int main(void)
         stage_test(a_job_that_runs_is_finished_first),
         stage_test(a_second_signal_ends_at_once_and_names_the_node),
         stage_test(a_signal_before_anything_was_changed_changes_nothing),
+        stage_test(a_signal_before_the_fleet_was_read_hides_no_node_that_is_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include "controller/gate.h"
 #include "controller/options.h"
 #include "controller/plan_make.h"
+#include "controller/plan_pack.h"
 #include "controller/survey.h"
 #include "scene.h"
 

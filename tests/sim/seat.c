@@ -10,6 +10,7 @@
 #include "controller/lines.h"
 #include "controller/options.h"
 #include "controller/plan_make.h"
+#include "controller/plan_pack.h"
 #include "controller/plan_resume.h"
 #include "controller/vigil.h"
 #include "fibre.h"

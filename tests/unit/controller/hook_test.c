@@ -15,6 +15,7 @@
 #include "controller/live.h"
 #include "controller/moment.h"
 #include "controller/options.h"
+#include "controller/plan_pack.h"
 #include "small_plan.h"
 #include "tests/sim/fake_plan.h"
 

@@ -1,4 +1,5 @@
 /* Who has a vote where a load balancer is NGINX Plus, and when a majority of them can be had. */
+#include "controller/plan_pack.h"
 #include "scene.h"
 
 #define OTHERS 3

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "controller/plan.h"
+#include "controller/plan_pack.h"
 #include "tests/sim/fake_plan.h"
 
 /* Every member another value, the large ones beyond what a signed number holds. */

@@ -187,7 +187,8 @@ static void both_load_balancers_must_be_quiet(void **state)
     end(&t);
 }
 
-/* A list that another node needed says "busy" meanwhile: a pause behind it would outlast the request that is awaited. */
+/* A list that another node needed says "busy" meanwhile: a pause behind it would outlast the request that is awaited.
+ */
 static void a_list_read_meanwhile_ends_no_look_that_is_held(void **state)
 {
     struct test t = begin(1, 1);

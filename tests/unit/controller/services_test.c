@@ -1,5 +1,6 @@
 /* Several services a node: each is a node of the plan, with a status, a claim, a job and peers of its own. */
 #include "controller/agent_api.h"
+#include "controller/plan_pack.h"
 #include "scene.h"
 #include "story.h"
 

@@ -13,6 +13,7 @@
 
 #include "common/mem.h"
 #include "controller/lines.h"
+#include "controller/plan_pack.h"
 #include "controller/status.h"
 #include "tests/sim/fake_plan.h"
 #include "tests/sim/fake_world.h"

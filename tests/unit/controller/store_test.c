@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "controller/plan.h"
+#include "controller/plan_pack.h"
 #include "controller/store.h"
 #include "tests/sim/fake_plan.h"
 
