@@ -95,7 +95,6 @@ void stands_answer(struct run *r, const struct plan *p, const struct input *in, 
     struct run_extra *x = state_extra(r, in->node);
     const struct answer *a = &in->answer;
     bool late = x->stands_late;
-    char why[128];
 
     x->standing = x->stands_late = false;
     r->n_standing--;
@@ -105,6 +104,8 @@ void stands_answer(struct run *r, const struct plan *p, const struct input *in, 
     x->unsure = false;
     r->doubt_ms = p->wait_ms[WAIT_CHANGE]; /* it goes on */
     if (a->fence > p->fence) {
+        char why[128];
+
         (void)snprintf(why, sizeof why, "another run took it over with fence %llu; ours is %llu",
                        (unsigned long long)a->fence, (unsigned long long)p->fence);
         fallen(r, p, in->node, why, t);
