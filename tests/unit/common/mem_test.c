@@ -28,14 +28,13 @@ void *realloc(void *old, size_t size)
 
 static void a_text_whose_end_finds_no_memory_is_not_gone_on_with(void **state)
 {
-    int status = 0;
-    pid_t pid;
-
     (void)state;
 #ifdef __SANITIZE_ADDRESS__
     skip();
 #else
-    pid = fork();
+    int status = 0;
+    pid_t pid = fork();
+
     if (pid == 0) {
         char *text;
         size_t n;
