@@ -88,7 +88,7 @@ $(B)/tests/bench/fleet: $(O)/tests/bench/fake/main.o $(O)/tests/bench/fake.a $(O
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,gnutls)
 
 # LD_PRELOAD for the programs as they are released: the n-th call of a kind kills or fails (fault.h), each change of
-# the disk is written down (disk.h), or the wall clock is set (clock.h).
+# the disk is written down (disk.h), or the clock is set (clock.h).
 $(B)/tests/sweep/%.so: tests/sweep/%.c tests/sweep/%.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -fPIC -shared $(WARN) -D_GNU_SOURCE -I. -o $@ $<

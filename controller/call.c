@@ -197,7 +197,7 @@ static int on_timer(CURLM *multi, long wait_ms, void *ctx)
     struct calls *calls = ctx;
 
     (void)multi;
-    calls->timer_ms = wait_ms < 0 ? INT64_MAX : clock_ms() + wait_ms;
+    calls->timer_ms = wait_ms < 0 ? INT64_MAX : clock_awake_ms() + wait_ms;
     return 0;
 }
 
@@ -220,7 +220,7 @@ static void move_on(struct calls *calls, curl_socket_t fd, int bits)
 static void wait_for(struct calls *calls, int64_t wait_ms)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
-    int64_t timer_ms = calls->timer_ms == INT64_MAX ? wait_ms : calls->timer_ms - clock_ms();
+    int64_t timer_ms = calls->timer_ms == INT64_MAX ? wait_ms : calls->timer_ms - clock_awake_ms();
     int n;
 
     wait_ms = timer_ms < wait_ms ? timer_ms : wait_ms;
@@ -247,7 +247,7 @@ static void work(struct calls *calls)
     CURLMsg *m;
 
     let_out(calls);
-    if (calls->timer_ms <= clock_ms()) {
+    if (calls->timer_ms <= clock_awake_ms()) {
         calls->timer_ms = INT64_MAX;
         move_on(calls, CURL_SOCKET_TIMEOUT, 0);
     }

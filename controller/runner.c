@@ -200,7 +200,7 @@ void runner_start(struct runner *r, const struct runner_order *o)
     c->pid_fd = c->out_fd = -1;
     c->end = RUNNER_FAILED;
     c->kill_at_ms = c->read_at_ms = NEVER;
-    c->limit_at_ms = clock_ms() + o->limit_ms;
+    c->limit_at_ms = clock_awake_ms() + o->limit_ms;
     c->next = r->all;
     r->all = c;
     try_start(r, c, o);
@@ -273,13 +273,13 @@ static void slow_down(const struct runner *r, struct command *c)
 {
     if (c->read_at_ms == NEVER)
         (void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, c->out_fd, NULL);
-    c->read_at_ms = clock_ms() + FLOOD_PAUSE_MS;
+    c->read_at_ms = clock_awake_ms() + FLOOD_PAUSE_MS;
 }
 
 static void read_out(const struct runner *r, struct command *c)
 {
     char bytes[READ_AT_ONCE];
-    bool more = c->out_fd >= 0 && (c->read_at_ms == NEVER || c->read_at_ms <= clock_ms() || c->exited);
+    bool more = c->out_fd >= 0 && (c->read_at_ms == NEVER || c->read_at_ms <= clock_awake_ms() || c->exited);
 
     for (int i = 0; more && i < FLOOD_READS; i++) {
         ssize_t n = read(c->out_fd, bytes, sizeof bytes);
@@ -305,7 +305,7 @@ static void tell_to_end(struct command *c, enum runner_end why, uint32_t kill_ms
     c->told_to_end = true;
     c->end = why;
     c->limit_at_ms = NEVER;
-    c->kill_at_ms = clock_ms() + kill_ms;
+    c->kill_at_ms = clock_awake_ms() + kill_ms;
     (void)kill(-c->pid, SIGTERM);
 }
 
@@ -338,7 +338,7 @@ static bool is_over(const struct command *c)
 {
     if (c->pid == 0)
         return true;
-    return c->exited && (!c->told_to_end || c->out_fd < 0 || clock_ms() >= c->kill_at_ms);
+    return c->exited && (!c->told_to_end || c->out_fd < 0 || clock_awake_ms() >= c->kill_at_ms);
 }
 
 static void describe(const struct command *c, int status, enum runner_end end, char *text, size_t size)
@@ -396,7 +396,7 @@ static void bury(const struct runner *r, struct command *c)
 
 static void pass_time(struct command *c)
 {
-    int64_t now = clock_ms();
+    int64_t now = clock_awake_ms();
 
     if (!c->exited && now >= c->limit_at_ms)
         tell_to_end(c, RUNNER_LATE, RUNNER_KILL_MS);
@@ -432,7 +432,7 @@ void runner_move(struct runner *r)
 static void wait_until(const struct runner *r, int64_t at_ms)
 {
     struct epoll_event event;
-    int64_t left = at_ms - clock_ms();
+    int64_t left = at_ms - clock_awake_ms();
 
     (void)epoll_wait(r->epoll_fd, &event, 1, left > 0 ? (int)left : 0);
 }
@@ -440,7 +440,7 @@ static void wait_until(const struct runner *r, int64_t at_ms)
 void runner_close(struct runner **runner)
 {
     struct runner *r = *runner;
-    int64_t until = clock_ms() + CLOSE_MS;
+    int64_t until = clock_awake_ms() + CLOSE_MS;
 
     if (r == NULL)
         return;
@@ -449,7 +449,7 @@ void runner_close(struct runner **runner)
         tell_to_end(c, RUNNER_CUT, CLOSE_MS);
         c->kill_at_ms = c->kill_at_ms < until ? c->kill_at_ms : until;
     }
-    while (r->all != NULL && clock_ms() < until + CLOSE_MOST_MS) {
+    while (r->all != NULL && clock_awake_ms() < until + CLOSE_MOST_MS) {
         set_timer(r);
         wait_until(r, until + CLOSE_MS);
         runner_move(r);

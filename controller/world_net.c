@@ -188,7 +188,7 @@ static size_t net_collect(struct world *world, uint32_t wait_ms, struct input *i
         more = n == RESULTS_AT_ONCE || (w->ready == NULL && !woken && clock_ms() < until_ms);
     }
     now_ms = clock_ms();
-    *elapsed_ms = (uint32_t)(now_ms - w->collected_ms);
+    *elapsed_ms = now_ms - w->collected_ms < INT32_MAX ? (uint32_t)(now_ms - w->collected_ms) : INT32_MAX;
     w->collected_ms = now_ms;
     return hand_out(w, inputs, capacity);
 }

@@ -1,49 +1,17 @@
 /* rollout_clock_case.c - somebody sets the clock of all machines in mid-rollout: leases, claims and limits go by the
  * time that has passed, and people are told how long things took. */
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "clock_steps.h"
 #include "tests/stage/prom.h"
 #include "tests/stage/test.h"
 #include "tests/stage/witness.h"
-#include "tests/sweep/clock.h"
 
 #define RUN_LIMIT_MS 60000
 #define HOLD_MS      2500 /* once released: leases of 1 s must be renewed meanwhile */
 #define HOUR_MS      (3600LL * 1000)
 #define DAY_MS       (24 * HOUR_MS)
-
-static void unmap(void *shift)
-{
-    (void)munmap(shift, sizeof(clock_shift));
-    (void)unsetenv("LD_PRELOAD");
-    (void)unsetenv("CLOCK_FILE");
-}
-
-/* What is started from now on has the clock that the returned value sets. */
-static clock_shift *clock_of_all(struct stage *s)
-{
-    const char *path = stage_text(s, "%s/clock", s->dir);
-    int fd;
-    void *shared;
-
-    if (s->asan)
-        skip(); /* the sanitizers must be the first library */
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0 || ftruncate(fd, sizeof(clock_shift)) != 0)
-        stage_fail(s, "cannot make %s", path);
-    shared = mmap(NULL, sizeof(clock_shift), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    (void)close(fd);
-    if (shared == MAP_FAILED)
-        stage_fail(s, "cannot map %s", path);
-    (void)setenv("CLOCK_FILE", path, 1);
-    (void)setenv("LD_PRELOAD", stage_text(s, "%s/tests/sweep/clock.so", s->build), 1);
-    return stage_keep(s, shared, unmap);
-}
 
 /* "took 1.234s", "after 250ms", "for 2s": less than a minute, each of them. */
 static void expect_short(struct stage *s, const char *said, const char *before)
@@ -69,11 +37,11 @@ static void set_in_mid_rollout(struct stage *s, int64_t before_ms, int64_t after
     struct stage_hold *hold = stage_hold_start(f, 0, 0, HOLD_MS);
     struct stage_rollout *r;
 
-    *shift = before_ms;
+    shift->set_ms = before_ms;
     r = stage_fleet_start(
         f, (const char *const[]){"--rollout-id=one", state, "--lease-ttl=1s", "--drain-timeout=30s", NULL});
     stage_rollout_until(s, r, "node1     quiet", RUN_LIMIT_MS);
-    *shift = after_ms;
+    shift->set_ms = after_ms;
     stage_hold_release(hold);
     stage_rollout_end(s, r, RUN_LIMIT_MS);
     stage_rollout_expect(s, r, 0, STAGE_SAYS("3 nodes: 3 restarted; took "));
@@ -118,12 +86,12 @@ static void a_rollout_killed_before_the_clocks_were_set_back_is_resumed(struct s
     struct stage_hold *hold = stage_hold_start(f, 0, 0, 0);
     struct stage_rollout *r;
 
-    *shift = 2 * DAY_MS;
+    shift->set_ms = 2 * DAY_MS;
     r = stage_fleet_start(
         f, (const char *const[]){"--rollout-id=one", state, "--lease-ttl=2s", "--drain-timeout=30s", NULL});
     stage_rollout_until(s, r, "node1     quiet", RUN_LIMIT_MS);
     stage_proc_stop(s, r->proc, SIGKILL, 5000);
-    *shift = 0;
+    shift->set_ms = 0;
     stage_wait_until(s, is_long_out, f->node[0].agent, 10000, "3 s of being out");
     stage_agent_stop(f->node[0].agent, SIGTERM);
     stage_agent_again(f->node[0].agent);

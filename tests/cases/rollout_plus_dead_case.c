@@ -1,7 +1,18 @@
 /* rollout_plus_dead_case.c - behind NGINX Plus, where a majority of the agents is the lock: controllers that are
  * killed, and one that was stopped, taken over from, and wakes up. */
+#include <time.h>
+
+#include "clock_steps.h"
 #include "resume_steps.h"
 #include "tests/stage/plus.h"
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 
 /* Killed with a node in that step; its votes run out before the next one begins. */
 static void is_resumed_behind_a_kill(struct stage *s, const char *step)
@@ -68,23 +79,29 @@ static void what_a_killed_one_took_out_is_repaired(struct stage *s)
     assert_true(stage_fleet_is_free(f));
 }
 
-/* Stopped in its tracks with a node in that step, taken over from, and woken up when all is over. */
-static void wakes_up_behind_a_resume(struct stage *s, const char *step)
+/* Stopped in its tracks with a node in that step, by a signal or with all of its machine, taken over from, and woken up
+ * when all is over. */
+static void wakes_up_behind_a_resume(struct stage *s, const char *step, bool suspended)
 {
     struct stage_fleet *f = stage_fleet(s, 3, 1);
     struct stage_plus *plus = stage_plus_start(f, 0);
     const char *release = stage_server_variant(s, "v2"), *after;
     struct stage_load *load = stage_load_start_fleet(f);
+    clock_shift *shift = suspended ? clock_of_all(s) : NULL;
     struct stage_rollout *old = run_again(f, release), *r;
+    int64_t began_ms;
     unsigned patches;
 
     stage_rollout_until(s, old, stage_text(s, "node1     %s ", step), RUN_LIMIT_MS);
     stage_proc_signal(s, old->proc, SIGSTOP);
+    began_ms = now_ms();
     r = resume_by_fleet(f, release);
     stage_rollout_end(s, r, RUN_LIMIT_MS);
     stage_rollout_expect(s, r, 0, STAGE_SAYS("3 nodes: 3 upgraded"));
     after = stage_fleet_picture(f);
     patches = atomic_load(&plus->patches);
+    if (suspended)
+        shift->slept_ms = now_ms() - began_ms;
     stage_proc_signal(s, old->proc, SIGCONT);
     stage_rollout_end(s, old, RUN_LIMIT_MS);
     stage_rollout_expect(s, old, 6, STAGE_SAYS("stopping", "node1     done      taken over by another run"));
@@ -95,17 +112,23 @@ static void wakes_up_behind_a_resume(struct stage *s, const char *step)
 
 static void a_holder_that_wakes_up_with_a_node_in_its_drain_has_no_effect(struct stage *s)
 {
-    wakes_up_behind_a_resume(s, "quiet");
+    wakes_up_behind_a_resume(s, "quiet", false);
 }
 
 static void a_holder_that_wakes_up_before_the_job_has_no_effect(struct stage *s)
 {
-    wakes_up_behind_a_resume(s, "silent");
+    wakes_up_behind_a_resume(s, "silent", false);
 }
 
 static void a_holder_that_wakes_up_behind_the_job_has_no_effect(struct stage *s)
 {
-    wakes_up_behind_a_resume(s, "health");
+    wakes_up_behind_a_resume(s, "health", false);
+}
+
+/* A laptop that was closed: the clock of its timers stood still, and the votes of the agents ran out. */
+static void a_holder_whose_machine_was_suspended_has_no_effect(struct stage *s)
+{
+    wakes_up_behind_a_resume(s, "health", true);
 }
 
 int main(void)
@@ -118,6 +141,7 @@ int main(void)
         stage_test(a_holder_that_wakes_up_with_a_node_in_its_drain_has_no_effect),
         stage_test(a_holder_that_wakes_up_before_the_job_has_no_effect),
         stage_test(a_holder_that_wakes_up_behind_the_job_has_no_effect),
+        stage_test(a_holder_whose_machine_was_suspended_has_no_effect),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,14 +33,29 @@ static int gettime(clockid_t clock, struct timespec *now)
     return real_gettime(clock, now);
 }
 
+static int64_t shift_ms_of(clockid_t clock)
+{
+    switch (clock) {
+    case CLOCK_REALTIME:
+    case CLOCK_REALTIME_COARSE:
+        return shift->set_ms;
+    case CLOCK_MONOTONIC:
+    case CLOCK_MONOTONIC_RAW:
+    case CLOCK_MONOTONIC_COARSE:
+        return -shift->slept_ms;
+    default:
+        return 0;
+    }
+}
+
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
     int result = gettime(clock, now);
-    int64_t ns;
+    int64_t ns, shift_ms = result == 0 && shift != NULL ? shift_ms_of(clock) : 0;
 
-    if (result != 0 || shift == NULL || (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE))
+    if (shift_ms == 0)
         return result;
-    ns = (int64_t)now->tv_sec * 1000000000 + now->tv_nsec + *shift * 1000000;
+    ns = (int64_t)now->tv_sec * 1000000000 + now->tv_nsec + shift_ms * 1000000;
     *now = (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
     return 0;
 }
