@@ -124,15 +124,18 @@ static void one_killed_behind_its_job_goes_on_when_it_is_run_again(struct stage 
 static void one_stopped_or_killed_goes_on_by_resume(struct stage *s)
 {
     struct stage_fleet *f = stage_fleet(s, 2, 1);
-    const char *const args[] = {"rollback", "--rollout-id=back-1", "--lease-ttl=1s", NULL};
+    const char *const args[] = {"rollback", "--rollout-id=back-1", "--lease-ttl=1s", "--min-healthy-time=2s", NULL};
     const char *const again[] = {"resume", "back-1", NULL};
     struct stage_rollout *r;
+    struct stage_hold *h;
 
     upgrade(f, "v2");
+    h = stage_hold_start(f, 0, 0, 0); /* else it may have been quiet, and gone back, before the signal comes */
     r = stage_fleet_start(f, args);
     stage_rollout_until(s, r, "node1     quiet ", RUN_LIMIT_MS);
     stage_proc_signal(s, r->proc, SIGTERM);
     stage_rollout_end(s, r, RUN_LIMIT_MS);
+    (void)stage_hold_end(h);
     stage_rollout_expect(s, r, 143, STAGE_SAYS("next: rollout resume back-1"));
     r = stage_rollout_start(s, r->state_dir, again);
     stage_rollout_until(s, r, "node1     health ", RUN_LIMIT_MS);
