@@ -78,7 +78,7 @@ bool store_files_are_there(const struct store_files *files, const char *rollout,
         if (number != 0 || there.st_dev != part->disk || there.st_ino != part->number)
             return err_set(err,
                            "%s was removed or replaced while it was in use; put it back, or run this again with "
-                           "--rollout-id %s",
+                           "--rollout-id %s (a resume as it is, with --hosts FILE)",
                            part->path, rollout);
     }
     return true;

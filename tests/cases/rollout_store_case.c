@@ -228,7 +228,7 @@ static void a_journal_that_is_taken_away_puts_the_node_back(struct stage *s)
     assert_int_equal(rename(state, aside), 0);
     stage_hold_release(m.hold);
     expect_back(&m, "was removed or replaced while it was in use");
-    assert_non_null(strstr(m.rollout->out, "with --rollout-id one"));
+    assert_non_null(strstr(m.rollout->out, "with --rollout-id one (a resume as it is, with --hosts FILE)"));
     stage_rollout_expect(
         s,
         stage_fleet_run(m.fleet, RUN_LIMIT_MS,
