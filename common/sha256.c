@@ -6,6 +6,7 @@
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/hex.h"
@@ -62,14 +63,19 @@ bool sha256_fd(int fd, uint8_t digest[SHA256_BYTES], uint64_t *size_bytes, struc
 
 bool sha256_file(const char *path, uint8_t digest[SHA256_BYTES], uint64_t *size_bytes, struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a FIFO must not hold us here */
+    struct stat there;
     bool ok;
 
     if (fd < 0)
         return err_set(err, "cannot open %s: %s", path, strerror(errno));
-    ok = sha256_fd(fd, digest, size_bytes, err);
-    if (!ok)
-        err_context(err, "%s", path);
+    if (fstat(fd, &there) != 0 || !S_ISREG(there.st_mode)) {
+        ok = err_set(err, "%s is no regular file", path);
+    } else {
+        ok = sha256_fd(fd, digest, size_bytes, err);
+        if (!ok)
+            err_context(err, "%s", path);
+    }
     (void)close(fd);
     return ok;
 }

@@ -16,6 +16,7 @@ void sha256_add(struct sha256 *, const void *bytes, size_t size_bytes);
 /* Ends the hash, frees it and sets *h to NULL. */
 void sha256_end(struct sha256 **h, uint8_t digest[SHA256_BYTES]);
 
+/* A regular file alone: what may be without end, or is gone once it was read, is refused. */
 bool sha256_file(const char *path, uint8_t digest[SHA256_BYTES], uint64_t *size_bytes, struct err *err);
 bool sha256_fd(int fd, uint8_t digest[SHA256_BYTES], uint64_t *size_bytes, struct err *err); /* from where fd stands */
 

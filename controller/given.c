@@ -132,7 +132,6 @@ static char *statuses_text(const struct status_range *range)
 #define GIVE_STATUSES(field) return statuses_text(&o->field)
 #define GIVE_SHARE(field)    return share_text(&o->field, 1)
 #define GIVE_SHARES(field)   return share_text(o->field.items, o->field.count)
-#define GIVE_PERCENT(field)  return mem_format("%u.%02u%%", o->field##_bp / 100, o->field##_bp % 100)
 #define GIVE_WORD(field)     return option_word(&option_rows[OPT_##field], o->field)
 #define GIVE_MARK(field)                                                                                               \
     return o->field == MARK_WORD ? option_word(&option_rows[OPT_##field], 0) : mem_format("%u", o->field)

@@ -173,8 +173,12 @@ bool left_out_unread(const struct session *s)
 
     if (left_out_by_journal(s))
         return true;
-    if (command != COMMAND_REPAIR && (command != COMMAND_RESUME || s->was != NULL))
+    if (command != COMMAND_REPAIR && (command != COMMAND_RESUME || s->was != NULL)) {
+        if (s->options->rollout_id != NULL && s->was == NULL)
+            say_why("the fleet was not read, so whether an earlier run of rollout %s left a node out is unknown",
+                    s->rollout);
         return false;
+    }
     mend = mend_command(s->options, s->options->service);
     say_why("the fleet was not read, so whether a node is out of rotation is unknown. Act now: %s", mend);
     free(mend);

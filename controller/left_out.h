@@ -19,7 +19,8 @@ bool left_out_by_limit(const struct session *);
 bool left_out_by_journal(const struct session *);
 
 /* A signal came before the first survey, so what the fleet holds of an earlier run is not known. Names what the journal
- * knows; where there is none, says that it is unknown. False: neither, since none is gone on with. */
+ * knows; where there is none, says that it is unknown. False: nobody has said that there was an earlier run; where the
+ * rollout was given an id, that is said to be unknown as well, but most are run once. */
 bool left_out_unread(const struct session *);
 
 #endif

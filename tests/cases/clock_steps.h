@@ -38,4 +38,10 @@ static inline clock_shift *clock_of_all(struct stage *s)
     return stage_keep(s, shared, clock_unmap);
 }
 
+/* Their machine was suspended since then; they are to be stopped for all that time. */
+static inline void clock_slept(clock_shift *shift, uint64_t since_ms)
+{
+    shift->slept_ms += (int64_t)(stage_now_ms() - since_ms);
+}
+
 #endif

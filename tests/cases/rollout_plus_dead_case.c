@@ -1,18 +1,8 @@
 /* rollout_plus_dead_case.c - behind NGINX Plus, where a majority of the agents is the lock: controllers that are
  * killed, and one that was stopped, taken over from, and wakes up. */
-#include <time.h>
-
 #include "clock_steps.h"
 #include "resume_steps.h"
 #include "tests/stage/plus.h"
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Killed with a node in that step; its votes run out before the next one begins. */
 static void is_resumed_behind_a_kill(struct stage *s, const char *step)
@@ -89,19 +79,19 @@ static void wakes_up_behind_a_resume(struct stage *s, const char *step, bool sus
     struct stage_load *load = stage_load_start_fleet(f);
     clock_shift *shift = suspended ? clock_of_all(s) : NULL;
     struct stage_rollout *old = run_again(f, release), *r;
-    int64_t began_ms;
+    uint64_t began_ms;
     unsigned patches;
 
     stage_rollout_until(s, old, stage_text(s, "node1     %s ", step), RUN_LIMIT_MS);
     stage_proc_signal(s, old->proc, SIGSTOP);
-    began_ms = now_ms();
+    began_ms = stage_now_ms();
     r = resume_by_fleet(f, release);
     stage_rollout_end(s, r, RUN_LIMIT_MS);
     stage_rollout_expect(s, r, 0, STAGE_SAYS("3 nodes: 3 upgraded"));
     after = stage_fleet_picture(f);
     patches = atomic_load(&plus->patches);
     if (suspended)
-        shift->slept_ms = now_ms() - began_ms;
+        clock_slept(shift, began_ms);
     stage_proc_signal(s, old->proc, SIGCONT);
     stage_rollout_end(s, old, RUN_LIMIT_MS);
     stage_rollout_expect(s, old, 6, STAGE_SAYS("stopping", "node1     done      taken over by another run"));

@@ -171,6 +171,8 @@ static void a_signal_before_the_fleet_was_read_hides_no_node_that_is_out(struct 
     r = stopped_unread(f, NULL, (const char *const[]){"resume", "r1", NULL});
     stage_rollout_expect(s, r, 3,
                          STAGE_SAYS("whether a node is out of rotation is unknown", "Act now: rollout repair"));
+    r = stopped_unread(f, NULL, (const char *const[]){"--rollout-id=r1", NULL});
+    stage_rollout_expect(s, r, 143, STAGE_SAYS("whether an earlier run of rollout r1 left a node out is unknown"));
     r = stopped_unread(f, NULL, (const char *const[]){"repair", NULL});
     stage_rollout_expect(s, r, 3,
                          STAGE_SAYS("whether a node is out of rotation is unknown", "Act now: rollout repair"));

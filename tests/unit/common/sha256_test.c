@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -63,6 +64,34 @@ static void a_file_hashes_whole_and_says_its_size(void **state)
     assert_non_null(strstr(err.text, "/tmp"));
 }
 
+/* None of them is to be read twice, and a reader of a FIFO without a writer, or of zeros, would wait for ever. */
+static void what_is_no_regular_file_is_refused_at_once(void **state)
+{
+    static const char *const others[] = {"/dev/zero", "/dev/stdin", "fifo"};
+    char folder[] = "/tmp/sha256_test.XXXXXX";
+    uint8_t digest[SHA256_BYTES];
+    int pipes[2];
+
+    (void)state;
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(dup2(pipes[0], STDIN_FILENO), STDIN_FILENO);
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(mkfifo("fifo", 0600), 0);
+    (void)alarm(10);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct err err = {""};
+
+        assert_false(sha256_file(others[i], digest, NULL, &err));
+        assert_non_null(strstr(err.text, others[i]));
+        assert_non_null(strstr(err.text, "is no regular file"));
+    }
+    (void)alarm(0);
+    assert_int_equal(unlink("fifo"), 0);
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void only_64_lower_case_digits_are_a_digest(void **state)
 {
     uint8_t digest[SHA256_BYTES];
@@ -90,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_hashes_like_the_standard_says),
         cmocka_unit_test(a_file_hashes_whole_and_says_its_size),
+        cmocka_unit_test(what_is_no_regular_file_is_refused_at_once),
         cmocka_unit_test(only_64_lower_case_digits_are_a_digest),
     };
 
