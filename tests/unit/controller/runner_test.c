@@ -194,10 +194,9 @@ static void expect_gone(pid_t pid)
  * it has not, it gets longer. Returns when the limit was over. */
 static int64_t outlive(struct fix *f, const char *command)
 {
-    int64_t began_ms = now_ms();
-
     for (uint32_t limit_ms = 100; limit_ms < LIMIT_MS; limit_ms *= 4) {
-        began_ms = now_ms();
+        int64_t began_ms = now_ms();
+
         start(f, command, "", limit_ms);
         assert_true(move_until(f, is_over));
         if (has_a_line(&f->heard))
