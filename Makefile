@@ -186,10 +186,12 @@ deps:
 deps-lint:
 	@deploy/packaging/deps build test lint
 test-parts: $(TEST_PARTS)
+# a case mostly waits: two cores are busy for a third of the time with three of them
+TESTS_AT_ONCE ?= $(shell echo $$(($$(nproc) * 3 / 2)))
 test-build: all $(TEST_PARTS) $(UNITS) $(CASES)
 test: deps
 	@$(SUBMAKE) -s test-build
-	@tests/run $(B) $(CASES) $(UNITS)
+	@tests/run -j $(TESTS_AT_ONCE) $(B) $(CASES) $(UNITS)
 check-asan:
 	@$(MAKE) --no-print-directory FLAVOUR=asan test
 check-valgrind: deps-lint

@@ -494,6 +494,32 @@ static void killed_workers_leave_nothing_stuck_and_no_wrong_count(struct stage *
     assert_true(all_is_quiet(k->lb));
 }
 
+/* It takes its title when all that it does at its start is done (ngx_worker_process_cycle); before, it is a copy of its
+ * master. */
+static bool is_at_work(pid_t worker)
+{
+    char path[64], title[64] = "";
+    FILE *f;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/cmdline", (int)worker);
+    f = fopen(path, "re");
+    if (f == NULL)
+        return false;
+    (void)!fread(title, 1, sizeof title - 1, f);
+    (void)fclose(f);
+    return strncmp(title, "nginx: worker process", strlen("nginx: worker process")) == 0;
+}
+
+static bool all_are_at_work(void *ctx)
+{
+    pid_t now[WORKERS];
+    bool good = stage_nginx_workers(ctx, now, WORKERS) == WORKERS;
+
+    for (int i = 0; i < WORKERS; i++)
+        good = good && is_at_work(now[i]);
+    return good;
+}
+
 /* nginx's own count of what a server holds keeps a dead worker's share; with max_conns nobody would be let in again. */
 static void what_killed_workers_held_does_not_count_against_max_conns(struct stage *s)
 {
@@ -517,6 +543,7 @@ static void what_killed_workers_held_does_not_count_against_max_conns(struct sta
             assert_int_equal(kill(workers[i], SIGKILL), 0);
             assert_true(is_replaced(lb, workers[i]));
         }
+        stage_wait_until(s, all_are_at_work, lb, WAIT_MS, "the successors to have begun"); /* they correct it then */
     }
 }
 
