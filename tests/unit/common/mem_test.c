@@ -18,7 +18,8 @@
 #ifndef __SANITIZE_ADDRESS__
 static bool none_left;
 
-void *__libc_realloc(void *, size_t); /* glibc's, whoever stands before it */
+/* glibc's, whoever stands before it */
+void *__libc_realloc(void *, size_t); /* NOLINT(bugprone-reserved-identifier) */
 
 void *realloc(void *old, size_t size)
 {
