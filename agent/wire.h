@@ -115,11 +115,11 @@
 #define WIRE_WISH_FIRST_S 10 /* so long who utters a wish waits for it to be heard */
 #define WIRE_WISH_HEARD_S 1  /* and so soon sees it */
 
-/* WIRE_WISH(NAME, "word on wire") */
+/* WIRE_WISH(NAME, "word on wire", caution): of two who wish at the same moment, who wants less to happen goes first. */
 #define WIRE_WISHES(X)                                                                                                 \
-    X(PAUSE, "pause")                                                                                                  \
-    X(ABORT, "abort")                                                                                                  \
-    X(PROMOTE, "promote")
+    X(PAUSE, "pause", 2)                                                                                               \
+    X(ABORT, "abort", 3)                                                                                               \
+    X(PROMOTE, "promote", 1)
 
 /* Error and job codes as they stand on the wire: WIRE_CODE(NAME, http status or 0 for a job's end, "text on wire") */
 #define WIRE_CODES(X)                                                                                                  \

@@ -9,7 +9,7 @@
 const char *wish_word(enum wish_kind kind)
 {
     static const char *const words[] = {
-#define X(name, word) word,
+#define X(name, word, caution) word,
         WIRE_WISHES(X)
 #undef X
     };
@@ -60,10 +60,15 @@ static struct wish *place(struct wishes *wishes, const char *rollout, uint64_t n
     return best;
 }
 
-/* Of two people who wish at the same moment, who wants less to happen. */
-static int caution(enum wish_kind kind)
+static int caution_of(enum wish_kind kind)
 {
-    return kind == WISH_ABORT ? 2 : kind == WISH_PAUSE ? 1 : 0;
+    static const int cautions[] = {
+#define X(name, word, caution) caution,
+        WIRE_WISHES(X)
+#undef X
+    };
+
+    return cautions[kind];
 }
 
 static bool goes_first(const struct wish *w, const struct wish *wanted, uint64_t now_ms)
@@ -71,7 +76,7 @@ static bool goes_first(const struct wish *w, const struct wish *wanted, uint64_t
     bool heard_of = w->taken ? now_ms - w->taken_ms >= (uint64_t)WIRE_WISH_HEARD_S * 1000
                              : now_ms - w->put_ms >= (uint64_t)WIRE_WISH_FIRST_S * 1000;
 
-    return caution(w->kind) > caution(wanted->kind) && !heard_of;
+    return caution_of(w->kind) > caution_of(wanted->kind) && !heard_of;
 }
 
 enum code wishes_put(struct wishes *wishes, const struct wish *wanted, uint64_t now_ms)

@@ -12,7 +12,7 @@
 #include "common/err.h"
 
 enum wish_kind {
-#define X(name, word) WISH_##name,
+#define X(name, word, caution) WISH_##name,
     WIRE_WISHES(X)
 #undef X
         WISH_COUNT

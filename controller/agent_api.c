@@ -221,7 +221,7 @@ char *agent_api_body_lock(const struct plan *plan)
 const char *agent_api_wish_word(enum wish wish)
 {
     static const char *const words[] = {[WISH_NONE] = "",
-#define X(name, word) [WISH_##name] = word,
+#define X(name, word, caution) [WISH_##name] = word,
                                         WIRE_WISHES(X)
 #undef X
     };
@@ -386,9 +386,20 @@ static bool is_effect(enum ask ask)
     return ask == ASK_CLAIM || ask == ASK_STAGE || ask == ASK_JOB || ask == ASK_UNDO || ask == ASK_UNCLAIM;
 }
 
+int agent_api_wish_caution(enum wish wish)
+{
+    static const int cautions[] = {[WISH_NONE] = 0,
+#define X(name, word, caution) [WISH_##name] = caution,
+                                   WIRE_WISHES(X)
+#undef X
+    };
+
+    return cautions[wish];
+}
+
 static enum wish wish_of(const char *word)
 {
-#define X(name, text)                                                                                                  \
+#define X(name, text, caution)                                                                                         \
     if (strcmp(word, text) == 0)                                                                                       \
         return WISH_##name;
     WIRE_WISHES(X)

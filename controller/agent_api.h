@@ -36,6 +36,7 @@ char *agent_api_body_wish_taken(const struct plan *, const struct action *);
 char *agent_api_url_wish_of(const char *agent, const char *service, const char *rollout); /* rollout NULL: to PUT */
 char *agent_api_body_wish(const char *rollout, uint64_t id, enum wish, const char *holder);
 const char *agent_api_wish_word(enum wish);
+int agent_api_wish_caution(enum wish); /* of two at the same moment the higher goes first (agent/wire.h); none: 0 */
 
 /* ---- answers */
 

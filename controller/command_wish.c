@@ -118,12 +118,6 @@ static void failed(struct wishing *w, struct seat *seat, const struct call_resul
     w->failure = r->failure;
 }
 
-/* Who wants less to happen goes first (agent/wire.h). */
-static int caution(enum wish wish)
-{
-    return wish == WISH_ABORT ? 3 : wish == WISH_PAUSE ? 2 : wish == WISH_PROMOTE ? 1 : 0;
-}
-
 /* In the place of ours there may be another's by now. One that wants the same does as well. */
 static void look_at(struct wishing *w, const struct agent_wish *there)
 {
@@ -131,7 +125,7 @@ static void look_at(struct wishing *w, const struct agent_wish *there)
         w->heard = true;
         w->effect = there->effect;
         memcpy(w->by, there->taker, sizeof w->by);
-    } else if (caution(there->wish) > caution(w->wish)) {
+    } else if (agent_api_wish_caution(there->wish) > agent_api_wish_caution(w->wish)) {
         w->first = there->wish;
         memcpy(w->whose, there->holder, sizeof w->whose);
     }

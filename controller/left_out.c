@@ -100,10 +100,15 @@ static const struct survey_node *asked(const struct session *s, const char *name
     return NULL;
 }
 
+static bool answers(const struct survey_node *now)
+{
+    return now != NULL && now->good;
+}
+
 /* By its claim, whosever it is. One that had to forget (an older disk, a new one) says nothing of what is out. */
 static bool speaks(const struct survey_node *now)
 {
-    return now != NULL && now->good && now->status.claim.there;
+    return answers(now) && now->status.claim.there;
 }
 
 /* Why its agent does not answer for it. */
@@ -111,10 +116,9 @@ static const char *unasked(const struct session *s, const struct survey_node *no
 {
     if (s->survey == NULL)
         return "the fleet was not read now";
-    if (now != NULL && now->good)
+    if (answers(now))
         return "its agent knows of no claim any more, so no repair puts it back: look whether it is well, do it by "
-               "hand "
-               "at that load balancer, and run this again";
+               "hand at that load balancer, and run this again";
     return now != NULL ? now->text : "neither the hosts file nor --limit names it now, so name it again";
 }
 
@@ -123,7 +127,7 @@ static void tell_peer_out(const struct session *s, const struct plan *p, const s
 {
     const struct plan_upstream *upstream = &p->upstreams[p->peers[peer].upstream];
     const char *server = p->peers[peer].server, *lb = p->lbs[upstream->lb].name;
-    bool forgotten = now != NULL && now->good;
+    bool forgotten = answers(now);
     char *mend = mend_command(s->options, s->options->service);
     char *why = mem_format("out of rotation or its state unknown, as an earlier run of rollout %s left it: "
                            "%s of upstream %s at %s; %s%s%s",
@@ -142,7 +146,7 @@ static bool tell_node_out(const struct session *s, const struct plan *p, uint32_
     const struct plan_node *pn = &p->nodes[id];
     const struct node *n = &s->was->nodes[id].state;
     const struct survey_node *now = asked(s, pn->name);
-    uint64_t mask = ((now != NULL && now->good ? 0 : n->peers_mask) | n->out_mask) & ~n->prior_drain_mask;
+    uint64_t mask = ((answers(now) ? 0 : n->peers_mask) | n->out_mask) & ~n->prior_drain_mask;
     bool any = false;
 
     if (n->step == STEP_DONE || (n->step == STEP_WAIT && n->out_mask == 0) || speaks(now))

@@ -120,17 +120,25 @@ static void make_plain(char *line)
         told.marks->defuse(line);
 }
 
+/* On stderr, behind all that went to stdout so far. The line is the caller's. */
+__attribute__((format(printf, 2, 0))) static char *complain(const char *before, const char *format, va_list args)
+{
+    char *line = mem_vformat(format, args);
+
+    make_plain(line);
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "rollout: %s%s\n", before, line);
+    return line;
+}
+
 void say_why(const char *format, ...)
 {
     va_list args;
     char *line;
 
     va_start(args, format);
-    line = mem_vformat(format, args);
+    line = complain("", format, args);
     va_end(args);
-    make_plain(line);
-    (void)fflush(stdout);
-    (void)fprintf(stderr, "rollout: %s\n", line);
     if (told.reasons != NULL)
         json_append(told.reasons, json_text(line));
     free(line);
@@ -139,15 +147,10 @@ void say_why(const char *format, ...)
 void say_warning(const char *format, ...)
 {
     va_list args;
-    char *line;
 
     va_start(args, format);
-    line = mem_vformat(format, args);
+    free(complain("warning: ", format, args));
     va_end(args);
-    make_plain(line);
-    (void)fflush(stdout);
-    (void)fprintf(stderr, "rollout: warning: %s\n", line);
-    free(line);
 }
 
 void say_left_out(const char *node, json_t *out, const char *mend, const char *why)

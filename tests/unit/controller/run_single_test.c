@@ -187,6 +187,17 @@ static void both_load_balancers_must_be_quiet(void **state)
     end(&t);
 }
 
+/* A list that was begun now, for another node. */
+static void list_comes(struct test *t, uint32_t active)
+{
+    struct input in;
+
+    state_lb(t->r, 0)->began_turn = t->r->turn;
+    t->peers[0] = (struct seen_peer){.state = PEER_DRAINING, .active = active};
+    in = answer_to(t, &(struct action){.kind = ACT_READ_LB});
+    turn(t, 1, &in, 1);
+}
+
 /* A list that another node needed says "busy" meanwhile: a pause behind it would outlast the request that is awaited.
  */
 static void a_list_read_meanwhile_ends_no_look_that_is_held(void **state)
@@ -197,10 +208,7 @@ static void a_list_read_meanwhile_ends_no_look_that_is_held(void **state)
 
     (void)state;
     (void)drain_all(&t, looks, 4);
-    state_lb(t.r, 0)->began_turn = t.r->turn;
-    t.peers[0].state = PEER_DRAINING;
-    in = answer_to(&t, &(struct action){.kind = ACT_READ_LB});
-    turn(&t, 1, &in, 1);
+    list_comes(&t, 1);
     shows(&t, PEER_DRAINING, 0);
     in = answer_to(&t, &looks[0]);
     turn(&t, 1, &in, 1);
@@ -214,14 +222,10 @@ static void a_list_that_shows_it_quiet_is_enough(void **state)
 {
     struct test t = begin(1, 1);
     struct action looks[4];
-    struct input in;
 
     (void)state;
     (void)drain_all(&t, looks, 4);
-    state_lb(t.r, 0)->began_turn = t.r->turn;
-    t.peers[0] = (struct seen_peer){.state = PEER_DRAINING};
-    in = answer_to(&t, &(struct action){.kind = ACT_READ_LB});
-    turn(&t, 1, &in, 1);
+    list_comes(&t, 0);
     assert_int_equal(run_node(t.r, 0)->streak, 1);
     end(&t);
 }
